@@ -1,0 +1,133 @@
+//! The one public error.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// `Result` with perrin's [`Error`].
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// What went wrong, where, and what to do about it.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The operating system refused something.
+    #[error("cannot {action} {}: {source}", path.display())]
+    Io {
+        /// What was tried, as a verb: "write", "rename".
+        action: &'static str,
+        /// On which file or folder.
+        path: PathBuf,
+        /// The system's answer.
+        source: io::Error,
+    },
+    /// The folder to observe into already holds a run.
+    #[error("{} already holds a run; choose another folder, or remove this one first", path.display())]
+    RunExists {
+        /// The run's folder.
+        path: PathBuf,
+    },
+    /// Another process or observer is writing the run.
+    #[error("{} is being written by another observer; give each its own folder", path.display())]
+    RunLocked {
+        /// The run's folder.
+        path: PathBuf,
+    },
+    /// There is no run at the path.
+    #[error("no run at {}: expected a folder with a run.json, as perrin::attach makes it", path.display())]
+    NoSuchRun {
+        /// The path given.
+        path: PathBuf,
+    },
+    /// The run holds no rows.
+    #[error("the run at {} has no rows yet", path.display())]
+    EmptyRun {
+        /// The run's folder.
+        path: PathBuf,
+    },
+    /// A file is not what perrin writes, or was damaged since.
+    #[error("{} is damaged or not written by perrin: {reason}", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What does not fit.
+        reason: String,
+    },
+    /// The run was written by a newer perrin.
+    #[error("{} has schema version {found}, this perrin reads up to {supported}; update perrin", path.display())]
+    NewerSchema {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        found: u32,
+        /// The newest version understood.
+        supported: u32,
+    },
+    /// A column was asked for that the log does not have.
+    #[error("{} has no column `{column}`; it has: {available}", path.display())]
+    NoSuchColumn {
+        /// The run's folder.
+        path: PathBuf,
+        /// The column asked for.
+        column: String,
+        /// The columns there are, comma separated.
+        available: String,
+    },
+    /// A number outside the range in which it means something.
+    #[error("{name} = {value}: must be {requirement}")]
+    InvalidValue {
+        /// Name of the quantity.
+        name: &'static str,
+        /// The value given.
+        value: f64,
+        /// What it must be, as it continues "must be".
+        requirement: &'static str,
+    },
+    /// Two things that must have the same shape have not.
+    #[error("{name} has shape {found}, expected {expected}")]
+    ShapeMismatch {
+        /// Name of the quantity.
+        name: &'static str,
+        /// Its shape.
+        found: String,
+        /// The shape needed.
+        expected: String,
+    },
+    /// Data that cannot answer the question asked.
+    #[error("cannot {question}: {reason}")]
+    NotEnoughData {
+        /// The question, as it continues "cannot".
+        question: &'static str,
+        /// Why not.
+        reason: String,
+    },
+    /// libtorch refused an operation.
+    #[cfg(feature = "torch")]
+    #[error("libtorch could not {action}: {source}")]
+    Torch {
+        /// What was tried, as it continues "could not".
+        action: &'static str,
+        /// libtorch's answer.
+        source: tch::TchError,
+    },
+    /// A parameter that cannot be observed, or a name that selects none.
+    #[error("{reason}")]
+    Parameters {
+        /// Which, and why.
+        reason: String,
+    },
+    /// The logging thread ended without saying why.
+    #[error("the logging thread of {} ended unexpectedly: {reason}; rows after that are lost, training is not affected", path.display())]
+    WorkerLost {
+        /// The run's folder.
+        path: PathBuf,
+        /// What is known of it.
+        reason: String,
+    },
+}
+
+impl Error {
+    /// An I/O error on `path`; `action` is a verb ("write").
+    pub(crate) fn io(action: &'static str, path: impl AsRef<Path>) -> impl FnOnce(io::Error) -> Error {
+        move |source| Error::Io { action, path: path.as_ref().to_owned(), source }
+    }
+}
