@@ -123,6 +123,9 @@ pub enum Error {
         /// What is known of it.
         reason: String,
     },
+    /// The error that stopped a run's log earlier; it can be asked for more than once.
+    #[error(transparent)]
+    Stopped(std::sync::Arc<Error>),
 }
 
 impl Error {

@@ -1,6 +1,12 @@
 //! Watches how a neural network's parameters move while it trains, and explains the motion by physics.
 
 pub mod error;
+pub mod log;
+#[cfg(feature = "torch")]
+pub mod observe;
 pub mod record;
+pub mod recorder;
 
 pub use error::{Error, Result};
+#[cfg(feature = "torch")]
+pub use observe::{ObservedOptimizer, Observer, Options, Summary, attach};

@@ -1,0 +1,280 @@
+//! Counts steps, makes rows, tells events. Everything the training thread does is here or below.
+
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+use tch::nn::Variables;
+use tch::{Device, Tensor};
+
+use super::device::{DeferredRow, read_scalars};
+use super::outside::OutsideWrites;
+use super::parameters::{self, Found};
+use super::tracker::Tracker;
+use crate::error::{Error, Result};
+use crate::record::{Event, EventKind, Hyperparameters, StepRecord};
+use crate::recorder::{Health, Recorder, Row};
+
+/// What was recorded, when a run is over.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Summary {
+    /// Optimizer steps seen.
+    pub steps: u64,
+    /// Rows in the log.
+    pub rows: u64,
+    /// Rows dropped because the queue was full (never under [`QueuePolicy::Block`](crate::recorder::QueuePolicy)).
+    pub rows_dropped: u64,
+    /// Bytes of the log on disk.
+    pub bytes: u64,
+    /// Seconds the training thread spent observing.
+    pub training_thread_seconds: f64,
+}
+
+/// Watches parameters from step to step. [`attach`](crate::attach) holds one for tch's optimizers; a loop with an
+/// optimizer of its own holds it directly ([`Options::observe`](super::Options::observe)) and calls
+/// [`after_step`](Self::after_step) once a step.
+///
+/// No call fails, waits for the disk (unless the queue is full and the policy is to wait) or waits for a device. After
+/// an error the calls do nothing; [`health`](Self::health) and [`finish`](Self::finish) return it.
+pub struct Observer {
+    pub(super) tracker: Tracker,
+    pub(super) recorder: Recorder<DeferredRow>,
+    pub(super) settings: Settings,
+    /// Where variables added later are noticed, if in a store.
+    pub(super) store: Option<Arc<Mutex<Variables>>>,
+    /// Variables of the store or list that have been looked at, wanted or not.
+    pub(super) known_variables: usize,
+    pub(super) step: u64,
+    pub(super) epoch: Option<u64>,
+    pub(super) next_loss: Option<f64>,
+    pub(super) outside: OutsideWrites,
+    pub(super) began: Instant,
+    pub(super) spent: Duration,
+}
+
+/// What the rows say of the run, and which steps make rows.
+pub(super) struct Settings {
+    /// Of each parameter group.
+    pub hyperparameters: Vec<Hyperparameters>,
+    /// Those of the groups after the first, as rows carry them; `None` when there are no such groups.
+    pub groups: Option<Arc<[Hyperparameters]>>,
+    pub batch_size: Option<u64>,
+    pub steps_per_epoch: Option<u64>,
+    pub every_steps: u64,
+    pub gradient_norm: bool,
+}
+
+impl Observer {
+    /// Looks whether anything but the optimizer has changed the parameters since the last step, and for variables
+    /// added to the store. Optional for hand-written optimizers: call it right before the parameters are updated.
+    pub fn before_step(&mut self) {
+        self.guarded(|observer| {
+            if let Some(store) = &observer.store {
+                let found = parameters::variables_after(observer.known_variables, store);
+                observer.add(found)?;
+            }
+            observer.notice_outside_write()
+        });
+    }
+
+    /// Records the step that has just been taken. `loss` is the loss it was taken on, if at hand: a scalar; on a
+    /// device it is read later, by the worker thread.
+    pub fn after_step(&mut self, loss: Option<&Tensor>) {
+        self.guarded(|observer| {
+            let elapsed = observer.began.elapsed();
+            observer.step += 1;
+            observer.tracker.refresh()?;
+            let every = observer.settings.every_steps;
+            if observer.step.is_multiple_of(every) {
+                observer.record(loss, elapsed)?;
+            } else {
+                observer.next_loss = None;
+            }
+            // A row tells the true one-step displacement, so that the step before it leaves a snapshot.
+            if every > 1 && observer.has_snapshot() { observer.tracker.snapshot() } else { Ok(()) }
+        });
+    }
+
+    /// The epoch that begins now, as the program counts them; the rows from here on carry it.
+    pub fn start_epoch(&mut self, epoch: u64) {
+        self.epoch = Some(epoch);
+        self.settings.steps_per_epoch = None;
+    }
+
+    /// The next step's loss, for loops in which no call sees it (`step()` after gradient accumulation).
+    pub fn set_next_loss(&mut self, loss: f64) {
+        self.next_loss = Some(loss);
+    }
+
+    /// Examples in the batches from here on.
+    pub fn set_batch_size(&mut self, batch_size: u64) {
+        self.settings.batch_size = Some(batch_size);
+    }
+
+    /// Changes what the rows say of the hyperparameters, of every group (`None`) or of one. Needed only where
+    /// perrin does not see the change itself: with hand-written optimizers.
+    pub fn set_hyperparameters(&mut self, group: Option<usize>, change: impl Fn(&mut Hyperparameters)) {
+        let settings = &mut self.settings;
+        match group {
+            None => settings.hyperparameters.iter_mut().for_each(change),
+            // Groups that appeared after the run began have no columns.
+            Some(group) => settings.hyperparameters.get_mut(group).into_iter().for_each(change),
+        }
+        settings.groups = later_groups(&settings.hyperparameters);
+    }
+
+    /// Steps seen.
+    pub fn step_count(&self) -> u64 {
+        self.step
+    }
+
+    /// Counters, or the error that has stopped the log.
+    pub fn health(&self) -> Result<Health> {
+        self.recorder.health()
+    }
+
+    /// Writes what is queued, closes the log and says what is in it.
+    ///
+    /// # Errors
+    /// The first error met while observing or logging.
+    pub fn finish(mut self) -> Result<Summary> {
+        if let Some(kind) = self.outside.untold() {
+            self.tell(self.step, kind);
+        }
+        let rows_dropped = self.recorder.rows_dropped();
+        let totals = self.recorder.finish()?;
+        Ok(Summary {
+            steps: self.step,
+            rows: totals.rows,
+            rows_dropped,
+            bytes: totals.bytes,
+            training_thread_seconds: self.spent.as_secs_f64(),
+        })
+    }
+
+    /// Takes up variables found beyond those known.
+    pub(super) fn add(&mut self, found: Vec<Found>) -> Result<()> {
+        if found.is_empty() {
+            return Ok(());
+        }
+        self.known_variables += found.len();
+        let names = self.tracker.add(found)?;
+        if !names.is_empty() {
+            self.tell(self.step + 1, EventKind::ParametersAdded { parameters: names });
+        }
+        Ok(())
+    }
+
+    /// Does `work` unless the log has stopped; stops it if `work` fails. Counts the time.
+    pub(super) fn guarded(&mut self, work: impl FnOnce(&mut Self) -> Result<()>) {
+        if self.recorder.failed() {
+            return;
+        }
+        let start = Instant::now();
+        if let Err(error) = work(self) {
+            self.recorder.stop(error);
+        }
+        self.spent += start.elapsed();
+    }
+
+    /// Whether the values before the next step are at hand.
+    fn has_snapshot(&self) -> bool {
+        (self.step + 1).is_multiple_of(self.settings.every_steps)
+    }
+
+    fn notice_outside_write(&mut self) -> Result<()> {
+        if !self.tracker.is_changed() {
+            return Ok(());
+        }
+        let tell = self.outside.count_one();
+        if tell {
+            self.outside.parameters = self.tracker.changed_names(OutsideWrites::NAMES);
+        }
+        self.tracker.refresh()?;
+        self.outside.displacement_squared = None;
+        if self.has_snapshot() {
+            // This measures the change, and leaves it out of the next step's displacement.
+            let mut deferred = DeferredRow::default();
+            let mut jump = StepRecord::default();
+            let displacement = self.tracker.measure(&mut deferred)?;
+            jump.local_displacement_squared = Some(displacement.local_squared);
+            // Reading it may wait for a device, so only when it is told.
+            if tell {
+                resolve(std::slice::from_mut(&mut jump), &mut vec![(0, deferred)])?;
+                self.outside.displacement_squared = jump.local_displacement_squared;
+            }
+        }
+        if tell {
+            let kind = self.outside.event();
+            self.tell(self.step + 1, kind);
+        }
+        Ok(())
+    }
+
+    fn record(&mut self, loss: Option<&Tensor>, elapsed: Duration) -> Result<()> {
+        let mut deferred = DeferredRow::default();
+        let loss_now = match loss {
+            Some(loss) if loss.device() == Device::Cpu => loss.f_double_value(&[]).ok(),
+            Some(loss) if loss.numel() == 1 => {
+                deferred.loss = loss.f_detach().ok();
+                None
+            }
+            _ => self.next_loss.take(),
+        };
+        let displacement = self.tracker.measure(&mut deferred)?;
+        if self.settings.gradient_norm {
+            self.tracker.measure_gradients(&mut deferred)?;
+        }
+        let record = StepRecord {
+            step: self.step,
+            epoch: match self.settings.steps_per_epoch {
+                Some(steps) => Some((self.step - 1) / steps + 1),
+                None => self.epoch,
+            },
+            elapsed_seconds: elapsed.as_secs_f64(),
+            hyperparameters: self.settings.hyperparameters.first().copied().unwrap_or_default(),
+            batch_size: self.settings.batch_size,
+            loss: loss_now,
+            gradient_norm_squared: None,
+            local_displacement_squared: Some(displacement.local_squared),
+            global_displacement_squared: Some(displacement.global_squared),
+        };
+        let deferred = if deferred.is_empty() { None } else { Some(deferred) };
+        self.recorder.row(Row { record, groups: self.settings.groups.clone(), deferred });
+        Ok(())
+    }
+
+    fn tell(&mut self, step: u64, kind: EventKind) {
+        self.recorder.event(Event { step, elapsed_seconds: self.began.elapsed().as_secs_f64(), kind });
+    }
+}
+
+/// What rows carry of the groups after the first.
+pub(super) fn later_groups(hyperparameters: &[Hyperparameters]) -> Option<Arc<[Hyperparameters]>> {
+    hyperparameters.get(1..).filter(|later| !later.is_empty()).map(Arc::from)
+}
+
+/// Completes a block of rows on the worker thread: all scalars are read together.
+pub(super) fn resolve(records: &mut [StepRecord], deferred: &mut Vec<(usize, DeferredRow)>) -> Result<()> {
+    let rows = || deferred.iter().map(|(_, row)| row);
+    let scalars: Vec<&Tensor> =
+        rows().flat_map(|row| row.local.iter().chain(&row.global).chain(&row.gradient).chain(&row.loss)).collect();
+    let values = read_scalars(&scalars)
+        .map_err(|source| Error::Torch { action: "read displacements from their device", source })?;
+    let mut values = values.into_iter();
+    for (index, row) in deferred.drain(..) {
+        let record = &mut records[index];
+        let mut add = |sum: &mut Option<f64>, count: usize| {
+            for norm in values.by_ref().take(count) {
+                *sum = Some(sum.unwrap_or(0.0) + norm * norm);
+            }
+        };
+        add(&mut record.local_displacement_squared, row.local.len());
+        add(&mut record.global_displacement_squared, row.global.len());
+        add(&mut record.gradient_norm_squared, row.gradient.len());
+        if row.loss.is_some() {
+            record.loss = values.next();
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,232 @@
+//! How far the watched parameters have moved: the two ways of measuring, behind one door.
+
+use tch::{Kind, TchError, Tensor, no_grad};
+
+use super::device::{DeferredRow, DeviceTracker, Start, norm};
+use super::host::HostTracker;
+use super::kernel::Displacement;
+use super::parameters::{Filter, Found, Parameter};
+use crate::error::{Error, Result};
+use crate::record::ParameterInfo;
+
+/// A reference point by parameter name.
+pub(super) type Reference = Vec<(String, Tensor)>;
+
+/// The watched parameters, what they were after the last step, and the point they are measured from.
+pub(super) struct Tracker {
+    parameters: Vec<Parameter>,
+    /// Parameters measured by the fused pass, in its order.
+    host_members: Vec<usize>,
+    host: HostTracker,
+    device: DeviceTracker,
+    addresses: Vec<usize>,
+    filter: Option<Filter>,
+}
+
+/// Values after the last step, and the reference point; any shape, the parameter's number of elements.
+struct State {
+    previous: Tensor,
+    reference: Tensor,
+}
+
+impl Tracker {
+    /// Watches those of `found` that `filter` wants, from `reference` where it names them, else from where they are.
+    ///
+    /// # Errors
+    /// [`Error::Parameters`] when nothing is left to watch, when a parameter cannot be observed, and when `reference`
+    /// names an unknown parameter or has another shape.
+    pub fn new(found: Vec<Found>, filter: Option<Filter>, reference: Reference) -> Result<Tracker> {
+        let available = found.iter().map(|variable| variable.name.as_str()).collect::<Vec<_>>().join(", ");
+        let mut tracker = Tracker {
+            parameters: Vec::new(),
+            host_members: Vec::new(),
+            host: HostTracker::default(),
+            device: DeviceTracker::default(),
+            addresses: Vec::new(),
+            filter,
+        };
+        for variable in found.into_iter().filter(|variable| wanted(tracker.filter.as_ref(), variable)) {
+            tracker.parameters.push(Parameter::new(variable.name, variable.tensor, variable.group)?);
+        }
+        if tracker.parameters.is_empty() {
+            let reason = match available.as_str() {
+                "" => "there are no trainable variables to observe; attach after the network is built".to_owned(),
+                names => format!("no parameter was chosen; there are: {names}"),
+            };
+            return Err(Error::Parameters { reason });
+        }
+        let mut states: Vec<State> = tracker.parameters.iter().map(State::here).collect();
+        for (name, tensor) in reference {
+            let Some(index) = tracker.parameters.iter().position(|parameter| parameter.name == name) else {
+                let reason =
+                    format!("the reference point names `{name}`, which is not observed; observed: {available}");
+                return Err(Error::Parameters { reason });
+            };
+            let shape = tracker.parameters[index].tensor.size();
+            if tensor.size() != shape {
+                let found = tensor.size();
+                let reason = format!("the reference point of `{name}` has shape {found:?}, the parameter {shape:?}");
+                return Err(Error::Parameters { reason });
+            }
+            states[index].reference = tensor;
+        }
+        tracker.place(states).map_err(torch("copy the parameters"))?;
+        Ok(tracker)
+    }
+
+    pub fn info(&self) -> Vec<ParameterInfo> {
+        self.parameters.iter().map(Parameter::info).collect()
+    }
+
+    /// Name, shape and reference point of each parameter.
+    pub fn reference(&self) -> Reference {
+        let states = self.states();
+        let parameters = self.parameters.iter().zip(states);
+        parameters
+            .map(|(parameter, state)| (parameter.name.clone(), state.reference.reshape(parameter.tensor.size())))
+            .collect()
+    }
+
+    /// Watches more variables from where they are now; returns the names of those wanted.
+    pub fn add(&mut self, found: Vec<Found>) -> Result<Vec<String>> {
+        let mut states = self.states();
+        let mut names = Vec::new();
+        for variable in found.into_iter().filter(|variable| wanted(self.filter.as_ref(), variable)) {
+            let parameter = Parameter::new(variable.name, variable.tensor, variable.group)?;
+            names.push(parameter.name.clone());
+            states.push(State::here(&parameter));
+            self.parameters.push(parameter);
+        }
+        if !names.is_empty() {
+            self.place(states).map_err(torch("copy the added parameters"))?;
+        }
+        Ok(names)
+    }
+
+    /// Whether any parameter was written to since the last [`refresh`](Self::refresh).
+    pub fn is_changed(&self) -> bool {
+        self.parameters.iter().any(Parameter::is_changed)
+    }
+
+    /// Names of the parameters written to, at most `limit`.
+    pub fn changed_names(&self, limit: usize) -> Vec<String> {
+        let changed = self.parameters.iter().filter(|parameter| parameter.is_changed());
+        changed.take(limit).map(|parameter| parameter.name.clone()).collect()
+    }
+
+    /// Takes note of the parameters' present versions and addresses, and follows those that were moved to another
+    /// device, kind or piece of memory.
+    pub fn refresh(&mut self) -> Result<()> {
+        let replaced = self.parameters.iter().any(Parameter::is_replaced);
+        self.parameters.iter_mut().for_each(Parameter::mark_seen);
+        if replaced {
+            let states = self.states();
+            self.place(states).map_err(torch("follow replaced parameters"))?;
+        }
+        for (address, member) in self.addresses.iter_mut().zip(&self.host_members) {
+            *address = self.parameters[*member].address();
+        }
+        Ok(())
+    }
+
+    /// Measures every parameter, as it was at the last [`refresh`](Self::refresh), and remembers its values. What is
+    /// not known at once is put into `row`.
+    pub fn measure(&mut self, row: &mut DeferredRow) -> Result<Displacement> {
+        self.device.measure(&self.parameters, row).map_err(torch("measure displacements"))?;
+        if self.host.is_empty() {
+            return Ok(Displacement::default());
+        }
+        // SAFETY: `refresh` has just read each address from a tensor held by `parameters`, so that its memory lives.
+        // It holds as many f32 as when it was added: a tensor whose storage is another one than then has been placed
+        // anew. Nothing writes it meanwhile, because the training thread is here.
+        #[allow(unsafe_code)]
+        Ok(unsafe { self.host.measure(&self.addresses, threads()) })
+    }
+
+    /// Remembers every parameter's values, as they were at the last [`refresh`](Self::refresh).
+    pub fn snapshot(&mut self) -> Result<()> {
+        self.device.snapshot(&self.parameters).map_err(torch("copy the parameters"))?;
+        // SAFETY: as in `measure`.
+        #[allow(unsafe_code)]
+        unsafe {
+            self.host.snapshot(&self.addresses, threads())
+        };
+        Ok(())
+    }
+
+    /// Norms of the gradients the optimizer was given.
+    pub fn measure_gradients(&self, row: &mut DeferredRow) -> Result<()> {
+        no_grad(|| {
+            for parameter in &self.parameters {
+                let gradient = parameter.tensor.f_grad()?;
+                if gradient.defined() {
+                    row.gradient.push(norm(&gradient, Kind::Double)?);
+                }
+            }
+            Ok(())
+        })
+        .map_err(torch("measure gradients"))
+    }
+
+    fn states(&self) -> Vec<State> {
+        let state = |(index, parameter): (usize, &Parameter)| {
+            if let Some(number) = self.host_members.iter().position(|member| *member == index) {
+                let (previous, reference) = self.host.state_of(number);
+                return State { previous: Tensor::from_slice(&previous), reference: Tensor::from_slice(&reference) };
+            }
+            match self.device.state_of(index) {
+                Some((previous, reference)) => State { previous, reference },
+                None => State::here(parameter),
+            }
+        };
+        self.parameters.iter().enumerate().map(state).collect()
+    }
+
+    /// Decides how each parameter is measured, as it is now, and goes on from `states`.
+    fn place(&mut self, states: Vec<State>) -> std::result::Result<(), TchError> {
+        self.host = HostTracker::default();
+        self.host_members.clear();
+        let mut starts = Vec::new();
+        for (index, (parameter, state)) in self.parameters.iter_mut().zip(states).enumerate() {
+            parameter.mark_seen();
+            let fits = state.previous.numel() == parameter.tensor.numel();
+            let State { previous, reference } = if fits { state } else { State::here(parameter) };
+            if parameter.is_plain() {
+                self.host.add(&to_f32(&previous)?, &to_f32(&reference)?);
+                self.host_members.push(index);
+            } else {
+                starts.push(Start { parameter: index, previous, reference });
+            }
+        }
+        self.addresses = self.host_members.iter().map(|member| self.parameters[*member].address()).collect();
+        self.device = DeviceTracker::new(&self.parameters, starts)?;
+        Ok(())
+    }
+}
+
+impl State {
+    /// At rest where the parameter is now.
+    fn here(parameter: &Parameter) -> State {
+        let values = no_grad(|| parameter.tensor.detach());
+        State { previous: values.shallow_clone(), reference: values }
+    }
+}
+
+/// The threads libtorch uses on this thread.
+fn threads() -> usize {
+    usize::try_from(tch::get_num_threads()).unwrap_or(1)
+}
+
+fn wanted(filter: Option<&Filter>, variable: &Found) -> bool {
+    filter.is_none_or(|filter| filter(&variable.name))
+}
+
+fn to_f32(tensor: &Tensor) -> std::result::Result<Vec<f32>, TchError> {
+    Vec::try_from(&no_grad(|| {
+        tensor.f_detach()?.f_to_device(tch::Device::Cpu)?.f_to_kind(Kind::Float)?.f_contiguous()?.f_reshape([-1])
+    })?)
+}
+
+fn torch(action: &'static str) -> impl FnOnce(TchError) -> Error {
+    move |source| Error::Torch { action, source }
+}

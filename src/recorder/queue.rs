@@ -1,0 +1,256 @@
+//! The training thread's side: the channel, its policies and its counters.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread::JoinHandle;
+use std::time::Instant;
+
+use crossbeam_channel::{Sender, TrySendError, bounded};
+
+use super::sink::Sink;
+use super::worker::{self, Shared, Worker};
+use crate::error::{Error, Result};
+use crate::log::LogTotals;
+use crate::record::{Event, EventKind, Hyperparameters, StepRecord};
+
+/// What to do with a row when the channel is full.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum QueuePolicy {
+    /// Wait for room: no row is lost, a disk that cannot keep up slows training.
+    #[default]
+    Block,
+    /// Drop the row and count it: a step is never delayed, the log says which rows it lacks.
+    DropNewest,
+}
+
+/// The channel between the training thread and the worker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct QueueOptions {
+    /// What to do when it is full.
+    pub policy: QueuePolicy,
+    /// Rows it holds; its memory is taken once, at the start.
+    pub capacity: usize,
+}
+
+impl Default for QueueOptions {
+    fn default() -> Self {
+        // A second of the fastest loops: a disk that pauses for a sync is not noticed.
+        QueueOptions { policy: QueuePolicy::Block, capacity: 16_384 }
+    }
+}
+
+/// A row on its way to the worker.
+#[derive(Debug)]
+pub struct Row<D> {
+    /// What is known already.
+    pub record: StepRecord,
+    /// Hyperparameters of the parameter groups after the first, shared by all rows until they change.
+    pub groups: Option<Arc<[Hyperparameters]>>,
+    /// What still has to be turned into numbers.
+    pub deferred: Option<D>,
+}
+
+pub(super) enum Message<D> {
+    Row(Row<D>),
+    Event(Event),
+    Finish(Ending),
+}
+
+/// What the log's last event says that the worker does not know.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Ending {
+    pub step: u64,
+    pub rows_dropped: u64,
+}
+
+/// How a recorder is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Health {
+    /// Rows given to the recorder.
+    pub rows_received: u64,
+    /// Rows that are in the log.
+    pub rows_written: u64,
+    /// Rows dropped because the channel was full.
+    pub rows_dropped: u64,
+    /// Messages waiting in the channel.
+    pub queued: usize,
+}
+
+/// The training thread's handle. Dropping it closes the log as [`finish`](Recorder::finish) does; only the answer is lost.
+#[derive(Debug)]
+pub struct Recorder<D> {
+    sender: Sender<Message<D>>,
+    policy: QueuePolicy,
+    wake_above: usize,
+    worker: Option<JoinHandle<Result<LogTotals>>>,
+    shared: Arc<Shared>,
+    rows_received: u64,
+    rows_dropped: u64,
+    last_step: u64,
+    untold: Option<Untold>,
+}
+
+/// Dropped rows the log has not been told of yet.
+#[derive(Debug, Clone, Copy)]
+struct Untold {
+    count: u64,
+    first_step: u64,
+    last_step: u64,
+    elapsed_seconds: f64,
+}
+
+impl<D: Send + 'static> Recorder<D> {
+    /// Starts the worker. `began` is the zero of `elapsed_seconds`; `resolve` completes a block of rows from
+    /// `(index in the block, deferred)` pairs; `folder` names the run in errors.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if the system gives no thread.
+    pub fn start(
+        sink: impl Sink + 'static,
+        folder: &Path,
+        began: Instant,
+        options: QueueOptions,
+        resolve: impl FnMut(&mut [StepRecord], &mut Vec<(usize, D)>) -> Result<()> + Send + 'static,
+    ) -> Result<Self> {
+        let (sender, receiver) = bounded(options.capacity.max(2));
+        let shared = Arc::new(Shared::new(folder));
+        let worker = Worker::new(receiver, Box::new(sink), Box::new(resolve), began, Arc::clone(&shared));
+        let handle = std::thread::Builder::new()
+            .name("perrin-log".to_owned())
+            .spawn(move || worker.run())
+            .map_err(Error::io("start the logging thread of", folder))?;
+        Ok(Recorder {
+            wake_above: options.capacity / 2,
+            policy: options.policy,
+            worker: Some(handle),
+            shared,
+            sender,
+            rows_received: 0,
+            rows_dropped: 0,
+            last_step: 0,
+            untold: None,
+        })
+    }
+}
+
+impl<D> Recorder<D> {
+    /// Whether an error has stopped the log. One atomic load.
+    pub fn failed(&self) -> bool {
+        self.shared.failed.load(Ordering::Relaxed)
+    }
+
+    /// Hands a row over. Never fails: see the module's documentation for what happens instead.
+    pub fn row(&mut self, row: Row<D>) {
+        self.rows_received += 1;
+        self.last_step = row.record.step;
+        if self.failed() {
+            return;
+        }
+        self.tell_drops();
+        let (step, elapsed_seconds) = (row.record.step, row.record.elapsed_seconds);
+        if !self.offer(Message::Row(row)) {
+            self.rows_dropped += 1;
+            let first_step = self.untold.map_or(step, |untold| untold.first_step);
+            let count = self.untold.map_or(0, |untold| untold.count) + 1;
+            self.untold = Some(Untold { count, first_step, last_step: step, elapsed_seconds });
+        }
+    }
+
+    /// Hands an event over. Under [`QueuePolicy::DropNewest`] a full channel loses it; `false` says so.
+    pub fn event(&mut self, event: Event) -> bool {
+        self.failed() || self.offer(Message::Event(event))
+    }
+
+    /// Puts a message into the channel; `false` if there was no room and the policy is not to wait.
+    fn offer(&self, message: Message<D>) -> bool {
+        if self.sender.len() >= self.wake_above {
+            self.wake();
+        }
+        match self.sender.try_send(message) {
+            Ok(()) | Err(TrySendError::Disconnected(_)) => true,
+            Err(TrySendError::Full(message)) => match self.policy {
+                QueuePolicy::DropNewest => false,
+                QueuePolicy::Block => {
+                    self.wake();
+                    // A worker that ended has dropped the receiver, so that this cannot wait for ever.
+                    let _ = self.sender.send(message);
+                    true
+                }
+            },
+        }
+    }
+
+    /// Says in the log which rows were dropped, as soon as there is room for saying it.
+    fn tell_drops(&mut self) {
+        if let Some(Untold { count, first_step, last_step, elapsed_seconds }) = self.untold {
+            let kind = EventKind::RowsDropped { count, first_step, last_step };
+            if self.offer(Message::Event(Event { step: last_step, elapsed_seconds, kind })) {
+                self.untold = None;
+            }
+        }
+    }
+
+    fn wake(&self) {
+        if let Some(worker) = &self.worker {
+            worker.thread().unpark();
+        }
+    }
+
+    /// Stops the log for an error met on the training thread. What is queued is still written.
+    pub fn stop(&self, error: Error) {
+        self.shared.stop(error);
+    }
+
+    /// Rows dropped because the channel was full.
+    pub fn rows_dropped(&self) -> u64 {
+        self.rows_dropped
+    }
+
+    /// Counters, or the error that stopped the log.
+    pub fn health(&self) -> Result<Health> {
+        match self.shared.error() {
+            Some(error) => Err(Error::Stopped(error)),
+            None => Ok(Health {
+                rows_received: self.rows_received,
+                rows_written: self.shared.rows_written.load(Ordering::Relaxed),
+                rows_dropped: self.rows_dropped,
+                queued: self.sender.len(),
+            }),
+        }
+    }
+
+    /// Writes what is queued and closes the log.
+    ///
+    /// # Errors
+    /// The error that stopped the log, or one met while closing it.
+    pub fn finish(mut self) -> Result<LogTotals> {
+        self.close()
+    }
+
+    fn close(&mut self) -> Result<LogTotals> {
+        let Some(worker) = self.worker.take() else { return Ok(LogTotals::default()) };
+        worker.thread().unpark();
+        if let Some(Untold { count, first_step, last_step, elapsed_seconds }) = self.untold.take() {
+            let kind = EventKind::RowsDropped { count, first_step, last_step };
+            let _ = self.sender.send(Message::Event(Event { step: last_step, elapsed_seconds, kind }));
+        }
+        let ending = Ending { step: self.last_step, rows_dropped: self.rows_dropped };
+        let _ = self.sender.send(Message::Finish(ending));
+        worker.thread().unpark();
+        let outcome = match worker.join() {
+            Ok(outcome) => outcome,
+            Err(panic) => Err(self.shared.stop(worker::lost(&self.shared, &*panic))),
+        };
+        match self.shared.error() {
+            Some(first) => Err(Error::Stopped(first)),
+            None => outcome,
+        }
+    }
+}
+
+impl<D> Drop for Recorder<D> {
+    fn drop(&mut self) {
+        let _ = self.close();
+    }
+}

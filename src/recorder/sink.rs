@@ -1,0 +1,39 @@
+//! Where a recorder's rows go.
+
+use std::time::Duration;
+
+use crate::error::Result;
+use crate::log::{LogTotals, RunWriter};
+use crate::record::{Event, RowBuffer};
+
+/// A log that takes rows in blocks. [`RunWriter`] is one; tests have others (slow, failing).
+///
+/// Times are since observation began. An error is final: the recorder calls nothing after it.
+pub trait Sink: Send {
+    /// Takes a block of rows, in step order. When it returns, a killed process no longer loses them.
+    fn append(&mut self, rows: &RowBuffer) -> Result<()>;
+    /// Takes an event.
+    fn event(&mut self, event: &Event) -> Result<()>;
+    /// Called a few times a second, also when there is nothing to write.
+    fn tick(&mut self, now: Duration) -> Result<()>;
+    /// Finishes the log.
+    fn close(self: Box<Self>) -> Result<LogTotals>;
+}
+
+impl Sink for RunWriter {
+    fn append(&mut self, rows: &RowBuffer) -> Result<()> {
+        RunWriter::append(self, rows)
+    }
+
+    fn event(&mut self, event: &Event) -> Result<()> {
+        RunWriter::event(self, event)
+    }
+
+    fn tick(&mut self, now: Duration) -> Result<()> {
+        self.roll_if_due(now)
+    }
+
+    fn close(self: Box<Self>) -> Result<LogTotals> {
+        RunWriter::close(*self)
+    }
+}

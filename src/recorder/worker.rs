@@ -1,0 +1,208 @@
+//! The worker's side: drain, complete, write.
+
+use std::any::Any;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, TryRecvError};
+
+use super::queue::{Ending, Message};
+use super::sink::Sink;
+use crate::error::{Error, Result};
+use crate::log::LogTotals;
+use crate::record::{Event, EventKind, RowBuffer, StepRecord};
+
+/// How often the worker looks by itself.
+const TICK: Duration = Duration::from_millis(100);
+/// Rows are written at least this often, so that a reader lags a second at most and a killed process loses no more.
+const WRITE_EVERY: Duration = Duration::from_millis(400);
+/// Rows are written as soon as there are this many: bounds the worker's memory.
+const WRITE_ROWS: usize = 4_096;
+
+/// What both threads see.
+#[derive(Debug)]
+pub(super) struct Shared {
+    folder: PathBuf,
+    pub failed: AtomicBool,
+    pub rows_written: AtomicU64,
+    error: Mutex<Option<Arc<Error>>>,
+}
+
+impl Shared {
+    pub fn new(folder: &Path) -> Self {
+        Shared {
+            folder: folder.to_owned(),
+            failed: AtomicBool::new(false),
+            rows_written: AtomicU64::new(0),
+            error: Mutex::new(None),
+        }
+    }
+
+    pub fn error(&self) -> Option<Arc<Error>> {
+        self.error.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Keeps the first error and says it once; returns it for the caller to return.
+    pub fn stop(&self, error: Error) -> Error {
+        let mut slot = self.error.lock().unwrap_or_else(PoisonError::into_inner);
+        let first = slot.get_or_insert_with(|| {
+            tracing::error!(run = %self.folder.display(), %error, "logging stopped, training goes on");
+            Arc::new(error)
+        });
+        self.failed.store(true, Ordering::Relaxed);
+        Error::Stopped(Arc::clone(first))
+    }
+}
+
+/// The error for a worker that panicked.
+pub(super) fn lost(shared: &Shared, panic: &(dyn Any + Send)) -> Error {
+    let reason = panic
+        .downcast_ref::<&str>()
+        .map(|text| (*text).to_owned())
+        .or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "no message".to_owned());
+    Error::WorkerLost { path: shared.folder.clone(), reason }
+}
+
+type Resolve<D> = Box<dyn FnMut(&mut [StepRecord], &mut Vec<(usize, D)>) -> Result<()> + Send>;
+
+pub(super) struct Worker<D> {
+    receiver: Receiver<Message<D>>,
+    sink: Box<dyn Sink>,
+    resolve: Resolve<D>,
+    began: Instant,
+    shared: Arc<Shared>,
+    rows: RowBuffer,
+    deferred: Vec<(usize, D)>,
+    events: Vec<Event>,
+    last_write: Instant,
+    was_finite: bool,
+}
+
+impl<D> Worker<D> {
+    pub fn new(
+        receiver: Receiver<Message<D>>,
+        sink: Box<dyn Sink>,
+        resolve: Resolve<D>,
+        began: Instant,
+        shared: Arc<Shared>,
+    ) -> Self {
+        Worker {
+            receiver,
+            sink,
+            resolve,
+            began,
+            shared,
+            rows: RowBuffer::default(),
+            deferred: Vec::new(),
+            events: Vec::new(),
+            last_write: began,
+            was_finite: true,
+        }
+    }
+
+    /// Runs until the training thread finishes, or the first error.
+    pub fn run(self) -> Result<LogTotals> {
+        let shared = Arc::clone(&self.shared);
+        // A panic must not leave the training thread sending to nobody without `failed` being set.
+        let _guard = FailOnUnwind(Arc::clone(&shared));
+        self.serve().map_err(|error| shared.stop(error))
+    }
+
+    fn serve(mut self) -> Result<LogTotals> {
+        loop {
+            let ending = self.drain();
+            let due = self.last_write.elapsed() >= WRITE_EVERY || self.rows.len() >= WRITE_ROWS;
+            if ending.is_some() || due {
+                self.write()?;
+            }
+            if let Some(ending) = ending {
+                return self.close(ending);
+            }
+            if self.receiver.is_empty() {
+                std::thread::park_timeout(TICK);
+            }
+        }
+    }
+
+    /// Takes what is queued, up to a block; says so when the run is over.
+    fn drain(&mut self) -> Option<Ending> {
+        while self.rows.len() < WRITE_ROWS {
+            match self.receiver.try_recv() {
+                Ok(Message::Row(row)) => {
+                    if let Some(deferred) = row.deferred {
+                        self.deferred.push((self.rows.len(), deferred));
+                    }
+                    self.rows.records.push(row.record);
+                    if let Some(groups) = row.groups {
+                        self.rows.group_hyperparameters.extend_from_slice(&groups);
+                    }
+                }
+                Ok(Message::Event(event)) => self.events.push(event),
+                Ok(Message::Finish(ending)) => return Some(ending),
+                // The training thread's handle always sends Finish first.
+                Err(TryRecvError::Disconnected) => return Some(Ending::default()),
+                Err(TryRecvError::Empty) => return None,
+            }
+        }
+        None
+    }
+
+    fn write(&mut self) -> Result<()> {
+        self.last_write = Instant::now();
+        if !self.rows.is_empty() {
+            (self.resolve)(&mut self.rows.records, &mut self.deferred)?;
+            self.deferred.clear();
+            self.watch_finite();
+            self.sink.append(&self.rows)?;
+            self.shared.rows_written.fetch_add(self.rows.len() as u64, Ordering::Relaxed);
+            self.rows.clear();
+        }
+        for event in self.events.drain(..) {
+            self.sink.event(&event)?;
+        }
+        self.sink.tick(self.began.elapsed())
+    }
+
+    fn close(mut self, ending: Ending) -> Result<LogTotals> {
+        let rows = self.shared.rows_written.load(Ordering::Relaxed);
+        let kind = EventKind::Finished { rows, dropped: ending.rows_dropped };
+        let elapsed_seconds = self.began.elapsed().as_secs_f64();
+        self.sink.event(&Event { step: ending.step, elapsed_seconds, kind })?;
+        self.sink.close()
+    }
+
+    /// Tells when displacements stop being finite, and when that happens again after they were.
+    fn watch_finite(&mut self) {
+        for record in &self.rows.records {
+            let (Some(local), Some(global)) = (record.local_displacement_squared, record.global_displacement_squared)
+            else {
+                continue;
+            };
+            let finite = local.is_finite() && global.is_finite();
+            if self.was_finite && !finite {
+                self.events.push(Event {
+                    step: record.step,
+                    elapsed_seconds: record.elapsed_seconds,
+                    kind: EventKind::NonFinite {
+                        local_displacement_squared: local.to_string(),
+                        global_displacement_squared: global.to_string(),
+                    },
+                });
+            }
+            self.was_finite = finite;
+        }
+    }
+}
+
+struct FailOnUnwind(Arc<Shared>);
+
+impl Drop for FailOnUnwind {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.failed.store(true, Ordering::Relaxed);
+        }
+    }
+}

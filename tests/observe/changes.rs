@@ -1,0 +1,154 @@
+//! Changes of the parameters that are not steps.
+
+use perrin::record::EventKind;
+use tch::{Kind, Tensor, no_grad};
+
+use crate::support::{Problem, assert_close, distance_squared, events, outside_writes, rows};
+
+/// An in-place edit between two steps is an event, part of the global displacement and of no local one.
+#[test]
+fn an_edit_between_steps() {
+    for kind in [Kind::Float, Kind::Double] {
+        let problem = Problem::new(kind);
+        let folder = tempfile::tempdir().unwrap();
+        let mut optimizer = perrin::Options::new()
+            .build(tch::nn::sgd(0.9, 0., 0., false), &problem.variables, 1e-2, folder.path())
+            .unwrap();
+        let origin = problem.theta();
+        optimizer.backward_step(&problem.loss(0));
+        let before = problem.theta();
+        let _ = no_grad(|| problem.variables.trainable_variables()[0].fill_(0.125));
+        let edited = problem.theta();
+        optimizer.backward_step(&problem.loss(1));
+        let after = problem.theta();
+        optimizer.backward_step(&problem.loss(2));
+        optimizer.finish().unwrap();
+
+        let rows = rows(folder.path()).records;
+        assert_close(rows[1].local_displacement_squared, distance_squared(&after, &edited), "local");
+        assert_close(rows[1].global_displacement_squared, distance_squared(&after, &origin), "global");
+        let told = outside_writes(folder.path());
+        assert_eq!(told.len(), 1);
+        assert_eq!((told[0].0, told[0].1), (2, 1));
+        assert_close(told[0].2, distance_squared(&edited, &before), "jump");
+        let first = &events(folder.path())[0];
+        assert!(matches!(&first.kind, EventKind::OutsideWrite { parameters, .. } if parameters.len() == 1));
+    }
+}
+
+#[test]
+fn a_checkpoint_loaded_between_steps() {
+    let mut problem = Problem::new(Kind::Float);
+    let folder = tempfile::tempdir().unwrap();
+    let checkpoint = folder.path().join("checkpoint.safetensors");
+    problem.variables.save(&checkpoint).unwrap();
+    let mut optimizer = perrin::Options::new()
+        .build(tch::nn::sgd(0.9, 0., 0., false), &problem.variables, 1e-2, folder.path().join("run"))
+        .unwrap();
+    (0..5).for_each(|number| optimizer.backward_step(&problem.loss(number)));
+    problem.variables.load(&checkpoint).unwrap();
+    let loaded = problem.theta();
+    optimizer.backward_step(&problem.loss(5));
+    let after = problem.theta();
+    optimizer.finish().unwrap();
+    let rows = rows(&folder.path().join("run")).records;
+    assert_close(rows[5].local_displacement_squared, distance_squared(&after, &loaded), "local");
+    assert_close(rows[5].global_displacement_squared, distance_squared(&after, &loaded), "global");
+    assert_eq!(outside_writes(&folder.path().join("run")).len(), 1);
+}
+
+/// Weight clipping after every step: counted every time, told at 1, 2, 4, 8 and in the end.
+#[test]
+fn a_change_at_every_step_is_told_now_and_then() {
+    let problem = Problem::new(Kind::Float);
+    let folder = tempfile::tempdir().unwrap();
+    let mut optimizer =
+        perrin::Options::new().build(tch::nn::sgd(0., 0., 0., false), &problem.variables, 1e-2, folder.path()).unwrap();
+    for number in 0..13 {
+        optimizer.backward_step(&problem.loss(number));
+        no_grad(|| {
+            problem.variables.trainable_variables().iter_mut().for_each(|tensor| {
+                let _ = tensor.clamp_(-0.05, 0.05);
+            })
+        });
+    }
+    optimizer.finish().unwrap();
+    // The last clipping has no step after it to be noticed at.
+    let counts: Vec<_> = outside_writes(folder.path()).iter().map(|told| told.1).collect();
+    assert_eq!(counts, [1, 2, 4, 8, 12]);
+}
+
+/// The store moves to another kind of element: other memory, another way of measuring, the same run.
+#[test]
+fn parameters_replaced_between_steps() {
+    let mut problem = Problem::new(Kind::Float);
+    let folder = tempfile::tempdir().unwrap();
+    let mut observer = perrin::Options::new().observe(&problem.variables, folder.path()).unwrap();
+    let step = |problem: &Problem| {
+        no_grad(|| {
+            problem.variables.trainable_variables().iter_mut().for_each(|tensor| {
+                let _ = tensor.g_mul_scalar_(1.01);
+            })
+        })
+    };
+    let origin = problem.theta();
+    step(&problem);
+    observer.after_step(None);
+    problem.variables.double();
+    observer.before_step();
+    let before = problem.theta();
+    step(&problem);
+    observer.after_step(None);
+    let after = problem.theta();
+    let health = observer.health().unwrap();
+    assert_eq!(health.rows_received, 2);
+    observer.finish().unwrap();
+    let rows = rows(folder.path()).records;
+    assert_close(rows[1].local_displacement_squared, distance_squared(&after, &before), "local");
+    assert_close(rows[1].global_displacement_squared, distance_squared(&after, &origin), "global");
+    let told = outside_writes(folder.path());
+    assert_eq!((told.len(), told[0].2), (1, Some(0.)));
+}
+
+/// NaN in the parameters: logged as such, told once, and training goes on.
+#[test]
+fn nan_is_logged_as_nan() {
+    for kind in [Kind::Float, Kind::Double] {
+        let problem = Problem::new(kind);
+        let folder = tempfile::tempdir().unwrap();
+        let mut optimizer = perrin::Options::new()
+            .build(tch::nn::sgd(0., 0., 0., false), &problem.variables, 1e-2, folder.path())
+            .unwrap();
+        optimizer.backward_step(&problem.loss(0));
+        optimizer.backward_step(&(problem.loss(1) * f64::NAN));
+        optimizer.backward_step(&problem.loss(2));
+        optimizer.finish().unwrap();
+        let rows = rows(folder.path()).records;
+        assert!(rows[0].local_displacement_squared.unwrap().is_finite());
+        assert!(rows[1].local_displacement_squared.unwrap().is_nan());
+        assert!(rows[1].loss.unwrap().is_nan());
+        assert!(rows[2].global_displacement_squared.unwrap().is_nan());
+        let told: Vec<_> = events(folder.path())
+            .into_iter()
+            .filter(|event| matches!(event.kind, EventKind::NonFinite { .. }))
+            .map(|event| event.step)
+            .collect();
+        assert_eq!(told, [2]);
+    }
+}
+
+/// A loss that lives elsewhere, or is no scalar, or is missing, never makes a row fail.
+#[test]
+fn odd_losses() {
+    let problem = Problem::new(Kind::Float);
+    let folder = tempfile::tempdir().unwrap();
+    let mut observer = perrin::Options::new().observe(&problem.variables, folder.path()).unwrap();
+    observer.after_step(Some(&Tensor::from(2.5f64)));
+    observer.after_step(Some(&Tensor::from_slice(&[1f32, 2.])));
+    observer.after_step(None);
+    observer.set_next_loss(0.5);
+    observer.after_step(None);
+    observer.finish().unwrap();
+    let losses: Vec<_> = rows(folder.path()).records.iter().map(|row| row.loss).collect();
+    assert_eq!(losses, [Some(2.5), None, None, Some(0.5)]);
+}

@@ -1,0 +1,8 @@
+//! The observer on real optimizers: what it records, what it leaves alone, and what it survives.
+
+mod behaviour;
+mod changes;
+mod exactness;
+mod failure;
+mod parameters;
+mod support;

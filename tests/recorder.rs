@@ -1,0 +1,170 @@
+//! The queue between the training thread and the disk: slow, failing and panicking logs.
+
+use std::path::Path;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use perrin::log::LogTotals;
+use perrin::record::{Event, EventKind, RowBuffer, StepRecord};
+use perrin::recorder::{QueueOptions, QueuePolicy, Recorder, Row, Sink};
+use perrin::{Error, Result};
+
+/// What a test's log has seen.
+#[derive(Default)]
+struct Seen {
+    steps: Vec<u64>,
+    events: Vec<EventKind>,
+    closed: bool,
+}
+
+/// A log in memory. It waits for a permit before each block, fails or panics at a given row.
+struct TestLog {
+    seen: Arc<Mutex<Seen>>,
+    permits: Option<Receiver<()>>,
+    fail_from: u64,
+    panic_from: u64,
+}
+
+impl Sink for TestLog {
+    fn append(&mut self, rows: &RowBuffer) -> Result<()> {
+        if let Some(permits) = &self.permits {
+            permits.recv().ok();
+        }
+        for record in &rows.records {
+            if record.step >= self.panic_from {
+                panic!("a bug in the log");
+            }
+            if record.step >= self.fail_from {
+                let source = std::io::Error::from(std::io::ErrorKind::StorageFull);
+                return Err(Error::Io { action: "write", path: "somewhere".into(), source });
+            }
+            self.seen.lock().unwrap().steps.push(record.step);
+        }
+        Ok(())
+    }
+
+    fn event(&mut self, event: &Event) -> Result<()> {
+        self.seen.lock().unwrap().events.push(event.kind.clone());
+        Ok(())
+    }
+
+    fn tick(&mut self, _: Duration) -> Result<()> {
+        Ok(())
+    }
+
+    fn close(self: Box<Self>) -> Result<LogTotals> {
+        let mut seen = self.seen.lock().unwrap();
+        seen.closed = true;
+        Ok(LogTotals { rows: seen.steps.len() as u64, ..LogTotals::default() })
+    }
+}
+
+fn log(seen: &Arc<Mutex<Seen>>) -> TestLog {
+    TestLog { seen: Arc::clone(seen), permits: None, fail_from: u64::MAX, panic_from: u64::MAX }
+}
+
+fn held(seen: &Arc<Mutex<Seen>>) -> (TestLog, Sender<()>) {
+    let (permit, permits) = channel();
+    (TestLog { permits: Some(permits), ..log(seen) }, permit)
+}
+
+fn start(log: TestLog, policy: QueuePolicy, capacity: usize) -> Recorder<f64> {
+    let resolve = |records: &mut [StepRecord], deferred: &mut Vec<(usize, f64)>| {
+        deferred.drain(..).for_each(|(index, loss)| records[index].loss = Some(loss));
+        Ok(())
+    };
+    Recorder::start(log, Path::new("a run"), Instant::now(), QueueOptions { policy, capacity }, resolve).unwrap()
+}
+
+fn row(step: u64) -> Row<f64> {
+    Row { record: StepRecord { step, ..StepRecord::default() }, groups: None, deferred: None }
+}
+
+/// `Block` on a log that takes nothing until the queue has long been full: nothing is lost, order is kept.
+#[test]
+fn block_loses_nothing() {
+    let seen = Arc::default();
+    let (log, permit) = held(&seen);
+    let mut recorder = start(log, QueuePolicy::Block, 8);
+    let helper = std::thread::spawn(move || while permit.send(()).is_ok() {});
+    (1..=20_000).for_each(|step| recorder.row(row(step)));
+    let totals = recorder.finish().unwrap();
+    helper.join().unwrap();
+    assert_eq!(totals.rows, 20_000);
+    let seen = seen.lock().unwrap();
+    assert!(seen.steps.iter().copied().eq(1..=20_000));
+    assert!(seen.closed);
+    assert_eq!(seen.events, [EventKind::Finished { rows: 20_000, dropped: 0 }]);
+}
+
+/// `DropNewest` on a log that takes nothing at all: every call returns, and what is missing is counted exactly.
+#[test]
+fn drop_newest_counts_exactly() {
+    let seen = Arc::default();
+    let (log, permit) = held(&seen);
+    let mut recorder = start(log, QueuePolicy::DropNewest, 16);
+    // No permit is given: were a call to wait, the test would never end.
+    (1..=20_000).for_each(|step| recorder.row(row(step)));
+    let health = recorder.health().unwrap();
+    assert_eq!(health.rows_received, 20_000);
+    // What the worker took out before it was stopped is at most one block.
+    assert!(health.rows_dropped >= 20_000 - 16 - 4_096, "{health:?}");
+    drop(permit);
+    let dropped = recorder.rows_dropped();
+    let totals = recorder.finish().unwrap();
+    assert_eq!(totals.rows + dropped, 20_000);
+    let seen = seen.lock().unwrap();
+    let told: u64 =
+        seen.events.iter().map(|event| if let EventKind::RowsDropped { count, .. } = event { *count } else { 0 }).sum();
+    assert_eq!(told, dropped);
+    assert_eq!(seen.events.last(), Some(&EventKind::Finished { rows: totals.rows, dropped }));
+    assert!(seen.steps.is_sorted());
+}
+
+/// The first error stops the log, is told by `health` and `finish`, and no call fails or waits.
+#[test]
+fn the_first_error_is_returned_and_training_goes_on() {
+    let seen = Arc::default();
+    let mut recorder = start(TestLog { fail_from: 5, ..log(&seen) }, QueuePolicy::Block, 4);
+    (1..=10_000).for_each(|step| recorder.row(row(step)));
+    let error = recorder.finish().err().unwrap();
+    assert!(error.to_string().starts_with("cannot write somewhere"), "{error}");
+    assert!(seen.lock().unwrap().steps.iter().copied().eq(1..=4));
+}
+
+#[test]
+fn a_panic_of_the_log_is_an_error() {
+    let seen = Arc::default();
+    let mut recorder = start(TestLog { panic_from: 3, ..log(&seen) }, QueuePolicy::Block, 4);
+    (1..=10_000).for_each(|step| recorder.row(row(step)));
+    let error = recorder.finish().err().unwrap();
+    assert!(error.to_string().contains("a bug in the log"), "{error}");
+}
+
+#[test]
+fn an_error_of_the_training_thread_stops_the_log_after_what_is_queued() {
+    let seen = Arc::default();
+    let mut recorder = start(log(&seen), QueuePolicy::Block, 64);
+    (1..=3).for_each(|step| recorder.row(row(step)));
+    recorder.stop(Error::Parameters { reason: "first".to_owned() });
+    recorder.stop(Error::Parameters { reason: "second".to_owned() });
+    recorder.row(row(4));
+    assert_eq!(recorder.health().err().unwrap().to_string(), "first");
+    assert_eq!(recorder.finish().err().unwrap().to_string(), "first");
+    let seen = seen.lock().unwrap();
+    assert_eq!(seen.steps, [1, 2, 3]);
+    assert!(seen.closed);
+}
+
+#[test]
+fn deferred_numbers_are_completed_by_the_worker() {
+    let seen = Arc::default();
+    let mut recorder = start(log(&seen), QueuePolicy::Block, 64);
+    recorder.row(Row { deferred: Some(0.5), ..row(1) });
+    recorder.row(row(2));
+    drop(recorder);
+    let seen = seen.lock().unwrap();
+    assert_eq!(seen.steps, [1, 2]);
+    assert!(seen.closed);
+}
