@@ -20,7 +20,8 @@ fn segments_and_journal_are_read_in_step_order() {
         writer.roll_if_due(Duration::from_secs(block)).unwrap();
     }
     let names = file_names(&directory.path().join("steps"));
-    assert_eq!(names, ["000000.parquet", "000001.parquet", "000002.arrows"], "segments of 1 s, 2 s, and an open one");
+    let expected = ["000000.parquet", "000001.parquet", "000002.arrows", "000002.parquet.partial"];
+    assert_eq!(names, expected, "segments of 1 s, 2 s, and an open one");
     assert_rows_equal(&read_rows(directory.path()), &rows(1..71));
 
     let totals = writer.close().unwrap();

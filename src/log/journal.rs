@@ -152,7 +152,8 @@ impl JournalReader {
             self.read_at(0, &mut start)?;
             let torn = self.length < PREFIX_LENGTH as u64
                 || start.iter().all(|&byte| byte == 0)
-                || (start.starts_with(&CONTINUATION) && u64::from(metadata_length(&start)) >= self.length);
+                || (start.starts_with(&CONTINUATION)
+                    && self.length - (PREFIX_LENGTH as u64) < metadata_length(&start).into());
             if torn {
                 self.bytes_discarded = self.length;
                 self.position = self.length;
