@@ -72,10 +72,14 @@ impl Run {
     /// [`Error::NoSuchColumn`], [`Error::Io`]; from the iterator, which ends there, also [`Error::Damaged`] and
     /// [`Error::NewerSchema`].
     pub fn steps(&self, columns: &[&str]) -> Result<StepBatches> {
-        let columns = columns.iter().map(|column| self.column_index(column)).collect::<Result<Vec<_>>>()?;
+        let asked = columns.iter().map(|column| self.column_index(column)).collect::<Result<Vec<_>>>()?;
+        let mut columns = asked.clone();
+        columns.sort_unstable();
+        columns.dedup();
         Ok(StepBatches {
             folder: self.folder.clone(),
             schema: self.schema.clone(),
+            order: asked.iter().map(|column| columns.partition_point(|smaller| smaller < column)).collect(),
             columns,
             numbers: 0..self.count_segments()?,
             current: None,
@@ -131,8 +135,10 @@ impl Run {
 pub struct StepBatches {
     folder: RunFolder,
     schema: SchemaRef,
-    /// Index in the schema of each column asked for.
+    /// Indices in the schema of the columns to read, ascending, as files give them.
     columns: Vec<usize>,
+    /// Where among them each column asked for is.
+    order: Vec<usize>,
     /// Numbers still to be read.
     numbers: Range<u64>,
     current: Option<Source>,
@@ -146,14 +152,12 @@ enum Source {
 impl StepBatches {
     /// Opens the segment of a number, or its journal where there is no segment yet.
     fn open(&self, number: u64) -> Result<Source> {
-        let mut ascending = self.columns.clone();
-        ascending.sort_unstable();
-        ascending.dedup();
         let (segment, journal) = (self.folder.segment(number), self.folder.journal(number));
-        let open_segment =
-            || SegmentReader::open(&segment, &self.schema, &ascending).map(|reader| Source::Segment(Box::new(reader)));
+        let open_segment = || {
+            SegmentReader::open(&segment, &self.schema, &self.columns).map(|reader| Source::Segment(Box::new(reader)))
+        };
         let open_journal = || {
-            JournalReader::open(&journal, &self.schema, ascending.clone())
+            JournalReader::open(&journal, &self.schema, self.columns.clone())
                 .map(|reader| Source::Journal(Box::new(reader)))
         };
         // A journal vanishes only once its segment is there, hence the second look.
@@ -177,26 +181,14 @@ impl StepBatches {
                 None => None,
             };
             if let Some(batch) = next {
-                return self.in_order_asked(&batch?).map(Some);
+                let batch = batch?.project(&self.order);
+                return batch.map(Some).map_err(|error| damaged(&self.folder.steps(), error));
             }
             match self.numbers.next() {
                 Some(number) => self.current = Some(self.open(number)?),
                 None => return Ok(None),
             }
         }
-    }
-
-    /// Files give their columns in their own order, each once.
-    fn in_order_asked(&self, batch: &RecordBatch) -> Result<RecordBatch> {
-        let position = |asked: &usize| {
-            let earlier = |column: &&usize| *column < asked;
-            let mut smaller: Vec<_> = self.columns.iter().filter(earlier).collect();
-            smaller.sort_unstable();
-            smaller.dedup();
-            smaller.len()
-        };
-        let order: Vec<usize> = self.columns.iter().map(position).collect();
-        batch.project(&order).map_err(|error| damaged(&self.folder.steps(), error))
     }
 }
 

@@ -171,3 +171,55 @@ fn properties(schema: &SchemaRef, info: &RunInfo) -> WriterProperties {
     }
     builder.build()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+
+    use parquet::file::reader::{FileReader, SerializedFileReader};
+
+    use super::super::schema::{batch_from_rows, steps_schema};
+    use super::super::storage::Disk;
+    use super::*;
+    use crate::record::{Hyperparameters, Layout, RowBuffer, StepRecord};
+
+    #[test]
+    fn repeated_unknown_and_counted_values_cost_next_to_nothing() {
+        let directory = tempfile::tempdir().unwrap();
+        let folder = RunFolder::new(directory.path());
+        std::fs::create_dir(folder.steps()).unwrap();
+        let info = RunInfo { layout: Layout { parameter_groups: 2, directions: 0 }, ..RunInfo::default() };
+        let schema = steps_schema(info.layout).unwrap();
+        let mut writer = SegmentWriter::create(&Disk, &folder, 0, &schema, &info).unwrap();
+        let hyperparameters = Hyperparameters { learning_rate: Some(1e-3), momentum: Some(0.9), weight_decay: None };
+        for block in 0..200 {
+            let records = (block * 250 + 1..block * 250 + 251).map(|step| StepRecord {
+                step,
+                epoch: Some(step / 469),
+                hyperparameters,
+                batch_size: Some(128),
+                local_displacement_squared: Some((step as f64).sin().exp()),
+                ..StepRecord::default()
+            });
+            let group_hyperparameters = vec![hyperparameters; 250];
+            let rows = RowBuffer { records: records.collect(), group_hyperparameters, projections: Vec::new() };
+            writer.write(&batch_from_rows(info.layout, &schema, &rows).unwrap()).unwrap();
+        }
+        let size = writer.finish().unwrap();
+        assert_eq!(size.rows, 50_000);
+
+        let reader = SerializedFileReader::new(File::open(partial(&folder.segment(0))).unwrap()).unwrap();
+        let row_group = reader.metadata().row_group(0);
+        assert_eq!(row_group.num_rows(), 50_000);
+        for chunk in row_group.columns() {
+            let (name, bytes) = (chunk.column_path().string(), chunk.compressed_size());
+            match name.as_str() {
+                // Noise: 8 bytes a row, of which the exponents compress.
+                "local_displacement_squared" => assert!(bytes < 50_000 * 8, "{name}: {bytes} bytes"),
+                // Runs of 469 equal values, and steps that grow by 1.
+                "epoch" | "step" => assert!(bytes < 1_000, "{name}: {bytes} bytes"),
+                _ => assert!(bytes < 200, "{name}: {bytes} bytes"),
+            }
+        }
+    }
+}

@@ -65,10 +65,10 @@ impl SegmentReader {
 
     fn next_batch(&mut self) -> Result<Option<RecordBatch>> {
         loop {
-            if let Some(batches) = &mut self.batches {
-                if let Some(batch) = decode(&self.path, || batches.next().transpose())? {
-                    return Ok(Some(batch));
-                }
+            if let Some(batches) = &mut self.batches
+                && let Some(batch) = decode(&self.path, || batches.next().transpose())?
+            {
+                return Ok(Some(batch));
             }
             if self.next_row_group == self.metadata.metadata().num_row_groups() {
                 return Ok(None);

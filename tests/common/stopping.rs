@@ -38,7 +38,12 @@ impl Stopping {
 
     /// Whether the operation that fails has been asked for.
     pub fn stopped(&self) -> bool {
-        self.count.load(Ordering::Relaxed) > self.stop
+        self.count() > self.stop
+    }
+
+    /// Operations asked for so far.
+    pub fn count(&self) -> u64 {
+        self.count.load(Ordering::Relaxed)
     }
 
     fn pass(&self) -> io::Result<()> {
@@ -88,8 +93,7 @@ struct File {
 impl StorageFile for File {
     fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
         let passed = self.stopping.pass();
-        let dead_before =
-            self.stopping.then == Then::Dead && self.stopping.count.load(Ordering::Relaxed) > self.stopping.stop + 1;
+        let dead_before = self.stopping.then == Then::Dead && self.stopping.count() > self.stopping.stop + 1;
         match passed {
             Ok(()) => self.file.append(bytes),
             Err(error) if dead_before => Err(error),
