@@ -1,7 +1,9 @@
 //! Watches how a neural network's parameters move while it trains, and explains the motion by physics.
 
+pub mod analysis;
 pub mod error;
 pub mod log;
+pub mod numeric;
 #[cfg(feature = "torch")]
 pub mod observe;
 pub mod record;

@@ -1,0 +1,1 @@
+//! What a run's log says, offline: one file a question.

@@ -1,0 +1,243 @@
+//! Reading a run: its description, its events, and its rows in step order, streaming.
+
+use std::fs;
+use std::io;
+use std::ops::Range;
+use std::path::Path;
+
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
+use arrow::datatypes::{DataType, Float64Type, SchemaRef, UInt64Type};
+use serde::Deserialize;
+
+use super::RunFolder;
+use super::events::read_events;
+use super::guard::damaged;
+use super::journal::JournalReader;
+use super::schema::{steps_schema, value};
+use super::segment_reader::SegmentReader;
+use crate::error::{Error, Result};
+use crate::record::{Event, RunInfo, SCHEMA_VERSION};
+
+/// A run on disk, finished or still being written.
+#[derive(Debug, Clone)]
+pub struct Run {
+    folder: RunFolder,
+    info: RunInfo,
+    schema: SchemaRef,
+}
+
+impl Run {
+    /// Opens a run folder.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchRun`] when there is no `run.json`, [`Error::NewerSchema`], [`Error::Damaged`] when `run.json` is not one
+    /// of perrin's, [`Error::Io`].
+    pub fn open(directory: impl AsRef<Path>) -> Result<Run> {
+        let folder = RunFolder::new(directory);
+        let info = read_info(&folder)?;
+        let schema = steps_schema(info.layout).map_err(|error| damaged(&folder.run_json(), error))?;
+        Ok(Run { folder, info, schema })
+    }
+
+    /// The run's folder.
+    pub fn path(&self) -> &Path {
+        &self.folder.root
+    }
+
+    /// What was run.
+    pub fn info(&self) -> &RunInfo {
+        &self.info
+    }
+
+    /// The names of the columns, in the order of the files.
+    pub fn columns(&self) -> impl Iterator<Item = &str> {
+        self.schema.fields().iter().map(|field| field.name().as_str())
+    }
+
+    /// What happened besides the steps, in order.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`] when a line is no event, [`Error::Io`].
+    pub fn events(&self) -> Result<Vec<Event>> {
+        read_events(&self.folder.events())
+    }
+
+    /// The named columns of all rows, in step order, a batch of a few thousand rows at a time. Only these columns are
+    /// read from finished segments. Each batch has the columns in the order asked for.
+    ///
+    /// A run may be read while it is written: every row that was appended before the call comes exactly once, later
+    /// ones may come. A block that was not written whole is passed over.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchColumn`], [`Error::Io`]; from the iterator, which ends there, also [`Error::Damaged`] and
+    /// [`Error::NewerSchema`].
+    pub fn steps(&self, columns: &[&str]) -> Result<StepBatches> {
+        let asked = columns.iter().map(|column| self.column_index(column)).collect::<Result<Vec<_>>>()?;
+        let mut columns = asked.clone();
+        columns.sort_unstable();
+        columns.dedup();
+        Ok(StepBatches {
+            folder: self.folder.clone(),
+            schema: self.schema.clone(),
+            order: asked.iter().map(|column| columns.partition_point(|smaller| smaller < column)).collect(),
+            columns,
+            numbers: 0..self.count_segments()?,
+            current: None,
+        })
+    }
+
+    /// Calls `visit` with the named columns of every row, in step order; null is `None`, and NaN is a value like others.
+    ///
+    /// Integers are converted, exactly up to 2^53.
+    ///
+    /// # Errors
+    /// As [`steps`](Run::steps); the first one ends the reading.
+    pub fn for_each_row<const N: usize>(
+        &self,
+        columns: [&str; N],
+        mut visit: impl FnMut([Option<f64>; N]),
+    ) -> Result<()> {
+        for batch in self.steps(&columns)? {
+            let batch = batch?;
+            for row in 0..batch.num_rows() {
+                visit(std::array::from_fn(|column| number(batch.column(column), row)));
+            }
+        }
+        Ok(())
+    }
+
+    fn column_index(&self, column: &str) -> Result<usize> {
+        self.schema.index_of(column).map_err(|_| Error::NoSuchColumn {
+            path: self.folder.root.clone(),
+            column: column.to_owned(),
+            available: self.columns().collect::<Vec<_>>().join(", "),
+        })
+    }
+
+    /// How many segments and journals there are, numbered from 0 without a gap.
+    fn count_segments(&self) -> Result<u64> {
+        let steps = self.folder.steps();
+        let mut count = 0;
+        for entry in fs::read_dir(&steps).map_err(Error::io("list", &steps))? {
+            let path = entry.map_err(Error::io("list", &steps))?.path();
+            let number = self.folder.number_of_journal(&path).or_else(|| self.folder.number_of_segment(&path));
+            count = number.map_or(count, |number| count.max(number + 1));
+        }
+        // A listing made while a journal becomes a segment may have neither of the two names.
+        while self.folder.segment(count).exists() || self.folder.journal(count).exists() {
+            count += 1;
+        }
+        Ok(count)
+    }
+}
+
+/// The rows of a run, a batch at a time. See [`Run::steps`].
+pub struct StepBatches {
+    folder: RunFolder,
+    schema: SchemaRef,
+    /// Indices in the schema of the columns to read, ascending, as files give them.
+    columns: Vec<usize>,
+    /// Where among them each column asked for is.
+    order: Vec<usize>,
+    /// Numbers still to be read.
+    numbers: Range<u64>,
+    current: Option<Source>,
+}
+
+enum Source {
+    Segment(Box<SegmentReader>),
+    Journal(Box<JournalReader>),
+}
+
+impl StepBatches {
+    /// Opens the segment of a number, or its journal where there is no segment yet.
+    fn open(&self, number: u64) -> Result<Source> {
+        let (segment, journal) = (self.folder.segment(number), self.folder.journal(number));
+        let open_segment = || {
+            SegmentReader::open(&segment, &self.schema, &self.columns).map(|reader| Source::Segment(Box::new(reader)))
+        };
+        let open_journal = || {
+            JournalReader::open(&journal, &self.schema, self.columns.clone())
+                .map(|reader| Source::Journal(Box::new(reader)))
+        };
+        // A journal vanishes only once its segment is there, hence the second look.
+        let mut source = open_segment();
+        for open in [&open_journal as &dyn Fn() -> Result<Source>, &open_segment] {
+            if source.as_ref().is_err_and(is_not_found) {
+                source = open();
+            }
+        }
+        match source {
+            Err(error) if is_not_found(&error) => Err(damaged(&segment, "it is missing, and later rows are there")),
+            source => source,
+        }
+    }
+
+    fn next_batch(&mut self) -> Result<Option<RecordBatch>> {
+        loop {
+            let next = match &mut self.current {
+                Some(Source::Segment(segment)) => segment.next(),
+                Some(Source::Journal(journal)) => journal.next(),
+                None => None,
+            };
+            if let Some(batch) = next {
+                let batch = batch?.project(&self.order);
+                return batch.map(Some).map_err(|error| damaged(&self.folder.steps(), error));
+            }
+            match self.numbers.next() {
+                Some(number) => self.current = Some(self.open(number)?),
+                None => return Ok(None),
+            }
+        }
+    }
+}
+
+impl Iterator for StepBatches {
+    type Item = Result<RecordBatch>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let next = self.next_batch().transpose();
+        if !matches!(next, Some(Ok(_))) {
+            (self.numbers, self.current) = (0..0, None);
+        }
+        next
+    }
+}
+
+/// Reads `run.json`.
+pub(crate) fn read_info(folder: &RunFolder) -> Result<RunInfo> {
+    #[derive(Deserialize)]
+    struct Version {
+        schema_version: u32,
+    }
+    let path = folder.run_json();
+    let bytes = match fs::read(&path) {
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            return Err(Error::NoSuchRun { path: folder.root.clone() });
+        }
+        bytes => bytes.map_err(Error::io("read", &path))?,
+    };
+    // The version first: what else a newer one holds cannot be known.
+    let version: Version = serde_json::from_slice(&bytes).map_err(|error| damaged(&path, error))?;
+    check_version(&path, version.schema_version)?;
+    serde_json::from_slice(&bytes).map_err(|error| damaged(&path, error))
+}
+
+/// Refuses what a newer perrin wrote.
+pub(crate) fn check_version(path: &Path, found: u32) -> Result<()> {
+    if found <= SCHEMA_VERSION {
+        return Ok(());
+    }
+    Err(Error::NewerSchema { path: path.to_owned(), found, supported: SCHEMA_VERSION })
+}
+
+fn is_not_found(error: &Error) -> bool {
+    matches!(error, Error::Io { source, .. } if source.kind() == io::ErrorKind::NotFound)
+}
+
+fn number(column: &ArrayRef, row: usize) -> Option<f64> {
+    match column.data_type() {
+        DataType::UInt64 => value(column.as_primitive::<UInt64Type>(), row).map(|integer| integer as f64),
+        _ => value(column.as_primitive::<Float64Type>(), row),
+    }
+}

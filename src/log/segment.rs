@@ -1,0 +1,225 @@
+//! Writing a finished segment: a Parquet file that grows a row group at a time and is renamed when complete.
+
+use std::mem;
+use std::path::PathBuf;
+
+use arrow::array::{AsArray, RecordBatch};
+use arrow::datatypes::{DataType, SchemaRef, UInt64Type};
+use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_writer::ArrowWriterOptions;
+use parquet::basic::{Compression, Encoding, ZstdLevel};
+use parquet::file::metadata::KeyValue;
+use parquet::file::properties::{EnabledStatistics, WriterProperties};
+use parquet::schema::types::ColumnPath;
+
+use super::guard::seal;
+use super::schema::repeats;
+use super::storage::{Storage, StorageFile};
+use super::{RunFolder, partial};
+use crate::error::{Error, Result};
+use crate::record::RunInfo;
+
+/// Keys of the metadata in a segment's footer.
+pub(crate) mod key {
+    pub(crate) const SCHEMA_VERSION: &str = "perrin.schema_version";
+    pub(crate) const RUN: &str = "perrin.run";
+    pub(crate) const FIRST_STEP: &str = "perrin.first_step";
+    pub(crate) const LAST_STEP: &str = "perrin.last_step";
+    /// CRC-32 of every column chunk, as a JSON list of row groups of lists of numbers.
+    pub(crate) const CHECKSUMS: &str = "perrin.checksums";
+}
+
+/// Unencoded bytes after which a row group is closed; with the pages it bounds the encoder's memory.
+const ROW_GROUP_BYTES: usize = 16 << 20;
+
+/// Parquet's file tail after the footer: its length and the magic.
+pub(crate) const TAIL_LENGTH: usize = 8;
+
+/// How large a finished segment is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct SegmentSize {
+    pub(crate) rows: u64,
+    pub(crate) bytes: u64,
+}
+
+/// A segment being written, as `NNNNNN.parquet.partial`.
+pub(crate) struct SegmentWriter {
+    path: PathBuf,
+    file: Box<dyn StorageFile>,
+    /// Encodes into memory, which is moved to the file after each row group: that way each chunk's bytes are at hand
+    /// for its checksum, and the file gets few large writes.
+    encoder: ArrowWriter<Vec<u8>>,
+    row_group_rows: usize,
+    checksums: Vec<Vec<u32>>,
+    first_and_last_step: Option<(u64, u64)>,
+    rows: u64,
+    bytes: u64,
+}
+
+impl SegmentWriter {
+    pub(crate) fn create(
+        storage: &dyn Storage,
+        folder: &RunFolder,
+        number: u64,
+        schema: &SchemaRef,
+        info: &RunInfo,
+    ) -> Result<SegmentWriter> {
+        let path = partial(&folder.segment(number));
+        // The footer says the schema in Parquet's own terms; Arrow's copy of it would only make each file larger.
+        let options =
+            ArrowWriterOptions::new().with_properties(properties(schema, info)).with_skip_arrow_metadata(true);
+        let encoder = ArrowWriter::try_new_with_options(Vec::new(), schema.clone(), options)
+            .map_err(|error| Error::io("encode", &path)(error.into()))?;
+        let file = storage.create(&path).map_err(Error::io("create", &path))?;
+        let row_group_rows = (ROW_GROUP_BYTES / (8 * schema.fields().len())).max(1);
+        Ok(SegmentWriter {
+            path,
+            file,
+            encoder,
+            row_group_rows,
+            checksums: Vec::new(),
+            first_and_last_step: None,
+            rows: 0,
+            bytes: 0,
+        })
+    }
+
+    /// Encodes a block of rows; a full row group goes to the file.
+    pub(crate) fn write(&mut self, batch: &RecordBatch) -> Result<()> {
+        let steps = batch.column(0).as_primitive::<UInt64Type>().values();
+        if let (Some(&first), Some(&last)) = (steps.first(), steps.last()) {
+            let (first, _) = self.first_and_last_step.unwrap_or((first, last));
+            self.first_and_last_step = Some((first, last));
+        }
+        self.rows += batch.num_rows() as u64;
+        self.encoder.write(batch).map_err(|error| Error::io("encode", &self.path)(error.into()))?;
+        if self.encoder.in_progress_rows() >= self.row_group_rows { self.close_row_group() } else { Ok(()) }
+    }
+
+    /// Completes the file and makes it survive a power loss; it is still to be renamed.
+    pub(crate) fn finish(mut self) -> Result<SegmentSize> {
+        self.close_row_group()?;
+        let mut metadata = vec![(key::CHECKSUMS, serde_json::json!(self.checksums).to_string())];
+        if let Some((first, last)) = self.first_and_last_step {
+            metadata.push((key::FIRST_STEP, first.to_string()));
+            metadata.push((key::LAST_STEP, last.to_string()));
+        }
+        for (key, value) in metadata {
+            self.encoder.append_key_value_metadata(KeyValue::new(key.to_owned(), value));
+        }
+        self.encoder.finish().map_err(|error| Error::io("encode", &self.path)(error.into()))?;
+        let end = mem::take(self.encoder.inner_mut());
+        self.file.append(&with_sealed_footer(&end)).map_err(Error::io("write", &self.path))?;
+        self.file.sync().map_err(Error::io("sync", &self.path))?;
+        Ok(SegmentSize { rows: self.rows, bytes: self.bytes + (end.len() + super::guard::SEAL_LENGTH) as u64 })
+    }
+
+    fn close_row_group(&mut self) -> Result<()> {
+        if self.encoder.in_progress_rows() == 0 {
+            return Ok(());
+        }
+        self.encoder.flush().map_err(|error| Error::io("encode", &self.path)(error.into()))?;
+        // The encoder buffers what it gives to the vector; after this the vector has all of the row group.
+        self.encoder.sync().map_err(Error::io("encode", &self.path))?;
+        let bytes = mem::take(self.encoder.inner_mut());
+        let row_group = self.encoder.flushed_row_groups().last().map(|group| group.columns()).unwrap_or_default();
+        let checksums = row_group.iter().map(|chunk| {
+            let (start, length) = chunk.byte_range();
+            let start = (start - self.bytes) as usize;
+            crc32fast::hash(&bytes[start..start + length as usize])
+        });
+        self.checksums.push(checksums.collect());
+        self.file.append(&bytes).map_err(Error::io("write", &self.path))?;
+        self.bytes += bytes.len() as u64;
+        Ok(())
+    }
+}
+
+/// Puts the seal of the footer in front of it. Readers find the footer from the file's end, so that to
+/// them these are unused bytes between data and footer.
+fn with_sealed_footer(end: &[u8]) -> Vec<u8> {
+    let (before_length, tail) = end.split_at(end.len() - TAIL_LENGTH);
+    let footer_length = u32::from_le_bytes([tail[0], tail[1], tail[2], tail[3]]) as usize;
+    let (before, footer) = before_length.split_at(before_length.len() - footer_length);
+    [before, &seal(&[footer]), footer, tail].concat()
+}
+
+fn properties(schema: &SchemaRef, info: &RunInfo) -> WriterProperties {
+    // The list of parameters can be long, is the same in every segment, and is in run.json.
+    let run = RunInfo { parameters: Vec::new(), ..info.clone() };
+    let metadata = vec![
+        KeyValue::new(key::SCHEMA_VERSION.to_owned(), info.schema_version.to_string()),
+        KeyValue::new(key::RUN.to_owned(), serde_json::json!(run).to_string()),
+    ];
+    let mut builder = WriterProperties::builder()
+        .set_created_by(concat!("perrin version ", env!("CARGO_PKG_VERSION")).to_owned())
+        .set_key_value_metadata(Some(metadata))
+        .set_compression(Compression::ZSTD(ZstdLevel::default()))
+        .set_statistics_enabled(EnabledStatistics::Chunk)
+        .set_offset_index_disabled(true)
+        .set_max_row_group_row_count(None);
+    for field in schema.fields() {
+        let column = ColumnPath::from(field.name().as_str());
+        let encoding = match field.data_type() {
+            DataType::UInt64 => Encoding::DELTA_BINARY_PACKED,
+            _ => Encoding::BYTE_STREAM_SPLIT,
+        };
+        // With a dictionary a repeated value costs nearly nothing; the encoding is what it falls back to.
+        builder = builder
+            .set_column_dictionary_enabled(column.clone(), repeats(field.name()))
+            .set_column_encoding(column, encoding);
+    }
+    builder.build()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+
+    use parquet::file::reader::{FileReader, SerializedFileReader};
+
+    use super::super::schema::{batch_from_rows, steps_schema};
+    use super::super::storage::Disk;
+    use super::*;
+    use crate::record::{Hyperparameters, Layout, RowBuffer, StepRecord};
+
+    #[test]
+    fn repeated_unknown_and_counted_values_cost_next_to_nothing() {
+        let directory = tempfile::tempdir().unwrap();
+        let folder = RunFolder::new(directory.path());
+        std::fs::create_dir(folder.steps()).unwrap();
+        let info = RunInfo { layout: Layout { parameter_groups: 2, directions: 0 }, ..RunInfo::default() };
+        let schema = steps_schema(info.layout).unwrap();
+        let mut writer = SegmentWriter::create(&Disk, &folder, 0, &schema, &info).unwrap();
+        let hyperparameters = Hyperparameters { learning_rate: Some(1e-3), momentum: Some(0.9), weight_decay: None };
+        for block in 0..200 {
+            let records = (block * 250 + 1..block * 250 + 251).map(|step| StepRecord {
+                step,
+                epoch: Some(step / 469),
+                hyperparameters,
+                batch_size: Some(128),
+                local_displacement_squared: Some((step as f64).sin().exp()),
+                ..StepRecord::default()
+            });
+            let group_hyperparameters = vec![hyperparameters; 250];
+            let rows = RowBuffer { records: records.collect(), group_hyperparameters, projections: Vec::new() };
+            writer.write(&batch_from_rows(info.layout, &schema, &rows).unwrap()).unwrap();
+        }
+        let size = writer.finish().unwrap();
+        assert_eq!(size.rows, 50_000);
+
+        let reader = SerializedFileReader::new(File::open(partial(&folder.segment(0))).unwrap()).unwrap();
+        let row_group = reader.metadata().row_group(0);
+        assert_eq!(row_group.num_rows(), 50_000);
+        for chunk in row_group.columns() {
+            let (name, bytes) = (chunk.column_path().string(), chunk.compressed_size());
+            match name.as_str() {
+                // Noise: 8 bytes a row, of which the exponents compress.
+                "local_displacement_squared" => assert!(bytes < 50_000 * 8, "{name}: {bytes} bytes"),
+                // Runs of 469 equal values, and steps that grow by 1.
+                "epoch" | "step" => assert!(bytes < 1_000, "{name}: {bytes} bytes"),
+                _ => assert!(bytes < 200, "{name}: {bytes} bytes"),
+            }
+        }
+    }
+}

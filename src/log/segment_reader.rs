@@ -1,0 +1,163 @@
+//! Reading a finished segment: only the columns asked for, a row group's checksums before its rows.
+
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
+};
+use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
+
+use super::guard::{SEAL_LENGTH, damaged, decode, seal};
+use super::reader::check_version;
+use super::segment::{TAIL_LENGTH, key};
+use crate::error::{Error, Result};
+
+/// Rows decoded at a time.
+const BATCH_ROWS: usize = 4096;
+
+/// The rows of a segment, a batch at a time, in file order.
+pub(crate) struct SegmentReader {
+    path: PathBuf,
+    file: File,
+    metadata: ArrowReaderMetadata,
+    checksums: Vec<Vec<u32>>,
+    /// Columns to read, ascending.
+    columns: Vec<usize>,
+    next_row_group: usize,
+    batches: Option<ParquetRecordBatchReader>,
+}
+
+impl SegmentReader {
+    /// Opens a segment whose columns are those of `schema`, to read the `columns` with these indices.
+    pub(crate) fn open(path: &Path, schema: &SchemaRef, columns: &[usize]) -> Result<SegmentReader> {
+        let mut file = File::open(path).map_err(Error::io("open", path))?;
+        let footer = read_footer(path, &mut file)?;
+        let metadata = decode(path, || ParquetMetaDataReader::decode_metadata(&footer))?;
+
+        let version = entry(&metadata, key::SCHEMA_VERSION).and_then(|version| version.parse().ok());
+        check_version(path, version.ok_or_else(|| damaged(path, "it has no schema version"))?)?;
+        let checksums: Vec<Vec<u32>> = entry(&metadata, key::CHECKSUMS)
+            .and_then(|checksums| serde_json::from_str(checksums).ok())
+            .ok_or_else(|| damaged(path, "it has no checksums"))?;
+
+        let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
+        let metadata = decode(path, || ArrowReaderMetadata::try_new(Arc::new(metadata), options))?;
+        if metadata.schema().fields() != schema.fields() {
+            return Err(damaged(path, "its columns are not those of run.json"));
+        }
+        let columns = columns.to_vec();
+        Ok(SegmentReader {
+            path: path.to_owned(),
+            file,
+            metadata,
+            checksums,
+            columns,
+            next_row_group: 0,
+            batches: None,
+        })
+    }
+
+    fn next_batch(&mut self) -> Result<Option<RecordBatch>> {
+        loop {
+            if let Some(batches) = &mut self.batches
+                && let Some(batch) = decode(&self.path, || batches.next().transpose())?
+            {
+                return Ok(Some(batch));
+            }
+            if self.next_row_group == self.metadata.metadata().num_row_groups() {
+                return Ok(None);
+            }
+            self.open_row_group()?;
+        }
+    }
+
+    fn open_row_group(&mut self) -> Result<()> {
+        for column in self.columns.clone() {
+            self.check_column_chunk(column)?;
+        }
+        let file = self.file.try_clone().map_err(Error::io("open", &self.path))?;
+        let metadata = self.metadata.clone();
+        let batches = decode(&self.path, || {
+            let mask = ProjectionMask::leaves(metadata.parquet_schema(), self.columns.iter().copied());
+            ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata.clone())
+                .with_projection(mask)
+                .with_row_groups(vec![self.next_row_group])
+                .with_batch_size(BATCH_ROWS)
+                .build()
+        })?;
+        self.batches = Some(batches);
+        self.next_row_group += 1;
+        Ok(())
+    }
+
+    fn check_column_chunk(&mut self, column: usize) -> Result<()> {
+        let chunk = self.metadata.metadata().row_group(self.next_row_group).column(column);
+        let (start, length) = decode(&self.path, || Ok::<_, Error>(chunk.byte_range()))?;
+        let expected = self.checksums.get(self.next_row_group).and_then(|group| group.get(column));
+        let found = checksum(&mut self.file, start, length).map_err(Error::io("read", &self.path))?;
+        if expected == Some(&found) {
+            return Ok(());
+        }
+        let name = chunk.column_path().string();
+        let reason = format!("column {name} of row group {} does not have its checksum", self.next_row_group);
+        Err(damaged(&self.path, reason))
+    }
+}
+
+impl Iterator for SegmentReader {
+    type Item = Result<RecordBatch>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.next_batch().transpose()
+    }
+}
+
+/// The bytes of the footer, once they are known to be what was written.
+fn read_footer(path: &Path, file: &mut File) -> Result<Vec<u8>> {
+    let length = file.metadata().map_err(Error::io("read", path))?.len();
+    let read = |file: &mut File, start: u64, bytes: u64| -> Result<Vec<u8>> {
+        let mut buffer = vec![0; bytes as usize];
+        file.seek(SeekFrom::Start(start)).map_err(Error::io("read", path))?;
+        file.read_exact(&mut buffer).map_err(Error::io("read", path))?;
+        Ok(buffer)
+    };
+    let truncated = || damaged(path, "it does not end as a Parquet file does");
+    let end = length.checked_sub(TAIL_LENGTH as u64).ok_or_else(truncated)?;
+    let tail = read(file, end, TAIL_LENGTH as u64)?;
+    if tail[4..] != *b"PAR1" {
+        return Err(truncated());
+    }
+    let footer_length = u64::from(u32::from_le_bytes([tail[0], tail[1], tail[2], tail[3]]));
+    let start = end.checked_sub(footer_length + SEAL_LENGTH as u64).ok_or_else(truncated)?;
+    let mut sealed = read(file, start, SEAL_LENGTH as u64 + footer_length)?;
+    let footer = sealed.split_off(SEAL_LENGTH);
+    if seal(&[&footer]) != *sealed {
+        return Err(damaged(path, "its footer does not have perrin's checksum"));
+    }
+    Ok(footer)
+}
+
+fn checksum(file: &mut File, start: u64, length: u64) -> std::io::Result<u32> {
+    file.seek(SeekFrom::Start(start))?;
+    let mut hasher = crc32fast::Hasher::new();
+    let mut buffer = vec![0; 64 << 10];
+    let mut remaining = length;
+    while remaining > 0 {
+        let wanted = remaining.min(buffer.len() as u64) as usize;
+        file.read_exact(&mut buffer[..wanted])?;
+        hasher.update(&buffer[..wanted]);
+        remaining -= wanted as u64;
+    }
+    Ok(hasher.finalize())
+}
+
+fn entry<'a>(metadata: &'a ParquetMetaData, key: &str) -> Option<&'a str> {
+    let entries = metadata.file_metadata().key_value_metadata()?;
+    entries.iter().find(|entry| entry.key == key)?.value.as_deref()
+}

@@ -1,0 +1,240 @@
+//! The run folder's writer. It has no clock and no thread: the recorder's worker calls it.
+
+use std::fs::{self, File, TryLockError};
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arrow::datatypes::SchemaRef;
+
+use super::events::EventWriter;
+use super::journal::Journal;
+use super::recovery::{rename_into_place, segment_from_journal};
+use super::reference::{ReferenceTensor, write_reference};
+use super::schema::{batch_from_rows, steps_schema};
+use super::segment::{SegmentSize, SegmentWriter};
+use super::storage::{Disk, Storage};
+use super::{RunFolder, partial};
+use crate::error::{Error, Result};
+use crate::record::{Event, Layout, RowBuffer, RunInfo};
+
+/// Segments are closed after 1, 2, 4, ... seconds, and from then on after this long.
+const LONGEST_SEGMENT: Duration = Duration::from_secs(600);
+
+/// Size of the journal at which a segment is closed whatever its age.
+const LARGEST_JOURNAL_BYTES: u64 = 64 << 20;
+
+/// What a writer has put on disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct LogTotals {
+    /// Rows appended.
+    pub rows: u64,
+    /// Bytes of the finished segments.
+    pub bytes: u64,
+    /// Finished segments.
+    pub segments: u64,
+}
+
+/// Writes a run folder. Only one writer at a time has a folder; dropping it without [`close`](RunWriter::close)
+/// loses nothing, the rows of the open segment stay in its journal.
+pub struct RunWriter {
+    storage: Arc<dyn Storage>,
+    folder: RunFolder,
+    info: RunInfo,
+    schema: SchemaRef,
+    events: Option<EventWriter>,
+    open: Option<OpenSegment>,
+    /// Number of the open segment, or of the next.
+    number: u64,
+    /// Segments that could not be completed; their rows are in their journals.
+    unfinished: Vec<u64>,
+    totals: LogTotals,
+    /// Held for as long as the writer lives.
+    _lock: File,
+}
+
+struct OpenSegment {
+    journal: Journal,
+    /// None once writing to it failed; the segment is then made from the journal when it is closed.
+    encoder: Option<SegmentWriter>,
+    /// When [`RunWriter::roll_if_due`] first saw the segment.
+    since: Option<Duration>,
+}
+
+impl RunWriter {
+    /// Makes a run folder, its parents included, and writes `run.json`.
+    ///
+    /// # Errors
+    /// [`Error::RunLocked`] when another writer has the folder, [`Error::RunExists`] when it holds a run,
+    /// [`Error::InvalidValue`] when the layout is none a log can have, [`Error::Io`].
+    pub fn create(directory: impl AsRef<Path>, info: &RunInfo) -> Result<RunWriter> {
+        RunWriter::create_on(Arc::new(Disk), directory, info)
+    }
+
+    /// [`create`](RunWriter::create) on a storage of the caller's.
+    pub fn create_on(storage: Arc<dyn Storage>, directory: impl AsRef<Path>, info: &RunInfo) -> Result<RunWriter> {
+        let folder = RunFolder::new(directory);
+        let schema = steps_schema(info.layout)?;
+        fs::create_dir_all(folder.steps()).map_err(Error::io("create", folder.steps()))?;
+        let lock = lock(&folder)?;
+        let mut steps = fs::read_dir(folder.steps()).map_err(Error::io("list", folder.steps()))?;
+        if folder.run_json().exists() || steps.next().is_some() {
+            return Err(Error::RunExists { path: folder.root });
+        }
+        let json =
+            serde_json::to_vec_pretty(info).map_err(|error| Error::io("encode", folder.run_json())(error.into()))?;
+        write_whole(&*storage, &folder.run_json(), &json)?;
+        storage.sync_dir(&folder.root).map_err(Error::io("sync", &folder.root))?;
+        Ok(RunWriter {
+            storage,
+            folder,
+            info: info.clone(),
+            schema,
+            events: None,
+            open: None,
+            number: 0,
+            unfinished: Vec::new(),
+            totals: LogTotals::default(),
+            _lock: lock,
+        })
+    }
+
+    /// The number of parameter groups and directions that appended rows must have.
+    pub fn layout(&self) -> Layout {
+        self.info.layout
+    }
+
+    /// What has been written so far.
+    pub fn totals(&self) -> LogTotals {
+        self.totals
+    }
+
+    /// Appends a block of rows. When it returns without error they outlive this process.
+    ///
+    /// # Errors
+    /// [`Error::ShapeMismatch`] when the rows do not fit the layout; [`Error::Io`]. After an error none of the block's
+    /// rows are in the log, all earlier ones are, and a later call may succeed (when a full disk has space again).
+    pub fn append(&mut self, rows: &RowBuffer) -> Result<()> {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let batch = batch_from_rows(self.info.layout, &self.schema, rows)?;
+        let open = match &mut self.open {
+            Some(open) => open,
+            none => {
+                let journal = Journal::create(&*self.storage, &self.folder.journal(self.number), &self.schema)?;
+                let encoder =
+                    SegmentWriter::create(&*self.storage, &self.folder, self.number, &self.schema, &self.info);
+                none.insert(OpenSegment { journal, encoder: encoder.ok(), since: None })
+            }
+        };
+        open.journal.append(&batch)?;
+        self.totals.rows += rows.len() as u64;
+        if open.encoder.as_mut().is_some_and(|encoder| encoder.write(&batch).is_err()) {
+            open.encoder = None;
+        }
+        Ok(())
+    }
+
+    /// Appends an event.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn event(&mut self, event: &Event) -> Result<()> {
+        let events = match &mut self.events {
+            Some(events) => events,
+            none => none.insert(EventWriter::open(&*self.storage, &self.folder.events())?),
+        };
+        let appended = events.append(event);
+        if appended.is_err() {
+            // Opening it again cuts off what may have been written of the line.
+            self.events = None;
+        }
+        appended
+    }
+
+    /// Writes the reference point, all of it or nothing.
+    ///
+    /// # Errors
+    /// [`Error::Parameters`] for an element kind the file cannot hold, [`Error::ShapeMismatch`] when a tensor's bytes do
+    /// not fit its shape, [`Error::Io`].
+    pub fn write_reference(&mut self, tensors: Vec<ReferenceTensor>) -> Result<()> {
+        write_reference(&*self.storage, &self.folder, tensors)
+    }
+
+    /// Finishes the open segment if it is old or large enough. `now` is the time since any fixed moment.
+    ///
+    /// A segment's age counts from the first call after its first rows, so this is best called after each
+    /// [`append`](RunWriter::append), and once in a while when there is nothing to append.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when the segment could not be completed. Its rows then stay in its journal, where [`Run`]
+    /// (super::Run) reads them, and completing it is tried again with the next segment.
+    pub fn roll_if_due(&mut self, now: Duration) -> Result<()> {
+        let length = Duration::from_secs(1 << self.number.min(10)).min(LONGEST_SEGMENT);
+        let due = self.open.as_mut().is_some_and(|open| {
+            let since = *open.since.get_or_insert(now);
+            now.saturating_sub(since) >= length || open.journal.length() >= LARGEST_JOURNAL_BYTES
+        });
+        if due { self.finish_segments() } else { Ok(()) }
+    }
+
+    /// Finishes the open segment and closes the run.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when a segment could not be completed; its rows stay in its journal.
+    pub fn close(mut self) -> Result<LogTotals> {
+        self.finish_segments()?;
+        Ok(self.totals)
+    }
+
+    fn finish_segments(&mut self) -> Result<()> {
+        if let Some(open) = self.open.take() {
+            let number = self.number;
+            self.number += 1;
+            let finished = open.encoder.map(|encoder| {
+                let size = encoder.finish()?;
+                rename_into_place(&*self.storage, &self.folder, number)?;
+                Ok::<SegmentSize, Error>(size)
+            });
+            match finished {
+                Some(Ok(size)) => self.count(size),
+                _ => self.unfinished.push(number),
+            }
+        }
+        while let Some(&number) = self.unfinished.last() {
+            let (size, _) = segment_from_journal(&*self.storage, &self.folder, number, &self.schema, &self.info)?;
+            self.unfinished.pop();
+            self.count(size);
+        }
+        Ok(())
+    }
+
+    fn count(&mut self, size: SegmentSize) {
+        self.totals.segments += 1;
+        self.totals.bytes += size.bytes;
+    }
+}
+
+/// Takes the folder for this writer.
+pub(crate) fn lock(folder: &RunFolder) -> Result<File> {
+    let path = folder.lock();
+    let file = File::create(&path).map_err(Error::io("create", &path))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(Error::RunLocked { path: folder.root.clone() }),
+        // A file system without locks is no reason not to log.
+        Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => Ok(file),
+        Err(TryLockError::Error(error)) => Err(Error::io("lock", &path)(error)),
+    }
+}
+
+/// Writes a file beside its final place, syncs and renames it. The folder is the caller's to sync.
+fn write_whole(storage: &dyn Storage, path: &Path, bytes: &[u8]) -> Result<()> {
+    let beside = partial(path);
+    let mut file = storage.create(&beside).map_err(Error::io("create", &beside))?;
+    file.append(bytes).map_err(Error::io("write", &beside))?;
+    file.sync().map_err(Error::io("sync", &beside))?;
+    storage.rename(&beside, path).map_err(Error::io("rename", &beside))
+}

@@ -1,0 +1,175 @@
+//! A process that dies, or a disk that fails, at any single operation: every acknowledged row is there exactly once.
+
+#[path = "common/stopping.rs"]
+mod stopping;
+
+mod common;
+
+use std::fs::{self, OpenOptions};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use common::{assert_rows_equal, info, read_rows, rows, writer};
+use perrin::Result;
+use perrin::log::{Recovery, Run, RunWriter, recover_on};
+use perrin::record::{Event, EventKind, RowBuffer};
+use stopping::{Stopping, Then};
+
+/// Writes three segments of three blocks each; returns the rows whose append was acknowledged.
+fn run(storage: &Stopping, directory: &Path) -> (RowBuffer, Result<()>) {
+    let mut acknowledged = RowBuffer::default();
+    let outcome = (|| {
+        let mut writer = RunWriter::create_on(Arc::new(storage.clone()), directory, &info())?;
+        let mut first_error = None;
+        for block in 0..9 {
+            let rows = rows(block * 2 + 1..block * 2 + 3);
+            match writer.append(&rows) {
+                Ok(()) => append(&mut acknowledged, rows),
+                Err(error) => first_error = first_error.or(Some(error)),
+            }
+            // Three blocks to a segment: 0 s, 1000 s, 2000 s since it was first seen.
+            let now = Duration::from_secs(block * 1000 / 3 * 3);
+            first_error = first_error.or(writer.roll_if_due(now).err());
+        }
+        writer.close()?;
+        first_error.map_or(Ok(()), Err)
+    })();
+    (acknowledged, outcome)
+}
+
+fn append(all: &mut RowBuffer, rows: RowBuffer) {
+    all.records.extend(rows.records);
+    all.group_hyperparameters.extend(rows.group_hyperparameters);
+    all.projections.extend(rows.projections);
+}
+
+/// The number of operations of an undisturbed run.
+fn operations() -> u64 {
+    let directory = tempfile::tempdir().unwrap();
+    let storage = Stopping::never();
+    run(&storage, directory.path()).1.unwrap();
+    storage.count()
+}
+
+#[test]
+fn a_process_that_dies_at_any_operation_loses_no_acknowledged_row() {
+    let operations = operations();
+    assert!(operations > 40, "three segments take more than {operations} operations");
+    for stop in 0..operations {
+        let directory = tempfile::tempdir().unwrap();
+        let (acknowledged, outcome) = run(&Stopping::at(stop, Then::Dead), directory.path());
+        assert!(outcome.is_err(), "the error of operation {stop} is told");
+        if !directory.path().join("run.json").exists() {
+            assert!(acknowledged.is_empty());
+            continue;
+        }
+        assert_rows_equal(&read_rows(directory.path()), &acknowledged);
+        recover(directory.path()).unwrap();
+        assert_rows_equal(&read_rows(directory.path()), &acknowledged);
+        assert_eq!(left_over(directory.path()), [""; 0], "stopped at {stop}");
+        assert_eq!(recover(directory.path()).unwrap(), Default::default(), "nothing is left to do");
+    }
+}
+
+#[test]
+fn a_recovery_that_dies_at_any_operation_can_be_done_again() {
+    for stop_writing in (0..operations()).step_by(5) {
+        for stop in 0.. {
+            let directory = tempfile::tempdir().unwrap();
+            let (acknowledged, _) = run(&Stopping::at(stop_writing, Then::Dead), directory.path());
+            if !directory.path().join("run.json").exists() {
+                break;
+            }
+            let storage = Stopping::at(stop, Then::Dead);
+            let recovered = recover_on(&storage, directory.path());
+            assert_rows_equal(&read_rows(directory.path()), &acknowledged);
+            recover(directory.path()).unwrap();
+            assert_rows_equal(&read_rows(directory.path()), &acknowledged);
+            assert_eq!(left_over(directory.path()), [""; 0]);
+            if !storage.stopped() {
+                recovered.unwrap();
+                break;
+            }
+        }
+    }
+}
+
+#[test]
+fn an_operation_that_fails_once_costs_at_most_its_block() {
+    let operations = operations();
+    for stop in 0..operations {
+        let directory = tempfile::tempdir().unwrap();
+        let (acknowledged, outcome) = run(&Stopping::at(stop, Then::Well), directory.path());
+        if acknowledged.is_empty() {
+            assert!(outcome.is_err() && stop < operations / 4, "no run could be made, and that was told");
+            continue;
+        }
+        // 9 blocks of two rows.
+        assert!(acknowledged.len() >= 16, "stopped at {stop}");
+        assert_rows_equal(&read_rows(directory.path()), &acknowledged);
+        recover(directory.path()).unwrap();
+        assert_rows_equal(&read_rows(directory.path()), &acknowledged);
+    }
+}
+
+#[test]
+fn a_journal_cut_anywhere_keeps_exactly_its_whole_blocks() {
+    let directory = tempfile::tempdir().unwrap();
+    let journal = directory.path().join("steps/000000.arrows");
+    let length = || fs::metadata(&journal).unwrap().len();
+    let mut writer = writer(directory.path());
+    let mut ends = Vec::new();
+    for block in 0..3 {
+        writer.append(&rows(block * 2 + 1..block * 2 + 3)).unwrap();
+        ends.push(length());
+    }
+    drop(writer);
+    let file = OpenOptions::new().write(true).open(&journal).unwrap();
+    for cut in (0..=length()).rev() {
+        file.set_len(cut).unwrap();
+        let whole = ends.iter().filter(|&&end| end <= cut).count() as u64;
+        let mut steps = Vec::new();
+        let run = Run::open(directory.path()).unwrap();
+        run.for_each_row(["step", "position_1"], |[step, _]| steps.push(step.unwrap() as u64)).unwrap();
+        assert_eq!(steps, (1..=2 * whole).collect::<Vec<_>>(), "cut to {cut} bytes");
+    }
+}
+
+#[test]
+fn a_block_that_was_never_written_out_is_passed_over_and_counted() {
+    let directory = tempfile::tempdir().unwrap();
+    let journal = directory.path().join("steps/000000.arrows");
+    let mut writer = writer(directory.path());
+    let mut ends = Vec::new();
+    for block in 0..3 {
+        writer.append(&rows(block * 2 + 1..block * 2 + 3)).unwrap();
+        ends.push(fs::metadata(&journal).unwrap().len() as usize);
+    }
+    drop(writer);
+    let mut bytes = fs::read(&journal).unwrap();
+    bytes[ends[0]..ends[1]].fill(0);
+    bytes.extend([0xff; 5]);
+    fs::write(&journal, bytes).unwrap();
+
+    let recovery = recover(directory.path()).unwrap();
+    let discarded = (ends[1] - ends[0] + 5) as u64;
+    assert_eq!((recovery.segments, recovery.rows, recovery.bytes_discarded), (1, 4, discarded));
+    let mut expected = rows(1..3);
+    append(&mut expected, rows(5..7));
+    assert_rows_equal(&read_rows(directory.path()), &expected);
+    let kind = EventKind::Recovered { rows: 4, bytes_discarded: discarded };
+    let event = Event { step: 7, elapsed_seconds: expected.records[3].elapsed_seconds, kind };
+    assert_eq!(Run::open(directory.path()).unwrap().events().unwrap(), [event]);
+}
+
+fn recover(directory: &Path) -> Result<Recovery> {
+    recover_on(&Stopping::never(), directory)
+}
+
+/// Files that a run at rest does not have.
+fn left_over(directory: &Path) -> Vec<String> {
+    let steps = fs::read_dir(directory.join("steps")).unwrap();
+    let names = steps.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    names.filter(|name| !name.ends_with(".parquet")).collect()
+}
