@@ -53,18 +53,15 @@ impl Parameter {
         self.seen.address
     }
 
-    /// Whether its storage is another one than when it was last [`seen`](Self::mark_seen).
-    pub fn is_replaced(&self) -> bool {
-        Seen::of(&self.tensor).address != self.seen.address
-    }
-
     /// Whether it was changed since it was last [`seen`](Self::mark_seen).
     pub fn is_changed(&self) -> bool {
         Seen::of(&self.tensor) != self.seen
     }
 
-    pub fn mark_seen(&mut self) {
-        self.seen = Seen::of(&self.tensor);
+    /// Takes note of its state; whether its storage is another one than before.
+    pub fn mark_seen(&mut self) -> bool {
+        let before = std::mem::replace(&mut self.seen, Seen::of(&self.tensor));
+        before.address != self.seen.address
     }
 
     pub fn info(&self) -> ParameterInfo {

@@ -117,8 +117,7 @@ impl Tracker {
     /// Takes note of the parameters' present versions and addresses, and follows those that were moved to another
     /// device, kind or piece of memory.
     pub fn refresh(&mut self) -> Result<()> {
-        let replaced = self.parameters.iter().any(Parameter::is_replaced);
-        self.parameters.iter_mut().for_each(Parameter::mark_seen);
+        let replaced = self.parameters.iter_mut().fold(false, |any, parameter| parameter.mark_seen() || any);
         if replaced {
             let states = self.states();
             self.place(states).map_err(torch("follow replaced parameters"))?;

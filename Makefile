@@ -1,0 +1,26 @@
+# What a newcomer needs: `make demo`, `make test`. Both provide libtorch first (see scripts/provide-libtorch.py).
+
+.PHONY: demo test lint docs bench libtorch
+
+demo: libtorch
+	cargo run --example quickstart
+
+# Everything: the library with libtorch, the program, and that neither analysis nor program need libtorch.
+test: libtorch
+	cargo test --features cli
+	cargo check --no-default-features --features cli
+
+lint: libtorch
+	cargo fmt --check
+	cargo clippy --features cli --all-targets -- -D warnings
+	cargo clippy --no-default-features --features cli --all-targets -- -D warnings
+
+bench: libtorch
+	cargo bench
+
+# As docs.rs builds them: libtorch is not needed.
+docs:
+	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --features tch/doc-only,cli
+
+libtorch:
+	@python3 scripts/provide-libtorch.py

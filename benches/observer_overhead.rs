@@ -1,0 +1,199 @@
+//! What observing costs a training step: bare steps, observed steps, and the same two numbers by plain tensor operations,
+//! interleaved in one process, so that whatever else the machine does falls on all of them alike.
+//!
+//! Beside them, at the same place in the loop (the caches full of the step's data), a plain copy that moves as many
+//! bytes as the fused pass (16 a parameter: theta, previous and reference read, previous written).
+//!
+//! `cargo bench --bench observer_overhead [-- linear mlp cnn]`
+
+#[path = "support/networks.rs"]
+mod networks;
+
+use std::path::Path;
+use std::time::Instant;
+
+use networks::{Network, Shape};
+use tch::nn::{self, Optimizer, OptimizerConfig};
+use tch::{Device, Kind, Tensor, no_grad};
+
+/// Steps of each sort, after a tenth as many that are not counted.
+fn rounds(shape: Shape) -> usize {
+    match shape {
+        Shape::Linear => 10_000,
+        Shape::Mlp => 500,
+        Shape::Cnn => 100,
+    }
+}
+
+fn main() {
+    let chosen: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
+    println!("machine: {}", processor());
+    println!(
+        "cores {}, libtorch threads {}, batch {}, SGD with momentum 0.9, medians over steps\n",
+        std::thread::available_parallelism().map_or(0, usize::from),
+        tch::get_num_threads(),
+        networks::BATCH,
+    );
+    println!(
+        "{:<7}{:>11}{:>11}{:>12}{:>12}{:>16}{:>16}{:>13}{:>13}",
+        "network", "parameters", "bare ms", "observed", "quartiles", "tensor ops", "observer ms", "GB/s", "of a copy"
+    );
+    for shape in [Shape::Linear, Shape::Mlp, Shape::Cnn] {
+        if chosen.is_empty() || chosen.iter().any(|name| name == shape.name()) {
+            measure(shape);
+        }
+    }
+    println!("\nobserved, tensor ops: time of a step over that of a bare step (tensor ops: the obvious code, by hand)");
+    println!("observer ms: the observer's own time in a step; GB/s: 16 bytes a parameter over it");
+}
+
+fn measure(shape: Shape) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let mut bare = Contestant::new(shape);
+    let mut observed = Observed::new(shape, folder.path());
+    let mut plain = PlainTensorOperations::new(shape);
+    let parameters: usize = bare.network.variables.trainable_variables().iter().map(Tensor::numel).sum();
+    let mut copy = Copy::new(parameters);
+    let rounds = rounds(shape);
+    let mut times: [Vec<f64>; 5] = Default::default();
+    for round in 0..rounds + rounds / 10 {
+        let bare_time = timed(|| bare.step());
+        let copy_time = timed(|| copy.run());
+        let observed_time = timed(|| observed.step());
+        let observer_time = observed.observer_seconds();
+        let plain_time = timed(|| plain.step());
+        if round >= rounds / 10 {
+            for (times, time) in times.iter_mut().zip([bare_time, observed_time, plain_time, observer_time, copy_time])
+            {
+                times.push(time);
+            }
+        }
+    }
+    let mut ratios: Vec<f64> = times[0].iter().zip(&times[1]).map(|(bare, observed)| observed / bare).collect();
+    let [bare, observed, plain, observer, copy] = times.map(|mut times| quantile(&mut times, 0.5));
+    let bandwidth = 16.0 * parameters as f64 / observer;
+    println!(
+        "{:<7}{:>11}{:>11.3}{:>12.3}{:>12}{:>16.3}{:>16.4}{:>13.1}{:>13.2}",
+        shape.name(),
+        parameters,
+        bare * 1e3,
+        observed / bare,
+        format!("{:.2}-{:.2}", quantile(&mut ratios, 0.25), quantile(&mut ratios, 0.75)),
+        plain / bare,
+        observer * 1e3,
+        bandwidth / 1e9,
+        copy / observer,
+    );
+}
+
+fn timed(work: impl FnOnce()) -> f64 {
+    let start = Instant::now();
+    work();
+    start.elapsed().as_secs_f64()
+}
+
+fn quantile(values: &mut [f64], fraction: f64) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[((values.len() - 1) as f64 * fraction) as usize]
+}
+
+const LEARNING_RATE: f64 = 1e-3;
+
+/// A network trained as it is.
+struct Contestant {
+    network: Network,
+    optimizer: Optimizer,
+}
+
+impl Contestant {
+    fn new(shape: Shape) -> Self {
+        let network = Network::new(shape);
+        let optimizer = nn::sgd(0.9, 0., 1e-4, false).build(&network.variables, LEARNING_RATE).expect("an optimizer");
+        Contestant { network, optimizer }
+    }
+
+    fn step(&mut self) {
+        self.optimizer.backward_step(&self.network.loss());
+    }
+}
+
+/// The same with the one added line. The observer's own time is that of two calls, so it is held by hand here.
+struct Observed {
+    contestant: Contestant,
+    observer: perrin::Observer,
+    seconds: f64,
+}
+
+impl Observed {
+    fn new(shape: Shape, folder: &Path) -> Self {
+        let contestant = Contestant::new(shape);
+        let observer =
+            perrin::Options::new().observe(&contestant.network.variables, folder.join("run")).expect("a new run");
+        Observed { contestant, observer, seconds: 0.0 }
+    }
+
+    /// What `ObservedOptimizer::backward_step` does.
+    fn step(&mut self) {
+        let loss = self.contestant.network.loss();
+        let before = timed(|| self.observer.before_step());
+        self.contestant.optimizer.backward_step(&loss);
+        self.seconds = before + timed(|| self.observer.after_step(Some(&loss)));
+    }
+
+    fn observer_seconds(&self) -> f64 {
+        self.seconds
+    }
+}
+
+/// The same numbers as one would write them.
+struct PlainTensorOperations {
+    contestant: Contestant,
+    reference: Vec<Tensor>,
+    previous: Vec<Tensor>,
+    rows: Vec<(f64, f64)>,
+}
+
+impl PlainTensorOperations {
+    fn new(shape: Shape) -> Self {
+        let contestant = Contestant::new(shape);
+        let copy = || contestant.network.variables.trainable_variables().iter().map(|x| x.detach().copy()).collect();
+        let (reference, previous) = (copy(), copy());
+        PlainTensorOperations { contestant, reference, previous, rows: Vec::new() }
+    }
+
+    fn step(&mut self) {
+        self.contestant.step();
+        let (mut local, mut global) = (0.0, 0.0);
+        no_grad(|| {
+            for (index, theta) in self.contestant.network.variables.trainable_variables().iter().enumerate() {
+                local += (theta - &self.previous[index]).square().sum(Kind::Float).double_value(&[]);
+                global += (theta - &self.reference[index]).square().sum(Kind::Float).double_value(&[]);
+                self.previous[index].copy_(theta);
+            }
+        });
+        self.rows.push((local, global));
+    }
+}
+
+/// libtorch's copy, on its threads, of half as many bytes as the fused pass touches: read once, written once.
+struct Copy {
+    from: Tensor,
+    to: Tensor,
+}
+
+impl Copy {
+    fn new(parameters: usize) -> Self {
+        let ones = || Tensor::ones([2 * parameters as i64], (Kind::Float, Device::Cpu));
+        Copy { from: ones(), to: ones() }
+    }
+
+    fn run(&mut self) {
+        let _ = no_grad(|| self.to.copy_(&self.from));
+    }
+}
+
+fn processor() -> String {
+    let text = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let name = text.lines().find_map(|line| line.strip_prefix("model name"));
+    name.map_or("unknown processor", |name| name.trim_start_matches([' ', '\t', ':'])).to_owned()
+}
