@@ -1,1 +1,13 @@
 //! What a run's log says, offline: one file a question.
+//!
+//! Each analysis is given rows one by one and keeps sums, so that a log of any length is read in little memory. What the rows
+//! cannot answer is answered so, with the reason: see [`Answer`].
+
+pub mod answer;
+pub mod diffusion;
+pub mod fit;
+mod render;
+pub mod speed;
+
+pub use answer::Answer;
+pub use fit::RunFit;

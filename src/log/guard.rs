@@ -1,5 +1,6 @@
 //! Checksums, and a fence around decoders that may panic on bytes made to mislead them.
 
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
@@ -40,4 +41,12 @@ pub(crate) fn decode<T, E: std::fmt::Display>(
 /// [`Error::Damaged`] for a path and what does not fit.
 pub(crate) fn damaged(path: &Path, reason: impl std::fmt::Display) -> Error {
     Error::Damaged { path: path.to_owned(), reason: reason.to_string() }
+}
+
+/// What an error of reading `path` means: a file that ends before the place it points to is damaged.
+pub(crate) fn read_error(path: &Path) -> impl FnOnce(io::Error) -> Error {
+    move |error| match error.kind() {
+        io::ErrorKind::UnexpectedEof => damaged(path, "it is shorter than it says"),
+        _ => Error::io("read", path)(error),
+    }
 }

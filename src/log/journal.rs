@@ -19,7 +19,7 @@ use arrow::ipc::reader::read_record_batch;
 use arrow::ipc::root_as_message;
 use arrow::ipc::writer::{DictionaryTracker, EncodedData, IpcDataGenerator, IpcWriteContext, IpcWriteOptions};
 
-use super::guard::{SEAL_LENGTH, damaged, decode, seal};
+use super::guard::{SEAL_LENGTH, damaged, decode, read_error, seal};
 use super::storage::{Storage, StorageFile};
 use crate::error::{Error, Result};
 
@@ -130,7 +130,7 @@ impl JournalReader {
     /// [`Error::Io`] when it cannot be opened; [`Error::Damaged`] when it begins with something else than the schema.
     pub(crate) fn open(path: &Path, schema: &SchemaRef, projection: Vec<usize>) -> Result<JournalReader> {
         let file = File::open(path).map_err(Error::io("open", path))?;
-        let length = file.metadata().map_err(Error::io("read", path))?.len();
+        let length = file.metadata().map_err(read_error(path))?.len();
         let file = BufReader::new(file);
         let schema = schema.clone();
         let path = path.to_owned();
@@ -232,13 +232,13 @@ impl JournalReader {
     fn read_at(&mut self, position: u64, bytes: &mut [u8]) -> Result<()> {
         // Relative, so that the buffer is kept where it already covers the position.
         let distance = position as i64 - self.cursor as i64;
-        self.file.seek_relative(distance).map_err(Error::io("read", &self.path))?;
+        self.file.seek_relative(distance).map_err(read_error(&self.path))?;
         self.cursor = position;
         self.read_next(bytes)
     }
 
     fn read_next(&mut self, bytes: &mut [u8]) -> Result<()> {
-        self.file.read_exact(bytes).map_err(Error::io("read", &self.path))?;
+        self.file.read_exact(bytes).map_err(read_error(&self.path))?;
         self.cursor += bytes.len() as u64;
         Ok(())
     }

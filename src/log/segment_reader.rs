@@ -13,7 +13,7 @@ use parquet::arrow::arrow_reader::{
 };
 use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
 
-use super::guard::{SEAL_LENGTH, damaged, decode, seal};
+use super::guard::{SEAL_LENGTH, damaged, decode, read_error, seal};
 use super::reader::check_version;
 use super::segment::{TAIL_LENGTH, key};
 use crate::error::{Error, Result};
@@ -100,7 +100,7 @@ impl SegmentReader {
         let chunk = self.metadata.metadata().row_group(self.next_row_group).column(column);
         let (start, length) = decode(&self.path, || Ok::<_, Error>(chunk.byte_range()))?;
         let expected = self.checksums.get(self.next_row_group).and_then(|group| group.get(column));
-        let found = checksum(&mut self.file, start, length).map_err(Error::io("read", &self.path))?;
+        let found = checksum(&mut self.file, start, length).map_err(read_error(&self.path))?;
         if expected == Some(&found) {
             return Ok(());
         }
@@ -120,11 +120,11 @@ impl Iterator for SegmentReader {
 
 /// The bytes of the footer, once they are known to be what was written.
 fn read_footer(path: &Path, file: &mut File) -> Result<Vec<u8>> {
-    let length = file.metadata().map_err(Error::io("read", path))?.len();
+    let length = file.metadata().map_err(read_error(path))?.len();
     let read = |file: &mut File, start: u64, bytes: u64| -> Result<Vec<u8>> {
         let mut buffer = vec![0; bytes as usize];
-        file.seek(SeekFrom::Start(start)).map_err(Error::io("read", path))?;
-        file.read_exact(&mut buffer).map_err(Error::io("read", path))?;
+        file.seek(SeekFrom::Start(start)).map_err(read_error(path))?;
+        file.read_exact(&mut buffer).map_err(read_error(path))?;
         Ok(buffer)
     };
     let truncated = || damaged(path, "it does not end as a Parquet file does");

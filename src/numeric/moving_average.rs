@@ -1,18 +1,17 @@
 //! The mean of the latest values of a sequence.
 
 use std::collections::VecDeque;
-
-use crate::error::{Error, Result};
+use std::num::NonZeroUsize;
 
 /// A trailing moving average over a fixed number of values, in memory of that size.
 ///
 /// ```
 /// use perrin::numeric::moving_average::MovingAverage;
 ///
-/// let mut average = MovingAverage::new(3)?;
+/// let mut average = MovingAverage::new(3.try_into()?);
 /// let averages: Vec<_> = [1.0, 2.0, 6.0, 4.0].into_iter().filter_map(|value| average.push(value)).collect();
 /// assert_eq!(averages, [3.0, 4.0]);
-/// # Ok::<(), perrin::Error>(())
+/// # Ok::<(), std::num::TryFromIntError>(())
 /// ```
 #[derive(Debug, Clone)]
 pub struct MovingAverage {
@@ -22,14 +21,8 @@ pub struct MovingAverage {
 
 impl MovingAverage {
     /// An average over `window` values.
-    ///
-    /// # Errors
-    /// [`Error::InvalidValue`] for a window of 0.
-    pub fn new(window: usize) -> Result<MovingAverage> {
-        if window == 0 {
-            return Err(Error::InvalidValue { name: "window", value: 0.0, requirement: "at least 1" });
-        }
-        Ok(MovingAverage { latest: VecDeque::with_capacity(window), window })
+    pub fn new(window: NonZeroUsize) -> MovingAverage {
+        MovingAverage { latest: VecDeque::with_capacity(window.get()), window: window.get() }
     }
 
     /// Takes the next value; gives the mean of the latest `window` values, once there are that many.
@@ -49,15 +42,10 @@ mod tests {
 
     #[test]
     fn a_large_value_or_nan_leaves_no_trace_once_it_is_out_of_the_window() {
-        let mut average = MovingAverage::new(2).unwrap();
+        let mut average = MovingAverage::new(2.try_into().unwrap());
         let averages: Vec<_> = [1e300, f64::NAN, 1.0, 2.0, 4.0].map(|value| average.push(value)).to_vec();
         assert_eq!(averages[0], None);
         assert!(averages[1].is_some_and(f64::is_nan) && averages[2].is_some_and(f64::is_nan));
         assert_eq!(averages[3..], [Some(1.5), Some(3.0)]);
-    }
-
-    #[test]
-    fn a_window_of_nothing_is_refused() {
-        assert!(MovingAverage::new(0).is_err());
     }
 }

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use perrin::analysis::RunFit;
+use perrin::log::Run;
 
 #[derive(Args)]
 pub struct FitArguments {
@@ -14,5 +16,11 @@ pub struct FitArguments {
 }
 
 pub fn run(arguments: &FitArguments) -> anyhow::Result<()> {
-    anyhow::bail!("{}: nothing to fit with yet ({})", arguments.run.display(), arguments.json)
+    let fit = RunFit::of(&Run::open(&arguments.run)?)?;
+    if arguments.json {
+        println!("{}", serde_json::to_string_pretty(&fit)?);
+    } else {
+        println!("{fit}");
+    }
+    Ok(())
 }

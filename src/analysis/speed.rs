@@ -1,0 +1,298 @@
+//! How fast the parameter vector moves: the mean of ||delta_k||^2, and the gradient noise sigma^2 tr(H) it speaks of.
+//!
+//! In the stationary state of SGD with momentum (eq. 12, Assumption 5: gradient noise with covariance sigma^2 H)
+//! E||delta||^2 = eta^2 sigma^2 tr(H) / (S (1 - beta^2)), with learning rate eta, momentum beta and batch size S. Solved for
+//! sigma^2 tr(H), a property of the network and the data, it predicts the speed at every other eta, beta and S.
+
+use std::num::NonZeroUsize;
+
+use serde::Serialize;
+
+use super::Answer;
+use crate::numeric::moving_average::MovingAverage;
+use crate::record::{Hyperparameters, OptimizerInfo};
+
+/// Points of the paper's moving average of ||delta_k||^2 (figure 1).
+pub const MOVING_AVERAGE_POINTS: NonZeroUsize = NonZeroUsize::new(15).unwrap();
+
+/// What the squared local displacements of a window say.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Speed {
+    /// Mean of ||delta_k||^2, parameter units squared.
+    pub mean_local_displacement_squared: f64,
+    /// Its moving average over 15 rows; none with fewer rows. Far apart ends say that the state is not stationary.
+    pub moving_average: Option<MovingAverageRange>,
+    /// Rows averaged.
+    pub points: u64,
+    /// Rows in the window whose displacement is unknown or not finite.
+    pub points_left_out: u64,
+    /// Step of the first row of the window.
+    pub first_step: u64,
+    /// Step of the last row of the window.
+    pub last_step: u64,
+}
+
+/// How a moving average ran through its window, parameter units squared.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct MovingAverageRange {
+    /// At its beginning.
+    pub first: f64,
+    /// At its end.
+    pub last: f64,
+    /// The lowest in between.
+    pub lowest: f64,
+    /// The highest in between.
+    pub highest: f64,
+}
+
+/// sigma^2 tr(H) from the mean speed by eq. 12, and the settings it was computed with.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct GradientNoise {
+    /// sigma^2 tr(H), gradient units squared (of one example).
+    pub noise_scale_times_trace: f64,
+    /// eta.
+    pub learning_rate: f64,
+    /// beta.
+    pub momentum: f64,
+    /// S, examples.
+    pub batch_size: u64,
+}
+
+/// Collects the rows of one window.
+#[derive(Debug, Clone)]
+pub struct SpeedFit {
+    mean: f64,
+    points: u64,
+    left_out: u64,
+    steps: Option<(u64, u64)>,
+    average: MovingAverage,
+    range: Option<MovingAverageRange>,
+    learning_rate: Setting,
+    momentum: Setting,
+    batch_size: Setting,
+}
+
+impl Default for SpeedFit {
+    fn default() -> Self {
+        SpeedFit {
+            mean: 0.0,
+            points: 0,
+            left_out: 0,
+            steps: None,
+            average: MovingAverage::new(MOVING_AVERAGE_POINTS),
+            range: None,
+            learning_rate: Setting::Unseen,
+            momentum: Setting::Unseen,
+            batch_size: Setting::Unseen,
+        }
+    }
+}
+
+/// A hyperparameter through the window.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Setting {
+    Unseen,
+    Constant(f64),
+    Unknown,
+    /// At this step it was another than before.
+    Changed(u64),
+}
+
+impl Setting {
+    fn see(self, value: Option<f64>, step: u64) -> Setting {
+        match (self, value) {
+            (Setting::Changed(_), _) => self,
+            (Setting::Unknown, _) | (_, None) => Setting::Unknown,
+            (Setting::Unseen, Some(value)) => Setting::Constant(value),
+            (Setting::Constant(before), Some(value)) if before == value => self,
+            (Setting::Constant(_), Some(_)) => Setting::Changed(step),
+        }
+    }
+
+    /// The value, if it is one number that meets the condition.
+    fn constant(self, name: &str, requirement: &str, meets: impl Fn(f64) -> bool) -> Result<f64, String> {
+        match self {
+            Setting::Constant(value) if meets(value) => Ok(value),
+            Setting::Constant(value) => Err(format!("the {name} is {value}, and eq. 12 needs it {requirement}")),
+            Setting::Changed(step) => Err(format!("the {name} changed at step {step}, and eq. 12 needs it constant")),
+            Setting::Unknown | Setting::Unseen => Err(format!("the {name} is not known")),
+        }
+    }
+}
+
+impl SpeedFit {
+    /// Takes a row: its step, squared local displacement, and the settings in force.
+    pub fn push(
+        &mut self,
+        step: u64,
+        local_displacement_squared: Option<f64>,
+        hyperparameters: Hyperparameters,
+        batch_size: Option<u64>,
+    ) {
+        let (first, _) = self.steps.unwrap_or((step, step));
+        self.steps = Some((first, step));
+        self.learning_rate = self.learning_rate.see(hyperparameters.learning_rate, step);
+        self.momentum = self.momentum.see(hyperparameters.momentum, step);
+        self.batch_size = self.batch_size.see(batch_size.map(|examples| examples as f64), step);
+        let Some(squared) = local_displacement_squared.filter(|squared| squared.is_finite()) else {
+            self.left_out += 1;
+            return;
+        };
+        self.points += 1;
+        // Not a sum, which could overflow.
+        self.mean += (squared - self.mean) / self.points as f64;
+        if let Some(average) = self.average.push(squared).filter(|average| average.is_finite()) {
+            let range = self.range.get_or_insert(MovingAverageRange {
+                first: average,
+                last: average,
+                lowest: average,
+                highest: average,
+            });
+            range.last = average;
+            range.lowest = range.lowest.min(average);
+            range.highest = range.highest.max(average);
+        }
+    }
+
+    /// The speed of the rows so far.
+    pub fn speed(&self) -> Answer<Speed> {
+        match self.steps {
+            Some((first_step, last_step)) if self.points > 0 => Answer::Known(Speed {
+                mean_local_displacement_squared: self.mean,
+                moving_average: self.range,
+                points: self.points,
+                points_left_out: self.left_out,
+                first_step,
+                last_step,
+            }),
+            Some(_) => Answer::cannot_say("no row has a local displacement that is known and finite"),
+            None => Answer::cannot_say("there are no rows"),
+        }
+    }
+
+    /// sigma^2 tr(H) by eq. 12, where the rows so far were made by what eq. 12 describes: SGD without dampening or Nesterov's
+    /// momentum, one parameter group, and learning rate, momentum and batch size known and constant.
+    pub fn gradient_noise(&self, optimizer: &OptimizerInfo, parameter_groups: usize) -> Answer<GradientNoise> {
+        self.try_gradient_noise(optimizer, parameter_groups)
+            .map_or_else(|reason| Answer::CannotSay { reason }, Answer::Known)
+    }
+
+    fn try_gradient_noise(&self, optimizer: &OptimizerInfo, parameter_groups: usize) -> Result<GradientNoise, String> {
+        match optimizer.name.as_deref() {
+            Some("sgd") => {}
+            Some(other) => return Err(format!("eq. 12 is for sgd, and the optimizer is {other}")),
+            None => return Err("the optimizer is not known".to_owned()),
+        }
+        if parameter_groups != 1 {
+            return Err(format!("eq. 12 is for one parameter group, and there are {parameter_groups}"));
+        }
+        let learning_rate =
+            self.learning_rate.constant("learning rate", "above 0", |value| value > 0.0 && value.is_finite())?;
+        let momentum = self.momentum.constant("momentum", "between -1 and 1", |value| value.abs() < 1.0)?;
+        let batch_size = self.batch_size.constant("batch size", "above 0", |value| value > 0.0)?;
+        // Without momentum there is nothing to dampen or to look ahead with.
+        if momentum != 0.0 {
+            match (optimizer.dampening, optimizer.nesterov) {
+                (Some(0.0), Some(false)) => {}
+                (Some(dampening), _) if dampening != 0.0 => {
+                    return Err(format!("eq. 12 is for momentum without dampening, and it is {dampening}"));
+                }
+                (_, Some(true)) => return Err("eq. 12 is not for Nesterov's momentum".to_owned()),
+                _ => return Err("it is not known whether there was dampening or Nesterov's momentum".to_owned()),
+            }
+        }
+        let speed = self.speed();
+        let speed = speed.known().ok_or_else(|| speed.reason().unwrap_or_default().to_owned())?;
+        let noise_scale_times_trace = speed.mean_local_displacement_squared / learning_rate / learning_rate
+            * batch_size
+            * (1.0 - momentum.powi(2));
+        if !noise_scale_times_trace.is_finite() {
+            return Err("it is too large for a number".to_owned());
+        }
+        Ok(GradientNoise { noise_scale_times_trace, learning_rate, momentum, batch_size: batch_size as u64 })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SGD: Hyperparameters =
+        Hyperparameters { learning_rate: Some(1e-2), momentum: Some(0.9), weight_decay: Some(0.0) };
+
+    fn sgd() -> OptimizerInfo {
+        OptimizerInfo {
+            name: Some("sgd".to_owned()),
+            dampening: Some(0.0),
+            nesterov: Some(false),
+            ..OptimizerInfo::default()
+        }
+    }
+
+    fn fit(speeds: impl IntoIterator<Item = Option<f64>>) -> SpeedFit {
+        let mut fit = SpeedFit::default();
+        (1..).zip(speeds).for_each(|(step, squared)| fit.push(step, squared, SGD, Some(32)));
+        fit
+    }
+
+    #[test]
+    fn the_mean_leaves_out_what_is_no_number_and_says_how_many() {
+        let fit = fit([Some(1.0), None, Some(3.0), Some(f64::NAN), Some(f64::INFINITY)]);
+        let speed = *fit.speed().known().unwrap();
+        assert_eq!((speed.mean_local_displacement_squared, speed.points, speed.points_left_out), (2.0, 2, 3));
+        assert_eq!((speed.first_step, speed.last_step, speed.moving_average), (1, 5, None));
+    }
+
+    #[test]
+    fn the_moving_average_is_over_fifteen_rows() {
+        let fit = fit((1..=20).map(|value| Some(f64::from(value))));
+        let range = fit.speed().known().unwrap().moving_average.unwrap();
+        // The means of 1..=15 and of 6..=20.
+        assert_eq!(range, MovingAverageRange { first: 8.0, last: 13.0, lowest: 8.0, highest: 13.0 });
+    }
+
+    #[test]
+    fn eq_12_is_inverted() {
+        // eta = 0.01, beta = 0.9, S = 32, sigma^2 tr(H) = 2 * 6.22: eq. 12 gives this speed.
+        let speed = 1e-4 * 12.44 / (32.0 * 0.19);
+        let fit = fit(vec![Some(speed); 3]);
+        let noise = *fit.gradient_noise(&sgd(), 1).known().unwrap();
+        assert!((noise.noise_scale_times_trace / 12.44 - 1.0).abs() < 1e-12, "{noise:?}");
+    }
+
+    #[test]
+    fn what_eq_12_does_not_describe_is_said() {
+        let reason = |fit: &SpeedFit, optimizer: OptimizerInfo| {
+            fit.gradient_noise(&optimizer, 1).reason().unwrap_or_default().to_owned()
+        };
+        let steady = fit([Some(1.0), Some(1.0)]);
+        let other = |name: &str| OptimizerInfo { name: Some(name.to_owned()), ..sgd() };
+        assert!(reason(&steady, other("adam")).contains("adam"));
+        assert!(reason(&steady, OptimizerInfo::default()).contains("not known"));
+        assert!(reason(&steady, OptimizerInfo { nesterov: Some(true), ..sgd() }).contains("Nesterov"));
+        assert!(reason(&steady, OptimizerInfo { dampening: Some(0.1), ..sgd() }).contains("0.1"));
+        assert!(reason(&steady, OptimizerInfo { dampening: None, ..sgd() }).contains("not known"));
+        assert!(steady.gradient_noise(&sgd(), 2).reason().is_some());
+
+        let after = |learning_rate, batch_size| {
+            let mut fit = steady.clone();
+            fit.push(3, Some(1.0), Hyperparameters { learning_rate, ..SGD }, batch_size);
+            reason(&fit, sgd())
+        };
+        assert_eq!(after(Some(2e-2), Some(32)), "the learning rate changed at step 3, and eq. 12 needs it constant");
+        assert_eq!(after(None, Some(32)), "the learning rate is not known");
+        assert_eq!(after(Some(1e-2), Some(64)), "the batch size changed at step 3, and eq. 12 needs it constant");
+        assert_eq!(reason(&SpeedFit::default(), sgd()), "the learning rate is not known");
+        assert!(reason(&fit([None]), sgd()).contains("no row has"));
+
+        let with = |learning_rate, momentum| {
+            let mut fit = SpeedFit::default();
+            fit.push(1, Some(1.0), Hyperparameters { learning_rate, momentum, weight_decay: None }, Some(32));
+            reason(&fit, sgd())
+        };
+        assert!(with(Some(0.0), Some(0.9)).contains("above 0"));
+        assert!(with(Some(f64::NAN), Some(0.9)).contains("above 0"));
+        assert!(with(Some(1e-3), Some(1.0)).contains("between"));
+        assert!(with(Some(1e-200), Some(0.9)).contains("too large"));
+    }
+}

@@ -1,0 +1,146 @@
+//! `perrin fit`, as a user runs it.
+
+mod common;
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+use std::time::Duration;
+
+use common::{info, rows, writer};
+use perrin::log::RunWriter;
+use perrin::record::{Event, EventKind, Hyperparameters, OptimizerInfo, RowBuffer, RunInfo, StepRecord};
+
+fn perrin(arguments: &[&Path]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_perrin")).arg("fit").args(arguments).output().unwrap()
+}
+
+/// SGD whose squared displacements follow laws exactly: 3e-4 k^1.2, and a speed of which sigma^2 tr(H) is 12.44.
+fn exact_run(directory: &Path, steps: u64) {
+    let hyperparameters = Hyperparameters { learning_rate: Some(0.01), momentum: Some(0.9), weight_decay: Some(1e-4) };
+    let info = RunInfo {
+        optimizer: OptimizerInfo {
+            name: Some("sgd".to_owned()),
+            dampening: Some(0.0),
+            nesterov: Some(false),
+            ..OptimizerInfo::default()
+        },
+        hyperparameters: vec![hyperparameters],
+        batch_size: Some(32),
+        ..RunInfo::default()
+    };
+    let mut writer = RunWriter::create(directory, &info).unwrap();
+    for step in 1..=steps {
+        let record = StepRecord {
+            step,
+            elapsed_seconds: step as f64 * 0.01,
+            hyperparameters,
+            batch_size: Some(32),
+            local_displacement_squared: Some(1e-4 * 12.44 / (32.0 * 0.19)),
+            global_displacement_squared: Some(3e-4 * (step as f64).powf(1.2)),
+            ..StepRecord::default()
+        };
+        writer.append(&RowBuffer { records: vec![record], ..RowBuffer::default() }).unwrap();
+        writer.roll_if_due(Duration::from_secs(step)).unwrap();
+    }
+    let kind = EventKind::Finished { rows: steps, dropped: 0 };
+    writer.event(&Event { step: steps + 1, elapsed_seconds: 1.0, kind }).unwrap();
+    writer.close().unwrap();
+}
+
+#[test]
+fn json_holds_the_fits() {
+    let directory = tempfile::tempdir().unwrap();
+    exact_run(directory.path(), 1500);
+    let output = perrin(&[directory.path(), Path::new("--json")]);
+    assert!(output.status.success());
+    let fit: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let close = |value: &serde_json::Value, expected: f64| {
+        let found = value.as_f64().unwrap();
+        assert!((found / expected - 1.0).abs() < 1e-9, "{found} is not {expected}");
+    };
+    for (window, points, first_step) in [("displacement_last_two_thirds", 1000, 501), ("displacement_all", 1500, 1)] {
+        close(&fit[window]["exponent"], 1.2);
+        close(&fit[window]["prefactor"], 3e-4);
+        close(&fit[window]["r_squared"], 1.0);
+        assert_eq!(
+            (fit[window]["points"].as_u64(), fit[window]["first_step"].as_u64()),
+            (Some(points), Some(first_step))
+        );
+    }
+    close(&fit["gradient_noise"]["noise_scale_times_trace"], 12.44);
+    assert_eq!(fit["rows"], 1500);
+    assert_eq!(fit["notes"], serde_json::json!([]));
+}
+
+#[test]
+fn text_is_what_a_person_reads() {
+    let directory = tempfile::tempdir().unwrap();
+    exact_run(directory.path(), 1500);
+    let output = perrin(&[directory.path()]);
+    assert!(output.status.success());
+    let text = String::from_utf8(output.stdout).unwrap().replace(directory.path().to_str().unwrap(), "RUN");
+    let expected = "\
+run        RUN
+optimizer  sgd, learning rate 0.01, momentum 0.9, weight decay 0.0001, batch size 32
+rows       1,500, steps 1 to 1,500, 15.0 s
+
+displacement from the reference point, ||Delta_k||^2 = a k^c
+  last 2/3   c = 1.2000   a = 3.000e-4   R^2 = 1.0000  1,000 points, steps 501 to 1,500
+  all rows   c = 1.2000   a = 3.000e-4   R^2 = 1.0000  1,500 points, steps 1 to 1,500
+speed, mean of ||delta_k||^2
+  last 2/3   2.046e-4   15-point average: 2.046e-4 at first, 2.046e-4 at last, between 2.046e-4 and 2.046e-4
+gradient noise sigma^2 tr(H), by eq. 12 from the speed
+  last 2/3   12.44
+";
+    assert_eq!(text, expected);
+}
+
+#[test]
+fn what_cannot_be_said_is_said() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut writer = writer(directory.path());
+    writer.append(&rows(1..2)).unwrap();
+    drop(writer);
+    let output = perrin(&[directory.path()]);
+    assert!(output.status.success());
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains("last 2/3   cannot say: 1 of 1 rows have a global displacement"), "{text}");
+    assert!(text.contains("cannot say: the optimizer is not known"), "{text}");
+    assert!(text.contains("the run was not closed"), "{text}");
+    let output = perrin(&[directory.path(), Path::new("--json")]);
+    let fit: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(fit["gradient_noise"]["cannot_say"], "the optimizer is not known");
+}
+
+#[test]
+fn bad_input_is_one_line_with_the_path() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    fs::write(at("notes.txt"), "hello").unwrap();
+    fs::create_dir(at("foreign")).unwrap();
+    fs::write(at("foreign/run.json"), "[1, 2]").unwrap();
+    drop(writer(&at("empty")));
+    exact_run(&at("truncated"), 10);
+    let segment = at("truncated/steps/000000.parquet");
+    fs::write(&segment, &fs::read(&segment).unwrap()[..500]).unwrap();
+    drop(RunWriter::create(at("newer"), &RunInfo { schema_version: 99, ..info() }).unwrap());
+    for (run, path, reason) in [
+        ("nothing", "nothing", "no run at"),
+        ("notes.txt", "notes.txt", "no run at"),
+        ("foreign", "foreign/run.json", "damaged or not written by perrin"),
+        ("empty", "empty", "no rows yet"),
+        ("truncated", "000000.parquet", "does not end as a Parquet file does"),
+        ("newer", "newer/run.json", "schema version 99"),
+    ] {
+        for json in [false, true] {
+            let run = at(run);
+            let arguments: &[&Path] = if json { &[&run, Path::new("--json")] } else { &[&run] };
+            let output = perrin(arguments);
+            let message = String::from_utf8(output.stderr).unwrap();
+            assert!(!output.status.success() && output.stdout.is_empty(), "{run:?}");
+            assert_eq!(message.lines().count(), 1, "{message}");
+            assert!(message.contains(path) && message.contains(reason), "{message}");
+        }
+    }
+}
