@@ -5,7 +5,7 @@ mod common;
 use std::fs;
 use std::path::Path;
 
-use arrow::ipc::writer::StreamWriter;
+use arrow_ipc::writer::StreamWriter;
 use common::{info, rows, try_read_rows, writer};
 use parquet::arrow::ArrowWriter;
 use perrin::Error;

@@ -9,15 +9,15 @@ use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 
-use arrow::array::RecordBatch;
-use arrow::buffer::Buffer;
-use arrow::datatypes::SchemaRef;
-use arrow::error::ArrowError;
-use arrow::ipc::MetadataVersion;
-use arrow::ipc::convert::try_schema_from_flatbuffer_bytes;
-use arrow::ipc::reader::read_record_batch;
-use arrow::ipc::root_as_message;
-use arrow::ipc::writer::{DictionaryTracker, EncodedData, IpcDataGenerator, IpcWriteContext, IpcWriteOptions};
+use arrow_array::RecordBatch;
+use arrow_buffer::Buffer;
+use arrow_ipc::MetadataVersion;
+use arrow_ipc::convert::try_schema_from_flatbuffer_bytes;
+use arrow_ipc::reader::read_record_batch;
+use arrow_ipc::root_as_message;
+use arrow_ipc::writer::{DictionaryTracker, EncodedData, IpcDataGenerator, IpcWriteContext, IpcWriteOptions};
+use arrow_schema::ArrowError;
+use arrow_schema::SchemaRef;
 
 use super::guard::{SEAL_LENGTH, damaged, decode, read_error, seal};
 use super::storage::{Storage, StorageFile};

@@ -33,6 +33,8 @@ mod writer;
 
 use std::path::{Path, PathBuf};
 
+/// The crate of the record batches that [`Run::steps`] yields.
+pub use arrow_array;
 pub use reader::{Run, StepBatches};
 pub use recovery::{Recovery, recover, recover_on};
 pub use reference::ReferenceTensor;

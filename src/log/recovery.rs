@@ -3,8 +3,9 @@
 use std::fs;
 use std::path::Path;
 
-use arrow::array::AsArray;
-use arrow::datatypes::{Float64Type, SchemaRef, UInt64Type};
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Float64Type, UInt64Type};
+use arrow_schema::SchemaRef;
 
 use super::events::EventWriter;
 use super::journal::JournalReader;
