@@ -3,7 +3,6 @@
 //! The parameters are cut into chunks that do not depend on the number of threads, and the chunks' sums are added in
 //! order: the same run gives the same rows on any machine. After the first step nothing is allocated.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use super::kernel::{self, Displacement};
@@ -14,41 +13,48 @@ const CHUNK: usize = 32_768;
 /// Fewer elements than this are measured sooner than another thread starts.
 const PARALLEL_FROM: usize = 131_072;
 
-/// A piece of one parameter with what it is compared to. The mutex is never contended: each chunk is taken by one
-/// thread; it lets several threads write their chunks without unsafe code.
+/// A piece of one parameter, at most [`CHUNK`] elements.
 #[derive(Debug)]
 struct Chunk {
     /// Index into the addresses given to each pass.
     parameter: usize,
+    /// Where in the parameter it begins.
     start: usize,
-    previous: Box<[f32]>,
-    reference: Box<[f32]>,
+    length: usize,
     found: Displacement,
 }
 
-/// The parameters of the fused pass.
+/// The parameters of the fused pass. Their previous values and reference points lie one after the other in two long
+/// allocations: reading short ones of their own takes a quarter longer.
 #[derive(Debug, Default)]
 pub(super) struct HostTracker {
-    chunks: Vec<Mutex<Chunk>>,
-    elements: usize,
+    chunks: Vec<Chunk>,
+    previous: Vec<f32>,
+    reference: Vec<f32>,
     parameters: usize,
+}
+
+/// A chunk with its share of the memory, for one thread.
+struct Share<'a> {
+    chunk: &'a mut Chunk,
+    previous: &'a mut [f32],
+    reference: &'a [f32],
 }
 
 impl HostTracker {
     /// Adds a parameter with its values before the first step and its reference point (equal lengths); parameters
     /// are numbered in the order they are added.
     pub fn add(&mut self, previous: &[f32], reference: &[f32]) {
-        let pieces = previous.chunks(CHUNK).zip(reference.chunks(CHUNK)).enumerate();
-        self.chunks.extend(pieces.map(|(number, (previous, reference))| {
-            Mutex::new(Chunk {
+        for (number, piece) in previous.chunks(CHUNK).enumerate() {
+            self.chunks.push(Chunk {
                 parameter: self.parameters,
                 start: number * CHUNK,
-                previous: previous.into(),
-                reference: reference.into(),
+                length: piece.len(),
                 found: Displacement::default(),
-            })
-        }));
-        self.elements += previous.len();
+            });
+        }
+        self.previous.extend_from_slice(previous);
+        self.reference.extend_from_slice(reference);
         self.parameters += 1;
     }
 
@@ -58,15 +64,12 @@ impl HostTracker {
 
     /// Values of parameter `number` at the last pass, and its reference point.
     pub fn state_of(&self, number: usize) -> (Vec<f32>, Vec<f32>) {
-        let mut state = (Vec::new(), Vec::new());
-        for chunk in &self.chunks {
-            let chunk = chunk.lock().unwrap_or_else(PoisonError::into_inner);
-            if chunk.parameter == number {
-                state.0.extend_from_slice(&chunk.previous);
-                state.1.extend_from_slice(&chunk.reference);
-            }
-        }
-        state
+        let length_of = |wanted: fn(usize, usize) -> bool| -> usize {
+            self.chunks.iter().filter(|chunk| wanted(chunk.parameter, number)).map(|chunk| chunk.length).sum()
+        };
+        let first = length_of(|parameter, number| parameter < number);
+        let range = first..first + length_of(|parameter, number| parameter == number);
+        (self.previous[range.clone()].to_vec(), self.reference[range].to_vec())
     }
 
     /// Measures every parameter and remembers its values.
@@ -78,12 +81,13 @@ impl HostTracker {
     /// during the call.
     #[allow(unsafe_code)]
     pub unsafe fn measure(&mut self, addresses: &[usize], threads: usize) -> Displacement {
-        // SAFETY: the caller's promise.
-        self.pass(threads, |chunk| chunk.found = unsafe { chunk.measure(addresses) });
+        self.pass(threads, |share| {
+            // SAFETY: the caller's promise.
+            let theta = unsafe { share.chunk.theta(addresses) };
+            share.chunk.found = kernel::measure(theta, share.previous, share.reference);
+        });
         let mut total = Displacement::default();
-        for chunk in &mut self.chunks {
-            total += chunk.get_mut().unwrap_or_else(PoisonError::into_inner).found;
-        }
+        self.chunks.iter().for_each(|chunk| total += chunk.found);
         total
     }
 
@@ -94,16 +98,28 @@ impl HostTracker {
     #[allow(unsafe_code)]
     pub unsafe fn snapshot(&mut self, addresses: &[usize], threads: usize) {
         // SAFETY: the caller's promise.
-        self.pass(threads, |chunk| chunk.previous.copy_from_slice(unsafe { chunk.theta(addresses) }));
+        self.pass(threads, |share| share.previous.copy_from_slice(unsafe { share.chunk.theta(addresses) }));
     }
 
     /// Does `work` on each chunk, on libtorch's threads when there is enough of it.
-    fn pass(&self, threads: usize, work: impl Fn(&mut Chunk) + Sync) {
-        let next = AtomicUsize::new(0);
-        let threads = if self.elements < PARALLEL_FROM { 1 } else { threads };
+    fn pass(&mut self, threads: usize, work: impl Fn(Share) + Sync) {
+        let threads = if self.previous.len() < PARALLEL_FROM { 1 } else { threads };
+        let mut previous = &mut self.previous[..];
+        let mut reference = &self.reference[..];
+        let mut chunks = self.chunks.iter_mut();
+        // The threads take their shares from one iterator: each is given out once, without unsafe code.
+        let shares = Mutex::new(std::iter::from_fn(move || {
+            let chunk = chunks.next()?;
+            let (mine, rest) = std::mem::take(&mut previous).split_at_mut(chunk.length);
+            previous = rest;
+            let (my_reference, rest) = reference.split_at(chunk.length);
+            reference = rest;
+            Some(Share { chunk, previous: mine, reference: my_reference })
+        }));
+        let next = || shares.lock().unwrap_or_else(PoisonError::into_inner).next();
         run_on_pool(threads, &|| {
-            while let Some(chunk) = self.chunks.get(next.fetch_add(1, Ordering::Relaxed)) {
-                work(&mut chunk.lock().unwrap_or_else(PoisonError::into_inner));
+            while let Some(share) = next() {
+                work(share);
             }
         });
     }
@@ -114,18 +130,9 @@ impl Chunk {
     /// # Safety
     /// As [`HostTracker::measure`].
     unsafe fn theta<'a>(&self, addresses: &[usize]) -> &'a [f32] {
-        let address = addresses.get(self.parameter).map_or(0, |address| *address);
-        let first = std::ptr::with_exposed_provenance::<f32>(address).wrapping_add(self.start);
+        let first = std::ptr::with_exposed_provenance::<f32>(addresses[self.parameter]).wrapping_add(self.start);
         // SAFETY: the caller's promise, and a chunk lies within its parameter.
-        unsafe { std::slice::from_raw_parts(first, self.previous.len()) }
-    }
-
-    /// # Safety
-    /// As [`HostTracker::measure`].
-    unsafe fn measure(&mut self, addresses: &[usize]) -> Displacement {
-        // SAFETY: the caller's promise.
-        let theta = unsafe { self.theta(addresses) };
-        kernel::measure(theta, &mut self.previous, &self.reference)
+        unsafe { std::slice::from_raw_parts(first, self.length) }
     }
 }
 
