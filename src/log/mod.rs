@@ -19,6 +19,7 @@
 //!
 //! `docs/log-format.md` has the bytes and the guarantees.
 
+mod check;
 mod events;
 mod guard;
 mod journal;
@@ -28,11 +29,13 @@ mod reference;
 mod schema;
 mod segment;
 mod segment_reader;
+mod source;
 pub mod storage;
 mod writer;
 
 use std::path::{Path, PathBuf};
 
+pub use check::{Check, Finding, check};
 pub use reader::{Run, StepBatches};
 pub use recovery::{Recovery, recover, recover_on};
 pub use reference::ReferenceTensor;

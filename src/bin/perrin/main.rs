@@ -1,6 +1,8 @@
 //! The `perrin` program: options in, one library call, text or JSON out.
 
+mod check;
 mod fit;
+mod recover;
 
 use std::process::ExitCode;
 
@@ -17,11 +19,17 @@ struct Arguments {
 enum Command {
     /// Fit a run's displacements: diffusion exponent, speed, sigma^2 tr(H).
     Fit(fit::FitArguments),
+    /// Verify a run's files: checksums, schema, order of rows. Fails where there is damage, and names it.
+    Check(check::CheckArguments),
+    /// Make finished segments of what a killed process left behind.
+    Recover(recover::RecoverArguments),
 }
 
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Fit(arguments) => fit::run(&arguments),
+        Command::Check(arguments) => check::run(&arguments),
+        Command::Recover(arguments) => recover::run(&arguments),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

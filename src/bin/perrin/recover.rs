@@ -1,0 +1,20 @@
+//! `perrin recover RUN`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+#[derive(Args)]
+pub struct RecoverArguments {
+    /// The run's folder.
+    run: PathBuf,
+}
+
+pub fn run(arguments: &RecoverArguments) -> anyhow::Result<()> {
+    let recovery = perrin::log::recover(&arguments.run)?;
+    println!("{} rows recovered from {} journals", recovery.rows, recovery.segments);
+    if recovery.bytes_discarded > 0 {
+        println!("{} bytes at their ends held no whole block of rows", recovery.bytes_discarded);
+    }
+    Ok(())
+}
