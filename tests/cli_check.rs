@@ -28,10 +28,10 @@ fn a_killed_run_is_recovered_and_then_sound() {
 
     let recovered = perrin("recover", directory.path());
     let text = String::from_utf8(recovered.stdout).unwrap();
-    assert!(recovered.status.success() && text.starts_with("10 rows recovered from 1 journals\n"), "{text}");
+    assert!(recovered.status.success() && text.starts_with("rows recovered 10, journals 1\n"), "{text}");
     let checked = perrin("check", directory.path());
     assert!(checked.status.success());
-    assert_eq!(String::from_utf8(checked.stdout).unwrap(), "10 rows in 1 segments and 0 journals\n");
+    assert_eq!(String::from_utf8(checked.stdout).unwrap(), "rows 10, segments 1, journals 0\n");
 }
 
 #[test]
@@ -48,5 +48,5 @@ fn damage_fails_the_check_and_is_named() {
     let text = String::from_utf8(checked.stdout).unwrap();
     assert!(!checked.status.success());
     assert!(text.contains("000000.parquet: row 0: column ") && text.contains("does not have its checksum"), "{text}");
-    assert!(String::from_utf8(checked.stderr).unwrap().contains("is damaged: 1 findings"));
+    assert!(String::from_utf8(checked.stderr).unwrap().contains("is damaged"));
 }

@@ -15,8 +15,8 @@ pub fn run(arguments: &CheckArguments) -> anyhow::Result<()> {
     for finding in check.damage.iter().chain(&check.notes) {
         println!("{finding}");
     }
-    println!("{} rows in {} segments and {} journals", check.rows, check.segments, check.journals);
+    println!("rows {}, segments {}, journals {}", check.rows, check.segments, check.journals);
     let damage = check.damage.len();
-    anyhow::ensure!(damage == 0, "{} is damaged: {damage} findings", arguments.run.display());
+    anyhow::ensure!(damage == 0, "{} is damaged: see the {damage} findings above", arguments.run.display());
     Ok(())
 }

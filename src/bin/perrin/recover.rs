@@ -12,9 +12,9 @@ pub struct RecoverArguments {
 
 pub fn run(arguments: &RecoverArguments) -> anyhow::Result<()> {
     let recovery = perrin::log::recover(&arguments.run)?;
-    println!("{} rows recovered from {} journals", recovery.rows, recovery.segments);
+    println!("rows recovered {}, journals {}", recovery.rows, recovery.segments);
     if recovery.bytes_discarded > 0 {
-        println!("{} bytes at their ends held no whole block of rows", recovery.bytes_discarded);
+        println!("{} bytes held no whole block of rows", recovery.bytes_discarded);
     }
     Ok(())
 }
