@@ -4,7 +4,7 @@ mod common;
 
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
 use common::{info, rows, writer};
@@ -94,6 +94,18 @@ gradient noise sigma^2 tr(H), by eq. 12 from the speed
   last 2/3   12.44
 ";
     assert_eq!(text, expected);
+}
+
+#[test]
+fn a_reader_that_closes_the_pipe_is_no_failure() {
+    let directory = tempfile::tempdir().unwrap();
+    exact_run(directory.path(), 10);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_perrin"));
+    let mut child =
+        command.arg("fit").arg(directory.path()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success() && output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
 #[test]

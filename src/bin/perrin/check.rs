@@ -1,5 +1,6 @@
 //! `perrin check RUN`.
 
+use std::io::{Write, stdout};
 use std::path::PathBuf;
 
 use clap::Args;
@@ -13,9 +14,9 @@ pub struct CheckArguments {
 pub fn run(arguments: &CheckArguments) -> anyhow::Result<()> {
     let check = perrin::log::check(&arguments.run)?;
     for finding in check.damage.iter().chain(&check.notes) {
-        println!("{finding}");
+        writeln!(stdout(), "{finding}")?;
     }
-    println!("rows {}, segments {}, journals {}", check.rows, check.segments, check.journals);
+    writeln!(stdout(), "rows {}, segments {}, journals {}", check.rows, check.segments, check.journals)?;
     let damage = check.damage.len();
     anyhow::ensure!(damage == 0, "{} is damaged: see the {damage} findings above", arguments.run.display());
     Ok(())

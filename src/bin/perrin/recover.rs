@@ -1,5 +1,6 @@
 //! `perrin recover RUN`.
 
+use std::io::{Write, stdout};
 use std::path::PathBuf;
 
 use clap::Args;
@@ -12,9 +13,9 @@ pub struct RecoverArguments {
 
 pub fn run(arguments: &RecoverArguments) -> anyhow::Result<()> {
     let recovery = perrin::log::recover(&arguments.run)?;
-    println!("rows recovered {}, journals {}", recovery.rows, recovery.segments);
+    writeln!(stdout(), "rows recovered {}, journals {}", recovery.rows, recovery.segments)?;
     if recovery.bytes_discarded > 0 {
-        println!("{} bytes held no whole block of rows", recovery.bytes_discarded);
+        writeln!(stdout(), "{} bytes held no whole block of rows", recovery.bytes_discarded)?;
     }
     Ok(())
 }
