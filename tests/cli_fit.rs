@@ -4,7 +4,7 @@ mod common;
 
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
 use common::{info, rows, writer};
@@ -97,6 +97,18 @@ gradient noise sigma^2 tr(H), by eq. 12 from the speed
 }
 
 #[test]
+fn a_reader_that_closes_the_pipe_is_no_failure() {
+    let directory = tempfile::tempdir().unwrap();
+    exact_run(directory.path(), 10);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_perrin"));
+    let mut child =
+        command.arg("fit").arg(directory.path()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success() && output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
 fn what_cannot_be_said_is_said() {
     let directory = tempfile::tempdir().unwrap();
     let mut writer = writer(directory.path());
@@ -141,6 +153,47 @@ fn bad_input_is_one_line_with_the_path() {
             assert!(!output.status.success() && output.stdout.is_empty(), "{run:?}");
             assert_eq!(message.lines().count(), 1, "{message}");
             assert!(message.contains(path) && message.contains(reason), "{message}");
+        }
+    }
+}
+
+/// A NaN would be null in JSON: null is only where it means unknown.
+#[test]
+fn degenerate_runs_have_no_nan_in_their_json() {
+    type Value = fn(u64) -> Option<f64>;
+    let cases: [(&str, Value); 7] = [
+        ("unknown", |_| None),
+        ("zero", |_| Some(0.0)),
+        ("constant", |_| Some(2.5)),
+        ("nan", |_| Some(f64::NAN)),
+        ("diverging", |step| Some(if step < 30 { 1e300 * step as f64 } else { f64::INFINITY })),
+        ("largest", |_| Some(f64::MAX)),
+        ("smallest", |_| Some(f64::from_bits(1))),
+    ];
+    for (name, value) in cases {
+        for length in [1, 2, 3, 60] {
+            let directory = tempfile::tempdir().unwrap();
+            let mut writer = writer(directory.path());
+            let mut rows = rows(1..length + 1);
+            for row in &mut rows.records {
+                row.elapsed_seconds = value(row.step).unwrap_or_default();
+                row.local_displacement_squared = value(row.step);
+                row.global_displacement_squared = value(row.step);
+            }
+            writer.append(&rows).unwrap();
+            drop(writer);
+            let output = perrin(&[directory.path(), Path::new("--json")]);
+            assert!(output.status.success(), "{name}, {length} rows");
+            let fit: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+            for part in ["displacement_last_two_thirds", "displacement_all", "speed", "gradient_noise"] {
+                for (key, value) in fit[part].as_object().unwrap() {
+                    let may_be_null = ["prefactor", "r_squared", "moving_average"].contains(&key.as_str());
+                    assert!(may_be_null || !value.is_null(), "{name}, {length} rows: {part} {key}");
+                }
+                if let Some(range) = fit[part]["moving_average"].as_object() {
+                    assert!(range.values().all(serde_json::Value::is_number), "{name}: {range:?}");
+                }
+            }
         }
     }
 }

@@ -72,6 +72,28 @@ fn a_process_that_dies_at_any_operation_loses_no_acknowledged_row() {
     }
 }
 
+/// A power loss cannot be had in a test; the order that makes it harmless can be seen.
+#[test]
+fn a_segment_is_on_disk_under_its_name_before_its_journal_goes() {
+    let directory = tempfile::tempdir().unwrap();
+    let storage = Stopping::never();
+    run(&storage, directory.path()).1.unwrap();
+    let operations = storage.operations();
+    let end = operations.iter().position(|operation| operation == "remove 000001.arrows").unwrap();
+    let expected = [
+        "write 000001.parquet.partial",
+        "sync 000001.parquet.partial",
+        "rename to 000001.parquet",
+        "sync steps",
+        "remove 000001.arrows",
+    ];
+    assert_eq!(operations[end - 4..=end], expected);
+    let begin = ["write run.json.partial", "sync run.json.partial", "rename to run.json"];
+    let written = operations.iter().position(|operation| operation == begin[0]).unwrap();
+    assert_eq!(operations[written..written + 3], begin);
+    assert!(operations[written + 3].starts_with("sync"), "the run's folder");
+}
+
 #[test]
 fn a_recovery_that_dies_at_any_operation_can_be_done_again() {
     for stop_writing in (0..operations()).step_by(5) {

@@ -1,6 +1,6 @@
 //! Files damaged on purpose, with checksums that fit: whatever the decoders meet, a typed error or some rows, and no panic.
 //!
-//! The environment variable `PERRIN_MUTATIONS` asks for more than the usual 1,000 of each kind.
+//! The environment variable `PERRIN_MUTATIONS` asks for more than the usual 500 of each kind.
 
 mod common;
 

@@ -79,13 +79,13 @@ fn said<T>(answer: &Answer<T>, known: impl Fn(&T) -> String) -> String {
 
 /// Four significant digits.
 fn number(value: f64) -> String {
-    let magnitude = value.abs().log10().floor();
-    if value == 0.0 {
-        "0".to_owned()
-    } else if (-3.0..5.0).contains(&magnitude) {
-        format!("{value:.*}", (3.0 - magnitude).max(0.0) as usize)
-    } else {
-        format!("{value:.3e}")
+    let scientific = format!("{value:.3e}");
+    // The exponent after rounding: 0.00099999 is 0.001.
+    let exponent: i32 = scientific.rsplit_once('e').and_then(|(_, exponent)| exponent.parse().ok()).unwrap_or(0);
+    match exponent {
+        _ if value == 0.0 => "0".to_owned(),
+        -3..=4 => format!("{value:.*}", (3 - exponent).max(0) as usize),
+        _ => scientific,
     }
 }
 
@@ -106,6 +106,7 @@ mod tests {
             (0.0, "0"),
             (1.0, "1.000"),
             (0.012345678, "0.01235"),
+            (0.000_999_999_9, "0.001000"),
             (12345.6, "12346"),
             (-3.0, "-3.000"),
             (2.3456e-6, "2.346e-6"),

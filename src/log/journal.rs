@@ -189,6 +189,15 @@ impl JournalReader {
             let batch = header.header_as_record_batch().filter(|batch| batch.compression().is_none());
             let batch =
                 batch.ok_or_else(|| ArrowError::IpcError("it has a block that is not plain rows".to_owned()))?;
+            // The decoder slices the body without looking.
+            let end = message.body.len() as u64;
+            let inside = |buffer: &arrow_ipc::Buffer| {
+                let range = u64::try_from(buffer.offset()).ok().zip(u64::try_from(buffer.length()).ok());
+                range.is_some_and(|(offset, length)| offset.checked_add(length).is_some_and(|last| last <= end))
+            };
+            if !batch.buffers().into_iter().flatten().all(inside) {
+                return Err(ArrowError::IpcError("it has a block with values outside of it".to_owned()));
+            }
             let projection = Some(self.projection.as_slice());
             let version = header.version();
             read_record_batch(&message.body, batch, self.schema.clone(), &HashMap::new(), projection, &version)

@@ -19,6 +19,7 @@
 //!
 //! `docs/log-format.md` has the bytes and the guarantees.
 
+mod check;
 mod events;
 mod guard;
 mod journal;
@@ -28,6 +29,7 @@ mod reference;
 mod schema;
 mod segment;
 mod segment_reader;
+mod source;
 pub mod storage;
 mod writer;
 
@@ -35,6 +37,7 @@ use std::path::{Path, PathBuf};
 
 /// The crate of the record batches that [`Run::steps`] yields.
 pub use arrow_array;
+pub use check::{Check, Finding, check};
 pub use reader::{Run, StepBatches};
 pub use recovery::{Recovery, recover, recover_on};
 pub use reference::ReferenceTensor;

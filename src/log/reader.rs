@@ -14,18 +14,17 @@ use serde::Deserialize;
 use super::RunFolder;
 use super::events::read_events;
 use super::guard::damaged;
-use super::journal::JournalReader;
 use super::schema::{steps_schema, value};
-use super::segment_reader::SegmentReader;
+use super::source::Source;
 use crate::error::{Error, Result};
 use crate::record::{Event, RunInfo, SCHEMA_VERSION};
 
 /// A run on disk, finished or still being written.
 #[derive(Debug, Clone)]
 pub struct Run {
-    folder: RunFolder,
+    pub(super) folder: RunFolder,
     info: RunInfo,
-    schema: SchemaRef,
+    pub(super) schema: SchemaRef,
 }
 
 impl Run {
@@ -117,7 +116,7 @@ impl Run {
     }
 
     /// How many segments and journals there are, numbered from 0 without a gap.
-    fn count_segments(&self) -> Result<u64> {
+    pub(super) fn count_segments(&self) -> Result<u64> {
         let steps = self.folder.steps();
         let mut count = 0;
         for entry in fs::read_dir(&steps).map_err(Error::io("list", &steps))? {
@@ -146,48 +145,15 @@ pub struct StepBatches {
     current: Option<Source>,
 }
 
-enum Source {
-    Segment(Box<SegmentReader>),
-    Journal(Box<JournalReader>),
-}
-
 impl StepBatches {
-    /// Opens the segment of a number, or its journal where there is no segment yet.
-    fn open(&self, number: u64) -> Result<Source> {
-        let (segment, journal) = (self.folder.segment(number), self.folder.journal(number));
-        let open_segment = || {
-            SegmentReader::open(&segment, &self.schema, &self.columns).map(|reader| Source::Segment(Box::new(reader)))
-        };
-        let open_journal = || {
-            JournalReader::open(&journal, &self.schema, self.columns.clone())
-                .map(|reader| Source::Journal(Box::new(reader)))
-        };
-        // A journal vanishes only once its segment is there, hence the second look.
-        let mut source = open_segment();
-        for open in [&open_journal as &dyn Fn() -> Result<Source>, &open_segment] {
-            if source.as_ref().is_err_and(is_not_found) {
-                source = open();
-            }
-        }
-        match source {
-            Err(error) if is_not_found(&error) => Err(damaged(&segment, "it is missing, and later rows are there")),
-            source => source,
-        }
-    }
-
     fn next_batch(&mut self) -> Result<Option<RecordBatch>> {
         loop {
-            let next = match &mut self.current {
-                Some(Source::Segment(segment)) => segment.next(),
-                Some(Source::Journal(journal)) => journal.next(),
-                None => None,
-            };
-            if let Some(batch) = next {
+            if let Some(batch) = self.current.as_mut().and_then(Source::next) {
                 let batch = batch?.project(&self.order);
                 return batch.map(Some).map_err(|error| damaged(&self.folder.steps(), error));
             }
             match self.numbers.next() {
-                Some(number) => self.current = Some(self.open(number)?),
+                Some(number) => self.current = Some(Source::open(&self.folder, number, &self.schema, &self.columns)?),
                 None => return Ok(None),
             }
         }
@@ -231,10 +197,6 @@ pub(crate) fn check_version(path: &Path, found: u32) -> Result<()> {
         return Ok(());
     }
     Err(Error::NewerSchema { path: path.to_owned(), found, supported: SCHEMA_VERSION })
-}
-
-fn is_not_found(error: &Error) -> bool {
-    matches!(error, Error::Io { source, .. } if source.kind() == io::ErrorKind::NotFound)
 }
 
 fn number(column: &ArrayRef, row: usize) -> Option<f64> {

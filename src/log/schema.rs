@@ -68,7 +68,7 @@ pub fn steps_schema(layout: Layout) -> Result<SchemaRef> {
 /// # Errors
 /// [`Error::ShapeMismatch`] when the buffer's group hyperparameters or projections do not fit its rows and the layout.
 pub fn batch_from_rows(layout: Layout, schema: &SchemaRef, rows: &RowBuffer) -> Result<RecordBatch> {
-    let further_groups = layout.parameter_groups - 1;
+    let further_groups = layout.parameter_groups.saturating_sub(1);
     let values = 2 * layout.directions;
     check_length("group_hyperparameters", rows.group_hyperparameters.len(), rows.len(), further_groups)?;
     check_length("projections", rows.projections.len(), rows.len(), values)?;
@@ -125,6 +125,7 @@ pub fn rows_from_batch(layout: Layout, batch: &RecordBatch) -> Result<RowBuffer>
     }
     let integers = |index: usize| batch.column(index).as_primitive::<UInt64Type>();
     let floats = |index: usize| batch.column(index).as_primitive::<Float64Type>();
+    let first_projection = BASE_COLUMNS.len() + 3 * (layout.parameter_groups - 1);
     let mut rows = RowBuffer::default();
     for row in 0..batch.num_rows() {
         rows.records.push(StepRecord {
@@ -138,7 +139,6 @@ pub fn rows_from_batch(layout: Layout, batch: &RecordBatch) -> Result<RowBuffer>
             local_displacement_squared: value(floats(9), row),
             global_displacement_squared: value(floats(10), row),
         });
-        let first_projection = BASE_COLUMNS.len() + 3 * (layout.parameter_groups - 1);
         for group in (BASE_COLUMNS.len()..first_projection).step_by(3) {
             rows.group_hyperparameters.push(hyperparameters(batch, group, row));
         }

@@ -76,7 +76,7 @@ impl RunWriter {
     pub fn create_on(storage: Arc<dyn Storage>, directory: impl AsRef<Path>, info: &RunInfo) -> Result<RunWriter> {
         let folder = RunFolder::new(directory);
         let schema = steps_schema(info.layout)?;
-        fs::create_dir_all(folder.steps()).map_err(Error::io("create", folder.steps()))?;
+        create_folder(&*storage, &folder)?;
         let lock = lock(&folder)?;
         let mut steps = fs::read_dir(folder.steps()).map_err(Error::io("list", folder.steps()))?;
         if folder.run_json().exists() || steps.next().is_some() {
@@ -169,8 +169,7 @@ impl RunWriter {
     /// [`append`](RunWriter::append), and once in a while when there is nothing to append.
     ///
     /// # Errors
-    /// [`Error::Io`] when the segment could not be completed. Its rows then stay in its journal, where [`Run`]
-    /// (super::Run) reads them, and completing it is tried again with the next segment.
+    /// [`Error::Io`] when the segment could not be completed. Its rows then stay in its journal, where [`Run`](super::Run) reads them, and completing it is tried again with the next segment.
     pub fn roll_if_due(&mut self, now: Duration) -> Result<()> {
         let length = Duration::from_secs(1 << self.number.min(10)).min(LONGEST_SEGMENT);
         let due = self.open.as_mut().is_some_and(|open| {
@@ -215,6 +214,18 @@ impl RunWriter {
         self.totals.segments += 1;
         self.totals.bytes += size.bytes;
     }
+}
+
+/// Makes the folder, and its parents where they are missing, so that they survive a power loss.
+fn create_folder(storage: &dyn Storage, folder: &RunFolder) -> Result<()> {
+    let missing = folder.root.ancestors().take_while(|ancestor| !ancestor.exists()).count();
+    fs::create_dir_all(folder.steps()).map_err(Error::io("create", folder.steps()))?;
+    for parent in folder.root.ancestors().skip(1).take(missing) {
+        // The parent of a relative path's first part is the working folder.
+        let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
+        storage.sync_dir(parent).map_err(Error::io("sync", parent))?;
+    }
+    Ok(())
 }
 
 /// Takes the folder for this writer.

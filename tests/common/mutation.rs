@@ -48,9 +48,9 @@ pub fn largest_request() -> usize {
     ALLOCATOR.0.load(Ordering::Relaxed)
 }
 
-/// How many mutations of each kind to try: `PERRIN_MUTATIONS`, or 1,000.
+/// How many mutations of each kind to try: `PERRIN_MUTATIONS`, or 500.
 pub fn mutations() -> u64 {
-    std::env::var("PERRIN_MUTATIONS").ok().and_then(|count| count.parse().ok()).unwrap_or(1000)
+    std::env::var("PERRIN_MUTATIONS").ok().and_then(|count| count.parse().ok()).unwrap_or(500)
 }
 
 /// A finished segment and a journal of several blocks, 60 rows each.

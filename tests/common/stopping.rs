@@ -3,9 +3,8 @@
 //! Its syncs are counted and not done: what they are for, a power loss, cannot be had here, and they are slow.
 
 use std::io;
-use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 
 use perrin::log::storage::{Disk, Storage, StorageFile};
 
@@ -18,17 +17,17 @@ pub enum Then {
     Well,
 }
 
-/// Counts operations from 0; operation number `stop` fails, a write after half of its bytes.
+/// Keeps a list of operations; number `stop` of it, counted from 0, fails, a write after half of its bytes.
 #[derive(Clone)]
 pub struct Stopping {
-    count: Arc<AtomicU64>,
+    operations: Arc<Mutex<Vec<String>>>,
     stop: u64,
     then: Then,
 }
 
 impl Stopping {
     pub fn at(stop: u64, then: Then) -> Stopping {
-        Stopping { count: Arc::default(), stop, then }
+        Stopping { operations: Arc::default(), stop, then }
     }
 
     /// Never fails.
@@ -43,56 +42,64 @@ impl Stopping {
 
     /// Operations asked for so far.
     pub fn count(&self) -> u64 {
-        self.count.load(Ordering::Relaxed)
+        self.operations.lock().unwrap().len() as u64
     }
 
-    fn pass(&self) -> io::Result<()> {
-        let number = self.count.fetch_add(1, Ordering::Relaxed);
+    /// The same, each as a verb and the name of the file.
+    pub fn operations(&self) -> Vec<String> {
+        self.operations.lock().unwrap().clone()
+    }
+
+    fn pass(&self, verb: &str, path: &Path) -> io::Result<()> {
+        let mut operations = self.operations.lock().unwrap();
+        let number = operations.len() as u64;
+        operations.push(format!("{verb} {}", path.file_name().unwrap().display()));
         if number == self.stop || (number > self.stop && self.then == Then::Dead) {
             return Err(io::Error::other("stopped by the test"));
         }
         Ok(())
     }
 
-    fn wrap(&self, file: io::Result<Box<dyn StorageFile>>) -> io::Result<Box<dyn StorageFile>> {
-        Ok(Box::new(File { file: file?, stopping: self.clone() }))
+    fn wrap(&self, path: &Path, file: io::Result<Box<dyn StorageFile>>) -> io::Result<Box<dyn StorageFile>> {
+        Ok(Box::new(File { file: file?, path: path.to_owned(), stopping: self.clone() }))
     }
 }
 
 impl Storage for Stopping {
     fn create(&self, path: &Path) -> io::Result<Box<dyn StorageFile>> {
-        self.pass()?;
-        self.wrap(Disk.create(path))
+        self.pass("create", path)?;
+        self.wrap(path, Disk.create(path))
     }
 
     fn append_to(&self, path: &Path) -> io::Result<Box<dyn StorageFile>> {
-        self.pass()?;
-        self.wrap(Disk.append_to(path))
+        self.pass("open", path)?;
+        self.wrap(path, Disk.append_to(path))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        self.pass()?;
+        self.pass("rename to", to)?;
         Disk.rename(from, to)
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
-        self.pass()?;
+        self.pass("remove", path)?;
         Disk.remove(path)
     }
 
-    fn sync_dir(&self, _path: &Path) -> io::Result<()> {
-        self.pass()
+    fn sync_dir(&self, path: &Path) -> io::Result<()> {
+        self.pass("sync", path)
     }
 }
 
 struct File {
     file: Box<dyn StorageFile>,
+    path: PathBuf,
     stopping: Stopping,
 }
 
 impl StorageFile for File {
     fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let passed = self.stopping.pass();
+        let passed = self.stopping.pass("write", &self.path);
         let dead_before = self.stopping.then == Then::Dead && self.stopping.count() > self.stopping.stop + 1;
         match passed {
             Ok(()) => self.file.append(bytes),
@@ -102,11 +109,11 @@ impl StorageFile for File {
     }
 
     fn sync(&mut self) -> io::Result<()> {
-        self.stopping.pass()
+        self.stopping.pass("sync", &self.path)
     }
 
     fn truncate(&mut self, length: u64) -> io::Result<()> {
-        self.stopping.pass()?;
+        self.stopping.pass("truncate", &self.path)?;
         self.file.truncate(length)
     }
 }

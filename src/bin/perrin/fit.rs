@@ -1,5 +1,6 @@
 //! `perrin fit RUN`.
 
+use std::io::{Write, stdout};
 use std::path::PathBuf;
 
 use clap::Args;
@@ -18,9 +19,9 @@ pub struct FitArguments {
 pub fn run(arguments: &FitArguments) -> anyhow::Result<()> {
     let fit = RunFit::of(&Run::open(&arguments.run)?)?;
     if arguments.json {
-        println!("{}", serde_json::to_string_pretty(&fit)?);
+        writeln!(stdout(), "{}", serde_json::to_string_pretty(&fit)?)?;
     } else {
-        println!("{fit}");
+        writeln!(stdout(), "{fit}")?;
     }
     Ok(())
 }

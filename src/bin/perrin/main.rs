@@ -1,7 +1,10 @@
 //! The `perrin` program: options in, one library call, text or JSON out.
 
+mod check;
 mod fit;
+mod recover;
 
+use std::io;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -17,17 +20,29 @@ struct Arguments {
 enum Command {
     /// Fit a run's displacements: diffusion exponent, speed, sigma^2 tr(H).
     Fit(fit::FitArguments),
+    /// Verify a run's files: checksums, schema, order of rows. Fails where there is damage, and names it.
+    Check(check::CheckArguments),
+    /// Make finished segments of what a killed process left behind.
+    Recover(recover::RecoverArguments),
 }
 
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Fit(arguments) => fit::run(&arguments),
+        Command::Check(arguments) => check::run(&arguments),
+        Command::Recover(arguments) => recover::run(&arguments),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
+        // `perrin fit RUN | head -1`: the reader has what it wanted.
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("perrin: {error:#}");
             ExitCode::FAILURE
         }
     }
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }

@@ -1,0 +1,141 @@
+//! Verifying a run: every checksum, the schema, and the order of the rows.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::UInt64Type;
+
+use super::reader::Run;
+use super::source::Source;
+use crate::error::{Error, Result};
+use crate::record::EventKind;
+
+/// What [`check`] found.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Check {
+    /// Rows read.
+    pub rows: u64,
+    /// Finished segments read.
+    pub segments: u64,
+    /// Journals read.
+    pub journals: u64,
+    /// What is not as it was written: rows are lost or cannot be trusted.
+    pub damage: Vec<Finding>,
+    /// What is as it was written and still worth knowing: steps without a row, bytes of an interrupted write.
+    pub notes: Vec<Finding>,
+}
+
+/// Something found in a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// The file.
+    pub path: PathBuf,
+    /// The row of the file it concerns, counted from 0, where it concerns one.
+    pub row: Option<u64>,
+    /// What was found.
+    pub what: String,
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, text: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let row = self.row.map(|row| format!("row {row}: ")).unwrap_or_default();
+        write!(text, "{}: {row}{}", self.path.display(), self.what)
+    }
+}
+
+/// Reads every row and event of a run and tells what is wrong, file by file. Damage in one file does not end the check.
+///
+/// Steps without a row are damage only when they go backwards; missing ones are noted, unless rows were asked for so rarely or
+/// dropped. `reference.safetensors` has no checksum and is not read.
+///
+/// # Errors
+/// [`Error::NoSuchRun`], [`Error::NewerSchema`], [`Error::Damaged`] when `run.json` cannot be used, [`Error::Io`].
+pub fn check(directory: impl AsRef<Path>) -> Result<Check> {
+    let run = Run::open(directory)?;
+    let mut check = Check::default();
+    let mut order = Order { every_steps: run.info().every_steps.max(1), ..Order::default() };
+    match run.events() {
+        Ok(events) => order.dropped.extend(events.iter().filter_map(|event| match event.kind {
+            EventKind::RowsDropped { first_step, last_step, .. } => Some((first_step, last_step)),
+            _ => None,
+        })),
+        Err(error) => check.damaged(error, None)?,
+    }
+    for number in 0..run.count_segments()? {
+        check.part(&run, number, &mut order)?;
+    }
+    Ok(check)
+}
+
+impl Check {
+    fn part(&mut self, run: &Run, number: u64, order: &mut Order) -> Result<()> {
+        let all_columns: Vec<usize> = (0..run.schema.fields().len()).collect();
+        let mut source = match Source::open(&run.folder, number, &run.schema, &all_columns) {
+            Ok(source) => source,
+            Err(error) => return self.damaged(error, None),
+        };
+        let path = match source {
+            Source::Segment(_) => run.folder.segment(number),
+            Source::Journal(_) => run.folder.journal(number),
+        };
+        let mut rows = 0;
+        for batch in &mut source {
+            let batch = match batch {
+                Ok(batch) => batch,
+                Err(error) => return self.damaged(error, Some(rows)),
+            };
+            for &step in batch.column(0).as_primitive::<UInt64Type>().values() {
+                order.follow(step, &path, rows, self);
+                rows += 1;
+            }
+        }
+        self.rows += rows;
+        match source {
+            Source::Segment(_) => self.segments += 1,
+            Source::Journal(journal) => {
+                self.journals += 1;
+                let bytes = journal.bytes_discarded();
+                if bytes > 0 {
+                    self.notes.push(Finding { path, row: None, what: format!("{bytes} bytes are no whole block") });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes note of a damaged file; another error ends the check.
+    fn damaged(&mut self, error: Error, row: Option<u64>) -> Result<()> {
+        match error {
+            Error::Damaged { path, reason } => {
+                self.damage.push(Finding { path, row, what: reason });
+                Ok(())
+            }
+            error => Err(error),
+        }
+    }
+}
+
+/// The steps of the rows so far.
+#[derive(Default)]
+struct Order {
+    every_steps: u64,
+    /// First and last step of rows that were dropped.
+    dropped: Vec<(u64, u64)>,
+    last: Option<u64>,
+}
+
+impl Order {
+    fn follow(&mut self, step: u64, path: &Path, row: u64, check: &mut Check) {
+        let finding = |what| Finding { path: path.to_owned(), row: Some(row), what };
+        if let Some(last) = self.last {
+            let explained = |&(from, to): &(u64, u64)| from <= last + self.every_steps && step <= to + self.every_steps;
+            if step <= last {
+                check.damage.push(finding(format!("step {step} comes after step {last}")));
+            } else if step - last > self.every_steps && !self.dropped.iter().any(explained) {
+                check.notes.push(finding(format!("no rows between steps {last} and {step}")));
+            }
+        }
+        self.last = Some(step);
+    }
+}
