@@ -123,6 +123,20 @@ fn files_of_another_layout_are_damaged() {
 }
 
 #[test]
+fn recovery_removes_only_what_perrin_left_unfinished() {
+    let directory = tempfile::tempdir().unwrap();
+    finished_run(directory.path());
+    let ours = ["run.json.partial", "reference.safetensors.partial", "steps/000001.parquet.partial"];
+    let theirs = ["notes.partial", "download.parquet.partial", "steps/1.parquet.partial", "steps/plot.png"];
+    for name in ours.iter().chain(&theirs) {
+        fs::write(directory.path().join(name), "").unwrap();
+    }
+    recover(directory.path()).unwrap();
+    assert_eq!(ours.map(|name| directory.path().join(name).exists()), [false; 3]);
+    assert_eq!(theirs.map(|name| directory.path().join(name).exists()), [true; 4]);
+}
+
+#[test]
 fn a_torn_event_is_passed_over_and_a_wrong_one_named() {
     let directory = tempfile::tempdir().unwrap();
     finished_run(directory.path());

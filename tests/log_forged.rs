@@ -1,4 +1,5 @@
-//! Files damaged on purpose, with checksums that fit: whatever the decoders meet, a typed error or some rows, and no panic.
+//! Files damaged on purpose, with checksums that fit: whatever the decoders meet, a typed error or some rows, and no
+//! panic.
 //!
 //! The environment variable `PERRIN_MUTATIONS` asks for more than the usual 500 of each kind.
 

@@ -1,10 +1,10 @@
 //! Does the parameter vector diffuse, and how fast: ||Delta_k||^2 = a k^c.
 //!
-//! c = 1 is ordinary diffusion, c > 1 faster, c < 1 slower than it. The fit is the paper's (section 8): least squares of
-//! ln ||Delta_k||^2 on ln k, over the last two thirds of the logged points (figure 1) and over all (figure 6).
+//! c = 1 is ordinary diffusion, c > 1 faster, c < 1 slower than it. The fit is the paper's (section 8): least squares
+//! of ln ||Delta_k||^2 on ln k, over the last two thirds of the logged points (figure 1) and over all (figure 6).
 //!
-//! No error bar is given. The plain least-squares one takes the points for independent; those of a trajectory are strongly
-//! correlated, and an interval from it would be far too narrow.
+//! No error bar is given. The plain least-squares one takes the points for independent; those of a trajectory are
+//! strongly correlated, and an interval from it would be far too narrow.
 
 use serde::Serialize;
 
@@ -59,7 +59,7 @@ impl DiffusionFit {
         if self.taken < FEWEST_POINTS {
             let rows = self.taken + self.left_out;
             return Answer::cannot_say(format!(
-                "{} of {rows} rows have a global displacement that is known, finite and not zero; a fit takes {FEWEST_POINTS}",
+                "{} of {rows} rows have a global displacement above 0 and finite; a fit takes {FEWEST_POINTS}",
                 self.taken
             ));
         }

@@ -46,7 +46,8 @@ impl RunFit {
     /// Reads the run twice, first to count its rows, in memory that does not grow with them.
     ///
     /// # Errors
-    /// [`Error::EmptyRun`] when there are no rows; those of reading: [`Error::Damaged`], [`Error::NewerSchema`], [`Error::Io`].
+    /// [`Error::EmptyRun`] when there are no rows; those of reading: [`Error::Damaged`], [`Error::NewerSchema`],
+    /// [`Error::Io`].
     pub fn of(run: &Run) -> Result<RunFit> {
         let mut rows = 0;
         run.for_each_row(["step"], |_| rows += 1)?;
@@ -138,7 +139,7 @@ fn notes(run: &Run, fit: &RunFit) -> Result<Vec<String>> {
     }
     if outside_writes > 0 {
         notes.push(format!(
-            "parameters were changed {outside_writes} times by something else than the optimizer: part of the global displacement"
+            "parameters were changed {outside_writes} times from outside: part of the global displacement"
         ));
     }
     if !finished {

@@ -1,7 +1,7 @@
 //! What a run's log says, offline: one file a question.
 //!
-//! Each analysis is given rows one by one and keeps sums, so that a log of any length is read in little memory. What the rows
-//! cannot answer is answered so, with the reason: see [`Answer`].
+//! Each analysis is given rows one by one and keeps sums, so that a log of any length is read in little memory. What
+//! the rows cannot answer is answered so, with the reason: see [`Answer`].
 
 pub mod answer;
 pub mod diffusion;

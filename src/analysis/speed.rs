@@ -1,8 +1,9 @@
 //! How fast the parameter vector moves: the mean of ||delta_k||^2, and the gradient noise sigma^2 tr(H) it speaks of.
 //!
 //! In the stationary state of SGD with momentum (eq. 12, Assumption 5: gradient noise with covariance sigma^2 H)
-//! E||delta||^2 = eta^2 sigma^2 tr(H) / (S (1 - beta^2)), with learning rate eta, momentum beta and batch size S. Solved for
-//! sigma^2 tr(H), a property of the network and the data, it predicts the speed at every other eta, beta and S.
+//! E||delta||^2 = eta^2 sigma^2 tr(H) / (S (1 - beta^2)), with learning rate eta, momentum beta and batch size S.
+//! Solved for sigma^2 tr(H), a property of the network and the data, it predicts the speed at every other eta, beta
+//! and S.
 
 use std::num::NonZeroUsize;
 
@@ -170,8 +171,8 @@ impl SpeedFit {
         }
     }
 
-    /// sigma^2 tr(H) by eq. 12, where the rows so far were made by what eq. 12 describes: SGD without dampening or Nesterov's
-    /// momentum, one parameter group, and learning rate, momentum and batch size known and constant.
+    /// sigma^2 tr(H) by eq. 12, where the rows so far were made by what eq. 12 describes: SGD without dampening or
+    /// Nesterov's momentum, one parameter group, and learning rate, momentum and batch size known and constant.
     pub fn gradient_noise(&self, optimizer: &OptimizerInfo, parameter_groups: usize) -> Answer<GradientNoise> {
         self.try_gradient_noise(optimizer, parameter_groups)
             .map_or_else(|reason| Answer::CannotSay { reason }, Answer::Known)

@@ -46,8 +46,8 @@ impl fmt::Display for Finding {
 
 /// Reads every row and event of a run and tells what is wrong, file by file. Damage in one file does not end the check.
 ///
-/// Steps without a row are damage only when they go backwards; missing ones are noted, unless rows were asked for so rarely or
-/// dropped. `reference.safetensors` has no checksum and is not read.
+/// Steps without a row are damage only when they go backwards; missing ones are noted, unless rows were asked for so
+/// rarely or dropped. `reference.safetensors` has no checksum and is not read.
 ///
 /// # Errors
 /// [`Error::NoSuchRun`], [`Error::NewerSchema`], [`Error::Damaged`] when `run.json` cannot be used, [`Error::Io`].

@@ -92,6 +92,15 @@ impl RunFolder {
     pub(crate) fn number_of_journal(&self, file: &Path) -> Option<u64> {
         number_in_name(file).filter(|&number| self.journal(number) == file)
     }
+
+    /// Whether a file is one of ours that was not completed; other files in the folder are somebody's.
+    pub(crate) fn is_partial(&self, file: &Path) -> bool {
+        let complete = file.with_extension("");
+        file == partial(&complete)
+            && (complete == self.run_json()
+                || complete == self.reference()
+                || self.number_of_segment(&complete).is_some())
+    }
 }
 
 fn number_in_name(file: &Path) -> Option<u64> {

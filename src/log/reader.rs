@@ -31,8 +31,8 @@ impl Run {
     /// Opens a run folder.
     ///
     /// # Errors
-    /// [`Error::NoSuchRun`] when there is no `run.json`, [`Error::NewerSchema`], [`Error::Damaged`] when `run.json` is not one
-    /// of perrin's, [`Error::Io`].
+    /// [`Error::NoSuchRun`] when there is no `run.json`, [`Error::NewerSchema`], [`Error::Damaged`] when `run.json`
+    /// is not one of perrin's, [`Error::Io`].
     pub fn open(directory: impl AsRef<Path>) -> Result<Run> {
         let folder = RunFolder::new(directory);
         let info = read_info(&folder)?;
@@ -87,7 +87,8 @@ impl Run {
         })
     }
 
-    /// Calls `visit` with the named columns of every row, in step order; null is `None`, and NaN is a value like others.
+    /// Calls `visit` with the named columns of every row, in step order; null is `None`, and NaN is a value like
+    /// others.
     ///
     /// Integers are converted, exactly up to 2^53.
     ///

@@ -31,12 +31,12 @@ pub struct Recovery {
 
 /// Makes finished segments of the journals that a killed process left, and removes its unfinished files.
 ///
-/// Each journal made a segment is told by a `recovered` event. Stopped at any point and called again it ends in the same
-/// rows, each exactly once; called on a run that needs nothing it changes nothing.
+/// Each journal made a segment is told by a `recovered` event. Stopped at any point and called again it ends in the
+/// same rows, each exactly once; called on a run that needs nothing it changes nothing.
 ///
 /// # Errors
-/// [`Error::NoSuchRun`], [`Error::RunLocked`] while the run is being written, [`Error::NewerSchema`], [`Error::Damaged`] when
-/// a journal is not one of this run, [`Error::Io`].
+/// [`Error::NoSuchRun`], [`Error::RunLocked`] while the run is being written, [`Error::NewerSchema`],
+/// [`Error::Damaged`] when a journal is not one of this run, [`Error::Io`].
 pub fn recover(directory: impl AsRef<Path>) -> Result<Recovery> {
     recover_on(&Disk, directory)
 }
@@ -49,13 +49,14 @@ pub fn recover_on(storage: &dyn Storage, directory: impl AsRef<Path>) -> Result<
     let _lock = lock(&folder)?;
 
     let mut journals = Vec::new();
-    let steps = folder.steps();
-    for entry in fs::read_dir(&steps).map_err(Error::io("list", &steps))? {
-        let path = entry.map_err(Error::io("list", &steps))?.path();
-        if path.extension().is_some_and(|extension| extension == "partial") {
-            storage.remove(&path).map_err(Error::io("remove", &path))?;
+    for place in [&folder.root, &folder.steps()] {
+        for entry in fs::read_dir(place).map_err(Error::io("list", place))? {
+            let path = entry.map_err(Error::io("list", place))?.path();
+            if folder.is_partial(&path) {
+                storage.remove(&path).map_err(Error::io("remove", &path))?;
+            }
+            journals.extend(folder.number_of_journal(&path));
         }
-        journals.extend(folder.number_of_journal(&path));
     }
     journals.sort_unstable();
 

@@ -11,7 +11,7 @@ use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
 };
-use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
+use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData, ParquetMetaDataReader};
 
 use super::guard::{SEAL_LENGTH, damaged, decode, read_error, seal};
 use super::reader::check_version;
@@ -98,7 +98,9 @@ impl SegmentReader {
 
     fn check_column_chunk(&mut self, column: usize) -> Result<()> {
         let chunk = self.metadata.metadata().row_group(self.next_row_group).column(column);
-        let (start, length) = decode(&self.path, || Ok::<_, Error>(chunk.byte_range()))?;
+        let file_length = self.file.metadata().map_err(read_error(&self.path))?.len();
+        let (start, length) = chunk_range(chunk, file_length)
+            .ok_or_else(|| damaged(&self.path, "it has a column chunk outside of the file"))?;
         let expected = self.checksums.get(self.next_row_group).and_then(|group| group.get(column));
         let found = checksum(&mut self.file, start, length).map_err(read_error(&self.path))?;
         if expected == Some(&found) {
@@ -141,6 +143,13 @@ fn read_footer(path: &Path, file: &mut File) -> Result<Vec<u8>> {
         return Err(damaged(path, "its footer does not have perrin's checksum"));
     }
     Ok(footer)
+}
+
+/// Where a column chunk begins and how long it is, unless that is not inside the file.
+fn chunk_range(chunk: &ColumnChunkMetaData, file_length: u64) -> Option<(u64, u64)> {
+    let start = chunk.dictionary_page_offset().unwrap_or(chunk.data_page_offset());
+    let (start, length) = (u64::try_from(start).ok()?, u64::try_from(chunk.compressed_size()).ok()?);
+    start.checked_add(length).filter(|&end| end <= file_length).map(|_| (start, length))
 }
 
 fn checksum(file: &mut File, start: u64, length: u64) -> std::io::Result<u32> {

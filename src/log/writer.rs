@@ -157,8 +157,8 @@ impl RunWriter {
     /// Writes the reference point, all of it or nothing.
     ///
     /// # Errors
-    /// [`Error::Parameters`] for an element kind the file cannot hold, [`Error::ShapeMismatch`] when a tensor's bytes do
-    /// not fit its shape, [`Error::Io`].
+    /// [`Error::Parameters`] for an element kind the file cannot hold, [`Error::ShapeMismatch`] when a tensor's bytes
+    /// do not fit its shape, [`Error::Io`].
     pub fn write_reference(&mut self, tensors: Vec<ReferenceTensor>) -> Result<()> {
         write_reference(&*self.storage, &self.folder, tensors)
     }
@@ -169,7 +169,8 @@ impl RunWriter {
     /// [`append`](RunWriter::append), and once in a while when there is nothing to append.
     ///
     /// # Errors
-    /// [`Error::Io`] when the segment could not be completed. Its rows then stay in its journal, where [`Run`](super::Run) reads them, and completing it is tried again with the next segment.
+    /// [`Error::Io`] when the segment could not be completed. Its rows then stay in its journal, where
+    /// [`Run`](super::Run) reads them, and completing it is tried again with the next segment.
     pub fn roll_if_due(&mut self, now: Duration) -> Result<()> {
         let length = Duration::from_secs(1 << self.number.min(10)).min(LONGEST_SEGMENT);
         let due = self.open.as_mut().is_some_and(|open| {

@@ -3,8 +3,8 @@
 //! Points are given one by one and not kept. The sums are centred on the running means (Welford 1962, extended to
 //! products by Chan, Golub and LeVeque 1983), since sums of raw squares cancel when the points lie far from the origin.
 //!
-//! No standard errors are given. The least-squares ones assume independent residuals, and a trajectory's points are strongly
-//! correlated: on such data they are too small by factors.
+//! No standard errors are given. The least-squares ones assume independent residuals, and a trajectory's points are
+//! strongly correlated: on such data they are too small by factors.
 
 use crate::error::{Error, Result};
 
@@ -69,8 +69,8 @@ impl LineFit {
 pub struct PowerLaw {
     /// Power of x.
     pub exponent: f64,
-    /// Natural logarithm of the prefactor. The prefactor itself may be too large or too small for a number when the points lie far
-    /// from x = 1.
+    /// Natural logarithm of the prefactor. The prefactor itself may be too large or too small for a number when the
+    /// points lie far from x = 1.
     pub ln_prefactor: f64,
     /// R^2 of the line of logarithms; none where y does not vary.
     pub r_squared: Option<f64>,
