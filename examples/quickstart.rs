@@ -18,7 +18,7 @@ use tch::{Device, Kind, Tensor};
 
 const BATCH: i64 = 64;
 const LEARNING_RATE: f64 = 0.02;
-const WARM_UP_EPOCHS: u64 = 60;
+const WARM_UP_EPOCHS: u64 = 600;
 const OBSERVED_EPOCHS: u64 = 400;
 
 fn main() -> Result<()> {
@@ -36,7 +36,7 @@ fn main() -> Result<()> {
     println!("training a network of {} parameters on 1,797 digits", count(&variables));
     let mut optimizer = sgd.build(&variables, 0.1)?;
     for epoch in 1..=WARM_UP_EPOCHS {
-        if epoch > WARM_UP_EPOCHS / 2 {
+        if epoch > WARM_UP_EPOCHS * 2 / 3 {
             optimizer.set_lr(LEARNING_RATE);
         }
         for (images, labels) in batches(&digits) {

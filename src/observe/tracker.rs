@@ -117,7 +117,10 @@ impl Tracker {
     /// Takes note of the parameters' present versions and addresses, and follows those that were moved to another
     /// device, kind or piece of memory.
     pub fn refresh(&mut self) -> Result<()> {
-        let replaced = self.parameters.iter_mut().fold(false, |any, parameter| parameter.mark_seen() || any);
+        let mut replaced = false;
+        for parameter in &mut self.parameters {
+            replaced |= parameter.mark_seen();
+        }
         if replaced {
             let states = self.states();
             self.place(states).map_err(torch("follow replaced parameters"))?;
