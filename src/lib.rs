@@ -1,6 +1,7 @@
 //! Watches how a neural network's parameters move while it trains, and explains the motion by physics.
 
 pub mod error;
+pub mod numeric;
 pub mod record;
 
 pub use error::{Error, Result};
