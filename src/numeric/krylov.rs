@@ -25,6 +25,10 @@ const BREAKDOWN: f64 = 1e-6;
 /// Known coefficients smaller than this, relative to the product, are left to the pass over all columns.
 const NEGLIGIBLE: f64 = 1e-6;
 
+/// |<u, H v> - <v, H u>| relative to the longest product, above which an operator does not pass for symmetric. Rounding stays far below, TensorFloat-32
+/// products too; dropout or other data at each product are far above.
+pub(super) const SYMMETRY_TOLERANCE: f64 = 1e-2;
+
 /// See the module. Dimensions: m of the operator, n expanded of N columns.
 pub(super) struct Krylov<'a> {
     pub(super) operator: CountedOperator<'a>,
@@ -33,6 +37,7 @@ pub(super) struct Krylov<'a> {
     /// G, within a larger matrix: rows up to N, columns up to n hold it.
     projected: DMatrix<f64>,
     defects: Vec<f64>,
+    /// Of a unit vector, so far: a lower bound of ||H||.
     longest_product: f64,
     asymmetry: f64,
     random: ChaCha8Rng,
@@ -47,6 +52,13 @@ pub(super) struct Ritz {
     pub(super) residuals: Vec<f64>,
     /// Column i: the residual of vector i in the frontier.
     outward: DMatrix<f64>,
+}
+
+impl Ritz {
+    /// Of each vector: its squared component along the first column of the basis.
+    pub(super) fn weights_of_first_column(&self) -> Vec<f64> {
+        self.vectors.row(0).iter().map(|component| component * component).collect()
+    }
 }
 
 impl<'a> Krylov<'a> {
@@ -78,7 +90,6 @@ impl<'a> Krylov<'a> {
         self.basis.len()
     }
 
-    /// Longest product of a unit vector so far: a lower bound of ||H||.
     /// Largest |<u, H v> - <v, H u>| of two columns so far, relative to the longest product at the time.
     pub(super) fn asymmetry(&self) -> f64 {
         self.asymmetry

@@ -39,7 +39,7 @@
 //! The basis takes 4 m `max_basis` bytes. A product is made orthogonal to all of it in two passes over that memory.
 
 use super::eigenpairs::Eigenpair;
-use super::krylov::{Krylov, Ritz};
+use super::krylov::{Krylov, Ritz, SYMMETRY_TOLERANCE};
 use super::operator::{CountedOperator, SymmetricOperator, check_vectors};
 use crate::error::{Error, Result};
 
@@ -80,7 +80,7 @@ impl LanczosOptions {
             max_basis: 5 * count + 20,
             probe_products: 0,
             block_size: 8,
-            symmetry_tolerance: 1e-2,
+            symmetry_tolerance: SYMMETRY_TOLERANCE,
             seed: 0,
         }
     }

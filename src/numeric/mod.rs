@@ -12,11 +12,11 @@
 //! Vectors are `f32`, as the framework's are and because a basis of them must fit into memory. Sums over a vector's elements
 //! and everything of the size of the basis are `f64`. [`tall`] has the kernels.
 
-
+pub mod density;
 pub mod eigenpairs;
 mod krylov;
 pub mod lanczos;
 pub mod operator;
-
+pub mod subspace_iteration;
 pub mod tall;
-
+pub mod trace;
