@@ -80,8 +80,9 @@ fn reported_residuals_are_the_true_ones_with_and_without_restarts() {
         assert_eq!(found.restarts > 0, max_basis == 40);
         for pair in &found.largest {
             let truth = true_residual(&mut matrix, pair);
-            // Rounding of the product that measures it: sqrt(m) elements of 6e-8 of their size, norm 2.
-            assert!((pair.residual - truth).abs() < 1e-6 + 1e-3 * truth, "{} against {truth}", pair.residual);
+            // Never too small, but for rounding of the product that measures it; too large by what rounding the basis may have done.
+            assert!(truth <= pair.residual + 2e-7, "{truth} but said {}", pair.residual);
+            assert!(pair.residual <= 1.001 * truth + 1e-6, "{} though only {truth}", pair.residual);
             assert_eq!(pair.converged, pair.residual <= 1e-4 * found.largest[0].eigenvalue.abs().max(2.0), "{pair:?}");
         }
         let columns = vectors(&found.largest);
@@ -163,7 +164,7 @@ fn negative_eigenvalues_do_not_come_up_among_the_largest() {
 
 #[test]
 fn a_warm_start_from_exact_vectors_costs_one_product_each() {
-    let mut operator = spectra::network_spectrum(3000);
+    let mut operator = spectra::network_spectrum(3500);
     let cold = solve(&mut operator, &LanczosOptions::largest(10));
     let start = vectors(&cold.largest);
     let warm = eigenpairs(&mut operator, &LanczosOptions::largest(10), &start, &mut |_| ()).unwrap();
@@ -174,10 +175,10 @@ fn a_warm_start_from_exact_vectors_costs_one_product_each() {
 
 #[test]
 fn a_warm_start_recovers_from_dependent_and_irrelevant_vectors() {
-    let mut operator = spectra::network_spectrum(3000);
-    let unit = |i: usize| (0..3000).map(|j| f32::from(u8::from(i == j))).collect::<Vec<f32>>();
+    let mut operator = spectra::network_spectrum(3500);
+    let unit = |i: usize| (0..3500).map(|j| f32::from(u8::from(i == j))).collect::<Vec<f32>>();
     // Exact eigenvectors that are not among the largest, one of them twice: an invariant subspace that holds nothing of what is sought.
-    let start = [unit(2000), unit(2000), unit(1500), vec![0.0; 3000]];
+    let start = [unit(2000), unit(2000), unit(1500), vec![0.0; 3500], unit(700), unit(701), unit(900)];
     let found = eigenpairs(&mut operator, &LanczosOptions::largest(5), &start, &mut |_| ()).unwrap();
     assert!(found.all_converged());
     assert_values(&found.largest, &spectra::TOP[..5], 1e-3);
@@ -281,7 +282,7 @@ fn senseless_options_and_vectors_are_refused() {
 
 #[test]
 fn progress_counts_every_product_and_ends_with_all_converged() {
-    let mut operator = spectra::network_spectrum(3000);
+    let mut operator = spectra::network_spectrum(3500);
     let mut seen = Vec::new();
     let found = eigenpairs(&mut operator, &LanczosOptions::largest(6), &[], &mut |progress| seen.push(progress)).unwrap();
     assert!(seen.windows(2).all(|pair| pair[1].products - pair[0].products <= 1));

@@ -5,7 +5,8 @@
 //!
 //!   H V_n = V_N G + F,
 //!
-//! where F is only what rounding the columns to `f32` leaves out; the norm of each of its columns is measured and kept (`defects`).
+//! where F is only what rounding the columns to `f32` leaves out. The norm of each of its columns is measured and kept (`defects`). Rounding errors of
+//! different columns are nearly orthogonal in a long vector, so in a combination of columns they add in quadrature.
 //! From a single start vector the frontier is one column and G tridiagonal: Lanczos. From a block the frontier has the block's width: block
 //! Lanczos, of which one direction at a time may be expanded. All of G is kept, not the three diagonals, so
 //! - nothing is assumed of the operator: G's asymmetry is the operator's, seen at no extra product;
@@ -48,7 +49,7 @@ pub(super) struct Ritz {
     pub(super) values: Vec<f64>,
     /// Column i holds the coefficients of vector i in the expanded columns.
     vectors: DMatrix<f64>,
-    /// Upper bounds of ||H q - theta q||, exact up to ||F||.
+    /// ||H q - theta q||, exact up to what ||F|| adds.
     pub(super) residuals: Vec<f64>,
     /// Column i: the residual of vector i in the frontier.
     outward: DMatrix<f64>,
@@ -209,7 +210,7 @@ impl<'a> Krylov<'a> {
         let outward = outer * &vectors;
         let inward = (inner - symmetric) * &vectors;
         let residual = |i: usize| {
-            let rounding: f64 = vectors.column(i).iter().zip(&self.defects).map(|(y, defect)| y.abs() * defect).sum();
+            let rounding = in_quadrature(vectors.column(i).iter(), &self.defects);
             outward.column(i).norm().hypot(inward.column(i).norm()) + rounding
         };
         Ritz {
@@ -240,8 +241,7 @@ impl<'a> Krylov<'a> {
         let rows = &reflection * self.projected.view((n, 0), (width, n));
         for column in 0..n {
             // What rounding took from a direction is missing from each product that had a part in it.
-            let lost: f64 = rows.column(column).iter().zip(&rounding).map(|(row, lost)| row.abs() * lost).sum();
-            self.defects[column] += lost;
+            self.defects[column] = self.defects[column].hypot(in_quadrature(rows.column(column).iter(), &rounding));
         }
         self.projected.view_mut((n, 0), (width, n)).copy_from(&rows);
     }
@@ -261,9 +261,7 @@ impl<'a> Krylov<'a> {
         self.projected.view_mut((kept, 0), (width, kept)).copy_from(&outer);
         // The relation is moved from V y to its rounded value: H and theta act on the difference.
         let moved = |(column, rounding): (usize, f64)| {
-            let inherited: f64 =
-                coefficients.column(column).iter().zip(&self.defects).map(|(y, defect)| y.abs() * defect).sum();
-            inherited + 2.0 * self.longest_product * rounding
+            in_quadrature(coefficients.column(column).iter(), &self.defects).hypot(2.0 * self.longest_product * rounding)
         };
         self.defects = rounding.into_iter().enumerate().map(moved).collect();
     }
@@ -283,4 +281,9 @@ impl<'a> Krylov<'a> {
         self.basis.truncate(self.expanded);
         self.basis
     }
+}
+
+/// Norm of the combination of orthogonal vectors of the given norms.
+fn in_quadrature<'a>(coefficients: impl Iterator<Item = &'a f64>, norms: &[f64]) -> f64 {
+    coefficients.zip(norms).map(|(coefficient, norm)| (coefficient * norm).powi(2)).sum::<f64>().sqrt()
 }

@@ -20,8 +20,8 @@
 //!
 //! # What the residual certifies
 //! Every pair comes with ||H q - rho q|| for the operator's own products. It costs no product: the relation H V = V G + F holds by construction, its
-//! coefficients G are measured and not assumed, and rounding, F, is measured as it happens. What is reported is exact up to ||F||, and F's norm is
-//! added, so it is not an underestimate beyond the rounding of double precision and of linear combinations of the operator's products.
+//! coefficients G are measured and not assumed, and rounding, F, is measured as it happens and added. Against one more product for each vector, reported
+//! residuals agree to some 1e-6 of ||H||. A difference of two products of the same vector, as on some GPUs, is not seen.
 //! - H has an eigenvalue within the residual of each reported one. Where the next eigenvalue is a gap away, the error is only residual^2 / gap, and
 //!   the angle of the vector residual / gap. Within a cluster narrower than the residual, the vectors are a mixture; their span is meaningful.
 //! - Vectors are rounded to `f32`: residuals below 1e-6 of the largest eigenvalue cannot be reached and are refused as a tolerance.
@@ -33,7 +33,13 @@
 //! - p products of a random start miss an eigenvector in the unexplored rest by more than a fraction e of its eigenvalue (of its distance from the
 //!   rest's smallest) with a probability of at most 1.65 sqrt(m) exp(-(2p - 1) sqrt(e)) (Kuczynski & Wozniakowski, SIAM J. Matrix Anal. Appl. 13, 1992).
 //!   In practice a second copy of an eigenvalue that stands out from the bulk shows within five to ten.
-//! - It says nothing of missed eigenvalues close to the smallest of those asked for. 0 products: no probe.
+//! - It says nothing of missed eigenvalues close to the smallest of those asked for.
+//! - 0 products, the default: no probe, except where the products stay within the space found, so that nothing points out of it. Then it is probed with 8.
+//!
+//! A loose tolerance misses more than a tight one, without a probe too: an eigenvector of which the start happens to hold little comes late, and until then the
+//! next lower one passes for it. On the spectrum of a 390,410-parameter network (30 pairs, in the bulk's edge), a residual of 1e-3 of the largest is
+//! reached in about 107 products, with eigenvalues up to 5% low at the lower end; 5e-4 in about 124 with 2%; 3e-4 in about 132 with 0.2%. Ask for a
+//! tighter one, or for a few pairs more than needed, where the last ones matter. A warm start inherits what its vectors missed.
 //!
 //! # Time and memory
 //! The basis takes 4 m `max_basis` bytes. A product is made orthogonal to all of it in two passes over that memory.
@@ -45,6 +51,9 @@ use crate::error::{Error, Result};
 
 /// Rounding the final vectors to `f32` may add this, relative to ||H||, to a residual.
 const FINAL_ROUNDING: f64 = 1.5e-7;
+
+/// Fewest products of a probe where the space found is invariant: a residual of zero says nothing of the rest.
+const INVARIANT_PROBE: usize = 8;
 
 /// What to look for, and how much to spend.
 #[derive(Debug, Clone, PartialEq)]
@@ -59,7 +68,7 @@ pub struct LanczosOptions {
     pub max_products: usize,
     /// Most vectors to hold: at least twice the number of pairs plus 8, unless the dimension is smaller.
     pub max_basis: usize,
-    /// Products to look for missed eigenvectors after convergence. See the module.
+    /// Products of a probe for missed eigenvectors after convergence; 0: only where it cannot be done without. See the module.
     pub probe_products: usize,
     /// Most start vectors to multiply at once.
     pub block_size: usize,
@@ -216,11 +225,13 @@ impl Search<'_> {
             }
             let values: Vec<f64> = wanted.iter().map(|&i| ritz.values[i]).collect();
             let unchanged = |old: &Vec<f64>| old.iter().zip(&values).all(|(a, b)| (a - b).abs() <= allowed);
-            if self.options.probe_products == 0 || probed.as_ref().is_some_and(unchanged) {
+            let least = if self.krylov.frontier() == 0 { INVARIANT_PROBE } else { 0 };
+            let steps = self.options.probe_products.max(least);
+            if steps == 0 || probed.as_ref().is_some_and(unchanged) {
                 return Ok(products_to_convergence);
             }
             probed = Some(values);
-            self.probe()?;
+            self.probe(steps)?;
         }
     }
 
@@ -245,12 +256,12 @@ impl Search<'_> {
     }
 
     /// Follows a random direction that is orthogonal to all that is known.
-    fn probe(&mut self) -> Result<()> {
+    fn probe(&mut self, steps: usize) -> Result<()> {
         self.make_room(2);
         if !self.krylov.add_random() {
             return Ok(());
         }
-        for _ in 0..self.options.probe_products {
+        for _ in 0..steps {
             if !self.affordable() || self.krylov.frontier() == 0 {
                 break;
             }
