@@ -26,7 +26,7 @@ fn tight(count: usize) -> LanczosOptions {
 /// ||H q - rho q|| by one more product, in double precision where the operator allows.
 fn true_residual(operator: &mut dyn SymmetricOperator, pair: &Eigenpair) -> f64 {
     let mut product = vec![0.0; operator.dimension()];
-    operator.apply(&pair.eigenvector, &mut product).unwrap();
+    operator.multiply(&pair.eigenvector, &mut product).unwrap();
     let square = |(h, q): (&f32, &f32)| (f64::from(*h) - pair.eigenvalue * f64::from(*q)).powi(2);
     product.iter().zip(&pair.eigenvector).map(square).sum::<f64>().sqrt()
 }
@@ -193,7 +193,10 @@ fn signs_and_subspaces_are_followed_through_a_rotation() {
     let mut after = eigenpairs(&mut moved, &LanczosOptions::largest(5), &before, &mut |_| ()).unwrap().largest;
     align_signs(&mut after, &before).unwrap();
     let overlap = subspace_overlap(&vectors(&after), &before).unwrap();
-    assert!((overlap - 0.1_f64.cos().powi(2)).abs() < 2e-3, "each vector was turned by 0.1, out of the space: {overlap}");
+    assert!(
+        (overlap - 0.1_f64.cos().powi(2)).abs() < 2e-3,
+        "each vector was turned by 0.1, out of the space: {overlap}"
+    );
     for (pair, before) in after.iter().zip(&before) {
         let cosine: f32 = pair.eigenvector.iter().zip(before).map(|(a, b)| a * b).sum();
         assert!(cosine > 0.99, "{cosine}");
@@ -212,8 +215,8 @@ impl<F: FnMut(usize, &mut [f32])> SymmetricOperator for Broken<F> {
         self.inner.dimension()
     }
 
-    fn apply(&mut self, vectors: &[f32], products: &mut [f32]) -> perrin::Result<()> {
-        self.inner.apply(vectors, products)?;
+    fn multiply(&mut self, vectors: &[f32], products: &mut [f32]) -> perrin::Result<()> {
+        self.inner.multiply(vectors, products)?;
         self.products += 1;
         (self.damage)(self.products, products);
         Ok(())
@@ -284,7 +287,8 @@ fn senseless_options_and_vectors_are_refused() {
 fn progress_counts_every_product_and_ends_with_all_converged() {
     let mut operator = spectra::network_spectrum(3500);
     let mut seen = Vec::new();
-    let found = eigenpairs(&mut operator, &LanczosOptions::largest(6), &[], &mut |progress| seen.push(progress)).unwrap();
+    let found =
+        eigenpairs(&mut operator, &LanczosOptions::largest(6), &[], &mut |progress| seen.push(progress)).unwrap();
     assert!(seen.windows(2).all(|pair| pair[1].products - pair[0].products <= 1));
     let last = seen.last().unwrap();
     assert_eq!((last.products, last.converged, last.wanted), (found.products, Some(6), 6));

@@ -63,7 +63,7 @@ pub fn spectral_density(operator: &mut dyn SymmetricOperator, options: &DensityO
         let dimension = counted.dimension();
         // The last step's remainder is a column too.
         let mut krylov = Krylov::new(counted, dimension.min(options.steps + 1), 0);
-        krylov.add(random_signs(&mut random, dimension, 1.0));
+        krylov.add(random_signs(&mut random, dimension));
         while krylov.expanded() < options.steps && krylov.frontier() > 0 {
             krylov.expand(1, SYMMETRY_TOLERANCE)?;
         }

@@ -138,8 +138,8 @@ impl<'a> Krylov<'a> {
         let directions = &self.basis[self.expanded..self.expanded + count];
         let mut products = vec![0.0; count * dimension];
         match directions {
-            [single] => self.operator.apply(single, &mut products)?,
-            several => self.operator.apply(&several.concat(), &mut products)?,
+            [single] => self.operator.multiply(single, &mut products)?,
+            several => self.operator.multiply(&several.concat(), &mut products)?,
         }
         for product in products.chunks_exact(dimension) {
             self.absorb(product);
@@ -261,7 +261,8 @@ impl<'a> Krylov<'a> {
         self.projected.view_mut((kept, 0), (width, kept)).copy_from(&outer);
         // The relation is moved from V y to its rounded value: H and theta act on the difference.
         let moved = |(column, rounding): (usize, f64)| {
-            in_quadrature(coefficients.column(column).iter(), &self.defects).hypot(2.0 * self.longest_product * rounding)
+            in_quadrature(coefficients.column(column).iter(), &self.defects)
+                .hypot(2.0 * self.longest_product * rounding)
         };
         self.defects = rounding.into_iter().enumerate().map(moved).collect();
     }

@@ -17,7 +17,7 @@ pub trait SymmetricOperator {
     ///
     /// # Errors
     /// Whatever keeps the operator from computing the products; the solvers pass it on.
-    fn apply(&mut self, vectors: &[f32], products: &mut [f32]) -> Result<()>;
+    fn multiply(&mut self, vectors: &[f32], products: &mut [f32]) -> Result<()>;
 }
 
 /// Counts the products an operator makes and lets none through that is not finite.
@@ -47,8 +47,8 @@ impl<'a> CountedOperator<'a> {
 
     /// # Errors
     /// The operator's own, and [`Error::NonFiniteProduct`].
-    pub(crate) fn apply(&mut self, vectors: &[f32], products: &mut [f32]) -> Result<()> {
-        self.operator.apply(vectors, products)?;
+    pub(crate) fn multiply(&mut self, vectors: &[f32], products: &mut [f32]) -> Result<()> {
+        self.operator.multiply(vectors, products)?;
         for product in products.chunks_exact(self.dimension()) {
             self.products += 1;
             // A sum is finite only if its terms are; it may overflow although they are, so ask them before complaining.
@@ -91,7 +91,7 @@ impl SymmetricOperator for DiagonalOperator {
         self.diagonal.len()
     }
 
-    fn apply(&mut self, vectors: &[f32], products: &mut [f32]) -> Result<()> {
+    fn multiply(&mut self, vectors: &[f32], products: &mut [f32]) -> Result<()> {
         let dimension = self.dimension();
         for (vector, product) in vectors.chunks_exact(dimension).zip(products.chunks_exact_mut(dimension)) {
             for ((product, &element), eigenvalue) in product.iter_mut().zip(vector).zip(&self.diagonal) {
@@ -108,7 +108,7 @@ impl SymmetricOperator for nalgebra::DMatrix<f64> {
         self.nrows()
     }
 
-    fn apply(&mut self, vectors: &[f32], products: &mut [f32]) -> Result<()> {
+    fn multiply(&mut self, vectors: &[f32], products: &mut [f32]) -> Result<()> {
         let dimension = self.nrows();
         for (vector, product) in vectors.chunks_exact(dimension).zip(products.chunks_exact_mut(dimension)) {
             let vector = nalgebra::DVector::from_iterator(dimension, vector.iter().map(|&element| f64::from(element)));
@@ -129,12 +129,12 @@ mod tests {
         let mut diagonal = DiagonalOperator { diagonal: vec![1.0, f64::NAN, 3.0] };
         let mut counted = CountedOperator::new(&mut diagonal).unwrap();
         let mut products = [0.0; 6];
-        let error = counted.apply(&[1.0; 6], &mut products).unwrap_err();
+        let error = counted.multiply(&[1.0; 6], &mut products).unwrap_err();
         assert!(matches!(error, Error::NonFiniteProduct { product: 1 }), "{error}");
 
         let mut diagonal = DiagonalOperator { diagonal: vec![1.0, 2.0, 3.0] };
         let mut counted = CountedOperator::new(&mut diagonal).unwrap();
-        counted.apply(&[1.0, 1.0, 1.0, f32::MAX / 4.0, f32::MAX / 4.0, f32::MAX / 4.0], &mut products).unwrap();
+        counted.multiply(&[1.0, 1.0, 1.0, f32::MAX / 4.0, f32::MAX / 4.0, f32::MAX / 4.0], &mut products).unwrap();
         assert_eq!(counted.products(), 2, "a sum that overflows does not make a product infinite");
         assert_eq!(products[..3], [1.0, 2.0, 3.0]);
     }
@@ -143,7 +143,7 @@ mod tests {
     fn a_block_is_multiplied_vector_by_vector() {
         let mut matrix = nalgebra::DMatrix::from_row_slice(2, 2, &[2.0, 1.0, 1.0, 3.0]);
         let mut products = [0.0; 4];
-        matrix.apply(&[1.0, 0.0, 0.0, 1.0], &mut products).unwrap();
+        matrix.multiply(&[1.0, 0.0, 0.0, 1.0], &mut products).unwrap();
         assert_eq!(products, [2.0, 1.0, 1.0, 3.0]);
     }
 

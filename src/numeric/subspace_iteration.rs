@@ -82,7 +82,7 @@ fn multiply(operator: &mut CountedOperator, basis: &[Vec<f32>]) -> Result<Vec<Ve
     let mut results = Vec::with_capacity(basis.len());
     for vector in basis {
         let mut product = vec![0.0; vector.len()];
-        operator.apply(vector, &mut product)?;
+        operator.multiply(vector, &mut product)?;
         results.push(product);
     }
     Ok(results)

@@ -10,6 +10,7 @@
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use rand_distr::{Distribution, StandardNormal};
 
 use super::operator::{CountedOperator, SymmetricOperator};
 use super::tall::{inner_product, inner_products, orthonormalize, subtract_combination};
@@ -63,7 +64,9 @@ pub fn trace(operator: &mut dyn SymmetricOperator, options: &TraceOptions) -> Re
     let dimension = operator.dimension();
     let mut random = ChaCha8Rng::seed_from_u64(seed);
 
-    let directions = (0..sketch.min(dimension)).map(|_| random_signs(&mut random, dimension, 1.0)).collect::<Vec<_>>();
+    // Gaussian: in a few dimensions vectors of signs may depend on each other.
+    let mut gaussian = || (0..dimension).map(|_| StandardNormal.sample(&mut random)).collect::<Vec<f32>>();
+    let directions: Vec<Vec<f32>> = (0..sketch.min(dimension)).map(|_| gaussian()).collect();
     let mut basis = multiply(&mut operator, &directions, block_size)?;
     orthonormalize(&mut basis);
     let exact: f64 = quadratic_forms(&mut operator, &basis, block_size)?.iter().sum();
@@ -74,18 +77,17 @@ pub fn trace(operator: &mut dyn SymmetricOperator, options: &TraceOptions) -> Re
     let mut forms = Vec::with_capacity(samples);
     while forms.len() < samples {
         let count = block_size.min(samples - forms.len());
-        let block: Vec<Vec<f32>> = (0..count)
-            .map(|_| outside(&columns, &random_signs(&mut random, dimension, 1.0)))
-            .collect();
+        let block: Vec<Vec<f32>> =
+            (0..count).map(|_| outside(&columns, &random_signs(&mut random, dimension))).collect();
         forms.extend(quadratic_forms(&mut operator, &block, block_size)?);
     }
     let (mean, standard_error) = mean_and_standard_error(&forms);
     Ok(TraceEstimate { trace: exact + mean, standard_error, products: operator.products() })
 }
 
-/// A vector of elements +-`magnitude`.
-pub(super) fn random_signs(random: &mut ChaCha8Rng, dimension: usize, magnitude: f32) -> Vec<f32> {
-    (0..dimension).map(|_| if random.random() { magnitude } else { -magnitude }).collect()
+/// A vector of elements +-1.
+pub(super) fn random_signs(random: &mut ChaCha8Rng, dimension: usize) -> Vec<f32> {
+    (0..dimension).map(|_| if random.random() { 1.0 } else { -1.0 }).collect()
 }
 
 /// Mean of independent samples and its standard error; 0 for a single one.
@@ -110,7 +112,7 @@ fn multiply(operator: &mut CountedOperator, vectors: &[Vec<f32>], block_size: us
     let mut results = Vec::with_capacity(vectors.len());
     for block in vectors.chunks(block_size) {
         let mut products = vec![0.0; block.len() * operator.dimension()];
-        operator.apply(&block.concat(), &mut products)?;
+        operator.multiply(&block.concat(), &mut products)?;
         results.extend(products.chunks_exact(operator.dimension()).map(<[f32]>::to_vec));
     }
     Ok(results)
