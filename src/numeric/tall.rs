@@ -222,9 +222,7 @@ mod tests {
     #[test]
     fn orthonormal_to_rounding_even_from_nearly_parallel_columns() {
         let mut basis = columns(8, 5000);
-        for i in 0..5000 {
-            basis[5][i] = basis[4][i] + 1e-4 * basis[5][i];
-        }
+        basis[5] = basis[4].iter().zip(&basis[5]).map(|(a, b)| a + 1e-4 * b).collect();
         basis[7] = basis[6].iter().zip(&basis[0]).map(|(a, b)| a - 3.0 * b).collect();
         assert_eq!(orthonormalize(&mut basis), 7, "the dependent column is gone");
         for (i, a) in basis.iter().enumerate() {
