@@ -4,8 +4,8 @@ mod spectra;
 
 use nalgebra::{DMatrix, SymmetricEigen};
 use perrin::Error;
-use perrin::numeric::eigenpairs::{Eigenpair, align_signs, subspace_overlap};
-use perrin::numeric::lanczos::{Eigenpairs, LanczosOptions, eigenpairs};
+use perrin::numeric::eigenpairs::{Eigenpair, Eigenpairs, align_signs, subspace_overlap};
+use perrin::numeric::lanczos::{LanczosOptions, eigenpairs};
 use perrin::numeric::operator::{DiagonalOperator, SymmetricOperator};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -131,6 +131,18 @@ fn the_probe_finds_the_copies_that_convergence_hides() {
     assert!(found.products_to_convergence.unwrap() + 8 < found.products, "the first convergence was not the last");
     let found = solve(&mut operator, &LanczosOptions { probe_products: 8, ..LanczosOptions::largest(4) });
     assert_values(&found.largest, &[2.0, 2.0, 2.0, 1.5], 1e-4);
+}
+
+#[test]
+fn many_probes_and_restarts_within_the_smallest_basis() {
+    // Twelve copies: each probe finds one more, and widens the frontier, until there is no room for another.
+    let mut diagonal: Vec<f64> = (0..300).map(|i| f64::from(i) / 300.0).collect();
+    diagonal.extend([2.0; 12]);
+    let mut operator = DiagonalOperator { diagonal };
+    let options = LanczosOptions { probe_products: 6, max_basis: 20, max_products: 600, ..LanczosOptions::largest(6) };
+    let found = solve(&mut operator, &options);
+    assert!(found.all_converged() && found.restarts > 0);
+    assert_values(&found.largest[..3], &[2.0; 3], 1e-4);
 }
 
 #[test]
@@ -273,6 +285,7 @@ fn senseless_options_and_vectors_are_refused() {
         LanczosOptions { residual_tolerance: f64::NAN, ..base.clone() },
         LanczosOptions { max_basis: 17, ..base.clone() },
         LanczosOptions { block_size: 0, ..base.clone() },
+        LanczosOptions { max_products: 0, ..base.clone() },
         LanczosOptions { symmetry_tolerance: f64::NAN, ..base.clone() },
     ] {
         let result = eigenpairs(&mut operator, &options, &[], &mut |_| ());

@@ -3,8 +3,8 @@
 
 mod spectra;
 
-use perrin::numeric::eigenpairs::Eigenpair;
-use perrin::numeric::lanczos::{Eigenpairs, LanczosOptions, eigenpairs};
+use perrin::numeric::eigenpairs::{Eigenpair, Eigenpairs};
+use perrin::numeric::lanczos::{LanczosOptions, eigenpairs};
 use perrin::numeric::operator::SymmetricOperator;
 use perrin::numeric::subspace_iteration::{SubspaceIterationOptions, subspace_iteration};
 use rand::SeedableRng;

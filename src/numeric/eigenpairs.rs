@@ -18,6 +18,30 @@ pub struct Eigenpair {
     pub converged: bool,
 }
 
+/// Eigenpairs at both ends of a spectrum, as [`super::lanczos`] finds them.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Eigenpairs {
+    /// The algebraically largest, falling. They may be zero or negative if fewer are positive.
+    pub largest: Vec<Eigenpair>,
+    /// The algebraically smallest, rising.
+    pub smallest: Vec<Eigenpair>,
+    /// Products spent in all.
+    pub products: usize,
+    /// Products after which every pair asked for had converged for the first time: without the probe.
+    pub products_to_convergence: Option<usize>,
+    /// Times the basis was compressed to stay within `max_basis`.
+    pub restarts: usize,
+    /// Largest |<u, H v> - <v, H u>| of two basis vectors, relative to the longest product.
+    pub asymmetry: f64,
+}
+
+impl Eigenpairs {
+    /// Whether every pair has converged.
+    pub fn all_converged(&self) -> bool {
+        self.largest.iter().chain(&self.smallest).all(|pair| pair.converged)
+    }
+}
+
 /// Turns eigenvectors so that each has a positive inner product with its counterpart among those of an earlier time. Vectors without a counterpart
 /// are left as they are.
 ///

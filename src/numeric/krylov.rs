@@ -18,7 +18,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 
 use super::operator::CountedOperator;
-use super::tall::{inner_products, norm, normalize_against, recombine, subtract_combination};
+use super::tall::{inner_products, norm, normalize_against, recombine, reflect, subtract_combination};
 use crate::error::{Error, Result};
 
 /// A remainder shorter than this, relative to the longest product so far, is rounding of the product and not a direction.
@@ -232,18 +232,18 @@ impl<'a> Krylov<'a> {
         let eigen = SymmetricEigen::new(&outward * outward.transpose());
         // A Householder reflection exchanges the direction and the first; the sign is free, and this one does not cancel.
         let mut normal: DVector<f64> = eigen.eigenvectors.column(eigen.eigenvalues.imax()).into_owned();
-        normal[0] += normal[0].signum();
-        let reflection = DMatrix::identity(width, width) - &normal * normal.transpose() * (2.0 / normal.norm_squared());
+        normal[0] += if normal[0] < 0.0 { -1.0 } else { 1.0 };
+        normal.normalize_mut();
         let n = self.expanded;
-        let mut frontier = self.basis.split_off(n);
-        let rounding = recombine(&mut frontier, &reflection);
-        self.basis.append(&mut frontier);
-        let rows = &reflection * self.projected.view((n, 0), (width, n));
+        let rounding = reflect(&mut self.basis[n..], normal.as_slice());
+        let mut rows = self.projected.view_mut((n, 0), (width, n));
+        let along = rows.tr_mul(&normal);
+        rows.ger(-2.0, &normal, &along, 1.0);
         for column in 0..n {
             // What rounding took from a direction is missing from each product that had a part in it.
-            self.defects[column] = self.defects[column].hypot(in_quadrature(rows.column(column).iter(), &rounding));
+            let lost = in_quadrature(self.projected.column(column).rows(n, width).iter(), &rounding);
+            self.defects[column] = self.defects[column].hypot(lost);
         }
-        self.projected.view_mut((n, 0), (width, n)).copy_from(&rows);
     }
 
     /// Keeps the chosen Ritz vectors as the expanded columns, and the frontier: the relation goes on holding (thick restart, Wu & Simon 2000).

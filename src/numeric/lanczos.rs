@@ -44,105 +44,20 @@
 //! # Time and memory
 //! The basis takes 4 m `max_basis` bytes. A product is made orthogonal to all of it in two passes over that memory.
 
-use super::eigenpairs::Eigenpair;
-use super::krylov::{Krylov, Ritz, SYMMETRY_TOLERANCE};
+mod options;
+
+pub use options::LanczosOptions;
+
+use super::eigenpairs::{Eigenpair, Eigenpairs};
+use super::krylov::{Krylov, Ritz};
 use super::operator::{CountedOperator, SymmetricOperator, check_vectors};
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 /// Rounding the final vectors to `f32` may add this, relative to ||H||, to a residual.
 const FINAL_ROUNDING: f64 = 1.5e-7;
 
 /// Fewest products of a probe where the space found is invariant: a residual of zero says nothing of the rest.
 const INVARIANT_PROBE: usize = 8;
-
-/// What to look for, and how much to spend.
-#[derive(Debug, Clone, PartialEq)]
-pub struct LanczosOptions {
-    /// How many of the algebraically largest eigenvalues. More than there are: all.
-    pub largest: usize,
-    /// How many of the algebraically smallest.
-    pub smallest: usize,
-    /// A pair has converged when its residual norm is at most this times the largest eigenvalue in magnitude. 1e-6 to 1.
-    pub residual_tolerance: f64,
-    /// Products at which to stop, converged or not.
-    pub max_products: usize,
-    /// Most vectors to hold: at least twice the number of pairs plus 8, unless the dimension is smaller.
-    pub max_basis: usize,
-    /// Products of a probe for missed eigenvectors after convergence; 0: only where it cannot be done without. See the module.
-    pub probe_products: usize,
-    /// Most start vectors to multiply at once.
-    pub block_size: usize,
-    /// Largest |<u, H v> - <v, H u>| of unit vectors allowed, relative to the longest product.
-    pub symmetry_tolerance: f64,
-    /// Seed of the random start and probe.
-    pub seed: u64,
-}
-
-impl LanczosOptions {
-    /// The `count` largest eigenpairs to a residual of 1e-3 of the largest, in at most 20 products for each and a basis of 5 vectors for each.
-    pub fn largest(count: usize) -> Self {
-        LanczosOptions {
-            largest: count,
-            smallest: 0,
-            residual_tolerance: 1e-3,
-            max_products: 20 * count + 100,
-            max_basis: 5 * count + 20,
-            probe_products: 0,
-            block_size: 8,
-            symmetry_tolerance: SYMMETRY_TOLERANCE,
-            seed: 0,
-        }
-    }
-
-    fn check(&self, dimension: usize) -> Result<()> {
-        let invalid = |name, value, requirement| Err(Error::InvalidValue { name, value, requirement });
-        let pairs = self.largest + self.smallest;
-        if pairs == 0 {
-            return invalid("eigenpairs asked for", 0.0, "at least 1");
-        }
-        if !(1e-6..1.0).contains(&self.residual_tolerance) {
-            return invalid(
-                "residual_tolerance",
-                self.residual_tolerance,
-                "at least 1e-6 (vectors are f32) and below 1",
-            );
-        }
-        if self.max_basis < dimension.min(2 * pairs + 8) {
-            return invalid("max_basis", self.max_basis as f64, "at least twice the number of pairs plus 8");
-        }
-        if self.block_size == 0 {
-            return invalid("block_size", 0.0, "at least 1");
-        }
-        if self.symmetry_tolerance.is_nan() || self.symmetry_tolerance <= 0.0 {
-            return invalid("symmetry_tolerance", self.symmetry_tolerance, "above 0");
-        }
-        Ok(())
-    }
-}
-
-/// What was found.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Eigenpairs {
-    /// The algebraically largest, falling. They may be zero or negative if fewer are positive.
-    pub largest: Vec<Eigenpair>,
-    /// The algebraically smallest, rising.
-    pub smallest: Vec<Eigenpair>,
-    /// Products spent in all.
-    pub products: usize,
-    /// Products after which every pair asked for had converged for the first time: without the probe.
-    pub products_to_convergence: Option<usize>,
-    /// Times the basis was compressed to stay within `max_basis`.
-    pub restarts: usize,
-    /// Largest |<u, H v> - <v, H u>| of two basis vectors, relative to the longest product.
-    pub asymmetry: f64,
-}
-
-impl Eigenpairs {
-    /// Whether every pair has converged.
-    pub fn all_converged(&self) -> bool {
-        self.largest.iter().chain(&self.smallest).all(|pair| pair.converged)
-    }
-}
 
 /// How far a search has come; handed to the caller after each block of products.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -163,7 +78,7 @@ pub struct Progress {
 /// The start vectors are all multiplied, even past `max_products`.
 ///
 /// # Errors
-/// [`Error::InvalidValue`] and [`Error::ShapeMismatch`] for options and start vectors, [`Error::NonFiniteProduct`], [`Error::NotSymmetric`], and what the operator returns.
+/// `InvalidValue` and `ShapeMismatch` for options and start vectors, `NonFiniteProduct`, `NotSymmetric`, and what the operator returns.
 pub fn eigenpairs(
     operator: &mut dyn SymmetricOperator,
     options: &LanczosOptions,
@@ -223,7 +138,9 @@ impl Search<'_> {
                 let steps = if self.krylov.frontier() == 1 && worst > 30.0 * allowed { 3 } else { 1 };
                 self.krylov.steer(&ritz, &open);
                 for _ in 0..steps {
-                    self.expand_next()?;
+                    if self.affordable() {
+                        self.expand_next()?;
+                    }
                 }
                 continue;
             }
@@ -259,8 +176,13 @@ impl Search<'_> {
         Ok(())
     }
 
-    /// Follows a random direction that is orthogonal to all that is known.
+    /// Follows a random direction that is orthogonal to all that is known. Each probe leaves the frontier one column wider; one for which
+    /// there is no memory is left out.
     fn probe(&mut self, steps: usize) -> Result<()> {
+        let fits = self.capacity == self.dimension || self.krylov.frontier() + self.wanted + 4 <= self.capacity;
+        if !fits {
+            return Ok(());
+        }
         self.make_room(2);
         if !self.krylov.add_random() {
             return Ok(());
@@ -269,6 +191,7 @@ impl Search<'_> {
             if !self.affordable() || self.krylov.frontier() == 0 {
                 break;
             }
+            self.make_room(1);
             let before = self.krylov.columns();
             self.expand_next()?;
             if self.krylov.columns() == before {

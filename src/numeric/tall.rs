@@ -123,6 +123,35 @@ pub fn recombine(columns: &mut Vec<Vec<f32>>, coefficients: &DMatrix<f64>) -> Ve
     rounding.into_iter().map(f64::sqrt).collect()
 }
 
+/// Replaces the columns V by V (I - 2 u u^T), u = `normal` of norm 1. Returns for each column the norm of what rounding to `f32` took from it.
+///
+/// # Panics
+/// If `normal` has not one element for each column.
+pub fn reflect(columns: &mut [Vec<f32>], normal: &[f64]) -> Vec<f64> {
+    assert_eq!(columns.len(), normal.len(), "one element for each column");
+    let length = columns.first().map_or(0, Vec::len);
+    let mut rounding = vec![0.0; columns.len()];
+    let mut combination = [0.0; BLOCK_ROWS];
+    for start in (0..length).step_by(BLOCK_ROWS) {
+        let rows = start..length.min(start + BLOCK_ROWS);
+        let combination = &mut combination[..rows.len()];
+        combination.fill(0.0);
+        for (column, factor) in columns.iter().zip(normal) {
+            for (sum, &element) in combination.iter_mut().zip(&column[rows.clone()]) {
+                *sum += factor * f64::from(element);
+            }
+        }
+        for ((column, factor), rounding) in columns.iter_mut().zip(normal).zip(&mut rounding) {
+            for (stored, sum) in column[rows.clone()].iter_mut().zip(&*combination) {
+                let exact = f64::from(*stored) - 2.0 * factor * sum;
+                *stored = exact as f32;
+                *rounding += (exact - f64::from(*stored)).powi(2);
+            }
+        }
+    }
+    rounding.into_iter().map(f64::sqrt).collect()
+}
+
 /// ||vector||.
 pub fn norm(vector: &[f64]) -> f64 {
     vector.iter().map(|element| element * element).sum::<f64>().sqrt()
@@ -216,6 +245,21 @@ mod tests {
             let errors: Vec<f64> = (0..before[0].len()).map(|i| exact(i) - f64::from(basis[k][i])).collect();
             assert!((norm(&errors) - rounding[k]).abs() <= 1e-12);
             assert!(errors.iter().all(|error| error.abs() <= 2e-7), "half a unit in the last place of numbers up to 4");
+        }
+    }
+
+    #[test]
+    fn a_reflection_is_the_recombination_with_its_matrix() {
+        let mut reflected = columns(5, BLOCK_ROWS + 9);
+        let mut recombined = reflected.clone();
+        let normal = nalgebra::DVector::from_fn(5, |i, _| (i as f64 + 0.3).sin()).normalize();
+        let matrix = DMatrix::identity(5, 5) - &normal * normal.transpose() * 2.0;
+        let rounding = (reflect(&mut reflected, normal.as_slice()), recombine(&mut recombined, &matrix));
+        for (a, b) in reflected.iter().flatten().zip(recombined.iter().flatten()) {
+            assert!((a - b).abs() <= 3e-7, "one unit in the last place of numbers up to 4");
+        }
+        for (a, b) in rounding.0.iter().zip(&rounding.1) {
+            assert!((a / b - 1.0).abs() < 1e-2, "{a} {b}");
         }
     }
 
