@@ -1,4 +1,14 @@
 //! A symmetric matrix known only by its products with vectors.
+//!
+//! A Hessian of millions of parameters cannot be stored, but it can be multiplied with vectors: implement [`SymmetricOperator`]. Then, by question:
+//! - the largest (or smallest) eigenvalues and their vectors, with a certificate: [`super::lanczos`];
+//! - how far two sets of eigenvectors agree, signs from one refresh to the next: [`super::eigenpairs`];
+//! - the paper's own method, for comparison: [`super::subspace_iteration`];
+//! - the trace, with a standard error: [`super::trace`];
+//! - the whole spectrum as a density, and the trace from it: [`super::density`].
+//!
+//! Vectors are `f32`, as the framework's are and because a basis of them must fit into memory. Sums over a vector's elements and everything of the size of
+//! the basis are `f64`: eigenvalues are good to some 1e-7 of the largest, orthogonality to 1e-7. [`super::tall`] has the kernels.
 
 use crate::error::{Error, Result};
 

@@ -11,7 +11,7 @@ use rand_distr::{Distribution, StandardNormal};
 
 use super::eigenpairs::Eigenpair;
 use super::operator::{CountedOperator, SymmetricOperator};
-use super::tall::{inner_product, orthonormalize};
+use super::tall::{inner_product, normalize_against, orthonormalize};
 use crate::error::{Error, Result};
 
 /// What to compute.
@@ -34,7 +34,7 @@ pub struct SubspaceIteration {
     pub pairs: Vec<Eigenpair>,
     /// Diagonal of the last R: the paper's eigenvalues, all of them positive.
     pub diagonal_of_r: Vec<f64>,
-    /// K x iterations.
+    /// K x iterations; fewer where the operator's rank is below K.
     pub products: usize,
     /// Products spent afterwards on Rayleigh quotients and residuals: K.
     pub products_for_residuals: usize,
@@ -62,10 +62,15 @@ pub fn subspace_iteration(
     let mut diagonal_of_r = Vec::new();
     for _ in 0..options.iterations {
         let products = multiply(&mut operator, &basis)?;
-        basis.clone_from(&products);
-        orthonormalize(&mut basis);
-        // <q_j, H q_j before>: R_jj, where no column was dependent.
-        diagonal_of_r = basis.iter().zip(&products).map(|(column, product)| inner_product(column, product)).collect();
+        basis.clear();
+        diagonal_of_r.clear();
+        for product in products {
+            let mut column = product.clone();
+            if normalize_against(&basis, &mut column) {
+                diagonal_of_r.push(inner_product(&column, &product));
+                basis.push(column);
+            }
+        }
     }
     let products = operator.products();
     let images = multiply(&mut operator, &basis)?;
@@ -93,4 +98,36 @@ fn pair(eigenvector: Vec<f32>, image: &[f32]) -> Eigenpair {
     let square = |(q, h): (&f32, &f32)| (f64::from(*h) - eigenvalue * f64::from(*q)).powi(2);
     let residual = eigenvector.iter().zip(image).map(square).sum::<f64>().sqrt();
     Eigenpair { eigenvalue, eigenvector, residual, converged: false }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::numeric::operator::DiagonalOperator;
+
+    fn run(diagonal: Vec<f64>, count: usize, iterations: usize) -> Result<SubspaceIteration> {
+        let options = SubspaceIterationOptions { count, iterations, residual_tolerance: 1e-3, seed: 3 };
+        subspace_iteration(&mut DiagonalOperator { diagonal }, &options)
+    }
+
+    #[test]
+    fn finds_the_largest_in_magnitude_and_r_loses_the_sign() {
+        let mut diagonal = vec![0.01; 200];
+        diagonal[..3].copy_from_slice(&[4.0, -2.0, 1.0]);
+        let found = run(diagonal, 3, 20).unwrap();
+        for (pair, expected) in found.pairs.iter().zip([4.0, -2.0, 1.0]) {
+            assert!((pair.eigenvalue - expected).abs() < 1e-5 && pair.converged, "{pair:?}");
+        }
+        assert!((found.diagonal_of_r[1] - 2.0).abs() < 1e-5);
+        assert_eq!((found.products, found.products_for_residuals), (60, 3));
+    }
+
+    #[test]
+    fn keeps_only_as_many_vectors_as_the_rank() {
+        let mut diagonal = vec![0.0; 50];
+        diagonal[..2].copy_from_slice(&[3.0, 1.0]);
+        let found = run(diagonal, 5, 10).unwrap();
+        assert_eq!((found.pairs.len(), found.diagonal_of_r.len()), (2, 2));
+        assert!(matches!(run(vec![1.0], 1, 0), Err(Error::InvalidValue { .. })));
+    }
 }
