@@ -80,7 +80,8 @@ fn reported_residuals_are_the_true_ones_with_and_without_restarts() {
         assert_eq!(found.restarts > 0, max_basis == 40);
         for pair in &found.largest {
             let truth = true_residual(&mut matrix, pair);
-            // Never too small, but for rounding of the product that measures it; too large by what rounding the basis may have done.
+            // Never too small, but for rounding of the product that measures it; too large by what rounding the basis
+            // may have done.
             assert!(truth <= pair.residual + 2e-7, "{truth} but said {}", pair.residual);
             assert!(pair.residual <= 1.001 * truth + 1e-6, "{} though only {truth}", pair.residual);
             assert_eq!(pair.converged, pair.residual <= 1e-4 * found.largest[0].eigenvalue.abs().max(2.0), "{pair:?}");
@@ -189,7 +190,8 @@ fn a_warm_start_from_exact_vectors_costs_one_product_each() {
 fn a_warm_start_recovers_from_dependent_and_irrelevant_vectors() {
     let mut operator = spectra::network_spectrum(3500);
     let unit = |i: usize| (0..3500).map(|j| f32::from(u8::from(i == j))).collect::<Vec<f32>>();
-    // Exact eigenvectors that are not among the largest, one of them twice: an invariant subspace that holds nothing of what is sought.
+    // Exact eigenvectors that are not among the largest, one of them twice: an invariant subspace that holds nothing of
+    // what is sought.
     let start = [unit(2000), unit(2000), unit(1500), vec![0.0; 3500], unit(700), unit(701), unit(900)];
     let found = eigenpairs(&mut operator, &LanczosOptions::largest(5), &start, &mut |_| ()).unwrap();
     assert!(found.all_converged());

@@ -1,5 +1,5 @@
-//! How many products eigenpairs cost on the spectrum of a real network (`spectra::network_spectrum`). Counts are deterministic for a seed;
-//! assertions leave room for another random stream, figures are printed (`--nocapture`).
+//! How many products eigenpairs cost on the spectrum of a real network (`spectra::network_spectrum`). Counts are
+//! deterministic for a seed; assertions leave room for another random stream, figures are printed (`--nocapture`).
 
 mod spectra;
 
@@ -52,7 +52,8 @@ fn thirty_pairs_within_130_products() {
         assert!(first.all_converged() && first.products <= 120, "seed {seed}: {} products", first.products);
         accuracies.push((residual, error));
     }
-    // Which seeds hold little of one of the 30 eigenvectors is chance; then the 31st passes for it at first, 1% to 2% lower.
+    // Which seeds hold little of one of the 30 eigenvectors is chance; then the 31st passes for it at first, 1% to 2%
+    // lower.
     let good = accuracies.iter().filter(|(residual, error)| *residual <= 1e-3 && *error <= 0.01).count();
     assert!(good >= 5, "{accuracies:?}");
     assert!(median(accuracies.iter().map(|&(residual, _)| residual).collect()) <= 6e-4);

@@ -39,7 +39,8 @@ fn standard_errors_of_the_trace_cover_it_and_a_sketch_makes_them_small() {
     println!(
         "trace {truth:.2}: Hutchinson +-{plain_error:.3} covers {plain}, Hutch++ +-{sketched_error:.3} covers {sketched}"
     );
-    // Student's t with 23 and 11 degrees of freedom: 94% and 93%; 100 runs scatter by 2.5%, three times that is allowed.
+    // Student's t with 23 and 11 degrees of freedom: 94% and 93%; 100 runs scatter by 2.5%, three times that is
+    // allowed.
     for covered in [plain, sketched] {
         assert!((0.86..=1.0).contains(&covered), "{covered}");
     }

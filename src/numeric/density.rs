@@ -1,10 +1,12 @@
 //! The density of an operator's eigenvalues, by stochastic Lanczos quadrature.
 //!
-//! A random vector v of norm 1 sees the spectrum with weights <v, q_i>^2, 1/m each in the mean. p steps of Lanczos from v give the Gauss quadrature of that
-//! measure: nodes theta_k (Ritz values) and weights, exact for polynomials up to degree 2p - 1 (Golub & Meurant, Matrices, Moments and Quadrature; for
-//! Hessians Ghorbani, Krishnan & Xiao, ICML 2019). Averages over independent v converge to those over the spectrum.
+//! A random vector v of norm 1 sees the spectrum with weights <v, q_i>^2, 1/m each in the mean. p steps of Lanczos from
+//! v give the Gauss quadrature of that measure: nodes theta_k (Ritz values) and weights, exact for polynomials up to
+//! degree 2p - 1 (Golub & Meurant, Matrices, Moments and Quadrature; for Hessians Ghorbani, Krishnan & Xiao, ICML
+//! 2019). Averages over independent v converge to those over the spectrum.
 //!
-//! Eigenvalues that stand apart get a node of their own, with a weight that scatters about 1/m; within the bulk nodes and weights only stand for the mass around them.
+//! Eigenvalues that stand apart get a node of their own, with a weight that scatters about 1/m; within the bulk nodes
+//! and weights only stand for the mass around them.
 
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -48,7 +50,8 @@ pub struct SpectralDensity {
 /// Estimates the density of the eigenvalues.
 ///
 /// # Errors
-/// [`Error::InvalidValue`] for no starts or steps, [`Error::NonFiniteProduct`], [`Error::NotSymmetric`], and what the operator returns.
+/// [`Error::InvalidValue`] for no starts or steps, [`Error::NonFiniteProduct`], [`Error::NotSymmetric`], and what the
+/// operator returns.
 pub fn spectral_density(operator: &mut dyn SymmetricOperator, options: &DensityOptions) -> Result<SpectralDensity> {
     for (name, value) in [("starts", options.starts), ("steps", options.steps)] {
         if value == 0 {
@@ -76,19 +79,22 @@ pub fn spectral_density(operator: &mut dyn SymmetricOperator, options: &DensityO
 }
 
 impl SpectralDensity {
-    /// The mean of `function` over all eigenvalues, and its standard error over the start vectors (0 if there is but one).
+    /// The mean of `function` over all eigenvalues, and its standard error over the start vectors (0 if there is but
+    /// one).
     pub fn mean_of(&self, function: impl Fn(f64) -> f64) -> (f64, f64) {
         let integral = |nodes: &Vec<Node>| nodes.iter().map(|node| node.weight * function(node.eigenvalue)).sum();
         mean_and_standard_error(&self.quadratures.iter().map(integral).collect::<Vec<f64>>())
     }
 
-    /// tr(H) and its standard error. For the trace alone [`super::trace`] is cheaper: only the first product of each start counts here.
+    /// tr(H) and its standard error. For the trace alone [`super::trace`] is cheaper: only the first product of each
+    /// start counts here.
     pub fn trace(&self) -> (f64, f64) {
         let (mean, standard_error) = self.mean_of(|eigenvalue| eigenvalue);
         (mean * self.dimension as f64, standard_error * self.dimension as f64)
     }
 
-    /// The density at each of `positions`, every node widened to a Gaussian of the given standard deviation. Its integral is 1.
+    /// The density at each of `positions`, every node widened to a Gaussian of the given standard deviation. Its
+    /// integral is 1.
     ///
     /// # Errors
     /// [`Error::InvalidValue`] for a width that is not positive and finite.

@@ -42,8 +42,8 @@ impl Eigenpairs {
     }
 }
 
-/// Turns eigenvectors so that each has a positive inner product with its counterpart among those of an earlier time. Vectors without a counterpart
-/// are left as they are.
+/// Turns eigenvectors so that each has a positive inner product with its counterpart among those of an earlier time.
+/// Vectors without a counterpart are left as they are.
 ///
 /// # Errors
 /// [`Error::ShapeMismatch`] for vectors of another length.
@@ -57,9 +57,10 @@ pub fn align_signs(pairs: &mut [Eigenpair], previous: &[Vec<f32>]) -> Result<()>
     Ok(())
 }
 
-/// How much of one subspace lies in another, both given by orthonormal vectors: the mean squared cosine of their principal angles,
-/// sum over i, j of <a_i, b_j>^2, divided by the smaller dimension. 1: one contains the other; 0: orthogonal. Two random subspaces of dimension k
-/// in m dimensions have k / m. Exchanged or mixed vectors within a subspace do not lower it.
+/// How much of one subspace lies in another, both given by orthonormal vectors: the mean squared cosine of their
+/// principal angles, sum over i, j of <a_i, b_j>^2, divided by the smaller dimension. 1: one contains the other; 0:
+/// orthogonal. Two random subspaces of dimension k in m dimensions have k / m. Exchanged or mixed vectors within a
+/// subspace do not lower it.
 ///
 /// # Errors
 /// [`Error::ShapeMismatch`] for vectors of different lengths, and [`Error::NotEnoughData`] if one set is empty.

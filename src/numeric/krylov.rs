@@ -1,14 +1,16 @@
 //! The subspace that Lanczos grows, and what is known of the operator on it.
 //!
-//! Columns v_1 .. v_N are orthonormal. The first n, the expanded ones, have been multiplied; what their products point at outside
-//! the first n is spanned by the other N - n, the frontier. Then, with G the N x n matrix of coefficients,
+//! Columns v_1 .. v_N are orthonormal. The first n, the expanded ones, have been multiplied; what their products point
+//! at outside the first n is spanned by the other N - n, the frontier. Then, with G the N x n matrix of coefficients,
 //!
 //!   H V_n = V_N G + F,
 //!
-//! where F is only what rounding the columns to `f32` leaves out. The norm of each of its columns is measured and kept (`defects`). Rounding errors of
-//! different columns are nearly orthogonal in a long vector, so in a combination of columns they add in quadrature.
-//! From a single start vector the frontier is one column and G tridiagonal: Lanczos. From a block the frontier has the block's width: block
-//! Lanczos, of which one direction at a time may be expanded. All of G is kept, not the three diagonals, so
+//! where F is only what rounding the columns to `f32` leaves out. The norm of each of its columns is measured and kept
+//! (`defects`). Rounding errors of different columns are nearly orthogonal in a long vector, so in a combination of
+//! columns they add in quadrature.
+//!
+//! From a single start vector the frontier is one column and G tridiagonal: Lanczos. From a block the frontier has the block's width: block Lanczos, of which one direction at a time may be expanded.
+//! All of G is kept, not the three diagonals, so
 //! - nothing is assumed of the operator: G's asymmetry is the operator's, seen at no extra product;
 //! - a residual of y in V_n follows exactly: H V_n y - theta V_n y = V_N (G y - theta y) + F y, from numbers at hand.
 
@@ -21,13 +23,14 @@ use super::operator::CountedOperator;
 use super::tall::{inner_products, norm, normalize_against, recombine, reflect, subtract_combination};
 use crate::error::{Error, Result};
 
-/// A remainder shorter than this, relative to the longest product so far, is rounding of the product and not a direction.
+/// A remainder shorter than this, relative to the longest product so far, is rounding of the product and not a
+/// direction.
 const BREAKDOWN: f64 = 1e-6;
 /// Known coefficients smaller than this, relative to the product, are left to the pass over all columns.
 const NEGLIGIBLE: f64 = 1e-6;
 
-/// |<u, H v> - <v, H u>| relative to the longest product, above which an operator does not pass for symmetric. Rounding stays far below, TensorFloat-32
-/// products too; dropout or other data at each product are far above.
+/// |<u, H v> - <v, H u>| relative to the longest product, above which an operator does not pass for symmetric. Rounding
+/// stays far below, TensorFloat-32 products too; dropout or other data at each product are far above.
 pub(super) const SYMMETRY_TOLERANCE: f64 = 1e-2;
 
 /// See the module. Dimensions: m of the operator, n expanded of N columns.
@@ -129,7 +132,8 @@ impl<'a> Krylov<'a> {
         self.projected.swap_rows(self.expanded, index);
     }
 
-    /// Multiplies the first `count` directions of the frontier, in one block, and takes their products into the relation.
+    /// Multiplies the first `count` directions of the frontier, in one block, and takes their products into the
+    /// relation.
     ///
     /// # Errors
     /// The operator's, and [`Error::NotSymmetric`].
@@ -156,8 +160,8 @@ impl<'a> Krylov<'a> {
         let mut rest: Vec<f64> = product.iter().map(|&element| f64::from(element)).collect();
         let length = norm(&rest);
         self.longest_product = self.longest_product.max(length);
-        // Twice is enough (Parlett, The Symmetric Eigenvalue Problem, 6.9). The first time, symmetry gives the coefficients of the
-        // expanded columns, nearly all of them zero, so that the whole basis is read once less.
+        // Twice is enough (Parlett, The Symmetric Eigenvalue Problem, 6.9). The first time, symmetry gives the
+        // coefficients of the expanded columns, nearly all of them zero, so that the whole basis is read once less.
         let columns: Vec<&[f32]> = self.basis.iter().map(Vec::as_slice).collect();
         let mut coefficients: Vec<f64> = self.projected.row(n).columns(0, n).iter().copied().collect();
         coefficients.resize(count, 0.0);
@@ -221,8 +225,8 @@ impl<'a> Krylov<'a> {
         }
     }
 
-    /// Turns the frontier so that its first direction is the one in which the residuals of the Ritz vectors `targets` are largest together (the
-    /// leading left singular vector of their coefficients).
+    /// Turns the frontier so that its first direction is the one in which the residuals of the Ritz vectors `targets`
+    /// are largest together (the leading left singular vector of their coefficients).
     pub(super) fn steer(&mut self, ritz: &Ritz, targets: &[usize]) {
         let width = self.frontier();
         if width < 2 || targets.is_empty() {
@@ -230,7 +234,8 @@ impl<'a> Krylov<'a> {
         }
         let outward = ritz.outward.select_columns(targets);
         let eigen = SymmetricEigen::new(&outward * outward.transpose());
-        // A Householder reflection exchanges the direction and the first; the sign is free, and this one does not cancel.
+        // A Householder reflection exchanges the direction and the first; the sign is free, and this one does not
+        // cancel.
         let mut normal: DVector<f64> = eigen.eigenvectors.column(eigen.eigenvalues.imax()).into_owned();
         normal[0] += if normal[0] < 0.0 { -1.0 } else { 1.0 };
         normal.normalize_mut();
@@ -246,7 +251,8 @@ impl<'a> Krylov<'a> {
         }
     }
 
-    /// Keeps the chosen Ritz vectors as the expanded columns, and the frontier: the relation goes on holding (thick restart, Wu & Simon 2000).
+    /// Keeps the chosen Ritz vectors as the expanded columns, and the frontier: the relation goes on holding (thick
+    /// restart, Wu & Simon 2000).
     pub(super) fn restart(&mut self, ritz: &Ritz, keep: &[usize]) {
         let (n, width, kept) = (self.expanded, self.frontier(), keep.len());
         let coefficients = ritz.vectors.select_columns(keep);

@@ -1,29 +1,32 @@
 //! A symmetric matrix known only by its products with vectors.
 //!
-//! A Hessian of millions of parameters cannot be stored, but it can be multiplied with vectors: implement [`SymmetricOperator`]. Then, by question:
+//! A Hessian of millions of parameters cannot be stored, but it can be multiplied with vectors: implement
+//! [`SymmetricOperator`]. Then, by question:
 //! - the largest (or smallest) eigenvalues and their vectors, with a certificate: [`super::lanczos`];
 //! - how far two sets of eigenvectors agree, signs from one refresh to the next: [`super::eigenpairs`];
 //! - the paper's own method, for comparison: [`super::subspace_iteration`];
 //! - the trace, with a standard error: [`super::trace`];
 //! - the whole spectrum as a density, and the trace from it: [`super::density`].
 //!
-//! Vectors are `f32`, as the framework's are and because a basis of them must fit into memory. Sums over a vector's elements and everything of the size of
-//! the basis are `f64`: eigenvalues are good to some 1e-7 of the largest, orthogonality to 1e-7. [`super::tall`] has the kernels.
+//! Vectors are `f32`, as the framework's are and because a basis of them must fit into memory. Sums over a vector's
+//! elements and everything of the size of the basis are `f64`: eigenvalues are good to some 1e-7 of the largest,
+//! orthogonality to 1e-7. [`super::tall`] has the kernels.
 
 use crate::error::{Error, Result};
 
 /// A symmetric linear operator of dimension m.
 ///
-/// A product is what costs: solvers count them, and hand over several vectors at once where they can, because products of one
-/// block may share work (a Hessian builds the graph of a batch once for all of them).
+/// A product is what costs: solvers count them, and hand over several vectors at once where they can, because products
+/// of one block may share work (a Hessian builds the graph of a batch once for all of them).
 ///
-/// The same vector must give the same product up to rounding, and <u, H v> = <v, H u>. A loss with dropout or random augmentation left
-/// on breaks both; [`crate::numeric::lanczos`] finds that out.
+/// The same vector must give the same product up to rounding, and <u, H v> = <v, H u>. A loss with dropout or random
+/// augmentation left on breaks both; [`crate::numeric::lanczos`] finds that out.
 pub trait SymmetricOperator {
     /// Length m of the vectors.
     fn dimension(&self) -> usize;
 
-    /// Writes H v for each v of a block. Vectors lie one after the other: `vectors` and `products` both hold b m elements, b >= 1.
+    /// Writes H v for each v of a block. Vectors lie one after the other: `vectors` and `products` both hold b m
+    /// elements, b >= 1.
     ///
     /// # Errors
     /// Whatever keeps the operator from computing the products; the solvers pass it on.
@@ -88,8 +91,8 @@ pub(crate) fn check_vectors(name: &'static str, vectors: &[Vec<f32>], dimension:
     Ok(())
 }
 
-/// A matrix with the given diagonal: the plainest operator with a known spectrum. To Lanczos from a random start it is no easier than any other
-/// matrix with that spectrum.
+/// A matrix with the given diagonal: the plainest operator with a known spectrum. To Lanczos from a random start it is
+/// no easier than any other matrix with that spectrum.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DiagonalOperator {
     /// The eigenvalues.
@@ -120,6 +123,10 @@ impl SymmetricOperator for nalgebra::DMatrix<f64> {
 
     fn multiply(&mut self, vectors: &[f32], products: &mut [f32]) -> Result<()> {
         let dimension = self.nrows();
+        if !self.is_square() {
+            let (found, expected) = (format!("{:?}", self.shape()), format!("({dimension}, {dimension})"));
+            return Err(Error::ShapeMismatch { name: "symmetric matrix", found, expected });
+        }
         for (vector, product) in vectors.chunks_exact(dimension).zip(products.chunks_exact_mut(dimension)) {
             let vector = nalgebra::DVector::from_iterator(dimension, vector.iter().map(|&element| f64::from(element)));
             for (product, element) in product.iter_mut().zip((&*self * vector).iter()) {
@@ -155,6 +162,9 @@ mod tests {
         let mut products = [0.0; 4];
         matrix.multiply(&[1.0, 0.0, 0.0, 1.0], &mut products).unwrap();
         assert_eq!(products, [2.0, 1.0, 1.0, 3.0]);
+        let mut oblong = nalgebra::DMatrix::zeros(2, 3);
+        let error = SymmetricOperator::multiply(&mut oblong, &[1.0, 0.0], &mut products[..2]);
+        assert!(matches!(error, Err(Error::ShapeMismatch { .. })));
     }
 
     #[test]

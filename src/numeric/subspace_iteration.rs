@@ -1,9 +1,11 @@
 //! Subspace iteration as the paper uses it (appendix H.1), for comparison with [`super::lanczos`].
 //!
-//! K random orthonormal vectors are multiplied and made orthonormal again (QR), a fixed number of times; the eigenvalues are the diagonal of R.
-//! Nothing in the method says how good they are, so it is followed here by K more products for Rayleigh quotients and residuals, counted apart.
+//! K random orthonormal vectors are multiplied and made orthonormal again (QR), a fixed number of times; the
+//! eigenvalues are the diagonal of R. Nothing in the method says how good they are, so it is followed here by K more
+//! products for Rayleigh quotients and residuals, counted apart.
 //!
-//! It converges to the eigenvalues largest in magnitude: negative ones come up among the others, and R has lost their sign.
+//! It converges to the eigenvalues largest in magnitude: negative ones come up among the others, and R has lost their
+//! sign.
 
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -21,7 +23,8 @@ pub struct SubspaceIterationOptions {
     pub count: usize,
     /// Multiplications of all K vectors, at least 1. The paper's is 10.
     pub iterations: usize,
-    /// Residual, relative to the largest eigenvalue in magnitude, at which a pair is marked converged. Nothing else depends on it.
+    /// Residual, relative to the largest eigenvalue in magnitude, at which a pair is marked converged. Nothing else
+    /// depends on it.
     pub residual_tolerance: f64,
     /// Seed of the random start.
     pub seed: u64,
@@ -43,7 +46,8 @@ pub struct SubspaceIteration {
 /// Runs subspace iteration. If the operator's rank is smaller than K, only as many vectors are left.
 ///
 /// # Errors
-/// [`Error::InvalidValue`] for a count or number of iterations of 0, [`Error::NonFiniteProduct`], and what the operator returns.
+/// [`Error::InvalidValue`] for a count or number of iterations of 0, [`Error::NonFiniteProduct`], and what the operator
+/// returns.
 pub fn subspace_iteration(
     operator: &mut dyn SymmetricOperator,
     options: &SubspaceIterationOptions,

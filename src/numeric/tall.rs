@@ -1,8 +1,8 @@
 //! Kernels for a few long `f32` columns: inner products, subtraction, recombination, all summed in `f64`.
 //!
-//! Such a basis does not fit into a cache, so what counts is how often it is read. Rows are taken in blocks that stay in the
-//! cache, and four columns at a time share each load of the `f64` vector. Everything runs on the calling thread: libtorch's
-//! threads spin between two products and would fight with others.
+//! Such a basis does not fit into a cache, so what counts is how often it is read. Rows are taken in blocks that stay
+//! in the cache, and four columns at a time share each load of the `f64` vector. Everything runs on the calling thread:
+//! libtorch's threads spin between two products and would fight with others.
 
 use std::array;
 
@@ -15,7 +15,7 @@ const RECOMBINE_ROWS: usize = 256;
 /// Elements summed side by side, so that additions need not wait for each other.
 const LANES: usize = 4;
 
-/// Inner products of every column with `vector`: `products[j]` = <columns[j], vector>.
+/// Writes the inner product of each column with `vector` into `products`.
 ///
 /// # Panics
 /// If the lengths differ.
@@ -56,7 +56,7 @@ fn dot_group<const N: usize>(columns: [&[f32]; N], vector: &[f64]) -> [f64; N] {
     })
 }
 
-/// `vector` -= sum over j of `coefficients[j]` `columns[j]`.
+/// Subtracts from `vector` the combination of the columns with `coefficients`.
 ///
 /// # Panics
 /// If the lengths differ.
@@ -87,8 +87,8 @@ fn subtract_group<const N: usize>(columns: [&[f32]; N], factors: [f64; N], vecto
     }
 }
 
-/// Replaces the n columns by the k <= n combinations columns * `coefficients` (n x k), in place. Returns for each new column the norm of what
-/// rounding to `f32` took from it.
+/// Replaces the n columns by the k <= n combinations columns * `coefficients` (n x k), in place. Returns for each new
+/// column the norm of what rounding to `f32` took from it.
 ///
 /// # Panics
 /// If `coefficients` has not one row for each column, or has more columns than rows.
@@ -123,7 +123,8 @@ pub fn recombine(columns: &mut Vec<Vec<f32>>, coefficients: &DMatrix<f64>) -> Ve
     rounding.into_iter().map(f64::sqrt).collect()
 }
 
-/// Replaces the columns V by V (I - 2 u u^T), u = `normal` of norm 1. Returns for each column the norm of what rounding to `f32` took from it.
+/// Replaces the columns V by V (I - 2 u u^T), u = `normal` of norm 1. Returns for each column the norm of what rounding
+/// to `f32` took from it.
 ///
 /// # Panics
 /// If `normal` has not one element for each column.
@@ -166,8 +167,8 @@ pub fn inner_product(a: &[f32], b: &[f32]) -> f64 {
     a.iter().zip(b).map(|(&a, &b)| f64::from(a) * f64::from(b)).sum()
 }
 
-/// Makes the columns orthonormal, from the first to the last (Gram-Schmidt, twice). A column that depends on those before it to six digits is
-/// removed. Returns how many are left.
+/// Makes the columns orthonormal, from the first to the last (Gram-Schmidt, twice). A column that depends on those
+/// before it to six digits is removed. Returns how many are left.
 pub fn orthonormalize(columns: &mut Vec<Vec<f32>>) -> usize {
     let candidates = std::mem::take(columns);
     for mut column in candidates {
@@ -178,7 +179,8 @@ pub fn orthonormalize(columns: &mut Vec<Vec<f32>>) -> usize {
     columns.len()
 }
 
-/// Makes `column` orthogonal to the orthonormal `basis` and of norm 1. False, and `column` untouched, if it depends on them to six digits.
+/// Makes `column` orthogonal to the orthonormal `basis` and of norm 1. False, and `column` untouched, if it depends on
+/// them to six digits.
 pub(crate) fn normalize_against(basis: &[Vec<f32>], column: &mut [f32]) -> bool {
     let columns: Vec<&[f32]> = basis.iter().map(Vec::as_slice).collect();
     let mut exact: Vec<f64> = column.iter().map(|&element| f64::from(element)).collect();

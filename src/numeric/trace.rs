@@ -1,12 +1,13 @@
 //! The trace of an operator from its products with random vectors, with a standard error.
 //!
-//! Hutchinson (1989): for g with independent signs as elements, E <g, H g> = tr(H), with variance 2 sum over i != j of H_ij^2. A few large eigenvalues make it
-//! large. Hutch++ (Meyer, Musco, Musco & Woodruff, SOSA 2021) takes the trace over the subspace that a few products point at exactly, and
-//! samples only the rest:
+//! Hutchinson (1989): for g with independent signs as elements, E <g, H g> = tr(H), with variance 2 sum over i != j of
+//! H_ij^2. A few large eigenvalues make it large. Hutch++ (Meyer, Musco, Musco & Woodruff, SOSA 2021) takes the trace
+//! over the subspace that a few products point at exactly, and samples only the rest:
 //!
 //!   tr(H) = tr(Q^T H Q) + E <g, (I - Q Q^T) H (I - Q Q^T) g>.
 //!
-//! Given Q the estimate is unbiased, and the samples are independent, so their spread gives a standard error that covers the whole error.
+//! Given Q the estimate is unbiased, and the samples are independent, so their spread gives a standard error that
+//! covers the whole error.
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -50,7 +51,8 @@ pub struct TraceEstimate {
 /// Estimates tr(H).
 ///
 /// # Errors
-/// [`Error::InvalidValue`] for fewer than 2 samples or an empty block, [`Error::NonFiniteProduct`], and what the operator returns.
+/// [`Error::InvalidValue`] for fewer than 2 samples or an empty block, [`Error::NonFiniteProduct`], and what the
+/// operator returns.
 pub fn trace(operator: &mut dyn SymmetricOperator, options: &TraceOptions) -> Result<TraceEstimate> {
     let TraceOptions { sketch, samples, block_size, seed } = *options;
     if samples < 2 {

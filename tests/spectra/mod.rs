@@ -23,9 +23,10 @@ pub const BOTTOM: [f64; 50] = [
     -0.19922, -0.21857, -0.23413, -0.24905, -0.28070, -0.37603,
 ];
 
-/// A spectrum like that of the Hessian of the 390,410-parameter MNIST network (mean cross-entropy of the first 300 training images), as
-/// 220 Lanczos steps saw it: both ends to five digits, between them a bulk that falls off exponentially to both sides, and zeros. To
-/// Lanczos from a random start a diagonal matrix is as hard as any other with its spectrum.
+/// A spectrum like that of the Hessian of the 390,410-parameter MNIST network (mean cross-entropy of the first 300
+/// training images), as 220 Lanczos steps saw it: both ends to five digits, between them a bulk that falls off
+/// exponentially to both sides, and zeros. To Lanczos from a random start a diagonal matrix is as hard as any other
+/// with its spectrum.
 pub fn network_spectrum(dimension: usize) -> DiagonalOperator {
     const BULK: usize = 1500;
     let mut diagonal = [TOP.as_slice(), BOTTOM.as_slice()].concat();
@@ -49,7 +50,8 @@ pub struct Rotated {
 }
 
 impl Rotated {
-    /// Turns each of the `count` leading eigenvectors by `angle` (radians) towards a direction of its own within `rest`, the space of the other coordinates.
+    /// Turns each of the `count` leading eigenvectors by `angle` (radians) towards a direction of its own within
+    /// `rest`, the space of the other coordinates.
     pub fn leading(inner: DiagonalOperator, count: usize, angle: f64, mut direction: impl FnMut() -> f64) -> Self {
         let dimension = inner.diagonal.len();
         let mut normals = Vec::new();

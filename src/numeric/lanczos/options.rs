@@ -10,13 +10,15 @@ pub struct LanczosOptions {
     pub largest: usize,
     /// How many of the algebraically smallest.
     pub smallest: usize,
-    /// A pair has converged when its residual norm is at most this times the largest eigenvalue in magnitude. 1e-6 to 1.
+    /// A pair has converged when its residual norm is at most this times the largest eigenvalue in magnitude. 1e-6 to
+    /// 1.
     pub residual_tolerance: f64,
     /// Products at which to stop, converged or not.
     pub max_products: usize,
     /// Most vectors to hold: at least twice the number of pairs plus 8, unless the dimension is smaller.
     pub max_basis: usize,
-    /// Products of a probe for missed eigenvectors after convergence; 0: only where it cannot be done without. See the module.
+    /// Products of a probe for missed eigenvectors after convergence; 0: only where it cannot be done without. See the
+    /// module.
     pub probe_products: usize,
     /// Most start vectors to multiply at once.
     pub block_size: usize,
@@ -27,7 +29,8 @@ pub struct LanczosOptions {
 }
 
 impl LanczosOptions {
-    /// The `count` largest eigenpairs to a residual of 1e-3 of the largest, in at most 20 products for each and a basis of 5 vectors for each.
+    /// The `count` largest eigenpairs to a residual of 1e-3 of the largest, in at most 20 products for each and a basis
+    /// of 5 vectors for each.
     pub fn largest(count: usize) -> Self {
         LanczosOptions {
             largest: count,
