@@ -9,8 +9,9 @@
 //! (`defects`). Rounding errors of different columns are nearly orthogonal in a long vector, so in a combination of
 //! columns they add in quadrature.
 //!
-//! From a single start vector the frontier is one column and G tridiagonal: Lanczos. From a block the frontier has the block's width: block Lanczos, of which one direction at a time may be expanded.
-//! All of G is kept, not the three diagonals, so
+//! From a single start vector the frontier is one column and G tridiagonal: Lanczos. From a block the frontier has the
+//! block's width: block Lanczos, of which one direction at a time may be expanded. All of G is kept, not the three
+//! diagonals, so
 //! - nothing is assumed of the operator: G's asymmetry is the operator's, seen at no extra product;
 //! - a residual of y in V_n follows exactly: H V_n y - theta V_n y = V_N (G y - theta y) + F y, from numbers at hand.
 
