@@ -126,6 +126,23 @@ pub enum Error {
     /// The error that stopped a run's log earlier; it can be asked for more than once.
     #[error(transparent)]
     Stopped(std::sync::Arc<Error>),
+    /// A matrix-vector product holds NaN or infinity.
+    #[error("product {product} of the operator is not finite; look for NaN in the parameters, the data or the loss")]
+    NonFiniteProduct {
+        /// Which product, counted from 1.
+        product: usize,
+    },
+    /// An operator that must be symmetric is not, or gives another answer each time.
+    #[error(
+        "the operator is not symmetric: |<u, H v> - <v, H u>| is {asymmetry:.1e} of its largest product, more than {tolerance:.1e}; \
+         switch off dropout and random augmentation, and use the same data for every product"
+    )]
+    NotSymmetric {
+        /// |<u, H v> - <v, H u>| of two unit vectors, relative to the longest product of a unit vector so far.
+        asymmetry: f64,
+        /// The largest that was allowed.
+        tolerance: f64,
+    },
 }
 
 impl Error {
