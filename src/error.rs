@@ -123,6 +123,14 @@ pub enum Error {
         /// What is known of it.
         reason: String,
     },
+    /// A field of an input file that is missing, of the wrong type or out of range.
+    #[error("{field}: {reason}")]
+    InvalidInput {
+        /// The field, with the index of a list's entry: `steps[2]`.
+        field: String,
+        /// What does not fit.
+        reason: String,
+    },
 }
 
 impl Error {

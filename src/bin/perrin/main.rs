@@ -1,6 +1,7 @@
 //! The `perrin` program: options in, one library call, text or JSON out.
 
 mod fit;
+mod predict;
 
 use std::process::ExitCode;
 
@@ -17,11 +18,14 @@ struct Arguments {
 enum Command {
     /// Fit a run's displacements: diffusion exponent, speed, sigma^2 tr(H).
     Fit(fit::FitArguments),
+    /// Predict covariances, correlations and displacements from hyperparameters and Hessian eigenvalues.
+    Predict(predict::PredictArguments),
 }
 
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Fit(arguments) => fit::run(&arguments),
+        Command::Predict(arguments) => predict::run(&arguments),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
