@@ -8,11 +8,11 @@ use super::propagator::{Matrix, Propagator};
 /// How a mode returns to rest, step by step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DiscreteRegime {
-    /// Two real positive eigenvalues: it creeps back.
+    /// Real eigenvalues, the larger in size positive: it creeps back.
     Monotone,
     /// Two complex eigenvalues: it swings.
     Oscillating,
-    /// Two real eigenvalues that are not positive: it jumps from side to side at every step.
+    /// Real eigenvalues, the larger in size not positive: it jumps from side to side at every step.
     Alternating,
 }
 
