@@ -10,7 +10,7 @@ use serde_json::Value;
 /// Relative to each value for displacements, variances and ratios; to the largest of the list otherwise.
 const ONE_MODE: f64 = 1e-9;
 /// Seen on these data; a change that loses digits should be noticed long before the bar above.
-const ONE_MODE_SEEN: f64 = 2e-13;
+const ONE_MODE_SEEN: f64 = 1e-20;
 
 fn floats(value: &Value) -> Vec<f64> {
     match value {

@@ -7,9 +7,10 @@
 
 use super::displacement::Autocorrelation;
 use super::double_double::DoubleDouble;
-use super::parameters::{SgdParameters, require, require_finite};
+use super::parameters::{SgdParameters, require, require_finite, require_finite_mean};
 use super::propagator::Propagator;
-use super::recursion::{DiscreteRegime, Recursion};
+pub use super::recursion::DiscreteRegime;
+use super::recursion::Recursion;
 use crate::error::Result;
 
 /// Along one eigenvector of the Hessian: SGD with momentum as libtorch has it (no dampening, no Nesterov).
@@ -38,8 +39,9 @@ impl DiscreteMode {
             margin > 0.0,
             "below 2 (1 + momentum): the step is unstable",
         )?;
-        let kick = learning_rate * learning_rate * noise_scale * eigenvalue / batch_size;
-        let position_variance = kick / pull.to_f64() * (1.0 + momentum) / ((1.0 - momentum) * margin);
+        let drive =
+            learning_rate * (noise_scale * eigenvalue / batch_size) / parameters.curvature(eigenvalue)?.to_f64();
+        let position_variance = drive * (1.0 + momentum) / ((1.0 - momentum) * margin);
         Ok(DiscreteMode {
             learning_rate,
             recursion: Recursion {
@@ -86,13 +88,13 @@ impl DiscreteMode {
     /// Mean (position, velocity) `steps` after a start at that position and velocity: M^k.
     ///
     /// # Errors
-    /// [`Error::InvalidValue`](crate::Error::InvalidValue) unless both are finite.
+    /// [`Error::InvalidValue`](crate::Error::InvalidValue) unless both, and the mean, are finite.
     pub fn mean(&self, position: f64, velocity: f64, steps: u64) -> Result<[f64; 2]> {
         require_finite("position", position)?;
         require_finite("velocity", velocity)?;
         let last_step = DoubleDouble::product(self.learning_rate, velocity);
         let [position, step] = self.recursion.after(steps).apply(position, last_step);
-        Ok([position.to_f64(), step.to_f64() / self.learning_rate])
+        require_finite_mean([position.to_f64(), step.to_f64() / self.learning_rate])
     }
 
     /// Covariance of (position, velocity) `steps` after a start from a point: P - M^k P (M^k)^T.

@@ -1,10 +1,10 @@
 //! Which hyperparameters leave a limiting quantity the same: triples of learning rate, momentum and batch size.
 //!
 //! By the Langevin theory each quantity is a factor of (eta, beta, S) times one of (sigma^2, H, lambda) that they do not
-//! enter; equal factors are equal quantities. Exact for the speed of a slow mode, and off by `eta rho / (2(1+beta))` for a
-//! fast one; compare with [`discrete`](super::discrete) where that matters.
+//! enter; equal factors are equal quantities. In exact discrete time the three are larger by the factor
+//! `1 / (1 - eta (rho+lambda) / (2(1+beta)))`: compare with [`discrete`](super::discrete) where that matters.
 
-use super::parameters::{SgdParameters, require_positive};
+use super::parameters::{SgdParameters, require};
 use crate::error::{Error, Result};
 
 /// A quantity of the stationary state.
@@ -57,24 +57,19 @@ pub fn matching_learning_rate(quantity: Quantity, reference: &SgdParameters, can
 pub fn matching_momentum(quantity: Quantity, reference: &SgdParameters, candidate: &SgdParameters) -> Result<f64> {
     let wanted = factor(quantity, reference)?;
     let still = factor(quantity, &SgdParameters { momentum: 0.0, ..*candidate })?;
-    require_positive("factor of the reference", wanted)?;
-    // What is left of 1: of beta in the position's variance, of beta^2 in the others.
+    // beta for the position's variance, beta^2 for the others; -1e-15 is rounding.
     let rest = 1.0 - still / wanted;
-    let momentum = match quantity {
-        Quantity::PositionVariance => rest,
-        Quantity::Speed | Quantity::VelocityVariance => rest.sqrt(),
-    };
-    // -1e-15 of rounding is no momentum.
-    if rest < 0.0 && rest > -1e-12 {
-        return Ok(0.0);
-    }
-    super::parameters::require(
+    let rest = if rest > -1e-12 { rest.max(0.0) } else { rest };
+    require(
         "momentum",
         rest,
         (0.0..1.0).contains(&rest),
-        "possible in [0, 1); lower the learning rate or raise the batch size",
+        "in [0, 1): lower the learning rate or raise the batch size",
     )?;
-    Ok(momentum)
+    Ok(match quantity {
+        Quantity::PositionVariance => rest,
+        Quantity::Speed | Quantity::VelocityVariance => rest.sqrt(),
+    })
 }
 
 /// Learning rate and batch size at which `momentum` gives both the speed and the position variance of `reference`: the

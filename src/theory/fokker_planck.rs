@@ -7,19 +7,17 @@
 use nalgebra::linalg::Cholesky;
 use nalgebra::{DMatrix, DVector, Dyn, SymmetricEigen};
 
-use super::lyapunov::{conjugate, require_square};
-use super::ornstein_uhlenbeck::{OrnsteinUhlenbeck, require_vector};
+use super::matrix::{conjugate, require_square, require_symmetric, require_vector, symmetrize};
+use super::ornstein_uhlenbeck::OrnsteinUhlenbeck;
 use super::parameters::require;
 use crate::error::{Error, Result};
 
 /// The decomposition of a process and what follows from it.
 #[derive(Debug, Clone)]
 pub struct FokkerPlanck {
-    kappa: f64,
-    mean: DVector<f64>,
+    process: OrnsteinUhlenbeck,
     skew: DMatrix<f64>,
     curvature: DMatrix<f64>,
-    diffusion_scale: f64,
     /// Of B = U^{-1}.
     factor: Cholesky<f64, Dyn>,
 }
@@ -38,18 +36,10 @@ impl FokkerPlanck {
         };
         let factor = Cholesky::new(b.clone()).ok_or_else(singular)?;
         let mut curvature = factor.inverse();
-        super::lyapunov::symmetrize(&mut curvature);
+        symmetrize(&mut curvature);
         let current = process.drift() * b - process.diffusion();
         let skew = (&current - current.transpose()) * 0.5;
-        let diffusion_scale = process.diffusion().amax();
-        Ok(FokkerPlanck {
-            kappa: process.kappa(),
-            mean: process.mean().clone(),
-            skew,
-            curvature,
-            diffusion_scale,
-            factor,
-        })
+        Ok(FokkerPlanck { process: process.clone(), skew, curvature, factor })
     }
 
     /// Q.
@@ -64,7 +54,7 @@ impl FokkerPlanck {
 
     /// Whether Q = 0 to rounding (1e-10 of D's largest entry): no current flows in the stationary state.
     pub fn has_detailed_balance(&self) -> bool {
-        self.skew.amax() <= 1e-10 * self.diffusion_scale
+        self.skew.amax() <= 1e-10 * self.process.diffusion().amax()
     }
 
     /// Psi(x) (eq. 39).
@@ -93,8 +83,9 @@ impl FokkerPlanck {
 
     /// ln p_ss(x) of N(mu, U^{-1} / kappa) (eq. 27).
     pub fn log_stationary_density(&self, point: &DVector<f64>) -> Result<f64> {
-        let normalisation = self.mean.len() as f64 * (std::f64::consts::TAU / self.kappa).ln() + self.log_determinant();
-        Ok(-self.kappa * self.modified_loss(point)? - 0.5 * normalisation)
+        let normalisation = self.process.mean().len() as f64 * (std::f64::consts::TAU / self.process.kappa()).ln()
+            + self.log_determinant();
+        Ok(-self.process.kappa() * self.modified_loss(point)? - 0.5 * normalisation)
     }
 
     /// p_ss(x).
@@ -110,32 +101,27 @@ impl FokkerPlanck {
     /// F(p) = E[Psi] - H(p) / kappa (eq. 34) of the Gaussian p = N(mean, covariance), H in nats. +infinity if the
     /// covariance is singular.
     pub fn free_energy(&self, mean: &DVector<f64>, covariance: &DMatrix<f64>) -> Result<f64> {
-        Ok((self.kullback_leibler(mean, covariance)? - self.log_partition()) / self.kappa)
+        Ok((self.kullback_leibler(mean, covariance)? - self.log_partition()) / self.process.kappa())
     }
 
     /// KL(p || p_ss) = kappa (F(p) - F(p_ss)), in nats, of the Gaussian p = N(mean, covariance): +infinity if the
     /// covariance is singular, as it is at time zero of a start from a point. Along the process it never increases.
     pub fn kullback_leibler(&self, mean: &DVector<f64>, covariance: &DMatrix<f64>) -> Result<f64> {
-        require_square("covariance", covariance, self.mean.len())?;
-        let excess = covariance - self.factor.l() * self.factor.l().transpose() / self.kappa;
+        require_square("covariance", covariance, self.process.mean().len())?;
+        let excess = covariance - self.process.stationary_covariance();
         self.divergence(&self.deviation(mean)?, &excess, covariance)
     }
 
     /// KL(p_t || p_ss) `elapsed_time` after a start at the point `start`.
     ///
     /// # Errors
-    /// As above, and for a time that is negative or not finite. `process` must be the one that was decomposed.
-    pub fn kullback_leibler_after(
-        &self,
-        process: &OrnsteinUhlenbeck,
-        start: &DVector<f64>,
-        elapsed_time: f64,
-    ) -> Result<f64> {
-        let transition = process.transition(elapsed_time)?;
+    /// As above, and for a time that is negative or not finite.
+    pub fn kullback_leibler_after(&self, start: &DVector<f64>, elapsed_time: f64) -> Result<f64> {
+        let transition = self.process.transition(elapsed_time)?;
         let deviation = &transition.decay * self.deviation(start)?;
         // C_t - C_ss = -e^{-At} C_ss e^{-A^T t}: at late times far smaller than the rounding of C_t.
-        let excess = -conjugate(&transition.decay, process.lyapunov()) / self.kappa;
-        self.divergence(&deviation, &excess, &(transition.noise / self.kappa))
+        let excess = -conjugate(&transition.decay, self.process.lyapunov()) / self.process.kappa();
+        self.divergence(&deviation, &excess, &(transition.noise / self.process.kappa()))
     }
 
     /// (sum_i [w_i - 1 - ln w_i] + kappa d^T U d) / 2, w the eigenvalues of the covariance relative to the stationary
@@ -145,7 +131,7 @@ impl FokkerPlanck {
         let excesses = self.whitened_eigenvalues(excess);
         let smallest = ratios.first().copied().unwrap_or(1.0);
         require("smallest relative variance", smallest, smallest > -1e-10, "positive semi-definite")?;
-        let mut sum = self.kappa * deviation.dot(&self.factor.solve(deviation));
+        let mut sum = self.process.kappa() * deviation.dot(&self.factor.solve(deviation));
         for (&ratio, &excess) in ratios.iter().zip(&excesses) {
             sum += if excess.abs() < 0.5 {
                 relative_entropy(excess)
@@ -166,16 +152,16 @@ impl FokkerPlanck {
             .l_dirty()
             .solve_lower_triangular(&half.transpose())
             .expect("a Cholesky factor has no zero pivot");
-        super::lyapunov::symmetrize(&mut whitened);
+        symmetrize(&mut whitened);
         let mut eigenvalues: Vec<f64> =
-            SymmetricEigen::new(whitened * self.kappa).eigenvalues.iter().copied().collect();
+            SymmetricEigen::new(whitened * self.process.kappa()).eigenvalues.iter().copied().collect();
         eigenvalues.sort_by(f64::total_cmp);
         eigenvalues
     }
 
     fn deviation(&self, point: &DVector<f64>) -> Result<DVector<f64>> {
-        require_vector("point", point, self.mean.len())?;
-        Ok(point - &self.mean)
+        require_vector("point", point, self.process.mean().len())?;
+        Ok(point - self.process.mean())
     }
 
     /// ln det B.
@@ -185,7 +171,8 @@ impl FokkerPlanck {
 
     /// ln of the integral of exp(-kappa Psi) = -kappa F(p_ss).
     fn log_partition(&self) -> f64 {
-        0.5 * (self.mean.len() as f64 * (std::f64::consts::TAU / self.kappa).ln() + self.log_determinant())
+        0.5 * (self.process.mean().len() as f64 * (std::f64::consts::TAU / self.process.kappa()).ln()
+            + self.log_determinant())
     }
 }
 
@@ -209,8 +196,7 @@ fn relative_entropy(x: f64) -> f64 {
 /// [`Error::InvalidValue`] if the drift is not symmetric.
 pub fn skew_of_symmetric_drift(process: &OrnsteinUhlenbeck) -> Result<DMatrix<f64>> {
     let drift = process.drift();
-    let asymmetry = (drift - drift.transpose()).amax();
-    require("drift", asymmetry, asymmetry <= 1e-12 * drift.amax(), "symmetric (the value is its largest asymmetry)")?;
+    require_symmetric("drift", drift)?;
     let SymmetricEigen { eigenvectors, eigenvalues } = SymmetricEigen::new(drift.clone());
     let rotated = conjugate(&eigenvectors.transpose(), process.diffusion());
     let skew = DMatrix::from_fn(rotated.nrows(), rotated.ncols(), |i, j| {
@@ -260,7 +246,7 @@ mod tests {
             process(&[0.5, 0.1, -0.3, 0.2, 1.0, 0.4, -0.6, 0.3, 0.8, 1.0, 0.3, 0.2, -0.5, 0.4, 0.9, 0.1, 0.7, 0.2]);
         let theory = FokkerPlanck::new(&process).unwrap();
         let start = DVector::from_vec(vec![1.0, 1.0, 1.0]);
-        assert_eq!(theory.kullback_leibler_after(&process, &start, 0.0).unwrap(), f64::INFINITY);
+        assert_eq!(theory.kullback_leibler_after(&start, 0.0).unwrap(), f64::INFINITY);
         let stationary = theory.kullback_leibler(process.mean(), &process.stationary_covariance()).unwrap();
         assert!(stationary.abs() < 1e-25, "{stationary:e}");
     }
@@ -287,7 +273,7 @@ mod tests {
             let mut before = f64::INFINITY;
             for exponent in -20..6 {
                 let t = 2.0f64.powi(exponent);
-                let now = theory.kullback_leibler_after(&process, &start, t).unwrap();
+                let now = theory.kullback_leibler_after(&start, t).unwrap();
                 prop_assert!(now >= 0.0 && now <= before, "{} after {}", now, before);
                 before = now;
                 if exponent > -8 {

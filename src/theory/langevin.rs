@@ -8,7 +8,7 @@
 use super::displacement::Autocorrelation;
 use super::double_double::DoubleDouble;
 use super::oscillator::{DampedOscillator, Regime};
-use super::parameters::{SgdParameters, require_finite, require_not_negative};
+use super::parameters::{SgdParameters, require_finite, require_finite_mean, require_not_negative};
 use crate::error::Result;
 
 /// Along one eigenvector of the Hessian: a damped oscillator driven by white noise.
@@ -79,11 +79,11 @@ impl LangevinMode {
     /// Mean (position, velocity) `steps` after a start at that position and velocity (eq. 5).
     ///
     /// # Errors
-    /// [`Error::InvalidValue`](crate::Error::InvalidValue) unless both are finite.
+    /// [`Error::InvalidValue`](crate::Error::InvalidValue) unless both, and the mean, are finite.
     pub fn mean(&self, position: f64, velocity: f64, steps: u64) -> Result<[f64; 2]> {
         require_finite("position", position)?;
         require_finite("velocity", velocity)?;
-        Ok(self.oscillator.trajectory_after(position, velocity, self.time(steps)))
+        require_finite_mean(self.oscillator.trajectory_after(position, velocity, self.time(steps)))
     }
 
     /// Covariance of (position, velocity) `steps` after a start from a point (eq. 6).

@@ -9,10 +9,10 @@
 //! - Nesterov's recursion has the contraction beta (1 - eta(rho+lambda)) where plain SGD has beta, noise that acts over two
 //!   steps, and a lower limit of stability: eta(rho+lambda) < 2(1+beta)/(1+2 beta).
 
-use super::discrete::DiscreteMode;
+use super::discrete::{DiscreteMode, DiscreteRegime};
 use super::double_double::DoubleDouble;
-use super::parameters::{SgdParameters, require, require_finite};
-use super::recursion::{DiscreteRegime, Recursion};
+use super::parameters::{SgdParameters, require, require_finite, require_finite_mean};
+use super::recursion::Recursion;
 use crate::error::Result;
 
 /// libtorch's options of SGD beyond learning rate, momentum and weight decay.
@@ -103,7 +103,7 @@ impl LibtorchMode {
     /// Mean (position, velocity) after `steps` steps of a fresh optimizer that starts at `position`.
     ///
     /// # Errors
-    /// [`Error::InvalidValue`](crate::Error::InvalidValue) unless the position is finite.
+    /// [`Error::InvalidValue`](crate::Error::InvalidValue) unless the position, and the mean, are finite.
     pub fn mean_from_rest(&self, position: f64, steps: u64) -> Result<[f64; 2]> {
         require_finite("position", position)?;
         let Some(more) = steps.checked_sub(1) else {
@@ -113,7 +113,7 @@ impl LibtorchMode {
         let first_position = DoubleDouble::from(position) + first_step;
         let map = self.recursion.after(more).map;
         let [x, s] = map.map(|row| (row[0] * first_position + row[1] * first_step).to_f64());
-        Ok([x, s / self.learning_rate])
+        require_finite_mean([x, s / self.learning_rate])
     }
 }
 

@@ -9,6 +9,7 @@
 
 use nalgebra::DMatrix;
 
+use super::matrix::{conjugate, require_square, require_symmetric, symmetrize};
 use crate::error::{Error, Result};
 
 /// Enough for rates 2^100 apart, which `f64` cannot hold in one matrix anyway.
@@ -63,11 +64,12 @@ impl Transition {
 ///
 /// # Errors
 /// [`Error::ShapeMismatch`] unless both are square and of one size; [`Error::InvalidValue`] for entries that are not
-/// finite and for a drift that is not stable.
+/// finite, a diffusion that is not symmetric and a drift that is not stable.
 pub fn solve(drift: &DMatrix<f64>, diffusion: &DMatrix<f64>) -> Result<DMatrix<f64>> {
     let n = drift.nrows();
     require_square("drift", drift, n)?;
     require_square("diffusion", diffusion, n)?;
+    require_symmetric("diffusion", diffusion)?;
     require_stable(drift)?;
     let mut transition = Transition::short(drift, diffusion, 0.125 / largest_row_sum(drift));
     for _ in 0..MOST_DOUBLINGS {
@@ -81,33 +83,6 @@ pub fn solve(drift: &DMatrix<f64>, diffusion: &DMatrix<f64>) -> Result<DMatrix<f
         }
     }
     Err(unstable(drift))
-}
-
-/// m x m^T.
-pub(crate) fn conjugate(m: &DMatrix<f64>, x: &DMatrix<f64>) -> DMatrix<f64> {
-    m * x * m.transpose()
-}
-
-/// Removes what rounding left of asymmetry.
-pub(crate) fn symmetrize(m: &mut DMatrix<f64>) {
-    let transposed = m.transpose();
-    *m += transposed;
-    *m *= 0.5;
-}
-
-/// [`Error::ShapeMismatch`] unless n x n, [`Error::InvalidValue`] unless finite.
-pub(crate) fn require_square(name: &'static str, m: &DMatrix<f64>, n: usize) -> Result<()> {
-    if m.shape() != (n, n) || n == 0 {
-        return Err(Error::ShapeMismatch {
-            name,
-            found: format!("{} x {}", m.nrows(), m.ncols()),
-            expected: format!("{} x {}", n.max(1), n.max(1)),
-        });
-    }
-    match m.iter().find(|entry| !entry.is_finite()) {
-        Some(&value) => Err(Error::InvalidValue { name, value, requirement: "finite in every entry" }),
-        None => Ok(()),
-    }
 }
 
 /// [`Error::InvalidValue`] unless every eigenvalue has a positive real part.
@@ -170,6 +145,7 @@ mod tests {
             assert!(matches!(solve(&drift, &diffusion), Err(Error::InvalidValue { .. })), "{drift}");
         }
         assert!(solve(&DMatrix::zeros(2, 3), &diffusion).is_err());
+        assert!(solve(&diffusion, &DMatrix::from_row_slice(2, 2, &[1.0, 0.5, 0.0, 1.0])).is_err());
         assert!(solve(&DMatrix::from_element(2, 2, f64::NAN), &diffusion).is_err());
     }
 

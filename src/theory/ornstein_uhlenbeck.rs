@@ -8,12 +8,10 @@ use nalgebra::{DMatrix, DVector, SymmetricEigen};
 use rand::Rng;
 use rand_distr::{Distribution, StandardNormal};
 
-use super::lyapunov::{Transition, conjugate, require_square, solve, symmetrize};
+use super::lyapunov::{Transition, solve};
+use super::matrix::{ROUNDING, conjugate, require_square, require_symmetric, require_vector, symmetrize};
 use super::parameters::{require, require_not_negative, require_positive};
-use crate::error::{Error, Result};
-
-/// Asymmetry, and negative eigenvalues, of a matrix that must have none, are rounding below this times its size.
-const ROUNDING: f64 = 1e-12;
+use crate::error::Result;
 
 /// A stable Ornstein-Uhlenbeck process.
 #[derive(Debug, Clone, PartialEq)]
@@ -168,8 +166,7 @@ fn semidefinite_factor(m: &DMatrix<f64>) -> DMatrix<f64> {
 /// The matrix made exactly symmetric, or an error if it is not symmetric and semi-definite to rounding.
 fn semidefinite(name: &'static str, mut m: DMatrix<f64>, n: usize) -> Result<DMatrix<f64>> {
     require_square(name, &m, n)?;
-    let asymmetry = (&m - m.transpose()).amax();
-    require(name, asymmetry, asymmetry <= ROUNDING * m.amax(), "symmetric (the value is its largest asymmetry)")?;
+    require_symmetric(name, &m)?;
     symmetrize(&mut m);
     let eigenvalues = SymmetricEigen::new(m.clone()).eigenvalues;
     let smallest = eigenvalues.min();
@@ -178,23 +175,13 @@ fn semidefinite(name: &'static str, mut m: DMatrix<f64>, n: usize) -> Result<DMa
     Ok(m)
 }
 
-/// [`Error::ShapeMismatch`] unless of length n, [`Error::InvalidValue`] unless finite.
-pub(crate) fn require_vector(name: &'static str, vector: &DVector<f64>, n: usize) -> Result<()> {
-    if vector.len() != n {
-        return Err(Error::ShapeMismatch { name, found: format!("[{}]", vector.len()), expected: format!("[{n}]") });
-    }
-    match vector.iter().find(|entry| !entry.is_finite()) {
-        Some(&value) => Err(Error::InvalidValue { name, value, requirement: "finite in every entry" }),
-        None => Ok(()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use rand::SeedableRng;
     use rand_chacha::ChaCha8Rng;
 
     use super::*;
+    use crate::error::Error;
 
     fn oscillator() -> OrnsteinUhlenbeck {
         let drift = DMatrix::from_row_slice(2, 2, &[0.0, -1.0, 2.0, 0.5]);

@@ -1,10 +1,11 @@
 //! One mode in continuous time: the damped harmonic oscillator `x'' + 2 gamma x' + omega^2 x = 0` (appendix F.2).
 //!
 //! Everything is computed from one matrix exponential in 32-digit arithmetic, so that the three regimes need no cases,
-//! the critical point is no special place, and neither 10^9 steps nor a damping ratio of 10^8 costs digits.
+//! the critical point is no special place, and neither 10^9 steps nor a damping ratio of 10^8 costs digits. Beyond 10^24
+//! radians or decay times an oscillator is taken to have come to rest.
 
 use super::double_double::DoubleDouble;
-use super::parameters::{require_finite, require_not_negative, require_positive};
+use super::parameters::{require_finite, require_finite_mean, require_not_negative, require_positive};
 use super::propagator::Propagator;
 use crate::error::Result;
 
@@ -60,8 +61,8 @@ impl DampedOscillator {
 
     /// Whether it swings or creeps.
     pub fn regime(&self) -> Regime {
-        let excess = self.discriminant();
-        if excess.abs() <= 8.0 * f64::EPSILON * self.squared_frequency.to_f64() {
+        let excess = self.relative_discriminant();
+        if excess.abs() <= 8.0 * f64::EPSILON {
             Regime::Critical
         } else if excess > 0.0 {
             Regime::Overdamped
@@ -73,7 +74,7 @@ impl DampedOscillator {
     /// alpha = sqrt|gamma^2 - omega^2|, per time. Under-damped it is the angular frequency at which a free oscillation
     /// rings; over-damped the two decay rates are gamma + alpha and gamma - alpha.
     pub fn alpha(&self) -> f64 {
-        self.discriminant().abs().sqrt()
+        self.decay_rate() * self.relative_discriminant().abs().sqrt()
     }
 
     /// The angular frequency of a free oscillation, radians per time: alpha if under-damped, else none.
@@ -84,16 +85,19 @@ impl DampedOscillator {
     /// Where the spectrum of the position peaks, radians per time: sqrt(omega^2 - 2 gamma^2); none if that is not
     /// positive (then the spectrum falls from frequency zero on).
     pub fn position_peak_frequency(&self) -> Option<f64> {
-        let squared = (self.squared_frequency - self.decay_rate * self.decay_rate.scale(2.0)).to_f64();
-        (squared > 0.0).then(|| squared.sqrt())
+        let share = self.decay_rate / self.squared_frequency * self.decay_rate;
+        let squared = (DoubleDouble::ONE - share.scale(2.0)).to_f64();
+        (squared > 0.0).then(|| self.natural_frequency() * squared.sqrt())
     }
 
     /// The decay rates of the two exponentials, slow then fast, per time: gamma -+ alpha, both gamma unless
     /// over-damped. The slow one is omega^2 / (gamma + alpha), without subtraction.
     pub fn decay_rates(&self) -> [f64; 2] {
-        let fast = self.decay_rate() + self.discriminant().max(0.0).sqrt();
         match self.regime() {
-            Regime::Overdamped => [self.squared_frequency.to_f64() / fast, fast],
+            Regime::Overdamped => {
+                let fast = self.decay_rate() + self.alpha();
+                [self.squared_frequency.to_f64() / fast, fast]
+            }
             _ => [self.decay_rate(); 2],
         }
     }
@@ -110,7 +114,7 @@ impl DampedOscillator {
     pub fn trajectory(&self, position: f64, velocity: f64, elapsed_time: f64) -> Result<[f64; 2]> {
         require_finite("position", position)?;
         require_finite("velocity", velocity)?;
-        Ok(self.trajectory_after(position, velocity, time(elapsed_time)?))
+        require_finite_mean(self.trajectory_after(position, velocity, time(elapsed_time)?))
     }
 
     /// C(t) = e^{-gamma t} (cosh(alpha t) - (gamma / alpha) sinh(alpha t)), the stationary autocorrelation of the
@@ -157,9 +161,9 @@ impl DampedOscillator {
         [[scaled(position), scaled(mixed)], [scaled(mixed), scaled(velocity)]]
     }
 
-    /// gamma^2 - omega^2.
-    fn discriminant(&self) -> f64 {
-        (self.decay_rate * self.decay_rate - self.squared_frequency).to_f64()
+    /// 1 - omega^2 / gamma^2, without a square that could overflow.
+    fn relative_discriminant(&self) -> f64 {
+        (DoubleDouble::ONE - self.squared_frequency / self.decay_rate / self.decay_rate).to_f64()
     }
 }
 

@@ -70,6 +70,14 @@ pub(crate) fn require_finite(name: &'static str, value: f64) -> Result<()> {
     require(name, value, value.is_finite(), "finite")
 }
 
+/// The (position, velocity), unless a start near the end of the range of `f64` made it overflow.
+pub(crate) fn require_finite_mean(mean: [f64; 2]) -> Result<[f64; 2]> {
+    for value in mean {
+        require("mean", value, value.is_finite(), "finite: the start is too far away or too fast")?;
+    }
+    Ok(mean)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -6,9 +6,9 @@
 
 use nalgebra::{DMatrix, DVector};
 
-use super::lyapunov::require_square;
-use super::ornstein_uhlenbeck::{OrnsteinUhlenbeck, require_vector};
-use super::parameters::{SgdParameters, require, require_not_negative, require_positive};
+use super::matrix::{require_square, require_symmetric, require_vector};
+use super::ornstein_uhlenbeck::OrnsteinUhlenbeck;
+use super::parameters::{SgdParameters, require_not_negative, require_positive};
 use crate::error::Result;
 
 /// The process in 2n dimensions, for a Hessian H, a covariance Sigma of one example's gradient, and a minimum mu (of loss
@@ -29,13 +29,7 @@ pub fn process(
     require_square("hessian", hessian, n)?;
     require_square("noise_covariance", noise_covariance, n)?;
     require_vector("minimum", minimum, n)?;
-    let asymmetry = (hessian - hessian.transpose()).amax();
-    require(
-        "hessian",
-        asymmetry,
-        asymmetry <= 1e-12 * hessian.amax(),
-        "symmetric (the value is its largest asymmetry)",
-    )?;
+    require_symmetric("hessian", hessian)?;
     let SgdParameters { learning_rate, momentum, weight_decay, batch_size, .. } = *parameters;
     let inverse_mass = 2.0 / (learning_rate * (1.0 + momentum));
     let friction = inverse_mass * (1.0 - momentum);

@@ -8,11 +8,12 @@ use serde_json::{Map, Value};
 
 use super::discrete::DiscreteMode;
 use super::langevin::LangevinMode;
+use super::matrix::require_finite_entries;
 use super::parameters::SgdParameters;
 use crate::error::{Error, Result};
 
 /// What to predict.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct PredictionInput {
     /// eta.
     pub learning_rate: f64,
@@ -29,10 +30,8 @@ pub struct PredictionInput {
     /// rho of each mode.
     pub eigenvalues: Vec<f64>,
     /// Position of each mode at step 0, from the minimum; 0 if not given.
-    #[serde(default)]
     pub initial_positions: Option<Vec<f64>>,
     /// Velocity of each mode at step 0; 0 if not given.
-    #[serde(default)]
     pub initial_velocities: Option<Vec<f64>>,
 }
 
@@ -201,9 +200,12 @@ pub fn predict(input: &PredictionInput) -> Result<Prediction> {
     let mut modes = Vec::with_capacity(input.eigenvalues.len());
     for (index, &eigenvalue) in input.eigenvalues.iter().enumerate() {
         let mode = predict_mode(&parameters, eigenvalue, [positions[index], velocities[index]], &input.steps);
-        modes.push(mode.map_err(|error| Error::InvalidInput {
-            field: format!("eigenvalues[{index}] = {eigenvalue}"),
-            reason: error.to_string(),
+        modes.push(mode.map_err(|error| match error {
+            Error::InvalidValue { name: "mean", .. } => {
+                let field = format!("initial_positions[{index}] or initial_velocities[{index}]");
+                Error::InvalidInput { field, reason: error.to_string() }
+            }
+            _ => Error::InvalidInput { field: format!("eigenvalues[{index}]"), reason: error.to_string() },
         })?);
     }
     let totals = Totals {
@@ -232,9 +234,7 @@ fn initial(name: &'static str, values: Option<&[f64]>, modes: usize) -> Result<V
             expected: format!("[{modes}], one for each of `eigenvalues`"),
         });
     }
-    if let Some(&value) = values.iter().find(|value| !value.is_finite()) {
-        return Err(Error::InvalidValue { name, value, requirement: "finite" });
-    }
+    require_finite_entries(name, values.iter())?;
     Ok(values.to_vec())
 }
 

@@ -44,10 +44,10 @@ impl Propagator {
         squared_frequency: DoubleDouble,
         elapsed: DoubleDouble,
     ) -> Propagator {
-        let span = elapsed.to_f64() * (2.0 * decay_rate.to_f64()).max(squared_frequency.to_f64().sqrt());
-        if span == 0.0 {
-            return IDENTITY.drifting(elapsed);
+        if elapsed == DoubleDouble::ZERO {
+            return IDENTITY;
         }
+        let span = elapsed.to_f64() * (2.0 * decay_rate.to_f64()).max(squared_frequency.to_f64().sqrt());
         if span > LONGEST_SPAN {
             return Propagator { map: IDENTITY.deviation, deviation: IDENTITY.map };
         }
@@ -99,13 +99,6 @@ impl Propagator {
     fn with_velocity_unit(self, unit: DoubleDouble) -> Propagator {
         let convert = |m: Matrix| [[m[0][0], m[0][1] * unit], [m[1][0] / unit, m[1][1]]];
         Propagator { map: convert(self.map), deviation: convert(self.deviation) }
-    }
-
-    /// What is left of the oscillator when neither spring nor friction acts within the time: position drifts.
-    fn drifting(mut self, elapsed: DoubleDouble) -> Propagator {
-        self.map[0][1] = elapsed;
-        self.deviation[0][1] = -elapsed;
-        self
     }
 }
 

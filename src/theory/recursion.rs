@@ -69,7 +69,7 @@ impl Recursion {
 
     /// Of (x, s / learning_rate).
     pub(crate) fn stationary_covariance(&self, learning_rate: f64) -> [[f64; 2]; 2] {
-        let mixed = self.position_variance * self.first_decorrelation.to_f64() / learning_rate;
+        let mixed = self.position_variance * (self.first_decorrelation.to_f64() / learning_rate);
         [[self.position_variance, mixed], [mixed, 2.0 * mixed / learning_rate]]
     }
 

@@ -10,9 +10,8 @@ use rand_distr::{Distribution, StandardNormal};
 
 use super::discrete::DiscreteMode;
 use super::libtorch::UpdateRule;
-use super::lyapunov::symmetrize;
-use super::ornstein_uhlenbeck::require_vector;
-use super::parameters::{SgdParameters, require, require_finite};
+use super::matrix::{require_finite_entries, require_vector, symmetrize};
+use super::parameters::{SgdParameters, require, require_not_negative};
 use crate::error::{Error, Result};
 
 /// A point, and libtorch's momentum buffer behind it.
@@ -75,15 +74,13 @@ impl QuadraticSampler {
     ) -> Result<QuadraticSampler> {
         rule.validate(parameters)?;
         for &eigenvalue in eigenvalues {
-            super::parameters::require_not_negative("eigenvalue", eigenvalue)?;
+            require_not_negative("eigenvalue", eigenvalue)?;
         }
         if start.len() != eigenvalues.len() {
             let (found, expected) = (format!("[{}]", start.len()), format!("[{}]", eigenvalues.len()));
             return Err(Error::ShapeMismatch { name: "start", found, expected });
         }
-        for &position in start {
-            require_finite("start", position)?;
-        }
+        require_finite_entries("start", start.iter())?;
         let state = SgdState::new(start.to_vec());
         Ok(QuadraticSampler { parameters: *parameters, rule, eigenvalues: eigenvalues.to_vec(), state })
     }
@@ -181,9 +178,7 @@ impl RegressionSampler {
         let examples = features.nrows();
         require_vector("targets", &targets, examples)?;
         require_vector("start", start, features.ncols())?;
-        for &value in features.iter() {
-            require_finite("features", value)?;
-        }
+        require_finite_entries("features", features.iter())?;
         let size = parameters.batch_size;
         let fits = size.fract() == 0.0 && size <= examples as f64;
         require("batch_size", size, fits, "a whole number, at most the number of examples")?;
