@@ -98,7 +98,7 @@ impl FokkerPlanck {
         Ok(self.force(point)? * self.stationary_density(point)?)
     }
 
-    /// F(p) = E[Psi] - H(p) / kappa (eq. 34) of the Gaussian p = N(mean, covariance), H in nats. +infinity if the
+    /// `F(p) = E[Psi] - H(p) / kappa` (eq. 34) of the Gaussian p = N(mean, covariance), H in nats. +infinity if the
     /// covariance is singular.
     pub fn free_energy(&self, mean: &DVector<f64>, covariance: &DMatrix<f64>) -> Result<f64> {
         Ok((self.kullback_leibler(mean, covariance)? - self.log_partition()) / self.process.kappa())

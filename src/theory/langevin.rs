@@ -145,8 +145,8 @@ pub fn noise_trace(parameters: &SgdParameters, local_displacement: f64) -> Resul
     Ok(local_displacement / speed_factor(parameters))
 }
 
-/// Equipartition (appendix G.3): E[K] = eta sigma^2 tr(H) / (4 S (1 - beta)), which is also the excess loss
-/// E[L_lambda] - lambda/2 ||mu||^2. K = m ||v||^2 / 2 with mass m = eta (1 + beta) / 2.
+/// Equipartition (appendix G.3): `E[K] = eta sigma^2 tr(H) / (4 S (1 - beta))`, which is also the excess loss
+/// `E[L_lambda] - lambda/2 ||mu||^2`. K = m ||v||^2 / 2 with mass m = eta (1 + beta) / 2.
 ///
 /// # Errors
 /// [`Error::InvalidValue`](crate::Error::InvalidValue) for parameters out of range or a negative trace.

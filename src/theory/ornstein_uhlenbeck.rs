@@ -27,7 +27,7 @@ impl OrnsteinUhlenbeck {
     /// From A, D, kappa and mu.
     ///
     /// # Errors
-    /// [`Error::ShapeMismatch`] for sizes that do not fit; [`Error::InvalidValue`] for entries that are not finite, a
+    /// [`Error::ShapeMismatch`](crate::Error::ShapeMismatch) for sizes that do not fit; [`Error::InvalidValue`](crate::Error::InvalidValue) for entries that are not finite, a
     /// drift with an eigenvalue of non-positive real part, a diffusion that is not symmetric or not positive
     /// semi-definite, and kappa <= 0.
     pub fn new(drift: DMatrix<f64>, diffusion: DMatrix<f64>, kappa: f64, mean: DVector<f64>) -> Result<Self> {
@@ -73,7 +73,7 @@ impl OrnsteinUhlenbeck {
     /// e^{-At}.
     ///
     /// # Errors
-    /// [`Error::InvalidValue`] for a time that is negative or not finite, here and below.
+    /// [`Error::InvalidValue`](crate::Error::InvalidValue) for a time that is negative or not finite, here and below.
     pub fn decay(&self, elapsed_time: f64) -> Result<DMatrix<f64>> {
         Ok(self.transition(elapsed_time)?.decay)
     }
