@@ -116,6 +116,15 @@ fn bad_input_is_one_line_with_the_field_and_the_path() {
 }
 
 #[test]
+fn steps_may_be_written_with_an_exponent() {
+    let text = input().to_string().replace("10000000", "1e7");
+    let output = predict(&text, &["--input", "-", "--json"]);
+    assert!(output.status.success());
+    let prediction: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(prediction["steps"], json!([0, 1, 10_000_000]));
+}
+
+#[test]
 fn a_field_that_means_nothing_is_told() {
     let mut input = input();
     input["initial_position"] = json!([1.0]);

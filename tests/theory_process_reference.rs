@@ -1,4 +1,5 @@
-//! The general Ornstein-Uhlenbeck process against independent dense linear algebra, `tests/data/ornstein_uhlenbeck.json`.
+//! The general Ornstein-Uhlenbeck process against independent dense linear algebra,
+//! `tests/data/ornstein_uhlenbeck.json`.
 
 use nalgebra::{DMatrix, DVector};
 use perrin::theory::fokker_planck::{FokkerPlanck, skew_of_symmetric_drift};

@@ -1,6 +1,7 @@
-//! The theory against values computed independently: `tests/data/sgd_modes.json` and `ornstein_uhlenbeck.json` (80-digit
-//! and dense linear algebra), and `sgd_modes_extreme.json` (200-digit arithmetic, `generate_sgd_modes_extreme.py`):
-//! eigenvalues from 1e-12 to the edge of stability, no momentum, nearly no damping, up to 10^9 steps.
+//! The theory against values computed independently: `tests/data/sgd_modes.json` and `ornstein_uhlenbeck.json`
+//! (80-digit and dense linear algebra), and `sgd_modes_extreme.json` (200-digit arithmetic,
+//! `generate_sgd_modes_extreme.py`): eigenvalues from 1e-12 to the edge of stability, no momentum, nearly no damping,
+//! up to 10^9 steps.
 
 use perrin::theory::langevin::LangevinMode;
 use perrin::theory::parameters::SgdParameters;
@@ -9,8 +10,8 @@ use serde_json::Value;
 
 /// Relative to each value for displacements, variances and ratios; to the largest of the list otherwise.
 const ONE_MODE: f64 = 1e-9;
-/// A little above what is seen (4e-16; at the extremes 2e-13, where momentum is 1 - 1e-6 and two eigenvalues of the step
-/// meet): a change that loses digits should be noticed long before the bar above.
+/// A little above what is seen (4e-16; at the extremes 2e-13, where momentum is 1 - 1e-6 and two eigenvalues of the
+/// step meet): a change that loses digits should be noticed long before the bar above.
 const REFERENCE_SEEN: f64 = 2e-15;
 const EXTREMES_SEEN: f64 = 1e-12;
 

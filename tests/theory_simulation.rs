@@ -1,7 +1,7 @@
 //! SGD itself, 256 chains of it, against the theory. Seeded; every bound is in standard errors of the simulation.
 //!
-//! A mean of squares of n independent Gaussians has a relative standard error of sqrt(2/n). Each check allows four; with
-//! some 60 checks, one in 250 seeds would fail by chance. The seeds here do not.
+//! A mean of squares of n independent Gaussians has a relative standard error of sqrt(2/n). Each check allows four;
+//! with some 60 checks, one in 250 seeds would fail by chance. The seeds here do not.
 
 use nalgebra::{DMatrix, DVector};
 use perrin::theory::discrete::DiscreteMode;
@@ -60,8 +60,8 @@ fn displacements_are_the_exact_ones_and_langevins_where_the_step_is_small() {
         for (samples, lag) in displacements.iter().zip(lags) {
             let from_exact = deviation(samples, exact.mean_squared_displacement(lag));
             assert!(from_exact.abs() < STANDARD_ERRORS, "rho {eigenvalue}, lag {lag}: {from_exact}");
-            // Within ten steps the continuous velocity has turned; later what differs is of order eta rho / (2 (1 + beta)),
-            // at most 1.3%.
+            // Within ten steps the continuous velocity has turned; later what differs is of order eta rho / (2 (1 +
+            // beta)), at most 1.3%.
             if lag >= 100 {
                 let from_langevin = deviation(samples, langevin.mean_squared_displacement(lag));
                 assert!(from_langevin.abs() < STANDARD_ERRORS + 0.6, "rho {eigenvalue}, lag {lag}: {from_langevin}");

@@ -1,9 +1,14 @@
 //! SGD exactly, step by step, on a quadratic loss. Beyond the paper: nothing is approximated.
 //!
 //! Along one eigenvector, with x the position from the minimum `mu` and `v_k = (x_k - x_{k-1}) / eta`,
-//! `v' = beta v - (rho + lambda) x + noise`, `x' = x + eta v'`, the noise of variance `sigma^2 rho / S`. That is a linear
-//! recursion, so mean, covariance and displacement are exact at any learning rate below the limit of stability, where
-//! the Langevin values are off by factors. Lags are in steps. libtorch's variants are in [`libtorch`](super::libtorch).
+//!
+//! ```text
+//! v' = beta v - (rho + lambda) x + noise,   x' = x + eta v',   Var noise = sigma^2 rho / S
+//! ```
+//!
+//! That is a linear recursion, so mean, covariance and displacement are exact at any learning rate below the limit of
+//! stability, where the Langevin values are off by factors. Lags are in steps. libtorch's variants are in
+//! [`libtorch`](super::libtorch).
 
 use super::displacement::Autocorrelation;
 use super::double_double::DoubleDouble;
@@ -142,7 +147,7 @@ impl DiscreteMode {
     }
 }
 
-/// The largest stable learning rate, 2 (1 + beta) / (rho + lambda), for the largest eigenvalue rho. Stability needs less.
+/// The limit of stability, 2 (1 + beta) / (rho + lambda) for the largest eigenvalue rho: a learning rate must be below.
 ///
 /// # Errors
 /// [`Error::InvalidValue`](crate::Error::InvalidValue) for parameters out of range, rho < 0 or rho + lambda <= 0.
@@ -220,7 +225,9 @@ mod tests {
         }
 
         #[test]
-        fn tends_to_langevin_at_first_order(gamma in 0.1..3.0f64, squared_frequency in 0.1..10.0f64, ticks in 10u64..100) {
+        fn tends_to_langevin_at_first_order(
+            gamma in 0.1..3.0f64, squared_frequency in 0.1..10.0f64, ticks in 10u64..100,
+        ) {
             // The oscillator and the time are held; momentum and eigenvalue follow from the learning rate.
             let difference = |learning_rate: f64, steps: u64| {
                 let momentum = (1.0 - gamma * learning_rate) / (1.0 + gamma * learning_rate);

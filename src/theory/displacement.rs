@@ -3,8 +3,8 @@
 //! Three curves, each in O(modes * steps):
 //! - [`exact_curve`]: SGD itself, in discrete time. Use it unless the paper's numbers are what is wanted.
 //! - [`langevin_curve`]: the Langevin process in its stationary state, 2 sum [Var - Cov(eta t)].
-//! - [`equation_13_curve`]: the paper's double sum over velocity correlations. The sum stands for a double integral, and
-//!   its error grows linearly in t: near the plateau of the true curve it is wrong by any factor.
+//! - [`equation_13_curve`]: the paper's double sum over velocity correlations. The sum stands for a double integral,
+//!   and its error grows linearly in t: near the plateau of the true curve it is wrong by any factor.
 //!
 //! Lags are in steps; `curve[t]` belongs to lag t and `curve[0]` is 0.
 
@@ -44,7 +44,8 @@ pub fn exact_curve(parameters: &SgdParameters, spectrum: &Spectrum, last_step: u
     Ok(stationary_curve(&weighted(spectrum, mode)?, last_step))
 }
 
-/// E||Delta_t||^2 of the Langevin process in its stationary state, for t = 0, 1, ..., `last_step`; to the same accuracy.
+/// E||Delta_t||^2 of the Langevin process in its stationary state, for t = 0, 1, ..., `last_step`; to the same
+/// accuracy.
 ///
 /// # Errors
 /// [`Error::InvalidValue`](crate::Error::InvalidValue) for parameters out of range.
@@ -54,8 +55,11 @@ pub fn langevin_curve(parameters: &SgdParameters, spectrum: &Spectrum, last_step
     Ok(stationary_curve(&weighted(spectrum, mode)?, last_step))
 }
 
-/// Eq. 13, its argument put right (C_l at the time eta k, where the appendix prints C_l(k)):
-/// eta^2 sigma^2/(S(1-beta^2)) [tr(H) t + 2 t sum_{k=1}^t (1 - k/t) sum_l rho_l C_l(eta k)], t = 0, 1, ..., `last_step`.
+/// Eq. 13, its argument put right (C_l at the time eta k, where the appendix prints C_l(k)), t = 0, ..., `last_step`:
+///
+/// ```text
+/// eta^2 sigma^2 / (S (1 - beta^2)) [tr(H) t + 2 t sum_{k=1}^t (1 - k/t) sum_l rho_l C_l(eta k)]
+/// ```
 ///
 /// Kept as the paper has it, for comparison. It is good while t is short beside the relaxation times of the modes that
 /// matter; later it exceeds the true curve by an amount that grows linearly.

@@ -1,7 +1,7 @@
 //! Which hyperparameters leave a limiting quantity the same: triples of learning rate, momentum and batch size.
 //!
-//! By the Langevin theory each quantity is a factor of (eta, beta, S) times one of (sigma^2, H, lambda) that they do not
-//! enter; equal factors are equal quantities. In exact discrete time the three are larger by the factor
+//! By the Langevin theory each quantity is a factor of (eta, beta, S) times one of (sigma^2, H, lambda) that they do
+//! not enter; equal factors are equal quantities. In exact discrete time the three are larger by the factor
 //! `1 / (1 - eta (rho+lambda) / (2(1+beta)))`: compare with [`discrete`](super::discrete) where that matters.
 
 use super::parameters::{SgdParameters, require};
@@ -27,7 +27,8 @@ pub fn factor(quantity: Quantity, parameters: &SgdParameters) -> Result<f64> {
     Ok(factor_without_batch(quantity, parameters) / parameters.batch_size)
 }
 
-/// The batch size at which `candidate` (its own batch size is not used) has the quantity as `reference` has it. Not rounded.
+/// The batch size at which `candidate` (its own batch size is not used) has the quantity as `reference` has it. Not
+/// rounded.
 pub fn matching_batch_size(quantity: Quantity, reference: &SgdParameters, candidate: &SgdParameters) -> Result<f64> {
     let wanted = factor(quantity, reference)?;
     candidate.validate()?;
@@ -73,7 +74,8 @@ pub fn matching_momentum(quantity: Quantity, reference: &SgdParameters, candidat
 }
 
 /// Learning rate and batch size at which `momentum` gives both the speed and the position variance of `reference`: the
-/// learning rate in proportion to 1 + beta, `eta / (1 + beta)` being speed over variance. The damping ratio is not kept.
+/// learning rate in proportion to 1 + beta, `eta / (1 + beta)` being speed over variance. The damping ratio is not
+/// kept.
 pub fn same_speed_and_variance(reference: &SgdParameters, momentum: f64) -> Result<SgdParameters> {
     reference.validate()?;
     let learning_rate = reference.learning_rate * (1.0 + momentum) / (1.0 + reference.momentum);

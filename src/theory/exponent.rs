@@ -3,8 +3,8 @@
 use super::parameters::{require, require_positive};
 use crate::error::{Error, Result};
 
-/// The slope of the least-squares line through `(ln t, ln curve[t])`, t = `first`, `first + every`, ..., up to `last`: how the
-/// paper reads exponents off a run logged every so many steps. `curve[t]` is the value at lag t, as in
+/// The slope of the least-squares line through `(ln t, ln curve[t])`, t = `first`, `first + every`, ..., up to `last`:
+/// how the paper reads exponents off a run logged every so many steps. `curve[t]` is the value at lag t, as in
 /// [`displacement`](super::displacement).
 ///
 /// c = 1 is ordinary diffusion; c < 1 needs an under-damped mode. A curve is no power law, so c depends on the window.

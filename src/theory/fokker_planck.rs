@@ -1,8 +1,8 @@
 //! What drives an Ornstein-Uhlenbeck process: modified loss and probability current (section 6; appendices D and E).
 //!
-//! `A = (D + Q) U` with Q skew and U positive definite. The stationary density is exp(-kappa Psi) with the modified loss
-//! `Psi(x) = (x - mu)^T U (x - mu) / 2`; what is left of the force, `j(x) = -Q U (x - mu)`, carries a current along its level
-//! sets. Detailed balance holds if Q = 0.
+//! `A = (D + Q) U` with Q skew and U positive definite. The stationary density is exp(-kappa Psi) with the modified
+//! loss `Psi(x) = (x - mu)^T U (x - mu) / 2`; what is left of the force, `j(x) = -Q U (x - mu)`, carries a current
+//! along its level sets. Detailed balance holds if Q = 0.
 
 use nalgebra::linalg::Cholesky;
 use nalgebra::{DMatrix, DVector, Dyn, SymmetricEigen};
@@ -262,7 +262,8 @@ mod tests {
             let point = DVector::from_column_slice(&numbers[18..]);
             let (force, gradient) = (theory.force(&point).unwrap(), theory.modified_loss_gradient(&point).unwrap());
             prop_assert!(force.dot(&gradient).abs() <= 1e-13 * force.norm() * gradient.norm() + 1e-300);
-            prop_assert!(theory.force_divergence().abs() < 1e-12 * (theory.skew().norm() * theory.curvature().norm() + 1.0));
+            let scale = theory.skew().norm() * theory.curvature().norm();
+            prop_assert!(theory.force_divergence().abs() < 1e-12 * (scale + 1.0));
         }
 
         #[test]

@@ -1,13 +1,19 @@
 //! SGD's variants as libtorch has them, exactly: dampening and Nesterov's momentum on a quadratic loss.
 //!
-//! libtorch's step, with gradient g (weight decay included): the buffer is `buf' = beta buf + (1 - dampening) g`, at the very
-//! first step `buf' = g`; the update is `u = buf'`, or with Nesterov `u = g + beta buf'`; `theta' = theta - eta u`. With
-//! beta = 0 the buffer and the dampening are not used. Here as everywhere the velocity is the last step over eta, -u: with
-//! Nesterov that is not the buffer.
+//! libtorch's step, with gradient g (weight decay included):
+//!
+//! ```text
+//! buf' = beta buf + (1 - dampening) g      (at the very first step, buf' = g)
+//! u = buf'      (with Nesterov, u = g + beta buf')
+//! theta' = theta - eta u
+//! ```
+//!
+//! With beta = 0 the buffer and the dampening are not used. Here as everywhere the velocity is the last step over eta,
+//! -u: with Nesterov that is not the buffer.
 //!
 //! - Dampening d moves the parameters as plain SGD at learning rate eta (1 - d) does, after the first step.
-//! - Nesterov's recursion has the contraction beta (1 - eta(rho+lambda)) where plain SGD has beta, noise that acts over two
-//!   steps, and a lower limit of stability: eta(rho+lambda) < 2(1+beta)/(1+2 beta).
+//! - Nesterov's recursion has the contraction beta (1 - eta(rho+lambda)) where plain SGD has beta, noise that acts
+//!   over two steps, and a lower limit of stability: eta(rho+lambda) < 2(1+beta)/(1+2 beta).
 
 use super::discrete::{DiscreteMode, DiscreteRegime};
 use super::double_double::DoubleDouble;
@@ -117,8 +123,9 @@ impl LibtorchMode {
     }
 }
 
-/// x_{k+1} = (1 + c - p) x_k - c x_{k-1} + b_0 n_k + b_1 n_{k-1}, with p = eta (rho+lambda), c = beta (1 - p), b_0 = -eta (1 + beta),
-/// b_1 = eta beta: an ARMA(2, 1) process, whose variance and first autocovariance have closed forms.
+/// x_{k+1} = (1 + c - p) x_k - c x_{k-1} + b_0 n_k + b_1 n_{k-1}, with p = eta (rho+lambda), c = beta (1 - p),
+/// b_0 = -eta (1 + beta), b_1 = eta beta: an ARMA(2, 1) process, whose variance and first autocovariance have closed
+/// forms.
 fn nesterov(parameters: &SgdParameters, pull: DoubleDouble, eigenvalue: f64) -> Result<Recursion> {
     let SgdParameters { learning_rate, momentum, batch_size, noise_scale, .. } = *parameters;
     let (one, beta) = (DoubleDouble::ONE, DoubleDouble::from(momentum));
@@ -244,14 +251,16 @@ mod tests {
     proptest! {
         #[test]
         fn means_are_those_of_libtorchs_steps(
-            momentum in 0.01..0.99f64, rho in 0.0..13.0f64, dampening in 0.0..0.9f64, nesterov: bool, steps in 0u64..200,
+            momentum in 0.01..0.99f64, rho in 0.0..13.0f64, dampening in 0.0..0.9f64, nesterov: bool,
+            steps in 0u64..200,
         ) {
             let parameters = SgdParameters { momentum, ..PARAMETERS };
             let rule = UpdateRule { dampening: if nesterov { 0.0 } else { dampening }, nesterov };
             let mode = LibtorchMode::new(&parameters, rule, rho).unwrap();
             let ours = mode.mean_from_rest(1.7, steps).unwrap();
             let theirs = stepped(&parameters, rule, rho, 1.7, steps);
-            prop_assert!((ours[0] - theirs[0]).abs() < 1e-12 && (ours[1] - theirs[1]).abs() < 1e-10, "{:?} {:?}", ours, theirs);
+            prop_assert!((ours[0] - theirs[0]).abs() < 1e-12, "{:?} {:?}", ours, theirs);
+            prop_assert!((ours[1] - theirs[1]).abs() < 1e-10, "{:?} {:?}", ours, theirs);
         }
 
         #[test]

@@ -1,19 +1,19 @@
 //! Matrix exponential, noise integral and Lyapunov equation `A B + B A^T = 2 D` of a linear process, by doubling.
 //!
-//! `W(t) = int_0^t 2 e^{-As} D e^{-A^T s} ds` obeys `W(2t) = W(t) + e^{-At} W(t) e^{-A^T t}`, and B is its limit. A sum of
-//! positive semi-definite terms loses no digits: W(t) is as accurate for the smallest t, where the textbook form
-//! `B - e^{-At} B e^{-A^T t}` cancels, as for the largest. Against a Schur (Bartels-Stewart) solution: no eigenvalue
-//! iteration that might not converge, no difference between real, complex and defective drifts; against a Kronecker
-//! system: O(n^3) a doubling, not O(n^6). The relative error of B is about 1e-16 times the ratio of the largest to the
-//! smallest relaxation rate, as for any backward stable method.
+//! `W(t) = int_0^t 2 e^{-As} D e^{-A^T s} ds` obeys `W(2t) = W(t) + e^{-At} W(t) e^{-A^T t}`, and B is its limit. A
+//! sum of positive semi-definite terms loses no digits: W(t) is as accurate for the smallest t, where the textbook
+//! form `B - e^{-At} B e^{-A^T t}` cancels, as for the largest. Against a Schur (Bartels-Stewart) solution: no
+//! eigenvalue iteration that might not converge, no difference between real, complex and defective drifts; against a
+//! Kronecker system: O(n^3) a doubling, not O(n^6). The relative error of B is about 1e-16 times the ratio of the
+//! largest to the smallest relaxation rate, as for any backward stable method.
 
 use nalgebra::DMatrix;
 
 use super::matrix::{conjugate, require_square, require_symmetric, symmetrize};
 use crate::error::{Error, Result};
 
-/// Each doubling doubles the rounding of e^{-At}, so that after 53 of them a drift that does not decay could not be told
-/// from one that does. 50 are enough for rates down to 3e-13 of the drift's largest row sum.
+/// Each doubling doubles the rounding of e^{-At}, so that after 53 of them a drift that does not decay could not be
+/// told from one that does. 50 are enough for rates down to 3e-13 of the drift's largest row sum.
 const MOST_DOUBLINGS: u32 = 50;
 
 /// `decay` = e^{-At} and `noise` = W(t).
@@ -34,7 +34,8 @@ impl Transition {
         transition
     }
 
-    /// By Taylor series, for |A| t <= 1/8: 18 terms are more than 16 digits, relative to the first that does not vanish.
+    /// By Taylor series, for |A| t <= 1/8: 18 terms are more than 16 digits, relative to the first that does not
+    /// vanish.
     fn short(drift: &DMatrix<f64>, diffusion: &DMatrix<f64>, elapsed_time: f64) -> Transition {
         const TERMS: usize = 18;
         let n = drift.nrows();

@@ -1,6 +1,6 @@
-//! The Ornstein-Uhlenbeck process `dX = A (mu - X) dt + sqrt(2 D / kappa) dW` with any stable drift and any semi-definite
-//! diffusion (eq. 6; appendix D): means, covariances, and exact sample paths. Its modified loss, currents and
-//! free energy are in [`fokker_planck`](super::fokker_planck).
+//! The Ornstein-Uhlenbeck process `dX = A (mu - X) dt + sqrt(2 D / kappa) dW` with any stable drift and any
+//! semi-definite diffusion (eq. 6; appendix D): means, covariances, and exact sample paths. Its modified loss,
+//! currents and free energy are in [`fokker_planck`](super::fokker_planck).
 //!
 //! Times are in the unit of which A's entries are per. Matrices are n x n, vectors of length n.
 
@@ -27,7 +27,8 @@ impl OrnsteinUhlenbeck {
     /// From A, D, kappa and mu.
     ///
     /// # Errors
-    /// [`Error::ShapeMismatch`](crate::Error::ShapeMismatch) for sizes that do not fit; [`Error::InvalidValue`](crate::Error::InvalidValue) for entries that are not finite, a
+    /// [`Error::ShapeMismatch`](crate::Error::ShapeMismatch) for sizes that do not fit;
+    /// [`Error::InvalidValue`](crate::Error::InvalidValue) for entries that are not finite, a
     /// drift with an eigenvalue of non-positive real part, a diffusion that is not symmetric or not positive
     /// semi-definite, and kappa <= 0.
     pub fn new(drift: DMatrix<f64>, diffusion: DMatrix<f64>, kappa: f64, mean: DVector<f64>) -> Result<Self> {
@@ -141,8 +142,8 @@ impl OrnsteinUhlenbeck {
     }
 }
 
-/// Lower triangular L with L L^T = m, m positive semi-definite. A pivot that is rounding beside the diagonal entry it is
-/// left of belongs to a direction without noise: its column is zero, where a Cholesky factorisation would stop.
+/// Lower triangular L with L L^T = m, m positive semi-definite. A pivot that is rounding beside the diagonal entry it
+/// is left of belongs to a direction without noise: its column is zero, where a Cholesky factorisation would stop.
 fn semidefinite_factor(m: &DMatrix<f64>) -> DMatrix<f64> {
     let n = m.nrows();
     let mut factor = DMatrix::zeros(n, n);

@@ -1,8 +1,8 @@
 //! One mode in continuous time: the damped harmonic oscillator `x'' + 2 gamma x' + omega^2 x = 0` (appendix F.2).
 //!
 //! Everything is computed from one matrix exponential in 32-digit arithmetic, so that the three regimes need no cases,
-//! the critical point is no special place, and neither 10^9 steps nor a damping ratio of 10^8 costs digits. Beyond 10^24
-//! radians or decay times an oscillator is taken to have come to rest.
+//! the critical point is no special place, and neither 10^9 steps nor a damping ratio of 10^8 costs digits. Beyond
+//! 10^24 radians or decay times an oscillator is taken to have come to rest.
 
 use super::double_double::DoubleDouble;
 use super::parameters::{require_finite, require_finite_mean, require_not_negative, require_positive};

@@ -1,7 +1,7 @@
 //! SGD as one Ornstein-Uhlenbeck process of z = (theta, v), all directions at once (eq. 3, 4; appendix F).
 //!
-//! `A = [[0, -I], [2/(eta(1+beta)) (H + lambda I), 2(1-beta)/(eta(1+beta)) I]]`, `D = diag(0, 2(1-beta)/(eta(1+beta)) Sigma)`,
-//! `kappa = S (1 - beta^2)`, mean (mu, 0); time is `learning_rate * step`. For one eigenvector at a time
+//! `A = [[0, -I], [2/(eta(1+beta)) (H + lambda I), 2(1-beta)/(eta(1+beta)) I]]`,
+//! `D = diag(0, 2(1-beta)/(eta(1+beta)) Sigma)`, `kappa = S (1 - beta^2)`, mean (mu, 0); time is `learning_rate * step`. For one eigenvector at a time
 //! [`langevin`](super::langevin) is cheaper and more accurate.
 
 use nalgebra::{DMatrix, DVector};
@@ -11,8 +11,9 @@ use super::ornstein_uhlenbeck::OrnsteinUhlenbeck;
 use super::parameters::{SgdParameters, require_not_negative, require_positive};
 use crate::error::Result;
 
-/// The process in 2n dimensions, for a Hessian H, a covariance Sigma of one example's gradient, and a minimum mu (of loss
-/// and decay together), n x n, n x n and n. Sigma need not be sigma^2 H: `noise_scale` of the parameters is not used.
+/// The process in 2n dimensions, for a Hessian H, a covariance Sigma of one example's gradient, and a minimum mu (of
+/// loss and decay together), n x n, n x n and n. Sigma need not be sigma^2 H: `noise_scale` of the parameters is not
+/// used.
 ///
 /// # Errors
 /// [`Error::ShapeMismatch`](crate::Error::ShapeMismatch) for sizes that do not fit;
@@ -45,8 +46,8 @@ pub fn process(
     OrnsteinUhlenbeck::new(drift, diffusion, batch_size * (1.0 - momentum) * (1.0 + momentum), mean)
 }
 
-/// (Psi_theta, Psi_v), the modified loss along one eigenvector (eq. 8, 10): `x^2 (rho+lambda) / (rho eta (1+beta) sigma^2)` and
-/// `v^2 / (2 rho sigma^2)`, x the position from the minimum. The first is isotropic when lambda ~ 0.
+/// (Psi_theta, Psi_v), the modified loss along one eigenvector (eq. 8, 10): `x^2 (rho+lambda) / (rho eta (1+beta)
+/// sigma^2)` and `v^2 / (2 rho sigma^2)`, x the position from the minimum. The first is isotropic when lambda ~ 0.
 ///
 /// # Errors
 /// [`Error::InvalidValue`](crate::Error::InvalidValue) for parameters out of range, and for rho or sigma^2 that are not
@@ -63,8 +64,8 @@ pub fn modified_loss(parameters: &SgdParameters, eigenvalue: f64, position: f64,
     ])
 }
 
-/// The conservative force j along one eigenvector, (v, -2/(eta(1+beta)) (rho+lambda) x) (eq. 11): the current is j p_ss. It
-/// turns clockwise in the plane of x (right) and v (up).
+/// The conservative force j along one eigenvector, (v, -2/(eta(1+beta)) (rho+lambda) x) (eq. 11): the current is j
+/// p_ss. It turns clockwise in the plane of x (right) and v (up).
 ///
 /// # Errors
 /// [`Error::InvalidValue`](crate::Error::InvalidValue) for parameters out of range or a negative eigenvalue.
@@ -80,8 +81,8 @@ pub fn conservative_force(
     Ok([velocity, -2.0 * (eigenvalue + weight_decay) * position / (learning_rate * (1.0 + momentum))])
 }
 
-/// mu - theta_* along one eigenvector, `-g_* / rho`, from the gradient's component there (section 7). With weight decay, give
-/// the gradient of loss and decay together and rho + lambda.
+/// mu - theta_* along one eigenvector, `-g_* / rho`, from the gradient's component there (section 7). With weight
+/// decay, give the gradient of loss and decay together and rho + lambda.
 ///
 /// # Errors
 /// [`Error::InvalidValue`](crate::Error::InvalidValue) unless the curvature is positive.

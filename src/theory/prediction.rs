@@ -66,13 +66,30 @@ impl PredictionInput {
             weight_decay: number(&fields, "weight_decay")?,
             batch_size: number(&fields, "batch_size")?,
             sigma_squared: number(&fields, "sigma_squared")?,
-            steps: required("steps", list(&fields, "steps")?)?,
+            steps: required("steps", list(&fields, "steps")?)?.into_iter().map(|WholeNumber(steps)| steps).collect(),
             eigenvalues: required("eigenvalues", list(&fields, "eigenvalues")?)?,
             initial_positions: list(&fields, "initial_positions")?,
             initial_velocities: list(&fields, "initial_velocities")?,
         };
         let unknown = fields.into_iter().map(|(name, _)| name).filter(|name| !FIELDS.contains(&name.as_str()));
         Ok((input, unknown.collect()))
+    }
+}
+
+/// A count, which people also write as `1e7`.
+#[derive(Deserialize)]
+#[serde(try_from = "f64")]
+struct WholeNumber(u64);
+
+impl TryFrom<f64> for WholeNumber {
+    type Error = String;
+    fn try_from(value: f64) -> std::result::Result<WholeNumber, String> {
+        // Up to 2^53 every whole number is an f64.
+        if value.fract() == 0.0 && (0.0..=9_007_199_254_740_992.0).contains(&value) {
+            Ok(WholeNumber(value as u64))
+        } else {
+            Err(format!("{value} is not a whole number from 0 to 2^53"))
+        }
     }
 }
 

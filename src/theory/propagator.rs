@@ -1,10 +1,10 @@
 //! The linear map that carries one mode's (position, velocity) over a lapse of time, and its deviation from identity.
 //!
-//! Both theories move a mode by a 2 x 2 matrix: `M^k` in discrete time, `e^{-St}` in continuous time. Displacements need
-//! `I - M^k`, which for a slow mode is far smaller than the rounding of `M^k`. So the two are carried side by side and
-//! doubled together, `M <- M M` and `I - M <- (I - M) + (I - M) M`, in double-double numbers: no entry is ever got by
-//! subtracting nearly equal ones. The same few lines serve over-, critically and under-damped modes, and cannot overflow
-//! for a stable one.
+//! Both theories move a mode by a 2 x 2 matrix: `M^k` in discrete time, `e^{-St}` in continuous time. Displacements
+//! need `I - M^k`, which for a slow mode is far smaller than the rounding of `M^k`. So the two are carried side by
+//! side and doubled together, `M <- M M` and `I - M <- (I - M) + (I - M) M`, in double-double numbers: no entry is
+//! ever got by subtracting nearly equal ones. The same few lines serve over-, critically and under-damped modes, and
+//! cannot overflow for a stable one.
 
 use super::double_double::DoubleDouble;
 
@@ -104,7 +104,7 @@ impl Propagator {
 
 /// e^{-S} by its Taylor series, S = [[0, -1], [stiffness, friction]] with friction and sqrt(stiffness) at most 1/16.
 fn short_time(friction: DoubleDouble, stiffness: DoubleDouble) -> Propagator {
-    // Term n of the series has entries below (1/8)^(n-1) / n! relative to the first that does not vanish: 2^-104 at n = 20.
+    // Term n of the series is below (1/8)^(n-1) / n! of the first that does not vanish: 2^-104 at n = 20.
     const TERMS: u32 = 22;
     let generator = [[DoubleDouble::ZERO, -DoubleDouble::ONE], [stiffness, friction]];
     let mut term = generator;

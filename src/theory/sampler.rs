@@ -50,8 +50,8 @@ impl SgdState {
     }
 }
 
-/// SGD in the eigenbasis of a Hessian, positions from the minimum, with the Gaussian noise of assumption 5: in mode i the
-/// batch gradient is rho_i x_i plus noise of variance sigma^2 rho_i / S.
+/// SGD in the eigenbasis of a Hessian, positions from the minimum, with the Gaussian noise of assumption 5: in mode i
+/// the batch gradient is rho_i x_i plus noise of variance sigma^2 rho_i / S.
 #[derive(Debug, Clone)]
 pub struct QuadraticSampler {
     parameters: SgdParameters,
@@ -140,8 +140,8 @@ impl QuadraticSampler {
 pub enum Batches {
     /// Every batch afresh from all examples: the noise is independent from step to step (assumption 1).
     WithReplacement,
-    /// Epoch by epoch in a new random order: the noise of successive steps is anti-correlated, which lowers the variance
-    /// of modes slower than an epoch. What does not fill a batch at the end of an epoch is left out.
+    /// Epoch by epoch in a new random order: the noise of successive steps is anti-correlated, which lowers the
+    /// variance of modes slower than an epoch. What does not fill a batch at the end of an epoch is left out.
     WithoutReplacement,
 }
 
@@ -228,7 +228,8 @@ impl RegressionSampler {
         self.features.tr_mul(&self.features) / self.features.nrows() as f64
     }
 
-    /// The minimum mu of loss and weight decay together, (H + lambda I) mu = X^T y / N; none if H + lambda I is singular.
+    /// The minimum mu of loss and weight decay together, (H + lambda I) mu = X^T y / N; none if H + lambda I is
+    /// singular.
     pub fn minimum(&self) -> Option<DVector<f64>> {
         let n = self.features.ncols();
         let curvature = self.hessian() + DMatrix::identity(n, n) * self.parameters.weight_decay;

@@ -3,7 +3,8 @@
 use super::parameters::{require_not_negative, require_positive};
 use crate::error::{Error, Result};
 
-/// Eigenvalues with multiplicities. A multiplicity need not be whole: a density's node stands for its share of the bulk.
+/// Eigenvalues with multiplicities. A multiplicity need not be whole: a density's node stands for its share of the
+/// bulk.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Spectrum {
     modes: Vec<SpectrumMode>,
