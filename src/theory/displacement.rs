@@ -80,15 +80,13 @@ pub fn equation_13_curve(parameters: &SgdParameters, spectrum: &Spectrum, last_s
         correlations.push(Autocorrelation { variance, step, first, limit: 0.0 });
     }
     let correlation = accumulate(&correlations, last_step, |_, last| last);
-    // 2 sum_{k<=t} (t - k) g_k is the running sum of the running sum of g: no two large sums are subtracted.
-    let (mut single, mut double) = (DoubleDouble::ZERO, DoubleDouble::ZERO);
+    // sum_{k<=t} (t - k) g_k is the running sum of the running sum of g: no two large sums are subtracted.
+    let (mut sum, mut sum_of_sums) = (DoubleDouble::ZERO, DoubleDouble::ZERO);
     let mut curve = Vec::with_capacity(correlation.len());
     for (t, correlation) in correlation.into_iter().enumerate() {
-        double = double + single;
-        if t > 0 {
-            single = single + correlation.into();
-        }
-        curve.push((double.scale(2.0) + DoubleDouble::product(speed, t as f64)).to_f64());
+        sum_of_sums = sum_of_sums + sum;
+        sum = sum + correlation.into();
+        curve.push((sum_of_sums.scale(2.0) + DoubleDouble::product(speed, t as f64)).to_f64());
     }
     Ok(curve)
 }

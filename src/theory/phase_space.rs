@@ -1,8 +1,12 @@
 //! SGD as one Ornstein-Uhlenbeck process of z = (theta, v), all directions at once (eq. 3, 4; appendix F).
 //!
-//! `A = [[0, -I], [2/(eta(1+beta)) (H + lambda I), 2(1-beta)/(eta(1+beta)) I]]`,
-//! `D = diag(0, 2(1-beta)/(eta(1+beta)) Sigma)`, `kappa = S (1 - beta^2)`, mean (mu, 0); time is `learning_rate * step`. For one eigenvector at a time
-//! [`langevin`](super::langevin) is cheaper and more accurate.
+//! ```text
+//! A = [[0, -I], [2/(eta(1+beta)) (H + lambda I), 2(1-beta)/(eta(1+beta)) I]]
+//! D = diag(0, 2(1-beta)/(eta(1+beta)) Sigma),   kappa = S (1 - beta^2),   mean (mu, 0)
+//! ```
+//!
+//! Time is `learning_rate * step`. For one eigenvector at a time [`langevin`](super::langevin) is cheaper and more
+//! accurate.
 
 use nalgebra::{DMatrix, DVector};
 
