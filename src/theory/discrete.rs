@@ -33,8 +33,9 @@ impl DiscreteMode {
     /// an unstable step: eta (rho + lambda) must be below 2 (1 + beta).
     pub fn new(parameters: &SgdParameters, eigenvalue: f64) -> Result<DiscreteMode> {
         parameters.validate()?;
-        let pull = parameters.pull(eigenvalue)?;
+        let curvature = parameters.curvature(eigenvalue)?;
         let SgdParameters { learning_rate, momentum, batch_size, noise_scale, .. } = *parameters;
+        let pull = curvature * learning_rate.into();
         let inertia = DoubleDouble::sum(1.0, momentum);
         // Exact: near the edge of stability this difference is small, and the variance its inverse.
         let margin = (inertia.scale(2.0) - pull).to_f64();
@@ -44,8 +45,7 @@ impl DiscreteMode {
             margin > 0.0,
             "below 2 (1 + momentum): the step is unstable",
         )?;
-        let drive =
-            learning_rate * (noise_scale * eigenvalue / batch_size) / parameters.curvature(eigenvalue)?.to_f64();
+        let drive = learning_rate * (noise_scale * eigenvalue / batch_size) / curvature.to_f64();
         let position_variance = drive * (1.0 + momentum) / ((1.0 - momentum) * margin);
         Ok(DiscreteMode {
             learning_rate,

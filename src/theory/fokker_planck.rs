@@ -83,9 +83,7 @@ impl FokkerPlanck {
 
     /// ln p_ss(x) of N(mu, U^{-1} / kappa) (eq. 27).
     pub fn log_stationary_density(&self, point: &DVector<f64>) -> Result<f64> {
-        let normalisation = self.process.mean().len() as f64 * (std::f64::consts::TAU / self.process.kappa()).ln()
-            + self.log_determinant();
-        Ok(-self.process.kappa() * self.modified_loss(point)? - 0.5 * normalisation)
+        Ok(-self.process.kappa() * self.modified_loss(point)? - self.log_partition())
     }
 
     /// p_ss(x).
@@ -108,8 +106,9 @@ impl FokkerPlanck {
     /// covariance is singular, as it is at time zero of a start from a point. Along the process it never increases.
     pub fn kullback_leibler(&self, mean: &DVector<f64>, covariance: &DMatrix<f64>) -> Result<f64> {
         require_square("covariance", covariance, self.process.mean().len())?;
+        require_symmetric("covariance", covariance)?;
         let excess = covariance - self.process.stationary_covariance();
-        self.divergence(&self.deviation(mean)?, &excess, covariance)
+        self.divergence(&self.deviation(mean)?, &excess, covariance.clone())
     }
 
     /// KL(p_t || p_ss) `elapsed_time` after a start at the point `start`.
@@ -121,42 +120,35 @@ impl FokkerPlanck {
         let deviation = &transition.decay * self.deviation(start)?;
         // C_t - C_ss = -e^{-At} C_ss e^{-A^T t}: at late times far smaller than the rounding of C_t.
         let excess = -conjugate(&transition.decay, self.process.lyapunov()) / self.process.kappa();
-        self.divergence(&deviation, &excess, &(transition.noise / self.process.kappa()))
+        self.divergence(&deviation, &excess, transition.noise / self.process.kappa())
     }
 
-    /// (sum_i [w_i - 1 - ln w_i] + kappa d^T U d) / 2, w the eigenvalues of the covariance relative to the stationary
-    /// one and w - 1 those of its excess.
-    fn divergence(&self, deviation: &DVector<f64>, excess: &DMatrix<f64>, covariance: &DMatrix<f64>) -> Result<f64> {
-        let ratios = self.whitened_eigenvalues(covariance);
+    /// (tr X - ln det(I + X) + kappa d^T U d) / 2, X the covariance's excess over the stationary one, relative to it.
+    fn divergence(&self, deviation: &DVector<f64>, excess: &DMatrix<f64>, covariance: DMatrix<f64>) -> Result<f64> {
+        let kappa = self.process.kappa();
         let excesses = self.whitened_eigenvalues(excess);
-        let smallest = ratios.first().copied().unwrap_or(1.0);
-        require("smallest relative variance", smallest, smallest > -1e-10, "positive semi-definite")?;
-        let mut sum = self.process.kappa() * deviation.dot(&self.factor.solve(deviation));
-        for (&ratio, &excess) in ratios.iter().zip(&excesses) {
-            sum += if excess.abs() < 0.5 {
-                relative_entropy(excess)
-            } else if ratio <= 0.0 {
-                f64::INFINITY
-            } else {
-                ratio - 1.0 - ratio.ln()
-            };
-        }
-        Ok(0.5 * sum)
+        let smallest = excesses.min();
+        require("smallest relative variance", 1.0 + smallest, smallest > -1.0 - 1e-10, "zero or positive")?;
+        let of_covariance = if excesses.amax() < 0.5 {
+            excesses.iter().map(|&excess| relative_entropy(excess)).sum()
+        } else {
+            // Cholesky's determinant is right for entries of very different size, as after a short time.
+            match Cholesky::new(covariance * kappa) {
+                Some(factor) => excesses.sum() - (log_determinant(&factor) - log_determinant(&self.factor)),
+                None => f64::INFINITY,
+            }
+        };
+        Ok(0.5 * (of_covariance + kappa * deviation.dot(&self.factor.solve(deviation))))
     }
 
-    /// Of kappa L^{-1} m L^{-T}, B = L L^T, in ascending order.
-    fn whitened_eigenvalues(&self, m: &DMatrix<f64>) -> Vec<f64> {
-        let half = self.factor.l_dirty().solve_lower_triangular(m).expect("a Cholesky factor has no zero pivot");
-        let mut whitened = self
-            .factor
-            .l_dirty()
-            .solve_lower_triangular(&half.transpose())
-            .expect("a Cholesky factor has no zero pivot");
+    /// Of kappa L^{-1} m L^{-T}, B = L L^T.
+    fn whitened_eigenvalues(&self, m: &DMatrix<f64>) -> DVector<f64> {
+        let solve = |m: &DMatrix<f64>| {
+            self.factor.l_dirty().solve_lower_triangular(m).expect("a Cholesky factor has no zero pivot")
+        };
+        let mut whitened = solve(&solve(m).transpose()) * self.process.kappa();
         symmetrize(&mut whitened);
-        let mut eigenvalues: Vec<f64> =
-            SymmetricEigen::new(whitened * self.process.kappa()).eigenvalues.iter().copied().collect();
-        eigenvalues.sort_by(f64::total_cmp);
-        eigenvalues
+        SymmetricEigen::new(whitened).eigenvalues
     }
 
     fn deviation(&self, point: &DVector<f64>) -> Result<DVector<f64>> {
@@ -164,16 +156,16 @@ impl FokkerPlanck {
         Ok(point - self.process.mean())
     }
 
-    /// ln det B.
-    fn log_determinant(&self) -> f64 {
-        2.0 * self.factor.l_dirty().diagonal().iter().map(|pivot| pivot.ln()).sum::<f64>()
-    }
-
     /// ln of the integral of exp(-kappa Psi) = -kappa F(p_ss).
     fn log_partition(&self) -> f64 {
-        0.5 * (self.process.mean().len() as f64 * (std::f64::consts::TAU / self.process.kappa()).ln()
-            + self.log_determinant())
+        let normalisation = self.process.mean().len() as f64 * (std::f64::consts::TAU / self.process.kappa()).ln();
+        0.5 * (normalisation + log_determinant(&self.factor))
     }
+}
+
+/// ln det(L L^T).
+fn log_determinant(factor: &Cholesky<f64, Dyn>) -> f64 {
+    2.0 * factor.l_dirty().diagonal().iter().map(|pivot| pivot.ln()).sum::<f64>()
 }
 
 /// x - ln(1 + x) for |x| < 1/2, without cancellation.

@@ -8,7 +8,7 @@
 use super::displacement::Autocorrelation;
 use super::double_double::DoubleDouble;
 use super::oscillator::{DampedOscillator, Regime};
-use super::parameters::{SgdParameters, require_finite, require_finite_mean, require_not_negative};
+use super::parameters::{SgdParameters, require_finite, require_finite_mean, require_not_negative, require_positive};
 use crate::error::Result;
 
 /// Along one eigenvector of the Hessian: a damped oscillator driven by white noise.
@@ -32,9 +32,13 @@ impl LangevinMode {
         let friction = DoubleDouble::sum(1.0, -momentum);
         let mass = DoubleDouble::sum(1.0, momentum) * learning_rate.into();
         let noise = noise_scale * eigenvalue / batch_size;
+        let oscillator = DampedOscillator::from_rates(friction / mass, curvature.scale(2.0) / mass);
+        // Out of the range of `f64` only for absurd learning rates and eigenvalues.
+        require_positive("decay rate per time", oscillator.decay_rate())?;
+        require_positive("natural frequency per time", oscillator.natural_frequency())?;
         Ok(LangevinMode {
             learning_rate,
-            oscillator: DampedOscillator::from_rates(friction / mass, curvature.scale(2.0) / mass),
+            oscillator,
             position_variance: learning_rate * noise / (2.0 * (1.0 - momentum) * curvature.to_f64()),
             velocity_variance: noise / ((1.0 - momentum) * (1.0 + momentum)),
         })

@@ -64,7 +64,7 @@ impl LibtorchMode {
     pub fn new(parameters: &SgdParameters, rule: UpdateRule, eigenvalue: f64) -> Result<LibtorchMode> {
         rule.validate(parameters)?;
         let learning_rate = parameters.learning_rate;
-        let pull = parameters.pull(eigenvalue)?;
+        let pull = parameters.curvature(eigenvalue)? * learning_rate.into();
         if rule.nesterov {
             let recursion = nesterov(parameters, pull, eigenvalue)?;
             let first_pull = DoubleDouble::sum(1.0, parameters.momentum) * pull;

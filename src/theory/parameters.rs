@@ -43,11 +43,6 @@ impl SgdParameters {
         require_positive("eigenvalue + weight_decay", eigenvalue + self.weight_decay)?;
         Ok(DoubleDouble::sum(eigenvalue, self.weight_decay))
     }
-
-    /// eta (rho + lambda), the pull of one step.
-    pub(crate) fn pull(&self, eigenvalue: f64) -> Result<DoubleDouble> {
-        Ok(self.curvature(eigenvalue)? * self.learning_rate.into())
-    }
 }
 
 /// [`Error::InvalidValue`] unless `holds`.
