@@ -143,6 +143,14 @@ pub enum Error {
         /// The largest that was allowed.
         tolerance: f64,
     },
+    /// A field of an input file that is missing, of the wrong type or out of range.
+    #[error("{field}: {reason}")]
+    InvalidInput {
+        /// The field, with the index of a list's entry: `steps[2]`.
+        field: String,
+        /// What does not fit.
+        reason: String,
+    },
 }
 
 impl Error {

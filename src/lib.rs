@@ -32,7 +32,8 @@
 //! # Explain
 //!
 //! [`analysis`] fits a run to the theory of *The limiting dynamics of SGD: modified loss, phase space oscillations, and
-//! anomalous diffusion* (cited as "the paper", by its equation numbers). //! [`theory`] has its equations as plain functions, and the exact discrete-time ones beside them; [`numeric`] the methods
+//! anomalous diffusion* (cited as "the paper", by its equation numbers).
+//! [`theory`] has its equations as plain functions, and the exact discrete-time ones beside them; [`numeric`] the methods
 //! below both. None of these needs libtorch, nor does the `perrin` program.
 //!
 //! # Features
@@ -50,6 +51,7 @@ pub mod observe;
 pub mod record;
 pub mod recorder;
 
+pub mod theory;
 
 pub use error::{Error, Result};
 #[cfg(feature = "torch")]

@@ -2,6 +2,7 @@
 
 mod check;
 mod fit;
+mod predict;
 mod recover;
 
 use std::io;
@@ -24,6 +25,8 @@ enum Command {
     Check(check::CheckArguments),
     /// Make finished segments of what a killed process left behind.
     Recover(recover::RecoverArguments),
+    /// Predict covariances, correlations and displacements from hyperparameters and Hessian eigenvalues.
+    Predict(predict::PredictArguments),
 }
 
 fn main() -> ExitCode {
@@ -31,6 +34,7 @@ fn main() -> ExitCode {
         Command::Fit(arguments) => fit::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Recover(arguments) => recover::run(&arguments),
+        Command::Predict(arguments) => predict::run(&arguments),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
