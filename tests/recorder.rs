@@ -70,11 +70,15 @@ fn held(seen: &Arc<Mutex<Seen>>) -> (TestLog, Sender<()>) {
 }
 
 fn start(log: TestLog, policy: QueuePolicy, capacity: usize) -> Recorder<f64> {
+    start_named("a run", log, policy, capacity)
+}
+
+fn start_named(run: &str, log: TestLog, policy: QueuePolicy, capacity: usize) -> Recorder<f64> {
     let resolve = |records: &mut [StepRecord], deferred: &mut Vec<(usize, f64)>| {
         deferred.drain(..).for_each(|(index, loss)| records[index].loss = Some(loss));
         Ok(())
     };
-    Recorder::start(log, Path::new("a run"), Instant::now(), QueueOptions { policy, capacity }, resolve).unwrap()
+    Recorder::start(log, Path::new(run), Instant::now(), QueueOptions { policy, capacity }, resolve).unwrap()
 }
 
 fn row(step: u64) -> Row<f64> {
@@ -120,6 +124,39 @@ fn drop_newest_counts_exactly() {
     assert_eq!(told, dropped);
     assert_eq!(seen.events.last(), Some(&EventKind::Finished { rows: totals.rows, dropped }));
     assert!(seen.steps.is_sorted());
+}
+
+/// What `tracing` was told, by all tests of this file.
+#[derive(Clone, Default)]
+struct Told(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Told {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// However many rows follow it, and however often it is asked for, an error is told to `tracing` once.
+#[test]
+fn an_error_is_told_once() {
+    let told = Told::default();
+    let writer = told.clone();
+    tracing_subscriber::fmt().with_writer(move || writer.clone()).init();
+    let log = TestLog { fail_from: 5, ..log(&Arc::default()) };
+    let mut recorder = start_named("a run told of once", log, QueuePolicy::Block, 4);
+    (1..=10_000).for_each(|step| recorder.row(row(step)));
+    recorder.stop(Error::Parameters { reason: "a later error".to_owned() });
+    assert!(recorder.health().is_err());
+    assert!(recorder.finish().is_err());
+    let told = String::from_utf8(told.0.lock().unwrap().clone()).unwrap();
+    let lines: Vec<&str> = told.lines().filter(|line| line.contains("a run told of once")).collect();
+    assert_eq!(lines.len(), 1, "{told}");
+    assert!(lines[0].contains("ERROR") && lines[0].contains("cannot write somewhere"), "{told}");
 }
 
 /// The first error stops the log, is told by `health` and `finish`, and no call fails or waits.

@@ -1,5 +1,4 @@
 //! `perrin predict` as a user runs it.
-#![cfg(feature = "cli")]
 
 use std::io::Write;
 use std::path::Path;
