@@ -58,9 +58,9 @@ def download(folder, packages, platforms):
         command += ["--python-version", "3.12", "--implementation", "cp"]
     try:
         subprocess.run(command + packages, check=True)
-    except (subprocess.CalledProcessError, FileNotFoundError) as error:
+    except subprocess.CalledProcessError:
         fail(
-            f"pip could not download {' '.join(packages)} ({error})",
+            f"pip could not download {' '.join(packages)}",
             "Check the network and that `python3 -m pip` works (Debian: apt install python3-pip), then run this again;\n"
             f"  or set LIBTORCH to an unpacked libtorch {TORCH_VERSION}, or LIBTORCH_USE_PYTORCH=1 with torch=={TORCH_VERSION} installed.",
         )
@@ -207,6 +207,8 @@ def write_cargo_config(environment, library_folder):
         if present == text:
             return
         if not present.startswith(WRITTEN_BY):
+            if "LIBTORCH" in present:
+                return
             fail(f"{CARGO_CONFIG} is your own; it was left alone", f"Add these lines to it:\n{text}")
     CARGO_CONFIG.parent.mkdir(exist_ok=True)
     CARGO_CONFIG.write_text(text)

@@ -1,7 +1,7 @@
 //! `reference.safetensors`: the parameters the global displacements are measured from.
 
 use std::borrow::Cow;
-use std::fs::OpenOptions;
+use std::fs::{self, OpenOptions};
 
 use safetensors::{Dtype, View, serialize_to_file};
 
@@ -50,6 +50,11 @@ pub(crate) fn write_reference(storage: &dyn Storage, folder: &RunFolder, tensors
     let tensors = tensors.into_iter().map(|tensor| Ok((tensor.name, check(tensor)?))).collect::<Result<Vec<_>>>()?;
     let (path, complete) = (partial(&folder.reference()), folder.reference());
     serialize_to_file(tensors, None, &path).map_err(|error| Error::io("write", &path)(std::io::Error::other(error)))?;
+    // safetensors makes files for their owner alone; this one is as readable as the rest of the run.
+    let permissions = fs::metadata(folder.run_json()).map(|run_json| run_json.permissions());
+    permissions
+        .and_then(|like_run_json| fs::set_permissions(&path, like_run_json))
+        .map_err(Error::io("open", &path))?;
     let file = OpenOptions::new().write(true).open(&path).map_err(Error::io("open", &path))?;
     file.sync_all().map_err(Error::io("sync", &path))?;
     storage.rename(&path, &complete).map_err(Error::io("rename", &path))?;
