@@ -39,6 +39,8 @@ struct Share<'a> {
     chunk: &'a mut Chunk,
     previous: &'a mut [f32],
     reference: &'a [f32],
+    /// Where to leave theta - previous, if that is wanted.
+    moved: Option<&'a mut [f32]>,
 }
 
 impl HostTracker {
@@ -62,6 +64,16 @@ impl HostTracker {
         self.parameters == 0
     }
 
+    /// Elements of all parameters.
+    pub fn len(&self) -> usize {
+        self.previous.len()
+    }
+
+    /// theta - theta_* at the last pass, all parameters one after the other.
+    pub fn distance(&self) -> impl Iterator<Item = f32> {
+        self.previous.iter().zip(&self.reference).map(|(theta, origin)| theta - origin)
+    }
+
     /// Values of parameter `number` at the last pass, and its reference point.
     pub fn state_of(&self, number: usize) -> (Vec<f32>, Vec<f32>) {
         let length_of = |wanted: fn(usize, usize) -> bool| -> usize {
@@ -74,17 +86,23 @@ impl HostTracker {
 
     /// Measures every parameter and remembers its values.
     ///
-    /// `addresses` holds, for each parameter in the order added, where its elements are now.
+    /// `addresses` holds, for each parameter in the order added, where its elements are now. `moved` is left with
+    /// theta - previous of all parameters, one after the other ([`len`](Self::len) elements), where that is wanted.
     ///
     /// # Safety
     /// Each address must point to as many initialised f32 as the parameter had when added, valid and written by nobody
     /// during the call.
     #[allow(unsafe_code)]
-    pub unsafe fn measure(&mut self, addresses: &[usize], threads: usize) -> Displacement {
-        self.pass(threads, |share| {
+    pub unsafe fn measure(
+        &mut self,
+        addresses: &[usize],
+        threads: usize,
+        moved: Option<&mut [f32]>,
+    ) -> Displacement {
+        self.pass(threads, moved, |share| {
             // SAFETY: the caller's promise.
             let theta = unsafe { share.chunk.theta(addresses) };
-            share.chunk.found = kernel::measure(theta, share.previous, share.reference);
+            share.chunk.found = kernel::measure(theta, share.previous, share.reference, share.moved);
         });
         let mut total = Displacement::default();
         self.chunks.iter().for_each(|chunk| total += chunk.found);
@@ -98,11 +116,11 @@ impl HostTracker {
     #[allow(unsafe_code)]
     pub unsafe fn snapshot(&mut self, addresses: &[usize], threads: usize) {
         // SAFETY: the caller's promise.
-        self.pass(threads, |share| share.previous.copy_from_slice(unsafe { share.chunk.theta(addresses) }));
+        self.pass(threads, None, |share| share.previous.copy_from_slice(unsafe { share.chunk.theta(addresses) }));
     }
 
     /// Does `work` on each chunk, on libtorch's threads when there is enough of it.
-    fn pass(&mut self, threads: usize, work: impl Fn(Share) + Sync) {
+    fn pass(&mut self, threads: usize, mut moved: Option<&mut [f32]>, work: impl Fn(Share) + Sync) {
         let threads = if self.previous.len() < PARALLEL_FROM { 1 } else { threads };
         let mut previous = &mut self.previous[..];
         let mut reference = &self.reference[..];
@@ -114,7 +132,12 @@ impl HostTracker {
             previous = rest;
             let (my_reference, rest) = reference.split_at(chunk.length);
             reference = rest;
-            Some(Share { chunk, previous: mine, reference: my_reference })
+            let my_moved = moved.take().map(|all| {
+                let (mine, rest) = all.split_at_mut(chunk.length);
+                moved = Some(rest);
+                mine
+            });
+            Some(Share { chunk, previous: mine, reference: my_reference, moved: my_moved })
         }));
         let next = || shares.lock().unwrap_or_else(PoisonError::into_inner).next();
         run_on_pool(threads, &|| {
@@ -154,10 +177,10 @@ mod tests {
             }
             let addresses: Vec<usize> = values.iter().map(|theta| theta.as_ptr().expose_provenance()).collect();
             // SAFETY: `values` outlives the call and has the lengths added.
-            let first = unsafe { tracker.measure(&addresses, threads) };
+            let first = unsafe { tracker.measure(&addresses, threads, None) };
             assert_eq!(tracker.state_of(1).0, values[1]);
             // SAFETY: as above.
-            let second = unsafe { tracker.measure(&addresses, threads) };
+            let second = unsafe { tracker.measure(&addresses, threads, None) };
             assert_eq!(second.local_squared, 0.0);
             assert_eq!(second.global_squared, first.global_squared);
             first
