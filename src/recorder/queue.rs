@@ -199,14 +199,17 @@ impl<D> Recorder<D> {
 
     /// Says in the log what is waiting to be said, and which rows were dropped, as far as there is room.
     fn tell(&mut self) {
-        if let Some(untold) = self.untold.take() {
-            self.waiting.push_back(untold.event());
-        }
         while let Some(event) = self.waiting.pop_front() {
             if let Some(Message::Event(event)) = self.offer(Message::Event(event)) {
                 self.waiting.push_front(event);
                 return;
             }
+        }
+        // Untold drops are gathered until there is room: one event tells of all.
+        if let Some(untold) = self.untold
+            && self.offer(Message::Event(untold.event())).is_none()
+        {
+            self.untold = None;
         }
     }
 
@@ -249,13 +252,13 @@ impl<D> Recorder<D> {
 
     fn close(&mut self) -> Result<LogTotals> {
         let Some(worker) = self.worker.take() else { return Ok(LogTotals::default()) };
-        worker.thread().unpark();
-        for event in self.waiting.drain(..).chain(self.untold.take().map(Untold::event)) {
-            let _ = self.sender.send(Message::Event(event));
-        }
         let ending = Ending { step: self.last_step, rows_dropped: self.rows_dropped };
-        let _ = self.sender.send(Message::Finish(ending));
+        let events = self.waiting.drain(..).chain(self.untold.take().map(Untold::event)).map(Message::Event);
         worker.thread().unpark();
+        for message in events.chain([Message::Finish(ending)]) {
+            let _ = self.sender.send(message);
+            worker.thread().unpark();
+        }
         let outcome = worker.join().unwrap_or_else(|panic| Err(self.shared.stop(self.shared.lost(&*panic))));
         match self.shared.error() {
             Some(first) => Err(Error::Stopped(first)),
