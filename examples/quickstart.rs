@@ -24,6 +24,8 @@ const OBSERVED_EPOCHS: u64 = 400;
 fn main() -> Result<()> {
     let folder = std::env::args_os().nth(1).map_or_else(free_folder, PathBuf::from);
     tch::manual_seed(0);
+    // Such small matrices are multiplied sooner than a second thread starts.
+    tch::set_num_threads(1);
     let digits = digits::load()?;
     let variables = VarStore::new(Device::Cpu);
     let root = variables.root();
@@ -46,7 +48,7 @@ fn main() -> Result<()> {
     report(WARM_UP_EPOCHS, &network, &digits);
 
     // The observed part. Unobserved, this line would be: let mut optimizer = sgd.build(&variables, LEARNING_RATE)?;
-    let observation = perrin::Options::new().batch_size(BATCH as u64).variables(&variables);
+    let observation = perrin::Options::new().batch_size(BATCH as u64);
     let mut optimizer = observation.build(sgd, &variables, LEARNING_RATE, &folder)?;
     for epoch in 1..=OBSERVED_EPOCHS {
         optimizer.start_epoch(epoch);

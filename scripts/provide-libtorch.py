@@ -51,13 +51,18 @@ def python_command(*arguments):
 
 def download(folder, packages, platforms):
     """Download wheels with pip, which shows its own progress and checks each file against its hash."""
-    command = python_command("-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--dest", str(folder))
+    command = python_command(
+        "-m", "pip", "download", "--no-deps", "--no-cache-dir", "--only-binary=:all:", "--dest", str(folder)
+    )
+    # pip gathers a download in the temporary folder first, which may be a small one in memory.
+    temporary = folder.parent / "pip"
+    temporary.mkdir(exist_ok=True)
     for name in platforms:
         command += ["--platform", name]
     if platforms:
         command += ["--python-version", "3.12", "--implementation", "cp"]
     try:
-        subprocess.run(command + packages, check=True)
+        subprocess.run(command + packages, check=True, env={**os.environ, "TMPDIR": str(temporary)})
     except subprocess.CalledProcessError:
         fail(
             f"pip could not download {' '.join(packages)}",

@@ -224,6 +224,11 @@ pub enum EventKind {
         /// Bytes at the journal's end that held no whole block.
         bytes_discarded: u64,
     },
+    /// An error on the training thread stopped the log; the rows end before the run did.
+    Stopped {
+        /// The error.
+        reason: String,
+    },
     /// The run was closed properly.
     Finished {
         /// Rows in the log.

@@ -29,7 +29,7 @@ fn exact_run(directory: &Path, steps: u64) {
         batch_size: Some(32),
         ..RunInfo::default()
     };
-    let mut writer = RunWriter::create(directory, &info).unwrap();
+    let mut writer = RunWriter::create(directory, &info, Vec::new()).unwrap();
     for step in 1..=steps {
         let record = StepRecord {
             step,
@@ -136,7 +136,7 @@ fn bad_input_is_one_line_with_the_path() {
     exact_run(&at("truncated"), 10);
     let segment = at("truncated/steps/000000.parquet");
     fs::write(&segment, &fs::read(&segment).unwrap()[..500]).unwrap();
-    drop(RunWriter::create(at("newer"), &RunInfo { schema_version: 99, ..info() }).unwrap());
+    drop(RunWriter::create(at("newer"), &RunInfo { schema_version: 99, ..info() }, Vec::new()).unwrap());
     for (run, path, reason) in [
         ("nothing", "nothing", "no run at"),
         ("notes.txt", "notes.txt", "no run at"),

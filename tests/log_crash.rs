@@ -20,7 +20,7 @@ use stopping::{Stopping, Then};
 fn run(storage: &Stopping, directory: &Path) -> (RowBuffer, Result<()>) {
     let mut acknowledged = RowBuffer::default();
     let outcome = (|| {
-        let mut writer = RunWriter::create_on(Arc::new(storage.clone()), directory, &info())?;
+        let mut writer = RunWriter::create_on(Arc::new(storage.clone()), directory, &info(), Vec::new())?;
         let mut first_error = None;
         for block in 0..9 {
             let rows = rows(block * 2 + 1..block * 2 + 3);

@@ -48,7 +48,7 @@ fn a_run_json_of_another_program_is_damaged() {
 fn a_newer_schema_is_refused_in_run_json_and_in_a_segment() {
     let directory = tempfile::tempdir().unwrap();
     let newer = RunInfo { schema_version: SCHEMA_VERSION + 1, ..info() };
-    let mut writer = RunWriter::create(directory.path(), &newer).unwrap();
+    let mut writer = RunWriter::create(directory.path(), &newer, Vec::new()).unwrap();
     writer.append(&rows(1..3)).unwrap();
     writer.close().unwrap();
     let expect = |error: Error, file: &str| match error {

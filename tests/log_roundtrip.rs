@@ -73,10 +73,10 @@ fn only_the_columns_asked_for_come_in_the_order_asked() {
 fn a_second_writer_and_a_second_run_are_refused() {
     let directory = tempfile::tempdir().unwrap();
     let first = writer(directory.path());
-    let second = RunWriter::create(directory.path(), &RunInfo::default()).err().unwrap();
+    let second = RunWriter::create(directory.path(), &RunInfo::default(), Vec::new()).err().unwrap();
     assert!(matches!(second, Error::RunLocked { .. }), "{second}");
     first.close().unwrap();
-    let second = RunWriter::create(directory.path(), &RunInfo::default()).err().unwrap();
+    let second = RunWriter::create(directory.path(), &RunInfo::default(), Vec::new()).err().unwrap();
     assert!(matches!(second, Error::RunExists { .. }), "{second}");
 }
 
@@ -85,7 +85,7 @@ fn what_was_run_and_what_happened_are_read_back() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("runs/of/mnist");
     let info = RunInfo { layout: layout(), batch_size: Some(128), ..RunInfo::default() };
-    let mut writer = RunWriter::create(&path, &info).unwrap();
+    let mut writer = RunWriter::create(&path, &info, Vec::new()).unwrap();
     let events = [
         EventKind::ParametersAdded { parameters: vec!["head.weight".to_owned()] },
         EventKind::RowsDropped { count: 3, first_step: 4, last_step: 6 },
@@ -114,13 +114,17 @@ fn rows_that_do_not_fit_the_layout_are_refused_and_leave_the_log_usable() {
 #[test]
 fn the_reference_point_is_a_safetensors_file() {
     let directory = tempfile::tempdir().unwrap();
-    let mut writer = writer(directory.path());
     let weight: Vec<u8> = [1.5f32, -2.0].iter().flat_map(|value| value.to_le_bytes()).collect();
     let tensor =
         |kind| ReferenceTensor { name: "layer.weight", kind, shape: vec![2, 1], bytes: weight.as_slice().into() };
-    assert!(matches!(writer.write_reference(vec![tensor("f16")]), Err(Error::ShapeMismatch { .. })));
-    assert!(matches!(writer.write_reference(vec![tensor("i8")]), Err(Error::Parameters { .. })));
-    writer.write_reference(vec![tensor("f32")]).unwrap();
+    let create = |tensors| RunWriter::create(directory.path(), &RunInfo::default(), tensors);
+    assert!(matches!(create(vec![tensor("f16")]), Err(Error::ShapeMismatch { .. })));
+    assert!(matches!(create(vec![tensor("i8")]), Err(Error::Parameters { .. })));
+    let twice = create(vec![tensor("f32"), tensor("f32")]).err().unwrap();
+    assert!(twice.to_string().contains("layer.weight"), "{twice}");
+    // A run that could not begin does not stand in the way of one that can.
+    assert!(!directory.path().join("run.json").exists());
+    create(vec![tensor("f32")]).unwrap();
 
     let bytes = fs::read(directory.path().join("reference.safetensors")).unwrap();
     let tensors = safetensors::SafeTensors::deserialize(&bytes).unwrap();

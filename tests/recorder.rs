@@ -175,6 +175,11 @@ fn a_panic_of_the_log_is_an_error() {
     let seen = Arc::default();
     let mut recorder = start(TestLog { panic_from: 3, ..log(&seen) }, QueuePolicy::Block, 4);
     (1..=10_000).for_each(|step| recorder.row(row(step)));
+    // Rows go nowhere now, and that is known before the end.
+    while !recorder.failed() {
+        recorder.row(row(10_001));
+    }
+    assert!(recorder.health().err().unwrap().to_string().contains("a bug in the log"));
     let error = recorder.finish().err().unwrap();
     assert!(error.to_string().contains("a bug in the log"), "{error}");
 }
@@ -191,7 +196,32 @@ fn an_error_of_the_training_thread_stops_the_log_after_what_is_queued() {
     assert_eq!(recorder.finish().err().unwrap().to_string(), "first");
     let seen = seen.lock().unwrap();
     assert_eq!(seen.steps, [1, 2, 3]);
+    // Not `finished`: that would promise that nothing is missing.
+    assert_eq!(seen.events, [EventKind::Stopped { reason: "first".to_owned() }]);
     assert!(seen.closed);
+}
+
+/// Events find their way also when the channel was full: they wait, and the last ones are told while closing.
+#[test]
+fn drop_newest_drops_no_event() {
+    let seen = Arc::default();
+    let (log, permit) = held(&seen);
+    let mut recorder = start(log, QueuePolicy::DropNewest, 4);
+    for step in 1..=10_000 {
+        if step % 1_000 == 0 {
+            let kind = EventKind::ParametersAdded { parameters: vec![step.to_string()] };
+            recorder.event(Event { step, elapsed_seconds: 0.0, kind });
+        }
+        recorder.row(row(step));
+    }
+    drop(permit);
+    recorder.finish().unwrap();
+    let seen = seen.lock().unwrap();
+    let told = seen.events.iter().filter_map(|event| match event {
+        EventKind::ParametersAdded { parameters } => Some(parameters[0].clone()),
+        _ => None,
+    });
+    assert!(told.eq((1..=10).map(|thousand| (1_000 * thousand).to_string())));
 }
 
 #[test]

@@ -117,7 +117,7 @@ fn notes(run: &Run, fit: &RunFit) -> Result<Vec<String>> {
         notes.push(format!("{} rows of the window have no local displacement that is finite", speed.points_left_out));
     }
     let (mut dropped, mut outside_writes, mut added, mut finished) = (0, 0, 0, false);
-    let mut non_finite = None;
+    let (mut non_finite, mut stopped) = (None, None);
     for event in run.events()? {
         match event.kind {
             EventKind::RowsDropped { count, .. } => dropped += count,
@@ -125,6 +125,7 @@ fn notes(run: &Run, fit: &RunFit) -> Result<Vec<String>> {
             EventKind::NonFinite { .. } => non_finite = non_finite.or(Some(event.step)),
             EventKind::ParametersAdded { parameters } => added += parameters.len(),
             EventKind::Finished { .. } => finished = true,
+            EventKind::Stopped { reason } => stopped = Some((event.step, reason)),
             _ => {}
         }
     }
@@ -142,7 +143,9 @@ fn notes(run: &Run, fit: &RunFit) -> Result<Vec<String>> {
             "parameters were changed {outside_writes} times from outside: part of the global displacement"
         ));
     }
-    if !finished {
+    if let Some((step, reason)) = stopped {
+        notes.push(format!("an error stopped the log after step {step}: {reason}"));
+    } else if !finished {
         notes.push("the run was not closed: it is still being written, or was interrupted".to_owned());
     }
     Ok(notes)

@@ -12,6 +12,8 @@ use serde::Serialize;
 use super::Answer;
 use crate::numeric::moving_average::MovingAverage;
 use crate::record::{Hyperparameters, OptimizerInfo};
+use crate::theory::langevin::noise_trace;
+use crate::theory::parameters::SgdParameters;
 
 /// Points of the paper's moving average of ||delta_k||^2 (figure 1).
 pub const MOVING_AVERAGE_POINTS: NonZeroUsize = NonZeroUsize::new(15).unwrap();
@@ -189,7 +191,8 @@ impl SpeedFit {
         }
         let learning_rate =
             self.learning_rate.constant("learning rate", "above 0", |value| value > 0.0 && value.is_finite())?;
-        let momentum = self.momentum.constant("momentum", "between -1 and 1", |value| value.abs() < 1.0)?;
+        let momentum =
+            self.momentum.constant("momentum", "at least 0 and below 1", |value| (0.0..1.0).contains(&value))?;
         let batch_size = self.batch_size.constant("batch size", "above 0", |value| value > 0.0)?;
         // Without momentum there is nothing to dampen or to look ahead with.
         if momentum != 0.0 {
@@ -204,9 +207,10 @@ impl SpeedFit {
         }
         let speed = self.speed();
         let speed = speed.known().ok_or_else(|| speed.reason().unwrap_or_default().to_owned())?;
-        let noise_scale_times_trace = speed.mean_local_displacement_squared / learning_rate / learning_rate
-            * batch_size
-            * (1.0 - momentum.powi(2));
+        // Eq. 12 has no weight decay, and its inverse is where the noise scale is asked for.
+        let parameters = SgdParameters { learning_rate, momentum, weight_decay: 0.0, batch_size, noise_scale: 0.0 };
+        let noise_scale_times_trace =
+            noise_trace(&parameters, speed.mean_local_displacement_squared).map_err(|error| error.to_string())?;
         if !noise_scale_times_trace.is_finite() {
             return Err("it is too large for a number".to_owned());
         }
@@ -293,7 +297,7 @@ mod tests {
         };
         assert!(with(Some(0.0), Some(0.9)).contains("above 0"));
         assert!(with(Some(f64::NAN), Some(0.9)).contains("above 0"));
-        assert!(with(Some(1e-3), Some(1.0)).contains("between"));
+        assert!(with(Some(1e-3), Some(1.0)).contains("below 1"));
         assert!(with(Some(1e-200), Some(0.9)).contains("too large"));
     }
 }

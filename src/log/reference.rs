@@ -48,13 +48,16 @@ impl View for Checked<'_> {
 /// Writes the reference point beside its final place, syncs and renames it.
 pub(crate) fn write_reference(storage: &dyn Storage, folder: &RunFolder, tensors: Vec<ReferenceTensor>) -> Result<()> {
     let tensors = tensors.into_iter().map(|tensor| Ok((tensor.name, check(tensor)?))).collect::<Result<Vec<_>>>()?;
+    let mut names: Vec<&str> = tensors.iter().map(|(name, _)| *name).collect();
+    names.sort_unstable();
+    if let Some(pair) = names.windows(2).find(|pair| pair[0] == pair[1]) {
+        return Err(Error::Parameters { reason: format!("two tensors of the reference point are called {}", pair[0]) });
+    }
     let (path, complete) = (partial(&folder.reference()), folder.reference());
     serialize_to_file(tensors, None, &path).map_err(|error| Error::io("write", &path)(std::io::Error::other(error)))?;
     // safetensors makes files for their owner alone; this one is as readable as the rest of the run.
-    let permissions = fs::metadata(folder.run_json()).map(|run_json| run_json.permissions());
-    permissions
-        .and_then(|like_run_json| fs::set_permissions(&path, like_run_json))
-        .map_err(Error::io("open", &path))?;
+    let permissions = fs::metadata(folder.lock()).map(|lock| lock.permissions());
+    permissions.and_then(|like_lock| fs::set_permissions(&path, like_lock)).map_err(Error::io("open", &path))?;
     let file = OpenOptions::new().write(true).open(&path).map_err(Error::io("open", &path))?;
     file.sync_all().map_err(Error::io("sync", &path))?;
     storage.rename(&path, &complete).map_err(Error::io("rename", &path))?;

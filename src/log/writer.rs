@@ -63,17 +63,25 @@ struct OpenSegment {
 }
 
 impl RunWriter {
-    /// Makes a run folder, its parents included, and writes `run.json`.
+    /// Makes a run folder, its parents included, and writes `reference.safetensors`, where there is a reference point,
+    /// and `run.json`: what has no `run.json` is no run, and does not stand in the way of one.
     ///
     /// # Errors
     /// [`Error::RunLocked`] when another writer has the folder, [`Error::RunExists`] when it holds a run,
-    /// [`Error::InvalidValue`] when the layout is none a log can have, [`Error::Io`].
-    pub fn create(directory: impl AsRef<Path>, info: &RunInfo) -> Result<RunWriter> {
-        RunWriter::create_on(Arc::new(Disk), directory, info)
+    /// [`Error::InvalidValue`] when the layout is none a log can have; [`Error::Parameters`] for an element kind that the
+    /// reference point's file cannot hold, and for two tensors of one name; [`Error::ShapeMismatch`] when a tensor's bytes
+    /// do not fit its shape; [`Error::Io`].
+    pub fn create(directory: impl AsRef<Path>, info: &RunInfo, reference: Vec<ReferenceTensor>) -> Result<RunWriter> {
+        RunWriter::create_on(Arc::new(Disk), directory, info, reference)
     }
 
     /// [`create`](RunWriter::create) on a storage of the caller's.
-    pub fn create_on(storage: Arc<dyn Storage>, directory: impl AsRef<Path>, info: &RunInfo) -> Result<RunWriter> {
+    pub fn create_on(
+        storage: Arc<dyn Storage>,
+        directory: impl AsRef<Path>,
+        info: &RunInfo,
+        reference: Vec<ReferenceTensor>,
+    ) -> Result<RunWriter> {
         let folder = RunFolder::new(directory);
         let schema = steps_schema(info.layout)?;
         create_folder(&*storage, &folder)?;
@@ -84,6 +92,9 @@ impl RunWriter {
         }
         let json =
             serde_json::to_vec_pretty(info).map_err(|error| Error::io("encode", folder.run_json())(error.into()))?;
+        if !reference.is_empty() {
+            write_reference(&*storage, &folder, reference)?;
+        }
         write_whole(&*storage, &folder.run_json(), &json)?;
         storage.sync_dir(&folder.root).map_err(Error::io("sync", &folder.root))?;
         Ok(RunWriter {
@@ -152,15 +163,6 @@ impl RunWriter {
             self.events = None;
         }
         appended
-    }
-
-    /// Writes the reference point, all of it or nothing.
-    ///
-    /// # Errors
-    /// [`Error::Parameters`] for an element kind the file cannot hold, [`Error::ShapeMismatch`] when a tensor's bytes
-    /// do not fit its shape, [`Error::Io`].
-    pub fn write_reference(&mut self, tensors: Vec<ReferenceTensor>) -> Result<()> {
-        write_reference(&*self.storage, &self.folder, tensors)
     }
 
     /// Finishes the open segment if it is old or large enough. `now` is the time since any fixed moment.

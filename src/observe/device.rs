@@ -33,8 +33,6 @@ struct Group {
     device: Device,
     /// Kind in which differences are taken: f64 for f64, else f32.
     kind: Kind,
-    /// Kind in which squares are summed: f64, where the device has it.
-    sum_kind: Kind,
     /// Which parameters, by index.
     members: Vec<usize>,
     sizes: Vec<i64>,
@@ -81,9 +79,9 @@ impl DeviceTracker {
                 group.gather(parameters)?;
                 // scratch holds theta; previous becomes the difference, then scratch and previous change places.
                 let moved = group.previous.f_sub_(&group.scratch)?;
-                row.local.push(norm(&moved, group.sum_kind)?);
+                row.local.push(norm(&moved, sum_kind(group.device))?);
                 let distance = group.reference.f_sub_out(&group.previous, &group.scratch)?;
-                row.global.push(norm(&distance, group.sum_kind)?);
+                row.global.push(norm(&distance, sum_kind(group.device))?);
                 std::mem::swap(&mut group.previous, &mut group.scratch);
             }
             Ok(())
@@ -126,7 +124,6 @@ impl Group {
             Ok(Group {
                 device,
                 kind,
-                sum_kind: if device == Device::Mps { Kind::Float } else { Kind::Double },
                 members: starts.iter().map(|start| start.parameter).collect(),
                 sizes: starts.iter().map(|start| start.previous.numel() as i64).collect(),
                 reference: flat(|start| &start.reference)?,
@@ -147,6 +144,11 @@ impl Group {
         let _ = Tensor::f_cat_out(&self.scratch, &pieces?, 0)?;
         Ok(())
     }
+}
+
+/// Kind in which squares are summed: f64, where the device has it.
+pub(super) fn sum_kind(device: Device) -> Kind {
+    if device == Device::Mps { Kind::Float } else { Kind::Double }
 }
 
 /// A norm rather than its square: squared in f64 later, it neither under- nor overflows in f32.

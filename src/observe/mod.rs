@@ -33,7 +33,8 @@ use crate::error::Result;
 ///
 /// The optimizer, whatever it is, behaves as before: same methods, same updates, bit for bit. tch gives no way to ask
 /// an optimizer for its learning rate, momentum or weight decay, so those columns are null until `set_lr` and the like
-/// are called; [`Options::build`] knows them from the start.
+/// are called; [`Options::build`] knows them from the start. A folder that holds a run is refused, never overwritten: give
+/// each run its own.
 ///
 /// ```no_run
 /// # use tch::{nn, nn::OptimizerConfig, Device};

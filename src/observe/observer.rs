@@ -17,6 +17,7 @@ use crate::recorder::{Health, Recorder, Row};
 
 /// What was recorded, when a run is over.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Summary {
     /// Optimizer steps seen.
     pub steps: u64,
@@ -24,7 +25,7 @@ pub struct Summary {
     pub rows: u64,
     /// Rows dropped because the queue was full (never under [`QueuePolicy::Block`](crate::recorder::QueuePolicy)).
     pub rows_dropped: u64,
-    /// Bytes of the log on disk.
+    /// Bytes of the log's segments on disk.
     pub bytes: u64,
     /// Seconds the training thread spent observing.
     pub training_thread_seconds: f64,
@@ -34,8 +35,13 @@ pub struct Summary {
 /// optimizer of its own holds it directly ([`Options::observe`](super::Options::observe)) and calls
 /// [`after_step`](Self::after_step) once a step.
 ///
-/// No call fails, waits for the disk (unless the queue is full and the policy is to wait) or waits for a device. After
-/// an error the calls do nothing; [`health`](Self::health) and [`finish`](Self::finish) return it.
+/// No call fails, or waits for the disk (unless the queue is full and the policy is to wait), or for a device (but for
+/// the few changes from outside that are told as events: their size is read at once). After an error the calls only
+/// count steps; [`health`](Self::health) and [`finish`](Self::finish) return it.
+///
+/// During a call nobody else may write to the parameters: a network shared by several training threads (Hogwild) needs
+/// an optimizer step and its observation under one lock. A process with an observer must not fork and go on training
+/// in the child, which would have no thread that writes the log.
 pub struct Observer {
     pub(super) tracker: Tracker,
     pub(super) recorder: Recorder<DeferredRow>,
@@ -67,28 +73,36 @@ pub(super) struct Settings {
 impl Observer {
     /// Looks whether anything but the optimizer has changed the parameters since the last step, and for variables
     /// added to the store. Optional for hand-written optimizers: call it right before the parameters are updated.
+    ///
+    /// Changes are noticed by libtorch's version counter, which counts in-place operations and loaded checkpoints. What
+    /// writes through `Tensor::data` is not counted, among it the steps of libtorch's own SGD: two SGD optimizers over
+    /// the *same* parameters take each other's steps for their own.
     pub fn before_step(&mut self) {
         self.guarded(|observer| {
-            if let Some(store) = &observer.store {
-                let found = parameters::variables_after(observer.known_variables, store);
-                observer.add(found)?;
+            // First, because taking up added variables takes note of the others' state too.
+            observer.notice_outside_write()?;
+            match &observer.store {
+                Some(store) => {
+                    let found = parameters::variables_after(observer.known_variables, store);
+                    observer.add(found)
+                }
+                None => Ok(()),
             }
-            observer.notice_outside_write()
         });
     }
 
     /// Records the step that has just been taken. `loss` is the loss it was taken on, if at hand: a scalar; on a
     /// device it is read later, by the worker thread.
     pub fn after_step(&mut self, loss: Option<&Tensor>) {
+        // Counted also when the log has stopped: a program may end its training by this count.
+        self.step += 1;
+        let given_loss = self.next_loss.take();
         self.guarded(|observer| {
             let elapsed = observer.began.elapsed();
-            observer.step += 1;
             observer.tracker.refresh()?;
             let every = observer.settings.every_steps;
             if observer.step.is_multiple_of(every) {
-                observer.record(loss, elapsed)?;
-            } else {
-                observer.next_loss = None;
+                observer.record(loss, given_loss, elapsed)?;
             }
             // A row tells the true one-step displacement, so that the step before it leaves a snapshot.
             if every > 1 && observer.has_snapshot() { observer.tracker.snapshot() } else { Ok(()) }
@@ -211,7 +225,7 @@ impl Observer {
         Ok(())
     }
 
-    fn record(&mut self, loss: Option<&Tensor>, elapsed: Duration) -> Result<()> {
+    fn record(&mut self, loss: Option<&Tensor>, given_loss: Option<f64>, elapsed: Duration) -> Result<()> {
         let mut deferred = DeferredRow::default();
         let loss_now = match loss {
             Some(loss) if loss.device() == Device::Cpu => loss.f_double_value(&[]).ok(),
@@ -219,7 +233,8 @@ impl Observer {
                 deferred.loss = loss.f_detach().ok();
                 None
             }
-            _ => self.next_loss.take(),
+            Some(_) => None,
+            None => given_loss,
         };
         let displacement = self.tracker.measure(&mut deferred)?;
         if self.settings.gradient_norm {

@@ -14,7 +14,7 @@ use crate::recorder::Health;
 /// A [`tch::nn::Optimizer`] whose every step is recorded.
 ///
 /// All its methods are here, with their names and signatures. Those that take `&self` go through `Deref`; there is no
-/// `DerefMut`, because a step taken through it would not be seen.
+/// `DerefMut`, because a step taken through it would not be seen. See [`Observer`] for what is asked of a program.
 pub struct ObservedOptimizer {
     optimizer: Optimizer,
     observer: Observer,
@@ -139,8 +139,8 @@ impl ObservedOptimizer {
     }
 
     fn observed(&mut self, loss: Option<&Tensor>, step: impl FnOnce(&mut Optimizer)) {
-        self.notice_added_variables();
         self.observer.before_step();
+        self.notice_added_variables();
         step(&mut self.optimizer);
         self.observer.after_step(loss);
     }

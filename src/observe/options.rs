@@ -86,7 +86,8 @@ impl Options {
         self
     }
 
-    /// The variable store of the optimizer given to [`attach`](Self::attach): gives parameters their names and groups.
+    /// The variable store of the optimizer given to [`attach`](Self::attach): gives parameters their names, and groups
+    /// after the first their columns, in which `set_lr_group` and the like show.
     pub fn variables(mut self, variables: &VarStore) -> Self {
         self.source = Some(Source::store(variables));
         self
@@ -132,7 +133,8 @@ impl Options {
         Ok(ObservedOptimizer::new(optimizer, observer))
     }
 
-    /// Builds an optimizer from its configuration and observes it: the log knows its hyperparameters.
+    /// Builds an optimizer from its configuration and observes it: the log knows its hyperparameters, which are the
+    /// configuration's whatever [`hyperparameters`](Self::hyperparameters) said.
     ///
     /// # Errors
     /// As [`attach`](Self::attach).
@@ -187,8 +189,7 @@ impl Options {
             parameters: tracker.info(),
             ..RunInfo::default()
         };
-        let mut writer = RunWriter::create(directory, &info)?;
-        save_reference(&mut writer, &tracker)?;
+        let writer = create_writer(directory, &info, &tracker)?;
         let began = Instant::now();
         let recorder = Recorder::start(writer, directory, began, self.queue, resolve)?;
         Ok(Observer {
@@ -219,22 +220,22 @@ fn groups_of(found: &[Found]) -> usize {
     found.iter().filter_map(|variable| variable.group).max().map_or(1, |last| last + 1)
 }
 
-fn save_reference(writer: &mut RunWriter, tracker: &Tracker) -> Result<()> {
+fn create_writer(directory: &Path, info: &RunInfo, tracker: &Tracker) -> Result<RunWriter> {
     let reference = tracker.reference();
-    let infos = tracker.info();
-    let tensors = infos.iter().zip(&reference).map(|(info, (_, tensor))| {
+    let tensors = info.parameters.iter().zip(&reference).map(|(parameter, (_, tensor))| {
         Ok(ReferenceTensor {
-            name: &info.name,
-            kind: &info.kind,
-            shape: info.shape.iter().map(|size| *size as usize).collect(),
-            bytes: Cow::Owned(bytes_of(tensor, &info.kind)?),
+            name: &parameter.name,
+            kind: &parameter.kind,
+            shape: parameter.shape.iter().map(|size| *size as usize).collect(),
+            bytes: Cow::Owned(bytes_of(tensor, &parameter.kind)?),
         })
     });
     let tensors = tensors.collect::<std::result::Result<Vec<_>, TchError>>();
-    writer.write_reference(tensors.map_err(|source| Error::Torch { action: "copy the reference point", source })?)
+    let tensors = tensors.map_err(|source| Error::Torch { action: "copy the reference point", source })?;
+    RunWriter::create(directory, info, tensors)
 }
 
-/// Elements in memory order, in the parameter's own kind (which holds its reference point exactly).
+/// Elements in memory order, in the parameter's own kind: what is measured from has been rounded to it.
 fn bytes_of(tensor: &Tensor, kind: &str) -> std::result::Result<Vec<u8>, TchError> {
     let kind = match kind {
         "f64" => Kind::Double,

@@ -1,7 +1,7 @@
 //! Changes of the parameters between two steps: counted always, told at counts 1, 2, 4, 8, ...
 //!
-//! A loop may do this at every step on purpose (weight clipping; two optimizers over one store), and its log should
-//! not drown in events.
+//! A loop may do this at every step on purpose (weight clipping, a second optimizer over the same parameters), and its
+//! log should not drown in events.
 
 use crate::record::EventKind;
 

@@ -1,6 +1,5 @@
 //! Which tensors are watched, what they are called, and whether somebody else has written to them.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tch::nn::{VarStore, Variables};
@@ -20,28 +19,39 @@ pub(super) struct Parameter {
     pub tensor: Tensor,
     pub group: Option<usize>,
     seen: Seen,
+    /// Keeps the storage alive in which the tensor was last seen, so that no other storage can take its address.
+    storage: Tensor,
 }
 
 /// What tells one state of a tensor from another without reading its elements.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Seen {
-    /// libtorch's count of in-place changes. Changes through `Tensor::data` keep counts of their own and stay unseen.
+    /// libtorch's count of in-place changes. Changes through `Tensor::data` do not count, and libtorch's own SGD makes
+    /// its steps that way; its Adam, AdamW and RMSprop do count.
     version: i64,
-    /// Changes when the storage is replaced (`set_data`: a move to another device or kind).
+    memory: Memory,
+}
+
+/// Where a tensor's elements are and how they are to be read. Differs when the tensor was given other data
+/// (`set_data`: a move to another device or kind).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Memory {
     address: usize,
+    kind: Kind,
+    contiguous: bool,
 }
 
 impl Parameter {
     pub fn new(name: String, tensor: Tensor, group: Option<usize>) -> Result<Self> {
         let refuse = |what: &str| Error::Parameters { reason: format!("parameter {name} cannot be observed: {what}") };
-        if tensor.is_sparse() || tensor.is_mkldnn() {
+        if !is_dense(&tensor) {
             return Err(refuse("it is not a dense tensor"));
         }
         if !matches!(tensor.kind(), Kind::Float | Kind::Double | Kind::BFloat16 | Kind::Half) {
             return Err(refuse(&format!("its elements are {:?}, not f32, f64, bf16 or f16", tensor.kind())));
         }
-        let seen = Seen::of(&tensor);
-        Ok(Parameter { name, tensor, group, seen })
+        let (seen, storage) = (Seen::of(&tensor), tensor.detach());
+        Ok(Parameter { name, tensor, group, seen, storage })
     }
 
     /// Whether the fused pass can read it in place. Everything else goes by tensor operations.
@@ -50,7 +60,7 @@ impl Parameter {
     }
 
     pub fn address(&self) -> usize {
-        self.seen.address
+        self.seen.memory.address
     }
 
     /// Whether it was changed since it was last [`seen`](Self::mark_seen).
@@ -58,10 +68,14 @@ impl Parameter {
         Seen::of(&self.tensor) != self.seen
     }
 
-    /// Takes note of its state; whether its storage is another one than before.
+    /// Takes note of its state; whether its elements are elsewhere, or to be read otherwise, than before.
     pub fn mark_seen(&mut self) -> bool {
         let before = std::mem::replace(&mut self.seen, Seen::of(&self.tensor));
-        before.address != self.seen.address
+        let replaced = before.memory != self.seen.memory;
+        if replaced {
+            self.storage = self.tensor.detach();
+        }
+        replaced
     }
 
     pub fn info(&self) -> ParameterInfo {
@@ -87,7 +101,9 @@ impl Parameter {
 
 impl Seen {
     fn of(tensor: &Tensor) -> Seen {
-        Seen { version: tensor.f_internal_version().unwrap_or(-1), address: tensor.data_ptr() as usize }
+        let memory =
+            Memory { address: tensor.data_ptr() as usize, kind: tensor.kind(), contiguous: tensor.is_contiguous() };
+        Seen { version: tensor.f_internal_version().unwrap_or(-1), memory }
     }
 }
 
@@ -120,18 +136,34 @@ pub(super) fn variables_after(known: usize, store: &Mutex<Variables>) -> Vec<Fou
     if variables.trainable_variables.len() <= known {
         return Vec::new();
     }
-    // The store names tensors in one table and lists the trainable ones in another; the storage tells which is which.
-    let names: HashMap<usize, &String> =
-        variables.named_variables.iter().map(|(name, tensor)| (tensor.data_ptr() as usize, name)).collect();
-    let later = variables.trainable_variables.iter().enumerate().skip(known);
-    let found = later.map(|(position, variable)| Found {
-        name: names
-            .get(&(variable.tensor.data_ptr() as usize))
-            .map_or_else(|| unnamed(position), |name| (*name).clone()),
+    // The store names tensors in one table and lists the trainable ones in another; storage and shape tell which is
+    // which. Where several names fit (tied weights, empty tensors) each is given out once.
+    let mut names: Vec<(&String, usize, Vec<i64>)> = variables
+        .named_variables
+        .iter()
+        .filter(|(_, tensor)| is_dense(tensor))
+        .map(|(name, tensor)| (name, tensor.data_ptr() as usize, tensor.size()))
+        .collect();
+    names.sort_unstable();
+    let mut name_of = |position: usize, tensor: &Tensor| {
+        if !is_dense(tensor) {
+            return unnamed(position);
+        }
+        let (address, shape) = (tensor.data_ptr() as usize, tensor.size());
+        let fits = |(_, at, size): &(&String, usize, Vec<i64>)| *at == address && *size == shape;
+        names.iter().position(fits).map_or_else(|| unnamed(position), |index| names.remove(index).0.clone())
+    };
+    let all = variables.trainable_variables.iter().enumerate().map(|(position, variable)| Found {
+        name: name_of(position, &variable.tensor),
         tensor: variable.tensor.shallow_clone(),
         group: Some(variable.group),
     });
-    found.collect()
+    all.skip(known).collect()
+}
+
+/// Whether the tensor has an address: tch panics when a sparse one is asked for it.
+fn is_dense(tensor: &Tensor) -> bool {
+    !tensor.is_sparse() && !tensor.is_mkldnn()
 }
 
 /// The same of a bare list.

@@ -2,7 +2,7 @@
 
 use tch::{Kind, TchError, Tensor, no_grad};
 
-use super::device::{DeferredRow, DeviceTracker, Start, norm};
+use super::device::{DeferredRow, DeviceTracker, Start, norm, sum_kind};
 use super::host::HostTracker;
 use super::kernel::Displacement;
 use super::parameters::{Filter, Found, Parameter};
@@ -68,7 +68,9 @@ impl Tracker {
                 let reason = format!("the reference point of `{name}` has shape {found:?}, the parameter {shape:?}");
                 return Err(Error::Parameters { reason });
             }
-            states[index].reference = tensor;
+            // In the parameter's own kind, so that reference.safetensors holds the point that is measured from.
+            let kind = tracker.parameters[index].tensor.kind();
+            states[index].reference = tensor.f_to_kind(kind).map_err(torch("convert the reference point"))?;
         }
         tracker.place(states).map_err(torch("copy the parameters"))?;
         Ok(tracker)
@@ -139,8 +141,10 @@ impl Tracker {
             return Ok(Displacement::default());
         }
         // SAFETY: `refresh` has just read each address from a tensor held by `parameters`, so that its memory lives.
-        // It holds as many f32 as when it was added: a tensor whose storage is another one than then has been placed
-        // anew. Nothing writes it meanwhile, because the training thread is here.
+        // It holds as many f32 as when it was added: a tensor whose address, kind or layout is another one than then
+        // has been placed anew; the address cannot have been given to another storage, because each parameter keeps
+        // the storage alive in which it was last seen; and libtorch never shrinks a storage. That nobody writes the
+        // parameters on another thread during the call is asked of the caller of `after_step`, as libtorch itself does.
         #[allow(unsafe_code)]
         Ok(unsafe { self.host.measure(&self.addresses, threads()) })
     }
@@ -162,7 +166,7 @@ impl Tracker {
             for parameter in &self.parameters {
                 let gradient = parameter.tensor.f_grad()?;
                 if gradient.defined() {
-                    row.gradient.push(norm(&gradient, Kind::Double)?);
+                    row.gradient.push(norm_of_gradient(&gradient)?);
                 }
             }
             Ok(())
@@ -212,6 +216,12 @@ impl State {
         let values = no_grad(|| parameter.tensor.detach());
         State { previous: values.shallow_clone(), reference: values }
     }
+}
+
+fn norm_of_gradient(gradient: &Tensor) -> std::result::Result<Tensor, TchError> {
+    let sum_kind = sum_kind(gradient.device());
+    // An embedding's gradient may be sparse; coalesced, its values are all there is to it.
+    if gradient.is_sparse() { norm(&gradient.f_coalesce()?.f_values()?, sum_kind) } else { norm(gradient, sum_kind) }
 }
 
 /// The threads libtorch uses on this thread.

@@ -6,7 +6,7 @@
 //! channel is half full. What happens when the channel *is* full is the caller's choice, [`QueuePolicy`].
 //!
 //! Nothing here ends a training run. The first error stops the recorder: it is reported once by `tracing`, counted in
-//! [`Health`], and returned by [`Recorder::health`] and [`Recorder::finish`]; rows after it are counted and forgotten.
+//! [`Health`], and returned by [`Recorder::health`] and [`Recorder::finish`]; rows after it are forgotten.
 //!
 //! The recorder knows no framework. A row whose numbers still live on a device carries them as `D`, and the
 //! `resolve` function given to [`Recorder::start`] turns a block of them into numbers, on the worker thread.

@@ -1,5 +1,6 @@
 //! The training thread's side: the channel, its policies and its counters.
 
+use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -9,7 +10,7 @@ use std::time::Instant;
 use crossbeam_channel::{Sender, TrySendError, bounded};
 
 use super::sink::Sink;
-use super::worker::{self, Shared, Worker};
+use super::worker::{Shared, Worker};
 use crate::error::{Error, Result};
 use crate::log::LogTotals;
 use crate::record::{Event, EventKind, Hyperparameters, StepRecord};
@@ -66,6 +67,7 @@ pub(super) struct Ending {
 
 /// How a recorder is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub struct Health {
     /// Rows given to the recorder.
     pub rows_received: u64,
@@ -89,6 +91,8 @@ pub struct Recorder<D> {
     rows_dropped: u64,
     last_step: u64,
     untold: Option<Untold>,
+    /// Events for which there was no room yet.
+    waiting: VecDeque<Event>,
 }
 
 /// Dropped rows the log has not been told of yet.
@@ -98,6 +102,14 @@ struct Untold {
     first_step: u64,
     last_step: u64,
     elapsed_seconds: f64,
+}
+
+impl Untold {
+    fn event(self) -> Event {
+        let Untold { count, first_step, last_step, elapsed_seconds } = self;
+        let kind = EventKind::RowsDropped { count, first_step, last_step };
+        Event { step: last_step, elapsed_seconds, kind }
+    }
 }
 
 impl<D: Send + 'static> Recorder<D> {
@@ -130,6 +142,7 @@ impl<D: Send + 'static> Recorder<D> {
             rows_dropped: 0,
             last_step: 0,
             untold: None,
+            waiting: VecDeque::new(),
         })
     }
 }
@@ -147,9 +160,9 @@ impl<D> Recorder<D> {
         if self.failed() {
             return;
         }
-        self.tell_drops();
+        self.tell();
         let (step, elapsed_seconds) = (row.record.step, row.record.elapsed_seconds);
-        if !self.offer(Message::Row(row)) {
+        if self.offer(Message::Row(row)).is_some() {
             self.rows_dropped += 1;
             let first_step = self.untold.map_or(step, |untold| untold.first_step);
             let count = self.untold.map_or(0, |untold| untold.count) + 1;
@@ -157,37 +170,46 @@ impl<D> Recorder<D> {
         }
     }
 
-    /// Hands an event over. Under [`QueuePolicy::DropNewest`] a full channel loses it; `false` says so.
-    pub fn event(&mut self, event: Event) -> bool {
-        self.failed() || self.offer(Message::Event(event))
+    /// Hands an event over; if there is no room, it waits for the next row or event that finds some.
+    pub fn event(&mut self, event: Event) {
+        if !self.failed() {
+            self.waiting.push_back(event);
+            self.tell();
+        }
     }
 
-    /// Puts a message into the channel; `false` if there was no room and the policy is not to wait.
-    fn offer(&self, message: Message<D>) -> bool {
+    /// Puts a message into the channel; gives it back if there is no room and the policy is not to wait.
+    fn offer(&self, message: Message<D>) -> Option<Message<D>> {
         if self.sender.len() >= self.wake_above {
             self.wake();
         }
         match self.sender.try_send(message) {
-            Ok(()) | Err(TrySendError::Disconnected(_)) => true,
+            Ok(()) | Err(TrySendError::Disconnected(_)) => None,
             Err(TrySendError::Full(message)) => match self.policy {
-                QueuePolicy::DropNewest => false,
+                QueuePolicy::DropNewest => Some(message),
                 QueuePolicy::Block => {
                     self.wake();
                     // A worker that ended has dropped the receiver, so that this cannot wait for ever.
                     let _ = self.sender.send(message);
-                    true
+                    None
                 }
             },
         }
     }
 
-    /// Says in the log which rows were dropped, as soon as there is room for saying it.
-    fn tell_drops(&mut self) {
-        if let Some(Untold { count, first_step, last_step, elapsed_seconds }) = self.untold {
-            let kind = EventKind::RowsDropped { count, first_step, last_step };
-            if self.offer(Message::Event(Event { step: last_step, elapsed_seconds, kind })) {
-                self.untold = None;
+    /// Says in the log what is waiting to be said, and which rows were dropped, as far as there is room.
+    fn tell(&mut self) {
+        while let Some(event) = self.waiting.pop_front() {
+            if let Some(Message::Event(event)) = self.offer(Message::Event(event)) {
+                self.waiting.push_front(event);
+                return;
             }
+        }
+        // Untold drops are gathered until there is room: one event tells of all.
+        if let Some(untold) = self.untold
+            && self.offer(Message::Event(untold.event())).is_none()
+        {
+            self.untold = None;
         }
     }
 
@@ -230,18 +252,14 @@ impl<D> Recorder<D> {
 
     fn close(&mut self) -> Result<LogTotals> {
         let Some(worker) = self.worker.take() else { return Ok(LogTotals::default()) };
-        worker.thread().unpark();
-        if let Some(Untold { count, first_step, last_step, elapsed_seconds }) = self.untold.take() {
-            let kind = EventKind::RowsDropped { count, first_step, last_step };
-            let _ = self.sender.send(Message::Event(Event { step: last_step, elapsed_seconds, kind }));
-        }
         let ending = Ending { step: self.last_step, rows_dropped: self.rows_dropped };
-        let _ = self.sender.send(Message::Finish(ending));
+        let events = self.waiting.drain(..).chain(self.untold.take().map(Untold::event)).map(Message::Event);
         worker.thread().unpark();
-        let outcome = match worker.join() {
-            Ok(outcome) => outcome,
-            Err(panic) => Err(self.shared.stop(worker::lost(&self.shared, &*panic))),
-        };
+        for message in events.chain([Message::Finish(ending)]) {
+            let _ = self.sender.send(message);
+            worker.thread().unpark();
+        }
+        let outcome = worker.join().unwrap_or_else(|panic| Err(self.shared.stop(self.shared.lost(&*panic))));
         match self.shared.error() {
             Some(first) => Err(Error::Stopped(first)),
             None => outcome,

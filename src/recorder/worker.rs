@@ -1,6 +1,7 @@
 //! The worker's side: drain, complete, write.
 
 use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -44,6 +45,16 @@ impl Shared {
         self.error.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// The error for a worker that panicked.
+    pub fn lost(&self, panic: &(dyn Any + Send)) -> Error {
+        let reason = panic
+            .downcast_ref::<&str>()
+            .map(|text| (*text).to_owned())
+            .or_else(|| panic.downcast_ref::<String>().cloned())
+            .unwrap_or_else(|| "no message".to_owned());
+        Error::WorkerLost { path: self.folder.clone(), reason }
+    }
+
     /// Keeps the first error and says it once; returns it for the caller to return.
     pub fn stop(&self, error: Error) -> Error {
         let mut slot = self.error.lock().unwrap_or_else(PoisonError::into_inner);
@@ -54,16 +65,6 @@ impl Shared {
         self.failed.store(true, Ordering::Relaxed);
         Error::Stopped(Arc::clone(first))
     }
-}
-
-/// The error for a worker that panicked.
-pub(super) fn lost(shared: &Shared, panic: &(dyn Any + Send)) -> Error {
-    let reason = panic
-        .downcast_ref::<&str>()
-        .map(|text| (*text).to_owned())
-        .or_else(|| panic.downcast_ref::<String>().cloned())
-        .unwrap_or_else(|| "no message".to_owned());
-    Error::WorkerLost { path: shared.folder.clone(), reason }
 }
 
 type Resolve<D> = Box<dyn FnMut(&mut [StepRecord], &mut Vec<(usize, D)>) -> Result<()> + Send>;
@@ -106,9 +107,9 @@ impl<D> Worker<D> {
     /// Runs until the training thread finishes, or the first error.
     pub fn run(self) -> Result<LogTotals> {
         let shared = Arc::clone(&self.shared);
-        // A panic must not leave the training thread sending to nobody without `failed` being set.
-        let _guard = FailOnUnwind(Arc::clone(&shared));
-        self.serve().map_err(|error| shared.stop(error))
+        // The training thread has to learn of a panic too: it would go on sending to nobody.
+        let served = catch_unwind(AssertUnwindSafe(|| self.serve()));
+        served.unwrap_or_else(|panic| Err(shared.lost(&*panic))).map_err(|error| shared.stop(error))
     }
 
     fn serve(mut self) -> Result<LogTotals> {
@@ -168,7 +169,10 @@ impl<D> Worker<D> {
 
     fn close(mut self, ending: Ending) -> Result<LogTotals> {
         let rows = self.shared.rows_written.load(Ordering::Relaxed);
-        let kind = EventKind::Finished { rows, dropped: ending.rows_dropped };
+        let kind = match self.shared.error() {
+            None => EventKind::Finished { rows, dropped: ending.rows_dropped },
+            Some(error) => EventKind::Stopped { reason: error.to_string() },
+        };
         let elapsed_seconds = self.began.elapsed().as_secs_f64();
         self.sink.event(&Event { step: ending.step, elapsed_seconds, kind })?;
         self.sink.close()
@@ -193,16 +197,6 @@ impl<D> Worker<D> {
                 });
             }
             self.was_finite = finite;
-        }
-    }
-}
-
-struct FailOnUnwind(Arc<Shared>);
-
-impl Drop for FailOnUnwind {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            self.0.failed.store(true, Ordering::Relaxed);
         }
     }
 }

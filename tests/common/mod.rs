@@ -17,7 +17,7 @@ pub fn info() -> RunInfo {
 }
 
 pub fn writer(directory: &Path) -> RunWriter {
-    RunWriter::create(directory, &info()).unwrap()
+    RunWriter::create(directory, &info(), Vec::new()).unwrap()
 }
 
 /// Rows whose every value tells the step it belongs to; each kind of value is null now and then.

@@ -35,6 +35,30 @@ fn observed_and_unobserved_parameters_are_bit_identical() {
     check_bit_identical(|| nn::rms_prop(0.99, 1e-8, 0., 0.9, false));
 }
 
+/// The same for a network large enough for libtorch's threads to share the pass.
+#[test]
+fn large_parameters_are_bit_identical_too() {
+    let train = |folder: Option<&std::path::Path>| {
+        let variables = nn::VarStore::new(tch::Device::Cpu);
+        let weight = variables.root().var("weight", &[400, 500], nn::Init::Const(0.25));
+        let sgd = nn::sgd(0.9, 0., 1e-4, false).build(&variables, 1e-3).unwrap();
+        let mut bare = None;
+        let mut observed = None;
+        match folder {
+            Some(folder) => observed = Some(perrin::attach(sgd, folder).unwrap()),
+            None => bare = Some(sgd),
+        }
+        for number in 1..=20 {
+            let loss = (&weight * f64::from(number)).sin().square().sum(Kind::Float);
+            bare.iter_mut().for_each(|optimizer| optimizer.backward_step(&loss));
+            observed.iter_mut().for_each(|optimizer| optimizer.backward_step(&loss));
+        }
+        crate::support::flat(&[weight])
+    };
+    let folder = tempfile::tempdir().unwrap();
+    assert_eq!(train(Some(folder.path())), train(None));
+}
+
 /// Every method of tch 0.26's `Optimizer`, as a program that was written for it calls them.
 #[test]
 fn every_method_is_there_and_every_step_is_counted_once() {

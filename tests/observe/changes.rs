@@ -1,7 +1,8 @@
 //! Changes of the parameters that are not steps.
 
 use perrin::record::EventKind;
-use tch::{Kind, Tensor, no_grad};
+use tch::nn::{Init, OptimizerConfig, VarStore};
+use tch::{Device, Kind, Tensor, no_grad};
 
 use crate::support::{Problem, assert_close, distance_squared, events, outside_writes, rows};
 
@@ -110,6 +111,109 @@ fn parameters_replaced_between_steps() {
     assert_eq!((told.len(), told[0].2), (1, Some(0.)));
 }
 
+/// Two moves between two steps, after which the store's new memory may lie where the old one lay. Reading it as what it
+/// was would go past its end.
+#[test]
+fn parameters_replaced_twice_at_one_address() {
+    for elements in [1_000, 30_000, 1_000_000] {
+        let mut variables = VarStore::new(Device::Cpu);
+        let tensor = variables.root().var("a", &[elements], Init::Const(0.5));
+        let folder = tempfile::tempdir().unwrap();
+        let mut observer = perrin::Options::new().observe(&variables, folder.path()).unwrap();
+        variables.half();
+        variables.bfloat16();
+        let step = |value: f64| no_grad(|| tensor.shallow_clone().g_add_scalar_(value));
+        observer.before_step();
+        let _ = step(0.25);
+        observer.after_step(None);
+        variables.float();
+        variables.half();
+        variables.float();
+        observer.before_step();
+        let _ = step(1.0);
+        observer.after_step(None);
+        observer.finish().unwrap();
+        let rows = rows(folder.path()).records;
+        let count = elements as f64;
+        assert_close(rows[0].local_displacement_squared, 0.0625 * count, "bf16");
+        assert_close(rows[1].local_displacement_squared, count, "f32");
+        assert_close(rows[1].global_displacement_squared, 1.5625 * count, "f32, global");
+    }
+}
+
+/// An outside write is told also when a variable is added before the next step.
+#[test]
+fn an_edit_and_an_added_variable() {
+    for known_store in [true, false] {
+        let variables = VarStore::new(Device::Cpu);
+        let tensor = variables.root().ones("a", &[4]);
+        let folder = tempfile::tempdir().unwrap();
+        let config = tch::nn::sgd(0., 0., 0., false);
+        let mut optimizer = if known_store {
+            perrin::Options::new().build(config, &variables, 1e-2, folder.path()).unwrap()
+        } else {
+            perrin::attach(config.build(&variables, 1e-2).unwrap(), folder.path()).unwrap()
+        };
+        optimizer.backward_step(&tensor.sum(Kind::Float));
+        let _ = no_grad(|| tensor.shallow_clone().fill_(3.));
+        let _ = variables.root().ones("b", &[2]);
+        optimizer.backward_step(&tensor.sum(Kind::Float));
+        optimizer.finish().unwrap();
+        // A step of 0.01 in each of four elements.
+        assert_close(rows(folder.path()).records[1].local_displacement_squared, 4e-4, "local");
+        assert_eq!(outside_writes(folder.path()).len(), 1, "store known: {known_store}");
+    }
+}
+
+/// A second optimizer over the same parameters whose steps libtorch's version counter shows (those of SGD it does not).
+#[test]
+fn another_optimizer_over_the_same_parameters() {
+    let problem = Problem::new(Kind::Float);
+    let folder = tempfile::tempdir().unwrap();
+    let mut other = tch::nn::adam(0.9, 0.999, 0.).build(&problem.variables, 1e-2).unwrap();
+    let mut optimizer =
+        perrin::Options::new().build(tch::nn::sgd(0., 0., 0., false), &problem.variables, 1e-3, folder.path()).unwrap();
+    let mut local = Vec::new();
+    for number in 0..4 {
+        other.backward_step(&problem.loss(number));
+        let before = problem.theta();
+        optimizer.backward_step(&problem.loss(number));
+        local.push(distance_squared(&problem.theta(), &before));
+    }
+    optimizer.finish().unwrap();
+    for (row, local) in rows(folder.path()).records.iter().zip(local) {
+        assert_close(row.local_displacement_squared, local, "local");
+    }
+    assert_eq!(outside_writes(folder.path()).iter().map(|told| told.1).collect::<Vec<_>>(), [1, 2, 4]);
+}
+
+/// With rows now and then, a change is an event whose size is known only where a row is next.
+#[test]
+fn an_edit_between_rows() {
+    let problem = Problem::new(Kind::Float);
+    let folder = tempfile::tempdir().unwrap();
+    let mut optimizer = perrin::Options::new()
+        .every_steps(3)
+        .build(tch::nn::sgd(0., 0., 0., false), &problem.variables, 1e-2, folder.path())
+        .unwrap();
+    let edit = || no_grad(|| problem.variables.trainable_variables()[0].g_mul_scalar_(1.5));
+    let mut local = 0.;
+    for step in 1..=6 {
+        if step == 2 || step == 6 {
+            let _ = edit();
+        }
+        let before = problem.theta();
+        optimizer.backward_step(&problem.loss(step));
+        local = distance_squared(&problem.theta(), &before);
+    }
+    optimizer.finish().unwrap();
+    assert_close(rows(folder.path()).records[1].local_displacement_squared, local, "local");
+    let told = outside_writes(folder.path());
+    assert_eq!((told.len(), told[0].0, told[0].2), (2, 2, None));
+    assert_eq!(told[1].0, 6);
+    assert!(told[1].2.unwrap() > 0.);
+}
+
 /// NaN in the parameters: logged as such, told once, and training goes on.
 #[test]
 fn nan_is_logged_as_nan() {
@@ -148,7 +252,11 @@ fn odd_losses() {
     observer.after_step(None);
     observer.set_next_loss(0.5);
     observer.after_step(None);
+    // A loss that is seen goes before one that was given, which is not kept for a later step.
+    observer.set_next_loss(9.);
+    observer.after_step(Some(&Tensor::from(1f32)));
+    observer.after_step(None);
     observer.finish().unwrap();
     let losses: Vec<_> = rows(folder.path()).records.iter().map(|row| row.loss).collect();
-    assert_eq!(losses, [Some(2.5), None, None, Some(0.5)]);
+    assert_eq!(losses, [Some(2.5), None, None, Some(0.5), Some(1.), None]);
 }

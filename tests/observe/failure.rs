@@ -1,6 +1,7 @@
 //! What goes wrong with a log never goes wrong with the training.
 
 use perrin::Error;
+use perrin::record::{Event, EventKind};
 use tch::Kind;
 use tch::nn::{self, OptimizerConfig};
 
@@ -27,7 +28,7 @@ fn two_observers_of_one_folder() {
     let folder = tempfile::tempdir().unwrap();
     let _first = perrin::Options::new().observe(&problem.variables, folder.path()).unwrap();
     let error = perrin::Options::new().observe(&problem.variables, folder.path()).err().unwrap();
-    assert!(matches!(error, Error::RunLocked { .. } | Error::RunExists { .. }), "{error}");
+    assert!(matches!(error, Error::RunLocked { .. }), "{error}");
 }
 
 #[test]
@@ -47,6 +48,27 @@ fn nonsense_is_refused_before_anything_is_made() {
     let error = perrin::Options::new().reference(misshapen).observe(&problem.variables, &run).err().unwrap();
     assert!(error.to_string().contains("[29, 13]"), "{error}");
     assert!(!run.exists());
+}
+
+/// An error on the training thread: every step is still taken and counted, and the log does not say it is whole.
+#[test]
+fn an_error_while_observing() {
+    let variables = nn::VarStore::new(tch::Device::Cpu);
+    let tensor = variables.root().ones("a", &[3]);
+    let folder = tempfile::tempdir().unwrap();
+    let mut optimizer =
+        perrin::Options::new().build(nn::sgd(0., 0., 0., false), &variables, 1e-2, folder.path()).unwrap();
+    optimizer.backward_step(&tensor.sum(Kind::Float));
+    // Trained, but of a kind that cannot be observed.
+    let complex = tch::Tensor::zeros([2], (Kind::ComplexFloat, tch::Device::Cpu));
+    let _ = variables.root().add("complex", complex, true);
+    (0..5).for_each(|_| optimizer.backward_step(&tensor.sum(Kind::Float)));
+    assert_eq!(optimizer.step_count(), 6);
+    assert!(optimizer.health().err().unwrap().to_string().contains("complex"));
+    assert!(optimizer.finish().err().unwrap().to_string().contains("complex"));
+    assert_eq!(crate::support::rows(folder.path()).len(), 1);
+    let events = crate::support::events(folder.path());
+    assert!(matches!(&events[..], [Event { kind: EventKind::Stopped { .. }, .. }]), "{events:?}");
 }
 
 /// The folder vanishes under a running observer: every step is still taken, and the error comes from `finish`.

@@ -164,6 +164,53 @@ fn variables_added_after_attaching() {
     }
 }
 
+/// Names of tied weights and of empty tensors: each is given out once.
+#[test]
+fn variables_that_share_an_address() {
+    let variables = VarStore::new(Device::Cpu);
+    let _ = variables.root().var("empty", &[0], Init::Const(0.));
+    let _ = variables.root().var("also_empty", &[0], Init::Const(0.));
+    let tied = variables.root().ones("encoder", &[3]);
+    let _ = variables.root().add("decoder", tied.shallow_clone(), true);
+    let folder = tempfile::tempdir().unwrap();
+    let observer = perrin::Options::new().observe(&variables, folder.path()).unwrap();
+    observer.finish().unwrap();
+    let run = perrin::log::Run::open(folder.path()).unwrap();
+    let mut names: Vec<_> = run.info().parameters.iter().map(|parameter| parameter.name.as_str()).collect();
+    names.sort_unstable();
+    assert_eq!(names, ["also_empty", "decoder", "empty", "encoder"]);
+}
+
+#[test]
+fn sparse_tensors_are_refused_if_trained_and_passed_over_if_not() {
+    let sparse = || Tensor::eye(3, (Kind::Float, Device::Cpu)).to_sparse(None, None::<&[i64]>, None);
+    let folder = tempfile::tempdir().unwrap();
+    let variables = VarStore::new(Device::Cpu);
+    let _ = variables.root().ones("a", &[3]);
+    let _ = variables.root().add("constant", sparse(), false);
+    perrin::Options::new().observe(&variables, folder.path().join("first")).unwrap().finish().unwrap();
+    let _ = variables.root().add("trained", sparse(), true);
+    let error = perrin::Options::new().observe(&variables, folder.path().join("second")).err().unwrap();
+    assert!(error.to_string().contains("not a dense tensor"), "{error}");
+}
+
+/// Gradients of an embedding may be sparse.
+#[test]
+fn the_norm_of_a_sparse_gradient() {
+    let variables = VarStore::new(Device::Cpu);
+    let weight = variables.root().ones("embedding", &[10, 2]);
+    let folder = tempfile::tempdir().unwrap();
+    let mut optimizer = perrin::Options::new()
+        .gradient_norm(true)
+        .build(nn::sgd(0., 0., 0., false), &variables, 1e-2, folder.path())
+        .unwrap();
+    let rows_used = Tensor::from_slice(&[3i64, 3, 7]);
+    optimizer.backward_step(&Tensor::embedding(&weight, &rows_used, -1, false, true).sum(Kind::Float));
+    optimizer.finish().unwrap();
+    // Row 3 twice, row 7 once, two elements each: 2 (2^2 + 1^2).
+    assert_close(rows(folder.path()).records[0].gradient_norm_squared, 10., "gradient");
+}
+
 /// Two optimizers over one store, each with its own run and its own parameters, as in a GAN.
 #[test]
 fn two_optimizers_over_one_store() {
