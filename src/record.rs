@@ -46,7 +46,7 @@ pub struct Hyperparameters {
 /// Rows on their way to the log, column counts fixed by the run's [`Layout`].
 ///
 /// `group_hyperparameters` holds `layout.parameter_groups - 1` entries a row (groups 1, 2, ...), and `projections`
-/// `2 * layout.directions` values a row: all positions, then all velocities.
+/// `2 * layout.directions` values a row: all positions, then all velocities; `None` where not known.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct RowBuffer {
     /// The rows, in step order.
@@ -54,7 +54,7 @@ pub struct RowBuffer {
     /// Hyperparameters of the parameter groups after the first, row by row.
     pub group_hyperparameters: Vec<Hyperparameters>,
     /// Positions, then velocities, along the projection directions, row by row.
-    pub projections: Vec<f64>,
+    pub projections: Vec<Option<f64>>,
 }
 
 impl RowBuffer {

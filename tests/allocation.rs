@@ -57,6 +57,21 @@ fn a_steady_observer_does_not_allocate() {
     assert_eq!(observer.finish().unwrap().rows, 310);
 }
 
+/// With projections, rows travel in blocks whose memory comes back from the worker. This loop is a thousand times faster
+/// than training, so some blocks are new; still far fewer than rows.
+#[test]
+fn projections_allocate_less_than_once_in_ten_steps() {
+    let variables = VarStore::new(Device::Cpu);
+    let _ = variables.root().var("a", &[1000], Init::Const(0.5));
+    let folder = tempfile::tempdir().unwrap();
+    let directions = vec![vec![0.5; 1000]; 10];
+    let mut observer = perrin::Options::new().project_onto(directions).observe(&variables, folder.path()).unwrap();
+    let loss = Tensor::from(0.5f32);
+    allocations_in(&mut observer, &loss, 300);
+    let allocations = allocations_in(&mut observer, &loss, 3_000);
+    assert!(allocations <= 300, "{allocations}");
+}
+
 /// After `attach` without a variable store, the only way to notice an added variable is tch's list of variables: one
 /// allocation a step, whatever the number of parameters (and one of libtorch's for each of them).
 #[test]

@@ -74,8 +74,8 @@ fn start(log: TestLog, policy: QueuePolicy, capacity: usize) -> Recorder<f64> {
 }
 
 fn start_named(run: &str, log: TestLog, policy: QueuePolicy, capacity: usize) -> Recorder<f64> {
-    let resolve = |records: &mut [StepRecord], deferred: &mut Vec<(usize, f64)>| {
-        deferred.drain(..).for_each(|(index, loss)| records[index].loss = Some(loss));
+    let resolve = |rows: &mut RowBuffer, deferred: &mut Vec<(usize, f64)>| {
+        deferred.drain(..).for_each(|(index, loss)| rows.records[index].loss = Some(loss));
         Ok(())
     };
     Recorder::start(log, Path::new(run), Instant::now(), QueueOptions { policy, capacity }, resolve).unwrap()

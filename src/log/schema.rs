@@ -101,7 +101,7 @@ pub fn batch_from_rows(layout: Layout, schema: &SchemaRef, rows: &RowBuffer) -> 
     }
     for value in 0..values {
         let column = rows.projections.iter().skip(value).step_by(values).copied();
-        columns.push(Arc::new(Float64Array::from_iter_values(column)));
+        columns.push(Arc::new(column.collect::<Float64Array>()));
     }
     RecordBatch::try_new(schema.clone(), columns).map_err(|error| Error::ShapeMismatch {
         name: "record batch",
@@ -143,12 +143,7 @@ pub fn rows_from_batch(layout: Layout, batch: &RecordBatch) -> Result<RowBuffer>
             rows.group_hyperparameters.push(hyperparameters(batch, group, row));
         }
         for index in first_projection..batch.num_columns() {
-            let projection = value(floats(index), row).ok_or_else(|| Error::ShapeMismatch {
-                name: "projections",
-                found: format!("null in {}", schema.field(index).name()),
-                expected: "numbers".to_owned(),
-            })?;
-            rows.projections.push(projection);
+            rows.projections.push(value(floats(index), row));
         }
     }
     Ok(rows)

@@ -2,7 +2,7 @@
 //!
 //! The parameters of one device and kind are gathered into one flat tensor a step, so that the number of operations
 //! does not grow with the number of parameters, and the sums stay on the device as scalars: nothing here waits for it.
-//! The worker thread reads the scalars of a whole block of rows at once ([`read_scalars`]).
+//! The worker thread reads the scalars of a whole block of rows at once ([`read_all`]).
 
 use tch::{Device, Kind, TchError, Tensor, no_grad};
 
@@ -17,6 +17,10 @@ pub(super) struct DeferredRow {
     pub global: Vec<Tensor>,
     /// Norms of gradients.
     pub gradient: Vec<Tensor>,
+    /// Projections of theta - theta_*, K numbers a group of parameters; they add up to the row's positions.
+    pub positions: Vec<Tensor>,
+    /// The same of the step's displacement.
+    pub moved: Vec<Tensor>,
     /// The loss, where it lives on a device.
     pub loss: Option<Tensor>,
 }
@@ -39,6 +43,8 @@ struct Group {
     previous: Tensor,
     reference: Tensor,
     scratch: Tensor,
+    /// [K, elements], where there are directions to project on.
+    directions: Option<Tensor>,
 }
 
 /// The parameters that are not plain f32 memory.
@@ -72,16 +78,31 @@ impl DeviceTracker {
         Ok(DeviceTracker { groups: groups.collect::<Result<_, _>>()? })
     }
 
+    /// Projects on directions from now on: `part` gives those of a parameter, [K, its elements].
+    pub fn project_onto(&mut self, part: impl Fn(usize) -> Result<Tensor, TchError>) -> Result<(), TchError> {
+        for group in &mut self.groups {
+            let parts = group.members.iter().map(|member| part(*member)).collect::<Result<Vec<_>, _>>()?;
+            group.directions = Some(Tensor::f_cat(&parts, 1)?.f_to_device(group.device)?.f_to_kind(group.kind)?);
+        }
+        Ok(())
+    }
+
     /// Measures every parameter and remembers its values.
     pub fn measure(&mut self, parameters: &[Parameter], row: &mut DeferredRow) -> Result<(), TchError> {
         no_grad(|| {
             for group in &mut self.groups {
                 group.gather(parameters)?;
                 // scratch holds theta; previous becomes the difference, then scratch and previous change places.
-                let moved = group.previous.f_sub_(&group.scratch)?;
+                let moved = group.scratch.f_sub_out(&group.previous, &group.previous)?;
                 row.local.push(norm(&moved, sum_kind(group.device))?);
-                let distance = group.reference.f_sub_out(&group.previous, &group.scratch)?;
+                if let Some(directions) = &group.directions {
+                    row.moved.push(directions.f_mv(&moved)?);
+                }
+                let distance = group.scratch.f_sub_out(&group.previous, &group.reference)?;
                 row.global.push(norm(&distance, sum_kind(group.device))?);
+                if let Some(directions) = &group.directions {
+                    row.positions.push(directions.f_mv(&distance)?);
+                }
                 std::mem::swap(&mut group.previous, &mut group.scratch);
             }
             Ok(())
@@ -128,6 +149,7 @@ impl Group {
                 sizes: starts.iter().map(|start| start.previous.numel() as i64).collect(),
                 reference: flat(|start| &start.reference)?,
                 scratch: previous.f_empty_like()?,
+                directions: None,
                 previous,
             })
         })
@@ -157,20 +179,28 @@ pub(super) fn norm(values: &Tensor, sum_kind: Kind) -> Result<Tensor, TchError> 
     values.f_reshape([-1])?.f_linalg_norm(2, None::<&[i64]>, false, sum_kind)
 }
 
-/// Reads scalars from wherever they are: one copy, and one wait, a device and kind.
-pub(super) fn read_scalars(scalars: &[&Tensor]) -> Result<Vec<f64>, TchError> {
-    let mut values = vec![f64::NAN; scalars.len()];
-    let mut left: Vec<usize> = (0..scalars.len()).collect();
+/// Reads tensors from wherever they are, their elements one after the other: one copy, and one wait, a device and kind.
+pub(super) fn read_all(tensors: &[&Tensor]) -> Result<Vec<f64>, TchError> {
+    let mut end = 0;
+    let mut starts = Vec::with_capacity(tensors.len());
+    for tensor in tensors {
+        starts.push(end);
+        end += tensor.numel();
+    }
+    let mut values = vec![f64::NAN; end];
+    let mut left: Vec<usize> = (0..tensors.len()).collect();
     while let Some(&first) = left.first() {
-        let place = |index: &usize| (scalars[*index].device(), scalars[*index].kind());
+        let place = |index: &usize| (tensors[*index].device(), tensors[*index].kind());
         let (together, rest): (Vec<usize>, Vec<usize>) = left.iter().partition(|index| place(index) == place(&first));
-        let stacked = no_grad(|| {
+        let joined = no_grad(|| {
             let flat: Result<Vec<Tensor>, TchError> =
-                together.iter().map(|index| scalars[*index].f_reshape([1])).collect();
+                together.iter().map(|index| tensors[*index].f_reshape([-1])).collect();
             Tensor::f_cat(&flat?, 0)?.f_to_device(Device::Cpu)?.f_to_kind(Kind::Double)
         })?;
-        for (index, value) in together.into_iter().zip(Vec::<f64>::try_from(&stacked)?) {
-            values[index] = value;
+        let mut joined = Vec::<f64>::try_from(&joined)?.into_iter();
+        for index in together {
+            let range = starts[index]..starts[index] + tensors[index].numel();
+            values[range].iter_mut().zip(joined.by_ref()).for_each(|(value, read)| *value = read);
         }
         left = rest;
     }

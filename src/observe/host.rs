@@ -60,15 +60,6 @@ impl HostTracker {
         self.parameters += 1;
     }
 
-    pub fn is_empty(&self) -> bool {
-        self.parameters == 0
-    }
-
-    /// Elements of all parameters.
-    pub fn len(&self) -> usize {
-        self.previous.len()
-    }
-
     /// theta - theta_* at the last pass, all parameters one after the other.
     pub fn distance(&self) -> impl Iterator<Item = f32> {
         self.previous.iter().zip(&self.reference).map(|(theta, origin)| theta - origin)
@@ -87,18 +78,13 @@ impl HostTracker {
     /// Measures every parameter and remembers its values.
     ///
     /// `addresses` holds, for each parameter in the order added, where its elements are now. `moved` is left with
-    /// theta - previous of all parameters, one after the other ([`len`](Self::len) elements), where that is wanted.
+    /// theta - previous of all parameters, one after the other where that is wanted.
     ///
     /// # Safety
     /// Each address must point to as many initialised f32 as the parameter had when added, valid and written by nobody
     /// during the call.
     #[allow(unsafe_code)]
-    pub unsafe fn measure(
-        &mut self,
-        addresses: &[usize],
-        threads: usize,
-        moved: Option<&mut [f32]>,
-    ) -> Displacement {
+    pub unsafe fn measure(&mut self, addresses: &[usize], threads: usize, moved: Option<&mut [f32]>) -> Displacement {
         self.pass(threads, moved, |share| {
             // SAFETY: the caller's promise.
             let theta = unsafe { share.chunk.theta(addresses) };

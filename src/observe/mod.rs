@@ -17,6 +17,7 @@ mod optimizer;
 mod options;
 mod outside;
 mod parameters;
+mod projection;
 mod threads;
 mod tracker;
 

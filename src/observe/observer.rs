@@ -7,13 +7,14 @@ use serde::Serialize;
 use tch::nn::Variables;
 use tch::{Device, Tensor};
 
-use super::device::{DeferredRow, read_scalars};
+use super::device::{DeferredRow, read_all};
 use super::outside::OutsideWrites;
 use super::parameters::{self, Found};
-use super::tracker::Tracker;
+use super::projection::Projection;
+use super::tracker::{Change, Tracker};
 use crate::error::{Error, Result};
-use crate::record::{Event, EventKind, Hyperparameters, StepRecord};
-use crate::recorder::{Health, Recorder, Row};
+use crate::record::{Event, EventKind, Hyperparameters, RowBuffer, StepRecord};
+use crate::recorder::{Block, Health, Recorder, Row};
 
 /// What was recorded, when a run is over.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -29,6 +30,9 @@ pub struct Summary {
     pub bytes: u64,
     /// Seconds the training thread spent observing.
     pub training_thread_seconds: f64,
+    /// Every 10,000 steps the running positions are compared to a direct projection, and go on from it: the largest
+    /// difference found, relative to the largest position. `None` without directions or before the first comparison.
+    pub position_correction: Option<f64>,
 }
 
 /// Watches parameters from step to step. [`attach`](crate::attach) holds one for tch's optimizers; a loop with an
@@ -45,6 +49,8 @@ pub struct Summary {
 pub struct Observer {
     pub(super) tracker: Tracker,
     pub(super) recorder: Recorder<DeferredRow>,
+    /// Rows that wait for their projections.
+    pub(super) block: Block<DeferredRow>,
     pub(super) settings: Settings,
     /// Where variables added later are noticed, if in a store.
     pub(super) store: Option<Arc<Mutex<Variables>>>,
@@ -104,6 +110,9 @@ impl Observer {
             if observer.step.is_multiple_of(every) {
                 observer.record(loss, given_loss, elapsed)?;
             }
+            if observer.tracker.projection().is_some_and(Projection::is_due) {
+                observer.hand_over_block()?;
+            }
             // A row tells the true one-step displacement, so that the step before it leaves a snapshot.
             if every > 1 && observer.has_snapshot() { observer.tracker.snapshot() } else { Ok(()) }
         });
@@ -152,18 +161,32 @@ impl Observer {
     /// # Errors
     /// The first error met while observing or logging.
     pub fn finish(mut self) -> Result<Summary> {
-        if let Some(kind) = self.outside.untold() {
-            self.tell(self.step, kind);
-        }
+        self.end();
+        let totals = self.recorder.close()?;
         let rows_dropped = self.recorder.rows_dropped();
-        let totals = self.recorder.finish()?;
         Ok(Summary {
             steps: self.step,
             rows: totals.rows,
             rows_dropped,
             bytes: totals.bytes,
             training_thread_seconds: self.spent.as_secs_f64(),
+            position_correction: self.tracker.projection().and_then(Projection::largest_correction),
         })
+    }
+
+    /// Hands over what is still held back.
+    fn end(&mut self) {
+        self.guarded(Self::hand_over_block);
+        if let Some(kind) = self.outside.untold() {
+            self.tell(self.step, kind);
+        }
+    }
+
+    /// Finishes the block of projections and hands its rows to the recorder.
+    fn hand_over_block(&mut self) -> Result<()> {
+        self.tracker.finish_projection(&mut self.block.projections)?;
+        self.recorder.block(&mut self.block);
+        Ok(())
     }
 
     /// Takes up variables found beyond those known.
@@ -210,12 +233,15 @@ impl Observer {
             // This measures the change, and leaves it out of the next step's displacement.
             let mut deferred = DeferredRow::default();
             let mut jump = StepRecord::default();
-            let displacement = self.tracker.measure(&mut deferred)?;
+            let displacement = self.tracker.measure(Change::Outside, &mut deferred)?;
             jump.local_displacement_squared = Some(displacement.local_squared);
             // Reading it may wait for a device, so only when it is told.
             if tell {
-                resolve(std::slice::from_mut(&mut jump), &mut vec![(0, deferred)])?;
-                self.outside.displacement_squared = jump.local_displacement_squared;
+                deferred.positions.clear();
+                deferred.moved.clear();
+                let mut rows = RowBuffer { records: vec![jump], ..RowBuffer::default() };
+                resolve(&mut rows, &mut vec![(0, deferred)])?;
+                self.outside.displacement_squared = rows.records[0].local_displacement_squared;
             }
         }
         if tell {
@@ -236,7 +262,8 @@ impl Observer {
             Some(_) => None,
             None => given_loss,
         };
-        let displacement = self.tracker.measure(&mut deferred)?;
+        let change = if self.settings.every_steps == 1 { Change::Step } else { Change::StepAfterGap };
+        let displacement = self.tracker.measure(change, &mut deferred)?;
         if self.settings.gradient_norm {
             self.tracker.measure_gradients(&mut deferred)?;
         }
@@ -255,7 +282,11 @@ impl Observer {
             global_displacement_squared: Some(displacement.global_squared),
         };
         let deferred = if deferred.is_empty() { None } else { Some(deferred) };
-        self.recorder.row(Row { record, groups: self.settings.groups.clone(), deferred });
+        let row = Row { record, groups: self.settings.groups.clone(), deferred };
+        match self.tracker.projection() {
+            Some(_) => self.block.rows.push(row),
+            None => self.recorder.row(row),
+        }
         Ok(())
     }
 
@@ -269,16 +300,28 @@ pub(super) fn later_groups(hyperparameters: &[Hyperparameters]) -> Option<Arc<[H
     hyperparameters.get(1..).filter(|later| !later.is_empty()).map(Arc::from)
 }
 
-/// Completes a block of rows on the worker thread: all scalars are read together.
-pub(super) fn resolve(records: &mut [StepRecord], deferred: &mut Vec<(usize, DeferredRow)>) -> Result<()> {
-    let rows = || deferred.iter().map(|(_, row)| row);
-    let scalars: Vec<&Tensor> =
-        rows().flat_map(|row| row.local.iter().chain(&row.global).chain(&row.gradient).chain(&row.loss)).collect();
-    let values = read_scalars(&scalars)
-        .map_err(|source| Error::Torch { action: "read displacements from their device", source })?;
+impl Drop for Observer {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// Completes a block of rows on the worker thread: all that lives on a device is read together, and projected
+/// displacements become velocities.
+pub(super) fn resolve(rows: &mut RowBuffer, deferred: &mut Vec<(usize, DeferredRow)>) -> Result<()> {
+    let per_row = rows.projections.len() / rows.len().max(1);
+    let all = || deferred.iter().map(|(_, row)| row);
+    let tensors: Vec<&Tensor> = all()
+        .flat_map(|row| {
+            let norms = row.local.iter().chain(&row.global).chain(&row.gradient);
+            norms.chain(&row.positions).chain(&row.moved).chain(&row.loss)
+        })
+        .collect();
+    let values =
+        read_all(&tensors).map_err(|source| Error::Torch { action: "read displacements from their device", source })?;
     let mut values = values.into_iter();
     for (index, row) in deferred.drain(..) {
-        let record = &mut records[index];
+        let record = &mut rows.records[index];
         let mut add = |sum: &mut Option<f64>, count: usize| {
             for norm in values.by_ref().take(count) {
                 *sum = Some(sum.unwrap_or(0.0) + norm * norm);
@@ -287,9 +330,34 @@ pub(super) fn resolve(records: &mut [StepRecord], deferred: &mut Vec<(usize, Def
         add(&mut record.local_displacement_squared, row.local.len());
         add(&mut record.global_displacement_squared, row.global.len());
         add(&mut record.gradient_norm_squared, row.gradient.len());
+        let projections = &mut rows.projections[index * per_row..(index + 1) * per_row];
+        let (positions, moved) = projections.split_at_mut(per_row / 2);
+        for (sums, parts) in [(positions, row.positions.len()), (moved, row.moved.len())] {
+            for _ in 0..parts {
+                sums.iter_mut().zip(values.by_ref()).for_each(|(sum, part)| *sum = sum.map(|sum| sum + part));
+            }
+        }
         if row.loss.is_some() {
             record.loss = values.next();
         }
     }
+    velocities_from_displacements(rows, per_row);
     Ok(())
+}
+
+/// v_k = delta_k / eta_k, whatever the optimizer; not known where eta is not, or differs between parameter groups.
+fn velocities_from_displacements(rows: &mut RowBuffer, per_row: usize) {
+    if per_row == 0 {
+        return;
+    }
+    let groups = rows.group_hyperparameters.len() / rows.len();
+    for (index, projections) in rows.projections.chunks_exact_mut(per_row).enumerate() {
+        let learning_rate = rows.records[index].hyperparameters.learning_rate;
+        let others = &rows.group_hyperparameters[index * groups..(index + 1) * groups];
+        let one_rate = others.iter().all(|group| group.learning_rate == learning_rate);
+        let learning_rate = learning_rate.filter(|rate| *rate != 0.0 && one_rate);
+        for value in &mut projections[per_row / 2..] {
+            *value = learning_rate.and_then(|rate| value.map(|moved| moved / rate));
+        }
+    }
 }

@@ -12,11 +12,12 @@ use super::observer::{Observer, Settings, later_groups, resolve};
 use super::optimizer::ObservedOptimizer;
 use super::outside::OutsideWrites;
 use super::parameters::{self, Filter, Found, Source};
+use super::projection::DEFAULT_MEMORY_BYTES;
 use super::tracker::{Reference, Tracker};
 use crate::error::{Error, Result};
 use crate::log::{ReferenceTensor, RunWriter};
 use crate::record::{Hyperparameters, Layout, OptimizerInfo, RunInfo};
-use crate::recorder::{QueueOptions, Recorder};
+use crate::recorder::{Block, QueueOptions, Recorder};
 
 /// What [`attach`](crate::attach) does not ask for. Set what is wanted, then start with [`build`](Self::build),
 /// [`attach`](Self::attach) or [`observe`](Self::observe).
@@ -45,6 +46,8 @@ pub struct Options {
     queue: QueueOptions,
     optimizer: OptimizerInfo,
     hyperparameters: Hyperparameters,
+    directions: Vec<Vec<f32>>,
+    projection_memory_bytes: Option<usize>,
 }
 
 impl Options {
@@ -97,6 +100,25 @@ impl Options {
     /// Parameters it does not name count from where they are now.
     pub fn reference(mut self, reference: Vec<(String, Tensor)>) -> Self {
         self.reference = reference;
+        self
+    }
+
+    /// Logs, at every row, the position <theta_k - theta_*, q> and the velocity <v_k, q> = <delta_k, q> / eta_k along each
+    /// of `directions`: the columns `position_1`, ... and `velocity_1`, ... (null while the learning rate is not known, and
+    /// where it differs between parameter groups). A direction has an element for each element of the observed
+    /// parameters, in the order in which `run.json` lists them, each row-major; eigenvectors of the Hessian are meant:
+    /// `.project_onto(pairs.largest.into_iter().map(|pair| pair.eigenvector))`.
+    ///
+    /// Parameters added later have no part in them.
+    pub fn project_onto(mut self, directions: impl IntoIterator<Item = Vec<f32>>) -> Self {
+        self.directions = directions.into_iter().collect();
+        self
+    }
+
+    /// Memory for a block of displacements that wait to be projected together, 256 MiB unless set. Fewer steps to a
+    /// block mean that the directions are read more often.
+    pub fn projection_memory(mut self, bytes: usize) -> Self {
+        self.projection_memory_bytes = Some(bytes);
         self
     }
 
@@ -177,7 +199,11 @@ impl Options {
         };
         let parameter_groups = groups_of(&found);
         let known_variables = found.len();
-        let tracker = Tracker::new(found, self.filter, self.reference)?;
+        let mut tracker = Tracker::new(found, self.filter, self.reference)?;
+        let directions = self.directions.len();
+        if directions > 0 {
+            tracker.project_onto(self.directions, self.projection_memory_bytes.unwrap_or(DEFAULT_MEMORY_BYTES))?;
+        }
         let hyperparameters = vec![self.hyperparameters; parameter_groups];
         let info = RunInfo {
             optimizer: self.optimizer,
@@ -185,7 +211,7 @@ impl Options {
             batch_size: self.batch_size,
             every_steps,
             steps_per_epoch,
-            layout: Layout { parameter_groups, directions: 0 },
+            layout: Layout { parameter_groups, directions },
             parameters: tracker.info(),
             ..RunInfo::default()
         };
@@ -195,6 +221,7 @@ impl Options {
         Ok(Observer {
             tracker,
             recorder,
+            block: Block::default(),
             settings: Settings {
                 groups: later_groups(&hyperparameters),
                 hyperparameters,

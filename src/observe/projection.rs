@@ -10,7 +10,7 @@
 
 use std::time::{Duration, Instant};
 
-use tch::{Device, Kind, TchError, Tensor};
+use tch::{Device, Kind, TchError, Tensor, no_grad};
 
 use crate::error::{Error, Result};
 use crate::numeric::tall::inner_products;
@@ -96,10 +96,6 @@ impl Projection {
         })
     }
 
-    pub fn directions(&self) -> usize {
-        self.directions
-    }
-
     /// The largest difference found between a running position and a direct projection, relative to the largest
     /// position then; `None` before the first comparison.
     pub fn largest_correction(&self) -> Option<f64> {
@@ -124,6 +120,7 @@ impl Projection {
                 }
             }
         }
+        // Two lines at least: a step after a gap takes them together.
         self.capacity = (self.memory_bytes / (4 * self.elements.max(1))).clamp(2, MOST_LINES);
         self.moved = vec![0.0; self.capacity * self.elements];
         self.lines.reserve(self.capacity);
@@ -174,10 +171,14 @@ impl Projection {
         self.lines.push(line);
     }
 
-    /// Whether the block has to be [`finish`](Self::finish)ed before the next step: there may be no room, or it is old.
+    /// Whether the block has to be [`finish`](Self::finish)ed before anything more is measured.
+    pub fn is_full(&self) -> bool {
+        self.lines.len() + 2 > self.capacity
+    }
+
+    /// Whether the block should be finished now: it is full, or its rows have waited long enough.
     pub fn is_due(&self) -> bool {
-        // A step takes two lines at most, and an outside change before it one.
-        self.lines.len() + 3 > self.capacity || self.opened.is_some_and(|opened| opened.elapsed() >= LONGEST)
+        self.is_full() || self.opened.is_some_and(|opened| opened.elapsed() >= LONGEST)
     }
 
     /// Multiplies the block with the directions; appends, for each row, its positions and its projected displacements.
@@ -211,8 +212,11 @@ impl Projection {
     /// product = moved x vectors^T, in libtorch's sgemm.
     fn multiply(&mut self) -> std::result::Result<(), TchError> {
         let (lines, directions, elements) = (self.lines.len(), self.directions, self.elements);
+        self.product.clear();
         self.product.resize(lines * directions, 0.0);
-        let host = if self.host_part.is_empty() { &self.vectors } else { &self.host_part };
+        if elements == 0 {
+            return Ok(());
+        }
         let matrix = |values: &[f32], rows: usize| {
             debug_assert!(values.len() >= rows * elements);
             let shape = [rows as i64, elements as i64];
@@ -223,25 +227,40 @@ impl Projection {
                 Tensor::f_from_blob(bytes, &shape, &[elements as i64, 1], Kind::Float, Device::Cpu)
             }
         };
-        let product = matrix(&self.moved, lines)?.f_matmul(&matrix(host, directions)?.f_tr()?)?;
-        product.f_contiguous()?.f_copy_data(&mut self.product, lines * directions)
+        no_grad(|| {
+            let product = matrix(&self.moved, lines)?.f_matmul(&matrix(self.host_vectors(), directions)?.f_tr()?)?;
+            product.f_contiguous()?.f_copy_data(&mut self.product, lines * directions)
+        })
     }
 
-    /// Compares the positions with a direct projection, if that is due and the block is empty, and goes on from it.
-    pub fn anchor(&mut self, distance: impl Iterator<Item = f32>) {
-        if self.steps_since_anchor < ANCHOR_STEPS || !self.lines.is_empty() || self.elements == 0 {
-            return;
-        }
+    fn host_vectors(&self) -> &[f32] {
+        if self.host_part.is_empty() { &self.vectors } else { &self.host_part }
+    }
+
+    /// Says the positions: those of `distance`, theta - theta_* now. The block must be empty.
+    pub fn begin_at(&mut self, distance: impl Iterator<Item = f32>) {
+        debug_assert!(self.lines.is_empty());
         self.steps_since_anchor = 0;
         let distance: Vec<f64> = distance.map(f64::from).collect();
-        let host = if self.host_part.is_empty() { &self.vectors } else { &self.host_part };
-        let columns: Vec<&[f32]> = host.chunks_exact(self.elements).collect();
-        let mut direct = vec![0.0; self.directions];
-        inner_products(&columns, &distance, &mut direct);
-        let largest = direct.iter().fold(0.0, |largest: f64, position| largest.max(position.abs()));
-        let difference = direct.iter().zip(&self.positions).map(|(direct, running)| (direct - running).abs());
-        let correction = difference.fold(0.0, f64::max) / largest.max(f64::MIN_POSITIVE);
+        self.positions.fill(0.0);
+        if self.elements > 0 {
+            let columns: Vec<&[f32]> = self.host_vectors().chunks_exact(self.elements).collect();
+            let mut direct = vec![0.0; self.directions];
+            inner_products(&columns, &distance, &mut direct);
+            self.positions = direct;
+        }
+    }
+
+    /// Now and then, when the block is empty, compares the positions with those of `distance` and goes on from them.
+    pub fn anchor_if_due(&mut self, distance: impl Iterator<Item = f32>) {
+        if self.steps_since_anchor < ANCHOR_STEPS || !self.lines.is_empty() {
+            return;
+        }
+        let running = self.positions.clone();
+        self.begin_at(distance);
+        let largest = self.positions.iter().fold(f64::MIN_POSITIVE, |largest, position| largest.max(position.abs()));
+        let differences = self.positions.iter().zip(&running).map(|(direct, running)| (direct - running).abs());
+        let correction = differences.fold(0.0, f64::max) / largest;
         self.largest_correction = Some(self.largest_correction.map_or(correction, |before| before.max(correction)));
-        self.positions = direct;
     }
 }

@@ -6,6 +6,7 @@ use super::device::{DeferredRow, DeviceTracker, Start, norm, sum_kind};
 use super::host::HostTracker;
 use super::kernel::Displacement;
 use super::parameters::{Filter, Found, Parameter};
+use super::projection::Projection;
 use crate::error::{Error, Result};
 use crate::record::ParameterInfo;
 
@@ -21,6 +22,20 @@ pub(super) struct Tracker {
     device: DeviceTracker,
     addresses: Vec<usize>,
     filter: Option<Filter>,
+    projection: Option<Projection>,
+    /// Of finished lines of the projection's block that have not been asked for yet.
+    projected: Vec<f64>,
+}
+
+/// What a measured change was.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Change {
+    /// A step, the next one after the last measured.
+    Step,
+    /// A step after some that were not measured.
+    StepAfterGap,
+    /// No step.
+    Outside,
 }
 
 /// Values after the last step, and the reference point; any shape, the parameter's number of elements.
@@ -44,6 +59,8 @@ impl Tracker {
             device: DeviceTracker::default(),
             addresses: Vec::new(),
             filter,
+            projection: None,
+            projected: Vec::new(),
         };
         for variable in found.into_iter().filter(|variable| wanted(tracker.filter.as_ref(), variable)) {
             tracker.parameters.push(Parameter::new(variable.name, variable.tensor, variable.group)?);
@@ -133,20 +150,58 @@ impl Tracker {
         Ok(())
     }
 
+    /// Projects on `directions` from now on; positions count from the reference point.
+    ///
+    /// # Errors
+    /// As [`Projection::new`].
+    pub fn project_onto(&mut self, directions: Vec<Vec<f32>>, memory_bytes: usize) -> Result<()> {
+        let elements = self.parameters.iter().map(|parameter| parameter.tensor.numel()).sum();
+        let mut projection = Projection::new(directions, elements, memory_bytes)?;
+        self.arrange(&mut projection).map_err(torch("copy the directions"))?;
+        projection.begin_at(self.host.distance());
+        self.projection = Some(projection);
+        Ok(())
+    }
+
+    pub fn projection(&self) -> Option<&Projection> {
+        self.projection.as_ref()
+    }
+
+    /// Finishes the projection's block and hands over what was projected, row by row: positions, then displacements.
+    pub fn finish_projection(&mut self, projected: &mut Vec<f64>) -> Result<()> {
+        if let Some(projection) = &mut self.projection {
+            projection.finish(&mut self.projected).map_err(torch("project displacements"))?;
+            projection.anchor_if_due(self.host.distance());
+            projected.append(&mut self.projected);
+        }
+        Ok(())
+    }
+
     /// Measures every parameter, as it was at the last [`refresh`](Self::refresh), and remembers its values. What is
     /// not known at once is put into `row`.
-    pub fn measure(&mut self, row: &mut DeferredRow) -> Result<Displacement> {
-        self.device.measure(&self.parameters, row).map_err(torch("measure displacements"))?;
-        if self.host.is_empty() {
-            return Ok(Displacement::default());
+    pub fn measure(&mut self, change: Change, row: &mut DeferredRow) -> Result<Displacement> {
+        if let Some(projection) = self.projection.as_mut().filter(|projection| projection.is_full()) {
+            projection.finish(&mut self.projected).map_err(torch("project displacements"))?;
         }
+        self.device.measure(&self.parameters, row).map_err(torch("measure displacements"))?;
         // SAFETY: `refresh` has just read each address from a tensor held by `parameters`, so that its memory lives.
         // It holds as many f32 as when it was added: a tensor whose address, kind or layout is another one than then
         // has been placed anew; the address cannot have been given to another storage, because each parameter keeps
         // the storage alive in which it was last seen; and libtorch never shrinks a storage. That nobody writes the
         // parameters on another thread during the call is asked of the caller of `after_step`, as libtorch itself does.
         #[allow(unsafe_code)]
-        Ok(unsafe { self.host.measure(&self.addresses, threads()) })
+        let displacement = unsafe {
+            let moved = self.projection.as_mut().map(Projection::line);
+            self.host.measure(&self.addresses, threads(), moved)
+        };
+        if let Some(projection) = &mut self.projection {
+            match change {
+                Change::Step => projection.step(),
+                Change::StepAfterGap => projection.step_at(self.host.distance()),
+                Change::Outside => projection.outside(),
+            }
+        }
+        Ok(displacement)
     }
 
     /// Remembers every parameter's values, as they were at the last [`refresh`](Self::refresh).
@@ -190,6 +245,9 @@ impl Tracker {
 
     /// Decides how each parameter is measured, as it is now, and goes on from `states`.
     fn place(&mut self, states: Vec<State>) -> std::result::Result<(), TchError> {
+        if let Some(projection) = &mut self.projection {
+            projection.finish(&mut self.projected)?;
+        }
         self.host = HostTracker::default();
         self.host_members.clear();
         let mut starts = Vec::new();
@@ -206,7 +264,28 @@ impl Tracker {
         }
         self.addresses = self.host_members.iter().map(|member| self.parameters[*member].address()).collect();
         self.device = DeviceTracker::new(&self.parameters, starts)?;
+        if let Some(mut projection) = self.projection.take() {
+            self.arrange(&mut projection)?;
+            projection.begin_at(self.host.distance());
+            self.projection = Some(projection);
+        }
         Ok(())
+    }
+
+    /// Tells the projection, and the groups of the other parameters, which elements are whose.
+    fn arrange(&mut self, projection: &mut Projection) -> std::result::Result<(), TchError> {
+        let mut end = 0;
+        let ranges: Vec<_> = self
+            .parameters
+            .iter()
+            .map(|parameter| {
+                let start = end;
+                end += parameter.tensor.numel();
+                start..end
+            })
+            .collect();
+        projection.arrange(&self.host_members.iter().map(|member| ranges[*member].clone()).collect::<Vec<_>>());
+        self.device.project_onto(|parameter| projection.part(ranges[parameter].clone()))
     }
 }
 

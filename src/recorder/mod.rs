@@ -15,5 +15,5 @@ mod queue;
 mod sink;
 mod worker;
 
-pub use queue::{Health, QueueOptions, QueuePolicy, Recorder, Row};
+pub use queue::{Block, Health, QueueOptions, QueuePolicy, Recorder, Row};
 pub use sink::Sink;

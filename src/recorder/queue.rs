@@ -1,19 +1,20 @@
 //! The training thread's side: the channel, its policies and its counters.
 
 use std::collections::VecDeque;
+use std::ops::RangeInclusive;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 use std::time::Instant;
 
-use crossbeam_channel::{Sender, TrySendError, bounded};
+use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 
 use super::sink::Sink;
 use super::worker::{Shared, Worker};
 use crate::error::{Error, Result};
 use crate::log::LogTotals;
-use crate::record::{Event, EventKind, Hyperparameters, StepRecord};
+use crate::record::{Event, EventKind, Hyperparameters, RowBuffer, StepRecord};
 
 /// What to do with a row when the channel is full.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -41,6 +42,9 @@ impl Default for QueueOptions {
     }
 }
 
+/// Empty blocks kept for their memory: what a fast loop fills between two looks of the worker.
+const EMPTIED_BLOCKS: usize = 64;
+
 /// A row on its way to the worker.
 #[derive(Debug)]
 pub struct Row<D> {
@@ -52,8 +56,24 @@ pub struct Row<D> {
     pub deferred: Option<D>,
 }
 
+/// Rows that belong together, with their projections: `2 * directions` numbers a row, positions before velocities.
+#[derive(Debug)]
+pub struct Block<D> {
+    /// In step order.
+    pub rows: Vec<Row<D>>,
+    /// Row by row.
+    pub projections: Vec<f64>,
+}
+
+impl<D> Default for Block<D> {
+    fn default() -> Self {
+        Block { rows: Vec::new(), projections: Vec::new() }
+    }
+}
+
 pub(super) enum Message<D> {
     Row(Row<D>),
+    Block(Block<D>),
     Event(Event),
     Finish(Ending),
 }
@@ -83,6 +103,8 @@ pub struct Health {
 #[derive(Debug)]
 pub struct Recorder<D> {
     sender: Sender<Message<D>>,
+    /// Blocks that the worker has emptied, for their memory.
+    emptied: Receiver<Block<D>>,
     policy: QueuePolicy,
     wake_above: usize,
     worker: Option<JoinHandle<Result<LogTotals>>>,
@@ -123,11 +145,12 @@ impl<D: Send + 'static> Recorder<D> {
         folder: &Path,
         began: Instant,
         options: QueueOptions,
-        resolve: impl FnMut(&mut [StepRecord], &mut Vec<(usize, D)>) -> Result<()> + Send + 'static,
+        resolve: impl FnMut(&mut RowBuffer, &mut Vec<(usize, D)>) -> Result<()> + Send + 'static,
     ) -> Result<Self> {
         let (sender, receiver) = bounded(options.capacity.max(2));
+        let (give_back, emptied) = bounded(EMPTIED_BLOCKS);
         let shared = Arc::new(Shared::new(folder));
-        let worker = Worker::new(receiver, Box::new(sink), Box::new(resolve), began, Arc::clone(&shared));
+        let worker = Worker::new((receiver, give_back), Box::new(sink), Box::new(resolve), began, Arc::clone(&shared));
         let handle = std::thread::Builder::new()
             .name("perrin-log".to_owned())
             .spawn(move || worker.run())
@@ -138,6 +161,7 @@ impl<D: Send + 'static> Recorder<D> {
             worker: Some(handle),
             shared,
             sender,
+            emptied,
             rows_received: 0,
             rows_dropped: 0,
             last_step: 0,
@@ -155,18 +179,31 @@ impl<D> Recorder<D> {
 
     /// Hands a row over. Never fails: see the module's documentation for what happens instead.
     pub fn row(&mut self, row: Row<D>) {
-        self.rows_received += 1;
-        self.last_step = row.record.step;
+        let (step, elapsed_seconds) = (row.record.step, row.record.elapsed_seconds);
+        self.rows(1, step..=step, elapsed_seconds, Message::Row(row));
+    }
+
+    /// Hands the rows of a block over together, as [`row`](Self::row) does one; leaves an empty block.
+    pub fn block(&mut self, block: &mut Block<D>) {
+        let (Some(first), Some(last)) = (block.rows.first(), block.rows.last()) else { return };
+        let (steps, elapsed_seconds) = (first.record.step..=last.record.step, last.record.elapsed_seconds);
+        let empty = self.emptied.try_recv().unwrap_or_default();
+        let full = std::mem::replace(block, empty);
+        self.rows(full.rows.len() as u64, steps, elapsed_seconds, Message::Block(full));
+    }
+
+    fn rows(&mut self, count: u64, steps: RangeInclusive<u64>, elapsed_seconds: f64, message: Message<D>) {
+        self.rows_received += count;
+        self.last_step = *steps.end();
         if self.failed() {
             return;
         }
         self.tell();
-        let (step, elapsed_seconds) = (row.record.step, row.record.elapsed_seconds);
-        if self.offer(Message::Row(row)).is_some() {
-            self.rows_dropped += 1;
-            let first_step = self.untold.map_or(step, |untold| untold.first_step);
-            let count = self.untold.map_or(0, |untold| untold.count) + 1;
-            self.untold = Some(Untold { count, first_step, last_step: step, elapsed_seconds });
+        if self.offer(message).is_some() {
+            self.rows_dropped += count;
+            let first_step = self.untold.map_or(*steps.start(), |untold| untold.first_step);
+            let count = self.untold.map_or(0, |untold| untold.count) + count;
+            self.untold = Some(Untold { count, first_step, last_step: *steps.end(), elapsed_seconds });
         }
     }
 
@@ -250,7 +287,8 @@ impl<D> Recorder<D> {
         self.close()
     }
 
-    fn close(&mut self) -> Result<LogTotals> {
+    /// [`finish`](Self::finish) for a recorder that is part of something else; a second call does nothing.
+    pub(crate) fn close(&mut self) -> Result<LogTotals> {
         let Some(worker) = self.worker.take() else { return Ok(LogTotals::default()) };
         let ending = Ending { step: self.last_step, rows_dropped: self.rows_dropped };
         let events = self.waiting.drain(..).chain(self.untold.take().map(Untold::event)).map(Message::Event);

@@ -7,13 +7,13 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, TryRecvError};
+use crossbeam_channel::{Receiver, Sender, TryRecvError};
 
-use super::queue::{Ending, Message};
+use super::queue::{Block, Ending, Message, Row};
 use super::sink::Sink;
 use crate::error::{Error, Result};
 use crate::log::LogTotals;
-use crate::record::{Event, EventKind, RowBuffer, StepRecord};
+use crate::record::{Event, EventKind, RowBuffer};
 
 /// How often the worker looks by itself.
 const TICK: Duration = Duration::from_millis(100);
@@ -67,10 +67,11 @@ impl Shared {
     }
 }
 
-type Resolve<D> = Box<dyn FnMut(&mut [StepRecord], &mut Vec<(usize, D)>) -> Result<()> + Send>;
+type Resolve<D> = Box<dyn FnMut(&mut RowBuffer, &mut Vec<(usize, D)>) -> Result<()> + Send>;
 
 pub(super) struct Worker<D> {
     receiver: Receiver<Message<D>>,
+    give_back: Sender<Block<D>>,
     sink: Box<dyn Sink>,
     resolve: Resolve<D>,
     began: Instant,
@@ -84,7 +85,7 @@ pub(super) struct Worker<D> {
 
 impl<D> Worker<D> {
     pub fn new(
-        receiver: Receiver<Message<D>>,
+        (receiver, give_back): (Receiver<Message<D>>, Sender<Block<D>>),
         sink: Box<dyn Sink>,
         resolve: Resolve<D>,
         began: Instant,
@@ -92,6 +93,7 @@ impl<D> Worker<D> {
     ) -> Self {
         Worker {
             receiver,
+            give_back,
             sink,
             resolve,
             began,
@@ -132,14 +134,12 @@ impl<D> Worker<D> {
     fn drain(&mut self) -> Option<Ending> {
         while self.rows.len() < WRITE_ROWS {
             match self.receiver.try_recv() {
-                Ok(Message::Row(row)) => {
-                    if let Some(deferred) = row.deferred {
-                        self.deferred.push((self.rows.len(), deferred));
-                    }
-                    self.rows.records.push(row.record);
-                    if let Some(groups) = row.groups {
-                        self.rows.group_hyperparameters.extend_from_slice(&groups);
-                    }
+                Ok(Message::Row(row)) => self.take(row),
+                Ok(Message::Block(mut block)) => {
+                    block.rows.drain(..).for_each(|row| self.take(row));
+                    self.rows.projections.extend(block.projections.drain(..).map(Some));
+                    // If there is no room its memory is let go.
+                    let _ = self.give_back.try_send(block);
                 }
                 Ok(Message::Event(event)) => self.events.push(event),
                 Ok(Message::Finish(ending)) => return Some(ending),
@@ -151,10 +151,20 @@ impl<D> Worker<D> {
         None
     }
 
+    fn take(&mut self, row: Row<D>) {
+        if let Some(deferred) = row.deferred {
+            self.deferred.push((self.rows.len(), deferred));
+        }
+        self.rows.records.push(row.record);
+        if let Some(groups) = row.groups {
+            self.rows.group_hyperparameters.extend_from_slice(&groups);
+        }
+    }
+
     fn write(&mut self) -> Result<()> {
         self.last_write = Instant::now();
         if !self.rows.is_empty() {
-            (self.resolve)(&mut self.rows.records, &mut self.deferred)?;
+            (self.resolve)(&mut self.rows, &mut self.deferred)?;
             self.deferred.clear();
             self.watch_finite();
             self.sink.append(&self.rows)?;

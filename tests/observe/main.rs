@@ -5,4 +5,5 @@ mod changes;
 mod exactness;
 mod failure;
 mod parameters;
+mod projections;
 mod support;

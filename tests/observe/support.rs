@@ -75,6 +75,7 @@ pub fn rows(folder: &Path) -> RowBuffer {
         let rows = rows_from_batch(run.info().layout, &batch.unwrap()).unwrap();
         all.records.extend(rows.records);
         all.group_hyperparameters.extend(rows.group_hyperparameters);
+        all.projections.extend(rows.projections);
     }
     all
 }
