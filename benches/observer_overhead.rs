@@ -4,6 +4,9 @@
 //! Beside them, at the same place in the loop (the caches full of the step's data), a plain copy that moves as many
 //! bytes as the fused pass (16 a parameter: theta, previous and reference read, previous written).
 //!
+//! The second table adds projections on 30 directions at every step. Their cost falls on one step in a block, so whole
+//! groups of steps are compared.
+//!
 //! `cargo bench --bench observer_overhead [-- linear mlp cnn]`
 
 #[path = "support/networks.rs"]
@@ -45,13 +48,74 @@ fn main() {
     }
     println!("\nobserved, tensor ops: time of a step over that of a bare step (tensor ops: the obvious code, by hand)");
     println!("observer ms: the observer's own time in a step, timed by itself; GB/s: 16 bytes a parameter over it");
+
+    println!("\nwith projections on {DIRECTIONS} directions, medians over groups of {GROUP} steps");
+    println!(
+        "{:<7}{:>11}{:>11}{:>12}{:>12}{:>16}{:>16}",
+        "network", "parameters", "bare ms", "projected", "quartiles", "tensor ops", "observer ms"
+    );
+    for shape in [Shape::Linear, Shape::Mlp, Shape::Cnn] {
+        if chosen.is_empty() || chosen.iter().any(|name| name == shape.name()) {
+            measure_projections(shape);
+        }
+    }
+}
+
+/// Directions projected on.
+const DIRECTIONS: usize = 30;
+/// Steps compared together: as many as the longest block.
+const GROUP: usize = 64;
+
+fn groups(shape: Shape) -> usize {
+    match shape {
+        Shape::Linear => 200,
+        Shape::Mlp => 12,
+        Shape::Cnn => 4,
+    }
+}
+
+fn measure_projections(shape: Shape) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let mut bare = Contestant::new(shape);
+    let parameters: usize = bare.network.variables.trainable_variables().iter().map(Tensor::numel).sum();
+    let directions = Tensor::randn([DIRECTIONS as i64, parameters as i64], (Kind::Float, Device::Cpu));
+    let vectors = (0..DIRECTIONS as i64).map(|k| Vec::<f32>::try_from(directions.get(k)).expect("a vector"));
+    let mut projected = ByHand::new(shape, folder.path(), perrin::Options::new().project_onto(vectors));
+    let mut plain = PlainTensorOperations::new(shape);
+    plain.directions = Some(directions);
+    let mut times: [Vec<f64>; 4] = Default::default();
+    for group in 0..groups(shape) + 1 {
+        let mut sums = [0.0; 4];
+        for _ in 0..GROUP {
+            sums[0] += timed(|| bare.step());
+            let mut observer = 0.0;
+            sums[1] += timed(|| observer = projected.step());
+            sums[2] += timed(|| plain.step());
+            sums[3] += observer;
+        }
+        if group > 0 {
+            times.iter_mut().zip(sums).for_each(|(times, sum)| times.push(sum / GROUP as f64));
+        }
+    }
+    let mut ratios: Vec<f64> = times[0].iter().zip(&times[1]).map(|(bare, projected)| projected / bare).collect();
+    let [bare, projected, plain, observer] = times.map(|mut times| quantile(&mut times, 0.5));
+    println!(
+        "{:<7}{:>11}{:>11.3}{:>12.3}{:>12}{:>16.3}{:>16.4}",
+        shape.name(),
+        parameters,
+        bare * 1e3,
+        projected / bare,
+        format!("{:.2}-{:.2}", quantile(&mut ratios, 0.25), quantile(&mut ratios, 0.75)),
+        plain / bare,
+        observer * 1e3,
+    );
 }
 
 fn measure(shape: Shape) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let mut bare = Contestant::new(shape);
     let mut observed = Observed::new(shape, folder.path());
-    let mut by_hand = ByHand::new(shape, folder.path());
+    let mut by_hand = ByHand::new(shape, folder.path(), perrin::Options::new());
     let mut plain = PlainTensorOperations::new(shape);
     let parameters: usize = bare.network.variables.trainable_variables().iter().map(Tensor::numel).sum();
     let mut copy = Copy::new(parameters);
@@ -143,9 +207,9 @@ struct ByHand {
 }
 
 impl ByHand {
-    fn new(shape: Shape, folder: &Path) -> Self {
+    fn new(shape: Shape, folder: &Path, options: perrin::Options) -> Self {
         let contestant = Contestant::new(shape);
-        let observer = perrin::Options::new().observe(&contestant.network.variables, folder.join("by-hand"));
+        let observer = options.observe(&contestant.network.variables, folder.join("by-hand"));
         ByHand { contestant, observer: observer.expect("a new run") }
     }
 
@@ -164,6 +228,8 @@ struct PlainTensorOperations {
     reference: Vec<Tensor>,
     previous: Vec<Tensor>,
     rows: Vec<(f64, f64)>,
+    directions: Option<Tensor>,
+    projections: Vec<(Vec<f32>, Vec<f32>)>,
 }
 
 impl PlainTensorOperations {
@@ -171,17 +237,34 @@ impl PlainTensorOperations {
         let contestant = Contestant::new(shape);
         let copy = || contestant.network.variables.trainable_variables().iter().map(|x| x.detach().copy()).collect();
         let (reference, previous) = (copy(), copy());
-        PlainTensorOperations { contestant, reference, previous, rows: Vec::new() }
+        PlainTensorOperations {
+            contestant,
+            reference,
+            previous,
+            rows: Vec::new(),
+            directions: None,
+            projections: Vec::new(),
+        }
     }
 
     fn step(&mut self) {
         self.contestant.step();
         let (mut local, mut global) = (0.0, 0.0);
         no_grad(|| {
+            let (mut moved, mut distance) = (Vec::new(), Vec::new());
             for (index, theta) in self.contestant.network.variables.trainable_variables().iter().enumerate() {
-                local += (theta - &self.previous[index]).square().sum(Kind::Float).double_value(&[]);
-                global += (theta - &self.reference[index]).square().sum(Kind::Float).double_value(&[]);
+                moved.push(theta - &self.previous[index]);
+                distance.push(theta - &self.reference[index]);
+                local += moved[index].square().sum(Kind::Float).double_value(&[]);
+                global += distance[index].square().sum(Kind::Float).double_value(&[]);
                 self.previous[index].copy_(theta);
+            }
+            if let Some(directions) = &self.directions {
+                let project = |parts: &[Tensor]| {
+                    let flat: Vec<Tensor> = parts.iter().map(|part| part.reshape([-1])).collect();
+                    Vec::<f32>::try_from(directions.mv(&Tensor::cat(&flat, 0))).expect("a vector")
+                };
+                self.projections.push((project(&distance), project(&moved)));
             }
         });
         self.rows.push((local, global));
