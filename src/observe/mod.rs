@@ -8,8 +8,10 @@
 //! - A row is handed to the [`recorder`](crate::recorder), which never makes training fail and, unless told to wait for
 //!   a disk that cannot keep up, never makes it wait.
 
+mod completion;
 mod config;
 mod device;
+mod gradients;
 mod host;
 mod kernel;
 mod observer;

@@ -7,12 +7,13 @@ use serde::Serialize;
 use tch::nn::Variables;
 use tch::{Device, Tensor};
 
-use super::device::{DeferredRow, read_all};
+use super::completion::complete;
+use super::device::DeferredRow;
 use super::outside::OutsideWrites;
 use super::parameters::{self, Found};
 use super::projection::Projection;
 use super::tracker::{Change, Tracker};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::record::{Event, EventKind, Hyperparameters, RowBuffer, StepRecord};
 use crate::recorder::{Block, Health, Recorder, Row};
 
@@ -240,7 +241,7 @@ impl Observer {
                 deferred.positions.clear();
                 deferred.moved.clear();
                 let mut rows = RowBuffer { records: vec![jump], ..RowBuffer::default() };
-                resolve(&mut rows, &mut vec![(0, deferred)])?;
+                complete(&mut rows, &mut vec![(0, deferred)])?;
                 self.outside.displacement_squared = rows.records[0].local_displacement_squared;
             }
         }
@@ -303,61 +304,5 @@ pub(super) fn later_groups(hyperparameters: &[Hyperparameters]) -> Option<Arc<[H
 impl Drop for Observer {
     fn drop(&mut self) {
         self.end();
-    }
-}
-
-/// Completes a block of rows on the worker thread: all that lives on a device is read together, and projected
-/// displacements become velocities.
-pub(super) fn resolve(rows: &mut RowBuffer, deferred: &mut Vec<(usize, DeferredRow)>) -> Result<()> {
-    let per_row = rows.projections.len() / rows.len().max(1);
-    let all = || deferred.iter().map(|(_, row)| row);
-    let tensors: Vec<&Tensor> = all()
-        .flat_map(|row| {
-            let norms = row.local.iter().chain(&row.global).chain(&row.gradient);
-            norms.chain(&row.positions).chain(&row.moved).chain(&row.loss)
-        })
-        .collect();
-    let values =
-        read_all(&tensors).map_err(|source| Error::Torch { action: "read displacements from their device", source })?;
-    let mut values = values.into_iter();
-    for (index, row) in deferred.drain(..) {
-        let record = &mut rows.records[index];
-        let mut add = |sum: &mut Option<f64>, count: usize| {
-            for norm in values.by_ref().take(count) {
-                *sum = Some(sum.unwrap_or(0.0) + norm * norm);
-            }
-        };
-        add(&mut record.local_displacement_squared, row.local.len());
-        add(&mut record.global_displacement_squared, row.global.len());
-        add(&mut record.gradient_norm_squared, row.gradient.len());
-        let projections = &mut rows.projections[index * per_row..(index + 1) * per_row];
-        let (positions, moved) = projections.split_at_mut(per_row / 2);
-        for (sums, parts) in [(positions, row.positions.len()), (moved, row.moved.len())] {
-            for _ in 0..parts {
-                sums.iter_mut().zip(values.by_ref()).for_each(|(sum, part)| *sum = sum.map(|sum| sum + part));
-            }
-        }
-        if row.loss.is_some() {
-            record.loss = values.next();
-        }
-    }
-    velocities_from_displacements(rows, per_row);
-    Ok(())
-}
-
-/// v_k = delta_k / eta_k, whatever the optimizer; not known where eta is not, or differs between parameter groups.
-fn velocities_from_displacements(rows: &mut RowBuffer, per_row: usize) {
-    if per_row == 0 {
-        return;
-    }
-    let groups = rows.group_hyperparameters.len() / rows.len();
-    for (index, projections) in rows.projections.chunks_exact_mut(per_row).enumerate() {
-        let learning_rate = rows.records[index].hyperparameters.learning_rate;
-        let others = &rows.group_hyperparameters[index * groups..(index + 1) * groups];
-        let one_rate = others.iter().all(|group| group.learning_rate == learning_rate);
-        let learning_rate = learning_rate.filter(|rate| *rate != 0.0 && one_rate);
-        for value in &mut projections[per_row / 2..] {
-            *value = learning_rate.and_then(|rate| value.map(|moved| moved / rate));
-        }
     }
 }

@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 use tch::nn::{Optimizer, VarStore};
 use tch::{Kind, TchError, Tensor};
 
+use super::completion::complete;
 use super::config::KnownOptimizer;
-use super::observer::{Observer, Settings, later_groups, resolve};
+use super::observer::{Observer, Settings, later_groups};
 use super::optimizer::ObservedOptimizer;
 use super::outside::OutsideWrites;
 use super::parameters::{self, Filter, Found, Source};
@@ -217,7 +218,7 @@ impl Options {
         };
         let writer = create_writer(directory, &info, &tracker)?;
         let began = Instant::now();
-        let recorder = Recorder::start(writer, directory, began, self.queue, resolve)?;
+        let recorder = Recorder::start(writer, directory, began, self.queue, complete)?;
         Ok(Observer {
             tracker,
             recorder,

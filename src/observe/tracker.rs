@@ -2,7 +2,8 @@
 
 use tch::{Kind, TchError, Tensor, no_grad};
 
-use super::device::{DeferredRow, DeviceTracker, Start, norm, sum_kind};
+use super::device::{DeferredRow, DeviceTracker, Start};
+use super::gradients;
 use super::host::HostTracker;
 use super::kernel::Displacement;
 use super::parameters::{Filter, Found, Parameter};
@@ -217,16 +218,7 @@ impl Tracker {
 
     /// Norms of the gradients the optimizer was given.
     pub fn measure_gradients(&self, row: &mut DeferredRow) -> Result<()> {
-        no_grad(|| {
-            for parameter in &self.parameters {
-                let gradient = parameter.tensor.f_grad()?;
-                if gradient.defined() {
-                    row.gradient.push(norm_of_gradient(&gradient)?);
-                }
-            }
-            Ok(())
-        })
-        .map_err(torch("measure gradients"))
+        gradients::measure(&self.parameters, row).map_err(torch("measure gradients"))
     }
 
     fn states(&self) -> Vec<State> {
@@ -295,12 +287,6 @@ impl State {
         let values = no_grad(|| parameter.tensor.detach());
         State { previous: values.shallow_clone(), reference: values }
     }
-}
-
-fn norm_of_gradient(gradient: &Tensor) -> std::result::Result<Tensor, TchError> {
-    let sum_kind = sum_kind(gradient.device());
-    // An embedding's gradient may be sparse; coalesced, its values are all there is to it.
-    if gradient.is_sparse() { norm(&gradient.f_coalesce()?.f_values()?, sum_kind) } else { norm(gradient, sum_kind) }
 }
 
 /// The threads libtorch uses on this thread.

@@ -11,9 +11,13 @@
 //! The recorder knows no framework. A row whose numbers still live on a device carries them as `D`, and the
 //! `resolve` function given to [`Recorder::start`] turns a block of them into numbers, on the worker thread.
 
+mod message;
+mod options;
 mod queue;
 mod sink;
 mod worker;
 
-pub use queue::{Block, Health, QueueOptions, QueuePolicy, Recorder, Row};
+pub use message::{Block, Row};
+pub use options::{Health, QueueOptions, QueuePolicy};
+pub use queue::Recorder;
 pub use sink::Sink;

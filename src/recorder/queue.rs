@@ -1,4 +1,4 @@
-//! The training thread's side: the channel, its policies and its counters.
+//! The training thread's side of the channel.
 
 use std::collections::VecDeque;
 use std::ops::RangeInclusive;
@@ -10,94 +10,16 @@ use std::time::Instant;
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 
+use super::message::{Block, Ending, Message, Row};
+use super::options::{Health, QueueOptions, QueuePolicy};
 use super::sink::Sink;
 use super::worker::{Shared, Worker};
 use crate::error::{Error, Result};
 use crate::log::LogTotals;
-use crate::record::{Event, EventKind, Hyperparameters, RowBuffer, StepRecord};
-
-/// What to do with a row when the channel is full.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum QueuePolicy {
-    /// Wait for room: no row is lost, a disk that cannot keep up slows training.
-    #[default]
-    Block,
-    /// Drop the row and count it: a step is never delayed, the log says which rows it lacks.
-    DropNewest,
-}
-
-/// The channel between the training thread and the worker.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct QueueOptions {
-    /// What to do when it is full.
-    pub policy: QueuePolicy,
-    /// Rows it holds; its memory is taken once, at the start.
-    pub capacity: usize,
-}
-
-impl Default for QueueOptions {
-    fn default() -> Self {
-        // A second of the fastest loops: a disk that pauses for a sync is not noticed.
-        QueueOptions { policy: QueuePolicy::Block, capacity: 16_384 }
-    }
-}
+use crate::record::{Event, EventKind, RowBuffer};
 
 /// Empty blocks kept for their memory: what a fast loop fills between two looks of the worker.
 const EMPTIED_BLOCKS: usize = 64;
-
-/// A row on its way to the worker.
-#[derive(Debug)]
-pub struct Row<D> {
-    /// What is known already.
-    pub record: StepRecord,
-    /// Hyperparameters of the parameter groups after the first, shared by all rows until they change.
-    pub groups: Option<Arc<[Hyperparameters]>>,
-    /// What still has to be turned into numbers.
-    pub deferred: Option<D>,
-}
-
-/// Rows that belong together, with their projections: `2 * directions` numbers a row, positions before velocities.
-#[derive(Debug)]
-pub struct Block<D> {
-    /// In step order.
-    pub rows: Vec<Row<D>>,
-    /// Row by row.
-    pub projections: Vec<f64>,
-}
-
-impl<D> Default for Block<D> {
-    fn default() -> Self {
-        Block { rows: Vec::new(), projections: Vec::new() }
-    }
-}
-
-pub(super) enum Message<D> {
-    Row(Row<D>),
-    Block(Block<D>),
-    Event(Event),
-    Finish(Ending),
-}
-
-/// What the log's last event says that the worker does not know.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Ending {
-    pub step: u64,
-    pub rows_dropped: u64,
-}
-
-/// How a recorder is doing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub struct Health {
-    /// Rows given to the recorder.
-    pub rows_received: u64,
-    /// Rows that are in the log.
-    pub rows_written: u64,
-    /// Rows dropped because the channel was full.
-    pub rows_dropped: u64,
-    /// Messages waiting in the channel.
-    pub queued: usize,
-}
 
 /// The training thread's handle. Dropping it closes the log as [`finish`](Recorder::finish) does; only the answer is lost.
 #[derive(Debug)]

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, TryRecvError};
 
-use super::queue::{Block, Ending, Message, Row};
+use super::message::{Block, Ending, Message, Row};
 use super::sink::Sink;
 use crate::error::{Error, Result};
 use crate::log::LogTotals;

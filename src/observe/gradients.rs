@@ -1,0 +1,25 @@
+//! Norms of gradients, by tensor operations wherever they are.
+
+use tch::{TchError, Tensor, no_grad};
+
+use super::device::{DeferredRow, norm, sum_kind};
+use super::parameters::Parameter;
+
+/// Leaves a norm for each parameter that has a gradient in `row`; nothing waits for a device.
+pub(super) fn measure(parameters: &[Parameter], row: &mut DeferredRow) -> Result<(), TchError> {
+    no_grad(|| {
+        for parameter in parameters {
+            let gradient = parameter.tensor.f_grad()?;
+            if gradient.defined() {
+                row.gradient.push(norm_of(&gradient)?);
+            }
+        }
+        Ok(())
+    })
+}
+
+fn norm_of(gradient: &Tensor) -> Result<Tensor, TchError> {
+    let sum_kind = sum_kind(gradient.device());
+    // An embedding's gradient may be sparse; coalesced, its values are all there is to it.
+    if gradient.is_sparse() { norm(&gradient.f_coalesce()?.f_values()?, sum_kind) } else { norm(gradient, sum_kind) }
+}

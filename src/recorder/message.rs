@@ -1,0 +1,45 @@
+//! What travels on the channel.
+
+use std::sync::Arc;
+
+use crate::record::{Event, Hyperparameters, StepRecord};
+
+/// A row on its way to the worker.
+#[derive(Debug)]
+pub struct Row<D> {
+    /// What is known already.
+    pub record: StepRecord,
+    /// Hyperparameters of the parameter groups after the first, shared by all rows until they change.
+    pub groups: Option<Arc<[Hyperparameters]>>,
+    /// What still has to be turned into numbers.
+    pub deferred: Option<D>,
+}
+
+/// Rows that belong together, with their projections: `2 * directions` numbers a row, positions before velocities.
+#[derive(Debug)]
+pub struct Block<D> {
+    /// In step order.
+    pub rows: Vec<Row<D>>,
+    /// Row by row.
+    pub projections: Vec<f64>,
+}
+
+impl<D> Default for Block<D> {
+    fn default() -> Self {
+        Block { rows: Vec::new(), projections: Vec::new() }
+    }
+}
+
+pub(super) enum Message<D> {
+    Row(Row<D>),
+    Block(Block<D>),
+    Event(Event),
+    Finish(Ending),
+}
+
+/// What the log's last event says that the worker does not know.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Ending {
+    pub step: u64,
+    pub rows_dropped: u64,
+}

@@ -1,0 +1,41 @@
+//! What a user chooses about the queue, and what it says of itself.
+
+/// What to do with a row when the channel is full.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum QueuePolicy {
+    /// Wait for room: no row is lost, a disk that cannot keep up slows training.
+    #[default]
+    Block,
+    /// Drop the row and count it: a step is never delayed, the log says which rows it lacks.
+    DropNewest,
+}
+
+/// The channel between the training thread and the worker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct QueueOptions {
+    /// What to do when it is full.
+    pub policy: QueuePolicy,
+    /// Rows it holds; its memory is taken once, at the start.
+    pub capacity: usize,
+}
+
+impl Default for QueueOptions {
+    fn default() -> Self {
+        // A second of the fastest loops: a disk that pauses for a sync is not noticed.
+        QueueOptions { policy: QueuePolicy::Block, capacity: 16_384 }
+    }
+}
+
+/// How a recorder is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Health {
+    /// Rows given to the recorder.
+    pub rows_received: u64,
+    /// Rows that are in the log.
+    pub rows_written: u64,
+    /// Rows dropped because the channel was full.
+    pub rows_dropped: u64,
+    /// Messages waiting in the channel.
+    pub queued: usize,
+}
