@@ -1,6 +1,8 @@
 //! Watches how a neural network's parameters move while it trains, and explains the motion by physics.
 
 pub mod analysis;
+#[cfg(feature = "torch")]
+pub mod curvature;
 pub mod error;
 pub mod log;
 pub mod numeric;

@@ -1,0 +1,7 @@
+//! Curvature
+
+mod buffers;
+mod hessian;
+mod parameters;
+
+pub use hessian::{LossHessian, Reduction};
