@@ -1,7 +1,9 @@
 //! `reference.safetensors`: the parameters the global displacements are measured from.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::fs::OpenOptions;
+use std::path::Path;
 
 use safetensors::{Dtype, View, serialize_to_file};
 
@@ -48,12 +50,27 @@ impl View for Checked<'_> {
 /// Writes the reference point beside its final place, syncs and renames it.
 pub(crate) fn write_reference(storage: &dyn Storage, folder: &RunFolder, tensors: Vec<ReferenceTensor>) -> Result<()> {
     let tensors = tensors.into_iter().map(|tensor| Ok((tensor.name, check(tensor)?))).collect::<Result<Vec<_>>>()?;
-    let (path, complete) = (partial(&folder.reference()), folder.reference());
-    serialize_to_file(tensors, None, &path).map_err(|error| Error::io("write", &path)(std::io::Error::other(error)))?;
+    write_safetensors(storage, &folder.reference(), tensors, None)
+}
+
+/// Writes tensors beside their final place, syncs and renames.
+pub(super) fn write_safetensors<V: View>(
+    storage: &dyn Storage,
+    complete: &Path,
+    tensors: Vec<(&str, V)>,
+    metadata: Option<HashMap<String, String>>,
+) -> Result<()> {
+    let path = partial(complete);
+    serialize_to_file(tensors, metadata, &path)
+        .map_err(|error| Error::io("write", &path)(std::io::Error::other(error)))?;
     let file = OpenOptions::new().write(true).open(&path).map_err(Error::io("open", &path))?;
     file.sync_all().map_err(Error::io("sync", &path))?;
-    storage.rename(&path, &complete).map_err(Error::io("rename", &path))?;
-    storage.sync_dir(&folder.root).map_err(Error::io("sync", &folder.root))
+    storage.rename(&path, complete).map_err(Error::io("rename", &path))?;
+    let folder = match complete.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    storage.sync_dir(folder).map_err(Error::io("sync", folder))
 }
 
 fn check(tensor: ReferenceTensor<'_>) -> Result<Checked<'_>> {
