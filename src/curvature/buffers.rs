@@ -14,12 +14,6 @@ pub(super) struct Buffers {
     tensors: Vec<Tensor>,
 }
 
-/// What they held.
-pub(super) struct Snapshot {
-    values: Vec<Tensor>,
-    versions: Vec<i64>,
-}
-
 impl Buffers {
     pub fn of(store: &VarStore) -> Buffers {
         let variables = store.variables_.lock().unwrap_or_else(PoisonError::into_inner);
@@ -29,30 +23,21 @@ impl Buffers {
         Buffers { tensors: others.map(Tensor::shallow_clone).collect() }
     }
 
-    pub fn snapshot(&self) -> TorchResult<Snapshot> {
-        no_grad(|| {
-            let values = self
-                .tensors
-                .iter()
-                .map(|tensor| tensor.f_to_dtype(tensor.kind(), false, true))
-                .collect::<TorchResult<_>>()?;
-            Ok(Snapshot { values, versions: self.versions()? })
-        })
+    /// A copy of what they hold.
+    pub fn snapshot(&self) -> TorchResult<Vec<Tensor>> {
+        no_grad(|| self.tensors.iter().map(|tensor| tensor.f_to_dtype(tensor.kind(), false, true)).collect())
     }
 
-    /// Puts back what was written to since.
-    pub fn restore(&mut self, snapshot: &Snapshot) -> TorchResult<()> {
-        let versions = self.versions()?;
+    /// Puts back what has changed since. Values are compared, since batch normalisation leaves the version counters
+    /// alone; what has not changed is not touched, because a graph of the caller's may hold on to it.
+    pub fn restore(&mut self, snapshot: &[Tensor]) -> TorchResult<()> {
         no_grad(|| {
-            for (i, tensor) in self.tensors.iter_mut().enumerate().filter(|&(i, _)| versions[i] != snapshot.versions[i])
-            {
-                tensor.f_copy_(&snapshot.values[i])?;
+            for (tensor, value) in self.tensors.iter_mut().zip(snapshot) {
+                if !tensor.f_equal(value)? {
+                    tensor.f_copy_(value)?;
+                }
             }
             Ok(())
         })
-    }
-
-    fn versions(&self) -> TorchResult<Vec<i64>> {
-        self.tensors.iter().map(Tensor::f_internal_version).collect()
     }
 }
