@@ -8,6 +8,16 @@ use tch::{Device, Kind, Tensor};
 
 use crate::support::{flat, irregular, matrix};
 
+/// Everything that must stay.
+#[derive(Debug, PartialEq)]
+struct State {
+    /// Of all variables, by name.
+    values: Vec<(String, Vec<f64>)>,
+    gradients: Vec<Vec<f64>>,
+    /// Which require gradients.
+    trained: Vec<bool>,
+}
+
 struct Normalised {
     variables: VarStore,
     network: nn::SequentialT,
@@ -29,16 +39,15 @@ impl Normalised {
         self.network.forward_t(&self.inputs, train).square().sum(Kind::Float) / 16.0
     }
 
-    /// Everything that must stay: values of all variables, gradients, and which require gradients.
-    fn state(&self) -> (Vec<(String, Vec<f64>)>, Vec<Vec<f64>>, Vec<bool>) {
+    fn state(&self) -> State {
         let mut named: Vec<_> = self.variables.variables().into_iter().collect();
         named.sort_by(|a, b| a.0.cmp(&b.0));
         let trainable = self.variables.trainable_variables();
-        (
-            named.iter().map(|(name, tensor)| (name.clone(), flat(&[tensor.shallow_clone()]))).collect(),
-            trainable.iter().map(|tensor| flat(&[tensor.grad()])).collect(),
-            named.iter().map(|(_, tensor)| tensor.requires_grad()).collect(),
-        )
+        State {
+            values: named.iter().map(|(name, tensor)| (name.clone(), flat(&[tensor.shallow_clone()]))).collect(),
+            gradients: trainable.iter().map(|tensor| flat(&[tensor.grad()])).collect(),
+            trained: named.iter().map(|(_, tensor)| tensor.requires_grad()).collect(),
+        }
     }
 }
 
@@ -47,8 +56,7 @@ fn parameters_gradients_and_running_statistics_stay() {
     let problem = Normalised::new();
     problem.loss(true).backward();
     let before = problem.state();
-    let statistics = |state: &[(String, Vec<f64>)]| state.iter().filter(|(name, _)| name.contains("running")).count();
-    assert_eq!(statistics(&before.0), 2);
+    assert_eq!(before.values.iter().filter(|(name, _)| name.contains("running")).count(), 2);
 
     for train in [true, false] {
         let mut hessian = LossHessian::new(&problem.variables, &[16], |_| problem.loss(train)).unwrap();
@@ -61,7 +69,7 @@ fn parameters_gradients_and_running_statistics_stay() {
 
     // The forward pass alone would have changed them.
     let _ = problem.loss(true);
-    assert_ne!(problem.state().0, before.0);
+    assert_ne!(problem.state().values, before.values);
 }
 
 #[test]
