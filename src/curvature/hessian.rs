@@ -180,13 +180,8 @@ impl SymmetricOperator for LossHessian<'_> {
         products.fill(0.0);
         self.preserving_buffers(|parameters, loss| {
             let active = parameters.active();
-            if active.is_empty() {
-                return Ok(());
-            }
-            let directions: Vec<&[f32]> = vectors.chunks_exact(dimension).collect();
-            let directions =
-                directions.into_iter().map(|vector| pieces(&active, vector)).collect::<TorchResult<Vec<_>>>();
-            let directions = directions.map_err(torch("copy vectors"))?;
+            let directions = vectors.chunks_exact(dimension).map(|vector| pieces(&active, vector));
+            let directions: Vec<_> = directions.collect::<TorchResult<_>>().map_err(torch("copy vectors"))?;
             let mut sums: Vec<GradientSum> = directions.iter().map(|_| GradientSum::default()).collect();
             for (batch, &weight) in weights.iter().enumerate() {
                 let gradients = gradients(loss, &active, batch, weight, true)?;
@@ -216,6 +211,10 @@ fn torch(action: &'static str) -> impl FnOnce(TchError) -> Error {
 
 /// Gradients of `scale` times the loss of a batch, one for each block; undefined where the loss does not use it.
 fn gradients(loss: &mut Loss, blocks: &[&Block], batch: usize, scale: f64, with_graph: bool) -> Result<Vec<Tensor>> {
+    if blocks.is_empty() {
+        // Asked for no gradients, libtorch would write all of them to the parameters' `.grad`.
+        return Ok(Vec::new());
+    }
     let loss = loss(batch);
     if loss.numel() != 1 {
         let (found, expected) = (format!("{:?}", loss.size()), "[]: reduce it to a scalar".to_owned());

@@ -81,6 +81,7 @@ fn frozen_parameters_are_constants() {
         let _ = tensor.requires_grad_(false);
     }
     assert_eq!(matrix(&mut hessian).amax(), 0.0, "all frozen");
+    assert_eq!(hessian.batch_gradient(0).unwrap(), [0.0; 6]);
 }
 
 #[test]
@@ -90,6 +91,14 @@ fn parameters_are_chosen_by_name() {
     let mut hessian = LossHessian::of(&polynomial.store, chosen, &[1], |_| polynomial.loss()).unwrap();
     let expected = Polynomial::hessian().select_rows(&[0, 2, 3]).select_columns(&[0, 2, 3]);
     assert_agree(&matrix(&mut hessian), &expected, 1e-7);
+
+    // All that is chosen is frozen, the rest is not: nothing may end up in the others' gradients.
+    let mut none_active = LossHessian::of(&polynomial.store, |name| name == "a", &[1], |_| polynomial.loss()).unwrap();
+    let _ = polynomial.a.set_requires_grad(false);
+    assert_eq!(none_active.batch_gradient(0).unwrap(), [0.0; 2]);
+    assert_eq!(matrix(&mut none_active).amax(), 0.0);
+    assert!(!polynomial.s.grad().defined());
+    let _ = polynomial.a.set_requires_grad(true);
 
     // Linear in c: no product reaches it, and none is made.
     let mut linear = LossHessian::of(&polynomial.store, |name| name == "c", &[1], |_| polynomial.loss()).unwrap();
