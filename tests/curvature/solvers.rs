@@ -1,11 +1,13 @@
 //! The solvers on the Hessian of a network: they agree with its dense matrix, and with each other.
 
-use perrin::curvature::{LossHessian, eigenvectors, top_eigenpairs};
+use nalgebra::{DMatrix, DVector};
+use perrin::curvature::{LossHessian, eigenvectors, gradient_start, top_eigenpairs};
 use perrin::log::eigenvectors::Eigenvectors;
 use perrin::numeric::density::{DensityOptions, spectral_density};
 use perrin::numeric::lanczos::LanczosOptions;
 use perrin::numeric::trace::{TraceOptions, trace};
-use tch::Kind;
+use tch::nn::VarStore;
+use tch::{Device, Kind};
 
 use crate::support::{BATCHES, Problem, matrix, start_of};
 
@@ -37,6 +39,40 @@ fn the_density_has_the_moments_of_the_dense_spectrum() {
     let density = spectral_density(&mut hessian, &DensityOptions { starts: 60, steps: 6, seed: 2 }).unwrap();
     let (found, error) = density.mean_of(|eigenvalue| eigenvalue * eigenvalue);
     assert!((found - squares).abs() < 4.0 * error && error < 0.3 * squares, "{found} {error} {squares}");
+}
+
+#[test]
+fn the_start_is_a_random_combination_of_normalised_gradients() {
+    let problem = Problem::new(Kind::Double);
+    let mut hessian = hessian(&problem);
+    let gradients: Vec<Vec<f32>> = (0..BATCHES.len()).map(|batch| hessian.batch_gradient(batch).unwrap()).collect();
+    let unit = |gradient: &Vec<f32>| DVector::from_iterator(26, gradient.iter().map(|&x| f64::from(x))).normalize();
+    let units = DMatrix::from_columns(&gradients.iter().map(unit).collect::<Vec<_>>());
+    let coefficients = |seed| {
+        let start = DVector::from_vec(gradient_start(&mut hessian, seed).unwrap()).cast::<f64>();
+        let found = units.clone().svd(true, true).solve(&start, 1e-9).unwrap();
+        assert!((&units * &found - &start).norm() < 1e-6 * start.norm(), "it lies in the gradients' span");
+        found
+    };
+    let seeds = 200;
+    let all: Vec<f64> =
+        (0..seeds).map(coefficients).flat_map(|found| found.iter().copied().collect::<Vec<_>>()).collect();
+    let mean_square = all.iter().map(|r| r * r).sum::<f64>() / all.len() as f64;
+    // Of 600 squares of standard normal numbers the mean has a standard error of 0.058.
+    assert!((mean_square - 1.0).abs() < 4.0 * 0.058, "{mean_square}");
+}
+
+/// sum x^2 / 2 + x_1^2 at its minimum.
+#[test]
+fn without_gradients_the_start_is_random() {
+    let store = VarStore::new(Device::Cpu);
+    let x = store.root().zeros("x", &[5]);
+    let loss = |_| x.square().sum(Kind::Float) / 2 + x.get(1).square();
+    let mut hessian = LossHessian::new(&store, &[1], loss).unwrap();
+    assert_eq!(gradient_start(&mut hessian, 0).unwrap(), [0.0; 5]);
+    let found = top_eigenpairs(&mut hessian, &LanczosOptions::largest(2)).unwrap();
+    assert!(found.all_converged());
+    assert!((found.largest[0].eigenvalue - 3.0).abs() < 1e-5 && (found.largest[1].eigenvalue - 1.0).abs() < 1e-5);
 }
 
 #[test]
