@@ -151,6 +151,16 @@ pub enum Error {
         /// What does not fit.
         reason: String,
     },
+    /// The loss of a batch is NaN or infinite.
+    #[error(
+        "the loss of batch {batch} is {loss}; it must be finite to have a Hessian: look at the parameters and the batch's data"
+    )]
+    NonFiniteLoss {
+        /// Which batch, counted from 0.
+        batch: usize,
+        /// Its loss.
+        loss: f64,
+    },
 }
 
 impl Error {

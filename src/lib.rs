@@ -43,6 +43,8 @@
 //! - `cli`: the `perrin` program.
 
 pub mod analysis;
+#[cfg(feature = "torch")]
+pub mod curvature;
 pub mod error;
 pub mod log;
 pub mod numeric;

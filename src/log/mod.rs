@@ -20,6 +20,7 @@
 //! `docs/log-format.md` has the bytes and the guarantees.
 
 mod check;
+pub mod eigenvectors;
 mod events;
 mod guard;
 mod journal;

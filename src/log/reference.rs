@@ -1,7 +1,9 @@
 //! `reference.safetensors`: the parameters the global displacements are measured from.
 
 use std::borrow::Cow;
-use std::fs::{self, OpenOptions};
+use std::collections::HashMap;
+use std::fs::{self, File, OpenOptions};
+use std::path::Path;
 
 use safetensors::{Dtype, View, serialize_to_file};
 
@@ -53,15 +55,30 @@ pub(crate) fn write_reference(storage: &dyn Storage, folder: &RunFolder, tensors
     if let Some(pair) = names.windows(2).find(|pair| pair[0] == pair[1]) {
         return Err(Error::Parameters { reason: format!("two tensors of the reference point are called {}", pair[0]) });
     }
-    let (path, complete) = (partial(&folder.reference()), folder.reference());
-    serialize_to_file(tensors, None, &path).map_err(|error| Error::io("write", &path)(std::io::Error::other(error)))?;
-    // safetensors makes files for their owner alone; this one is as readable as the rest of the run.
-    let permissions = fs::metadata(folder.lock()).map(|lock| lock.permissions());
-    permissions.and_then(|like_lock| fs::set_permissions(&path, like_lock)).map_err(Error::io("open", &path))?;
+    write_safetensors(storage, &folder.reference(), tensors, None)
+}
+
+/// Writes tensors beside their final place, syncs and renames.
+pub(super) fn write_safetensors<V: View>(
+    storage: &dyn Storage,
+    complete: &Path,
+    tensors: Vec<(&str, V)>,
+    metadata: Option<HashMap<String, String>>,
+) -> Result<()> {
+    let path = partial(complete);
+    // safetensors makes files for their owner alone; these are to be as readable as any other the user makes.
+    let permissions = File::create(&path).and_then(|file| file.metadata()).map_err(Error::io("create", &path))?;
+    serialize_to_file(tensors, metadata, &path)
+        .map_err(|error| Error::io("write", &path)(std::io::Error::other(error)))?;
+    fs::set_permissions(&path, permissions.permissions()).map_err(Error::io("open", &path))?;
     let file = OpenOptions::new().write(true).open(&path).map_err(Error::io("open", &path))?;
     file.sync_all().map_err(Error::io("sync", &path))?;
-    storage.rename(&path, &complete).map_err(Error::io("rename", &path))?;
-    storage.sync_dir(&folder.root).map_err(Error::io("sync", &folder.root))
+    storage.rename(&path, complete).map_err(Error::io("rename", &path))?;
+    let folder = match complete.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    storage.sync_dir(folder).map_err(Error::io("sync", folder))
 }
 
 fn check(tensor: ReferenceTensor<'_>) -> Result<Checked<'_>> {

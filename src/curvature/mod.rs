@@ -1,0 +1,25 @@
+//! Curvature of a loss: certified eigenpairs of its Hessian, trace, spectral density, and the noise of its gradients.
+//!
+//! [`LossHessian`] makes the Hessian of a network's loss over batches of data an operator, by double backward. Then, by
+//! question:
+//! - the sharpest directions: [`top_eigenpairs`], each pair with its residual norm; [`eigenvectors`] for the file they
+//!   can be kept in. For both ends of the spectrum, a start of one's own or the paper's method:
+//!   [`numeric::lanczos`](crate::numeric::lanczos) and
+//!   [`numeric::subspace_iteration`](crate::numeric::subspace_iteration);
+//! - tr(H), with a standard error: [`numeric::trace`](crate::numeric::trace);
+//! - the whole spectrum: [`numeric::density`](crate::numeric::density);
+//! - whether gradient noise has the shape of the Hessian (Assumption 5 of the paper): [`gradient_noise`].
+//!
+//! `docs/curvature.md` says what the numbers certify and what they do not.
+
+mod buffers;
+mod eigenpairs;
+mod gradient_noise;
+mod hessian;
+mod parameters;
+mod progress;
+
+pub use eigenpairs::{eigenvectors, gradient_start, top_eigenpairs};
+pub use gradient_noise::{Estimate, GradientNoise, ModeNoise, gradient_noise};
+pub use hessian::{LossHessian, Reduction};
+pub use progress::ProgressLine;

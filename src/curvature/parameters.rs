@@ -1,0 +1,151 @@
+//! The parameters that make up theta, and the way from tensors to one flat vector and back.
+
+use std::collections::HashMap;
+use std::sync::PoisonError;
+
+use tch::nn::VarStore;
+use tch::{Device, Kind, TchError, Tensor, no_grad};
+
+use crate::error::{Error, Result};
+use crate::record::ParameterInfo;
+
+/// What libtorch answers.
+pub(super) type TorchResult<T> = std::result::Result<T, TchError>;
+
+/// A parameter and its place in the flat vector.
+#[derive(Debug)]
+pub(super) struct Block {
+    pub name: String,
+    /// Shares the network's tensor. Its values, kind, device and whether it is frozen are those of the moment.
+    pub tensor: Tensor,
+    group: usize,
+    start: usize,
+    length: usize,
+}
+
+impl Block {
+    /// Its elements of a flat vector.
+    pub fn of<'v>(&self, vector: &'v [f32]) -> &'v [f32] {
+        &vector[self.start..self.start + self.length]
+    }
+
+    /// Its elements of a flat vector.
+    pub fn of_mut<'v>(&self, vector: &'v mut [f32]) -> &'v mut [f32] {
+        &mut vector[self.start..self.start + self.length]
+    }
+
+    fn info(&self) -> ParameterInfo {
+        ParameterInfo {
+            name: self.name.clone(),
+            shape: self.tensor.size(),
+            kind: match self.tensor.kind() {
+                Kind::Double => "f64",
+                Kind::BFloat16 => "bf16",
+                Kind::Half => "f16",
+                _ => "f32",
+            }
+            .to_owned(),
+            device: match self.tensor.device() {
+                Device::Cpu => "cpu".to_owned(),
+                Device::Cuda(index) => format!("cuda:{index}"),
+                other => format!("{other:?}").to_lowercase(),
+            },
+            group: Some(self.group),
+        }
+    }
+}
+
+/// The chosen trainable variables of a store, in the store's order: that of the observer.
+#[derive(Debug)]
+pub(super) struct Parameters {
+    pub blocks: Vec<Block>,
+    dimension: usize,
+}
+
+impl Parameters {
+    /// # Errors
+    /// [`Error::Parameters`] if none is chosen, or one is not made of dense floating-point numbers.
+    pub fn choose(store: &VarStore, wanted: impl Fn(&str) -> bool) -> Result<Parameters> {
+        let variables = store.variables_.lock().unwrap_or_else(PoisonError::into_inner);
+        // The store names tensors in one table and lists the trainable ones in another; the storage tells which is
+        // which.
+        let names: HashMap<usize, &String> =
+            variables.named_variables.iter().map(|(name, tensor)| (tensor.data_ptr() as usize, name)).collect();
+        let mut parameters = Parameters { blocks: Vec::new(), dimension: 0 };
+        for (position, variable) in variables.trainable_variables.iter().enumerate() {
+            let tensor = &variable.tensor;
+            let name = match names.get(&(tensor.data_ptr() as usize)) {
+                Some(name) => (*name).clone(),
+                None => format!("parameter_{position}"),
+            };
+            if !wanted(&name) {
+                continue;
+            }
+            if tensor.is_sparse() || !matches!(tensor.kind(), Kind::Float | Kind::Double | Kind::BFloat16 | Kind::Half)
+            {
+                let reason = format!("parameter {name} has no Hessian here: it is not dense f32, f64, bf16 or f16");
+                return Err(Error::Parameters { reason });
+            }
+            let (start, length) = (parameters.dimension, tensor.numel());
+            parameters.dimension += length;
+            let (tensor, group) = (tensor.shallow_clone(), variable.group);
+            parameters.blocks.push(Block { name, tensor, group, start, length });
+        }
+        match parameters.dimension {
+            0 => Err(Error::Parameters { reason: "no trainable parameter was chosen".to_owned() }),
+            _ => Ok(parameters),
+        }
+    }
+
+    /// m.
+    pub fn dimension(&self) -> usize {
+        self.dimension
+    }
+
+    pub fn infos(&self) -> Vec<ParameterInfo> {
+        self.blocks.iter().map(Block::info).collect()
+    }
+
+    /// Those that are not frozen at the moment.
+    pub fn active(&self) -> Vec<&Block> {
+        self.blocks.iter().filter(|block| block.tensor.requires_grad()).collect()
+    }
+}
+
+/// A sum of gradients, one tensor for each parameter on its device, in f64 where the device has it.
+#[derive(Debug, Default)]
+pub(super) struct GradientSum {
+    parts: Vec<Option<Tensor>>,
+}
+
+impl GradientSum {
+    /// Adds gradients of the same parameters as every time before. An undefined one is zero.
+    pub fn add(&mut self, gradients: &[Tensor]) -> TorchResult<()> {
+        self.parts.resize_with(gradients.len(), || None);
+        no_grad(|| {
+            for (sum, gradient) in self.parts.iter_mut().zip(gradients).filter(|(_, gradient)| gradient.defined()) {
+                match sum {
+                    Some(sum) => *sum = sum.f_add_(gradient)?,
+                    None => {
+                        let kind = if gradient.device() == Device::Mps { Kind::Float } else { Kind::Double };
+                        // A copy: the gradient may share its memory with something else.
+                        *sum = Some(gradient.f_detach()?.f_to_dtype(kind, false, true)?);
+                    }
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// Writes the sum into a flat vector, elements of `blocks` only.
+    pub fn write(&self, blocks: &[&Block], vector: &mut [f32]) -> TorchResult<()> {
+        for (part, block) in self.parts.iter().zip(blocks) {
+            if let Some(part) = part {
+                let elements = block.of_mut(vector);
+                let part = no_grad(|| part.f_to_device(Device::Cpu)?.f_to_kind(Kind::Float))?;
+                part.f_copy_data(elements, elements.len())?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,233 @@
+//! Eigenvectors in a file: safetensors, so that other programs read them too.
+//!
+//! | tensor | kind, shape | holds |
+//! |---|---|---|
+//! | `eigenvectors` | f32 \[K, m\] | q_i, orthonormal rows; elements in the order of `parameters` |
+//! | `eigenvalues` | f64 \[K\] | rho_i |
+//! | `residuals` | f64 \[K\] | \|\|H q_i - rho_i q_i\|\| |
+//! | `converged` | bool \[K\] | whether the residual is within the tolerance that was asked for |
+//!
+//! The header's metadata has `perrin.schema_version` and, as JSON, `perrin.parameters`: name, shape, kind, device and
+//! group of each parameter, in order; each is row-major.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::fs;
+use std::path::Path;
+
+use safetensors::tensor::TensorView;
+use safetensors::{Dtype, SafeTensors, View};
+
+use super::guard::damaged;
+use super::reference::write_safetensors;
+use super::storage::Disk;
+use crate::error::{Error, Result};
+use crate::record::{ParameterInfo, SCHEMA_VERSION};
+
+const SCHEMA_KEY: &str = "perrin.schema_version";
+const PARAMETERS_KEY: &str = "perrin.parameters";
+
+/// K eigenvectors of m elements, with what is known of them. The lists are equally long.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Eigenvectors {
+    /// The parameters whose elements the vectors have, in order; sum of their sizes: m.
+    pub parameters: Vec<ParameterInfo>,
+    /// q_i.
+    pub eigenvectors: Vec<Vec<f32>>,
+    /// rho_i.
+    pub eigenvalues: Vec<f64>,
+    /// Residual norms.
+    pub residuals: Vec<f64>,
+    /// Whether each is within the tolerance asked for.
+    pub converged: Vec<bool>,
+}
+
+impl Eigenvectors {
+    /// Writes them to `path`, beside it first and renamed when complete; a file that is there is replaced. Takes as
+    /// much memory again as the vectors.
+    ///
+    /// # Errors
+    /// [`Error::ShapeMismatch`] if lengths do not fit together, [`Error::Io`].
+    pub fn write(&self, path: impl AsRef<Path>) -> Result<()> {
+        let count = self.eigenvectors.len();
+        let dimension = dimension_of(&self.parameters).unwrap_or(usize::MAX);
+        let lengths = [self.eigenvalues.len(), self.residuals.len(), self.converged.len()];
+        if let Some(length) = lengths.into_iter().find(|&length| length != count) {
+            return Err(mismatch("values of the eigenvectors", length, count));
+        }
+        if let Some(vector) = self.eigenvectors.iter().find(|vector| vector.len() != dimension) {
+            return Err(mismatch("eigenvector", vector.len(), dimension));
+        }
+        let mut elements = Vec::with_capacity(4 * count * dimension);
+        for element in self.eigenvectors.iter().flatten() {
+            elements.extend_from_slice(&element.to_le_bytes());
+        }
+        let numbers = |values: &[f64]| values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>();
+        let flags = self.converged.iter().map(|&flag| u8::from(flag)).collect();
+        let tensors = vec![
+            ("eigenvectors", Bytes { dtype: Dtype::F32, shape: vec![count, dimension], bytes: elements }),
+            ("eigenvalues", Bytes { dtype: Dtype::F64, shape: vec![count], bytes: numbers(&self.eigenvalues) }),
+            ("residuals", Bytes { dtype: Dtype::F64, shape: vec![count], bytes: numbers(&self.residuals) }),
+            ("converged", Bytes { dtype: Dtype::BOOL, shape: vec![count], bytes: flags }),
+        ];
+        let parameters = serde_json::to_string(&self.parameters).map_err(std::io::Error::from);
+        let metadata = HashMap::from([
+            (SCHEMA_KEY.to_owned(), SCHEMA_VERSION.to_string()),
+            (PARAMETERS_KEY.to_owned(), parameters.map_err(Error::io("write", path.as_ref()))?),
+        ]);
+        write_safetensors(&Disk, path.as_ref(), tensors, Some(metadata))
+    }
+
+    /// Reads what [`write`](Self::write) wrote.
+    ///
+    /// # Errors
+    /// [`Error::Io`], [`Error::Damaged`], [`Error::NewerSchema`].
+    pub fn read(path: impl AsRef<Path>) -> Result<Eigenvectors> {
+        let path = path.as_ref();
+        let bytes = fs::read(path).map_err(Error::io("read", path))?;
+        let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|error| damaged(path, error))?;
+        let file = SafeTensors::deserialize(&bytes).map_err(|error| damaged(path, error))?;
+        let metadata = |key: &str| {
+            let value = header.metadata().as_ref().and_then(|metadata| metadata.get(key));
+            value.ok_or_else(|| damaged(path, format!("its metadata has no {key}")))
+        };
+        let version: u32 =
+            metadata(SCHEMA_KEY)?.parse().map_err(|_| damaged(path, "its schema version is no number"))?;
+        if version > SCHEMA_VERSION {
+            return Err(Error::NewerSchema { path: path.to_owned(), found: version, supported: SCHEMA_VERSION });
+        }
+        let parameters: Vec<ParameterInfo> =
+            serde_json::from_str(metadata(PARAMETERS_KEY)?).map_err(|error| damaged(path, error))?;
+        let count = match file.tensor("eigenvalues").map(|tensor| tensor.shape().to_vec()).as_deref() {
+            Ok(&[count]) => count,
+            _ => return Err(damaged(path, "it has no list of eigenvalues")),
+        };
+        let dimension = match dimension_of(&parameters) {
+            Some(dimension) if dimension > 0 => dimension,
+            _ => return Err(damaged(path, "its parameters have impossible shapes")),
+        };
+        let tensor = |name: &str, dtype: Dtype, shape: &[usize]| -> Result<TensorView> {
+            let tensor = file.tensor(name).map_err(|error| damaged(path, error))?;
+            if tensor.dtype() != dtype || tensor.shape() != shape {
+                return Err(damaged(path, format!("{name} is {:?} {:?}", tensor.dtype(), tensor.shape())));
+            }
+            Ok(tensor)
+        };
+        let numbers = |name: &str| -> Result<Vec<f64>> {
+            let (values, _) = tensor(name, Dtype::F64, &[count])?.data().as_chunks();
+            Ok(values.iter().map(|&value| f64::from_le_bytes(value)).collect())
+        };
+        let vectors = tensor("eigenvectors", Dtype::F32, &[count, dimension])?;
+        let (elements, _) = vectors.data().as_chunks();
+        let vector = |elements: &[[u8; 4]]| elements.iter().map(|&element| f32::from_le_bytes(element)).collect();
+        Ok(Eigenvectors {
+            eigenvectors: elements.chunks_exact(dimension).map(vector).collect(),
+            eigenvalues: numbers("eigenvalues")?,
+            residuals: numbers("residuals")?,
+            converged: tensor("converged", Dtype::BOOL, &[count])?.data().iter().map(|&flag| flag != 0).collect(),
+            parameters,
+        })
+    }
+}
+
+/// m; none if a shape is impossible.
+fn dimension_of(parameters: &[ParameterInfo]) -> Option<usize> {
+    let size =
+        |shape: &[i64]| shape.iter().try_fold(1_usize, |size, &extent| size.checked_mul(usize::try_from(extent).ok()?));
+    parameters.iter().try_fold(0_usize, |sum, parameter| sum.checked_add(size(&parameter.shape)?))
+}
+
+fn mismatch(name: &'static str, found: usize, expected: usize) -> Error {
+    Error::ShapeMismatch { name, found: format!("[{found}]"), expected: format!("[{expected}]") }
+}
+
+struct Bytes {
+    dtype: Dtype,
+    shape: Vec<usize>,
+    bytes: Vec<u8>,
+}
+
+impl View for Bytes {
+    fn dtype(&self) -> Dtype {
+        self.dtype
+    }
+
+    fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    fn data(&self) -> Cow<'_, [u8]> {
+        Cow::Borrowed(&self.bytes)
+    }
+
+    fn data_len(&self) -> usize {
+        self.bytes.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parameter(name: &str, shape: &[i64]) -> ParameterInfo {
+        let (kind, device) = ("f32".to_owned(), "cpu".to_owned());
+        ParameterInfo { name: name.to_owned(), shape: shape.to_vec(), kind, device, group: Some(0) }
+    }
+
+    fn example() -> Eigenvectors {
+        Eigenvectors {
+            parameters: vec![parameter("weight", &[2, 3]), parameter("scale", &[])],
+            eigenvectors: vec![vec![0.5; 7], vec![-0.25; 7]],
+            eigenvalues: vec![2.0, f64::MIN_POSITIVE],
+            residuals: vec![1e-9, 0.5],
+            converged: vec![true, false],
+        }
+    }
+
+    #[test]
+    fn what_was_written_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("eigenvectors.safetensors");
+        fs::write(&path, b"an older one").unwrap();
+        example().write(&path).unwrap();
+        assert_eq!(Eigenvectors::read(&path).unwrap(), example());
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left beside it");
+    }
+
+    #[test]
+    fn lengths_that_do_not_fit_are_refused() {
+        let path = std::env::temp_dir().join("never-written.safetensors");
+        let mut wrong = example();
+        wrong.eigenvectors[1].pop();
+        assert!(matches!(wrong.write(&path), Err(Error::ShapeMismatch { .. })));
+        let wrong = Eigenvectors { residuals: vec![0.0], ..example() };
+        assert!(matches!(wrong.write(&path), Err(Error::ShapeMismatch { .. })));
+        let wrong = Eigenvectors { parameters: vec![parameter("weight", &[-1, 7])], ..example() };
+        assert!(matches!(wrong.write(&path), Err(Error::ShapeMismatch { .. })));
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn other_files_are_told_apart() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("eigenvectors.safetensors");
+        assert!(matches!(Eigenvectors::read(&path), Err(Error::Io { .. })));
+        example().write(&path).unwrap();
+        let whole = fs::read(&path).unwrap();
+        for length in [0, 7, 100, whole.len() - 1] {
+            fs::write(&path, &whole[..length]).unwrap();
+            assert!(matches!(Eigenvectors::read(&path), Err(Error::Damaged { .. })), "{length} bytes");
+        }
+        let replaced = |from: &str, to: &str| {
+            assert_eq!(from.len(), to.len(), "the header keeps its length");
+            let at = whole.windows(from.len()).position(|window| window == from.as_bytes()).unwrap();
+            [&whole[..at], to.as_bytes(), &whole[at + from.len()..]].concat()
+        };
+        fs::write(&path, replaced("perrin.schema_version\":\"1\"", "perrin.schema_version\":\"9\"")).unwrap();
+        assert!(matches!(Eigenvectors::read(&path), Err(Error::NewerSchema { found: 9, .. })));
+        for forged in [replaced("[2,3]", "[2,4]"), replaced("[2,3]", "[-1]\u{20}"), replaced("F64", "I64")] {
+            fs::write(&path, forged).unwrap();
+            assert!(matches!(Eigenvectors::read(&path), Err(Error::Damaged { .. })));
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! The Hessian of a loss: against dense linear algebra, on awkward networks, and what it leaves alone.
+
+mod awkward;
+mod dense;
+mod left_as_found;
+mod memory;
+mod noise;
+mod solvers;
+mod support;
