@@ -38,7 +38,7 @@
 //!
 //! # Features
 //!
-//! - `torch` (default): [`observe`]; needs libtorch, as tch does.
+//! - `torch` (default): [`observe`] and [`curvature`]; needs libtorch, as tch does.
 //! - `download-libtorch`: tch's own; it fetches libtorch while building.
 //! - `cli`: the `perrin` program.
 
@@ -52,7 +52,6 @@ pub mod numeric;
 pub mod observe;
 pub mod record;
 pub mod recorder;
-
 pub mod theory;
 
 pub use error::{Error, Result};

@@ -217,6 +217,27 @@ fn directions_that_do_not_fit_are_refused() {
     assert!(!folder.path().join("run").exists());
 }
 
+/// More elements than are multiplied together, and some left over.
+#[test]
+fn large_parameters() {
+    let variables = VarStore::new(Device::Cpu);
+    let start = Tensor::arange(20_003, (Kind::Float, Device::Cpu)).sin();
+    let tensor = variables.root().add("large", start, true);
+    let directions = directions(3, 20_003);
+    let folder = tempfile::tempdir().unwrap();
+    let mut optimizer = options()
+        .project_onto(directions.clone())
+        .build(nn::sgd(0.9, 0., 0., false), &variables, 1e-2, folder.path())
+        .unwrap();
+    let mut saved = vec![flat(&[tensor.shallow_clone()])];
+    for _ in 0..10 {
+        optimizer.backward_step(&(tensor.sin() + tensor.square()).sum(Kind::Float));
+        saved.push(flat(&[tensor.shallow_clone()]));
+    }
+    optimizer.finish().unwrap();
+    check(folder.path(), &directions, &saved, &saved[0], 1e-2);
+}
+
 /// A block as small as it can be, and one cut short by the end of the run.
 #[test]
 fn any_amount_of_memory_gives_the_same_rows() {
