@@ -24,6 +24,9 @@
 //! Training is not changed, slowed noticeably, or ever ended by this: see [`recorder`] for what happens when a disk fails
 //! or cannot keep up, and `docs/design.md` for how little the training thread does.
 //!
+//! [`curvature`] has the Hessian of a loss over batches, its top eigenpairs with their residuals, and the gradients' noise along
+//! them; given to [`Options::project_onto`], the eigenvectors add a position and a velocity each to every row.
+//!
 //! # Read
 //!
 //! A run is a folder of Parquet segments and a journal, readable while it grows, by [`log::Run`] and by whatever opens
