@@ -56,6 +56,8 @@ pub mod observe;
 pub mod record;
 pub mod recorder;
 pub mod theory;
+#[cfg(feature = "torch")]
+mod variables;
 
 pub use error::{Error, Result};
 #[cfg(feature = "torch")]

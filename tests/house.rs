@@ -7,12 +7,13 @@ use std::path::{Path, PathBuf};
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("error", &[]),
     ("record", &[]),
+    ("variables", &["record"]),
     ("numeric", &[]),
     ("theory", &[]),
     ("log", &["record"]),
     ("recorder", &["record", "log"]),
-    ("observe", &["record", "log", "recorder", "numeric", "theory"]),
-    ("curvature", &["record", "log", "numeric"]),
+    ("observe", &["record", "variables", "log", "recorder", "numeric", "theory"]),
+    ("curvature", &["record", "variables", "log", "numeric"]),
     ("analysis", &["record", "log", "numeric", "theory"]),
 ];
 

@@ -7,6 +7,7 @@ use tch::nn::VarStore;
 use tch::{Tensor, no_grad};
 
 use super::parameters::TorchResult;
+use crate::variables::is_dense;
 
 /// The variables of a store that are not trainable.
 #[derive(Debug)]
@@ -17,9 +18,11 @@ pub(super) struct Buffers {
 impl Buffers {
     pub fn of(store: &VarStore) -> Buffers {
         let variables = store.variables_.lock().unwrap_or_else(PoisonError::into_inner);
-        let trainable: Vec<_> =
-            variables.trainable_variables.iter().map(|variable| variable.tensor.data_ptr()).collect();
-        let others = variables.named_variables.values().filter(|tensor| !trainable.contains(&tensor.data_ptr()));
+        let trainable = variables.trainable_variables.iter().map(|variable| &variable.tensor);
+        let trainable: Vec<_> = trainable.filter(|tensor| is_dense(tensor)).map(Tensor::data_ptr).collect();
+        // Running statistics are dense; a sparse constant has no address to compare, and nothing writes to it.
+        let dense = variables.named_variables.values().filter(|tensor| is_dense(tensor));
+        let others = dense.filter(|tensor| !trainable.contains(&tensor.data_ptr()));
         Buffers { tensors: others.map(Tensor::shallow_clone).collect() }
     }
 

@@ -1,13 +1,11 @@
 //! The parameters that make up theta, and the way from tensors to one flat vector and back.
 
-use std::collections::HashMap;
-use std::sync::PoisonError;
-
 use tch::nn::VarStore;
 use tch::{Device, Kind, TchError, Tensor, no_grad};
 
 use crate::error::{Error, Result};
 use crate::record::ParameterInfo;
+use crate::variables::{Variable, parameter_info, sum_kind, unfit, variables_after};
 
 /// What libtorch answers.
 pub(super) type TorchResult<T> = std::result::Result<T, TchError>;
@@ -18,7 +16,7 @@ pub(super) struct Block {
     pub name: String,
     /// Shares the network's tensor. Its values, kind, device and whether it is frozen are those of the moment.
     pub tensor: Tensor,
-    group: usize,
+    group: Option<usize>,
     start: usize,
     length: usize,
 }
@@ -35,23 +33,7 @@ impl Block {
     }
 
     fn info(&self) -> ParameterInfo {
-        ParameterInfo {
-            name: self.name.clone(),
-            shape: self.tensor.size(),
-            kind: match self.tensor.kind() {
-                Kind::Double => "f64",
-                Kind::BFloat16 => "bf16",
-                Kind::Half => "f16",
-                _ => "f32",
-            }
-            .to_owned(),
-            device: match self.tensor.device() {
-                Device::Cpu => "cpu".to_owned(),
-                Device::Cuda(index) => format!("cuda:{index}"),
-                other => format!("{other:?}").to_lowercase(),
-            },
-            group: Some(self.group),
-        }
+        parameter_info(&self.name, &self.tensor, self.group)
     }
 }
 
@@ -66,29 +48,16 @@ impl Parameters {
     /// # Errors
     /// [`Error::Parameters`] if none is chosen, or one is not made of dense floating-point numbers.
     pub fn choose(store: &VarStore, wanted: impl Fn(&str) -> bool) -> Result<Parameters> {
-        let variables = store.variables_.lock().unwrap_or_else(PoisonError::into_inner);
-        // The store names tensors in one table and lists the trainable ones in another; the storage tells which is
-        // which.
-        let names: HashMap<usize, &String> =
-            variables.named_variables.iter().map(|(name, tensor)| (tensor.data_ptr() as usize, name)).collect();
         let mut parameters = Parameters { blocks: Vec::new(), dimension: 0 };
-        for (position, variable) in variables.trainable_variables.iter().enumerate() {
-            let tensor = &variable.tensor;
-            let name = match names.get(&(tensor.data_ptr() as usize)) {
-                Some(name) => (*name).clone(),
-                None => format!("parameter_{position}"),
-            };
+        for Variable { name, tensor, group } in variables_after(0, &store.variables_) {
             if !wanted(&name) {
                 continue;
             }
-            if tensor.is_sparse() || !matches!(tensor.kind(), Kind::Float | Kind::Double | Kind::BFloat16 | Kind::Half)
-            {
-                let reason = format!("parameter {name} has no Hessian here: it is not dense f32, f64, bf16 or f16");
-                return Err(Error::Parameters { reason });
+            if let Some(why_not) = unfit(&tensor) {
+                return Err(Error::Parameters { reason: format!("parameter {name} has no Hessian here: {why_not}") });
             }
             let (start, length) = (parameters.dimension, tensor.numel());
             parameters.dimension += length;
-            let (tensor, group) = (tensor.shallow_clone(), variable.group);
             parameters.blocks.push(Block { name, tensor, group, start, length });
         }
         match parameters.dimension {
@@ -127,7 +96,7 @@ impl GradientSum {
                 match sum {
                     Some(sum) => *sum = sum.f_add_(gradient)?,
                     None => {
-                        let kind = if gradient.device() == Device::Mps { Kind::Float } else { Kind::Double };
+                        let kind = sum_kind(gradient.device());
                         // A copy: the gradient may share its memory with something else.
                         *sum = Some(gradient.f_detach()?.f_to_dtype(kind, false, true)?);
                     }

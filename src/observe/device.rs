@@ -7,6 +7,7 @@
 use tch::{Device, Kind, TchError, Tensor, no_grad};
 
 use super::parameters::Parameter;
+use crate::variables::sum_kind;
 
 /// Scalars that are still being computed.
 #[derive(Debug, Default)]
@@ -166,11 +167,6 @@ impl Group {
         let _ = Tensor::f_cat_out(&self.scratch, &pieces?, 0)?;
         Ok(())
     }
-}
-
-/// Kind in which squares are summed: f64, where the device has it.
-pub(super) fn sum_kind(device: Device) -> Kind {
-    if device == Device::Mps { Kind::Float } else { Kind::Double }
 }
 
 /// A norm rather than its square: squared in f64 later, it neither under- nor overflows in f32.

@@ -2,8 +2,9 @@
 
 use tch::{TchError, Tensor, no_grad};
 
-use super::device::{DeferredRow, norm, sum_kind};
+use super::device::{DeferredRow, norm};
 use super::parameters::Parameter;
+use crate::variables::sum_kind;
 
 /// Leaves a norm for each parameter that has a gradient in `row`; nothing waits for a device.
 pub(super) fn measure(parameters: &[Parameter], row: &mut DeferredRow) -> Result<(), TchError> {

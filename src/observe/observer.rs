@@ -10,12 +10,12 @@ use tch::{Device, Tensor};
 use super::completion::complete;
 use super::device::DeferredRow;
 use super::outside::OutsideWrites;
-use super::parameters::{self, Found};
 use super::projection::Projection;
 use super::tracker::{Change, Tracker};
 use crate::error::Result;
 use crate::record::{Event, EventKind, Hyperparameters, RowBuffer, StepRecord};
 use crate::recorder::{Block, Health, Recorder, Row};
+use crate::variables::{self, Variable};
 
 /// What was recorded, when a run is over.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -90,7 +90,7 @@ impl Observer {
             observer.notice_outside_write()?;
             match &observer.store {
                 Some(store) => {
-                    let found = parameters::variables_after(observer.known_variables, store);
+                    let found = variables::variables_after(observer.known_variables, store);
                     observer.add(found)
                 }
                 None => Ok(()),
@@ -191,7 +191,7 @@ impl Observer {
     }
 
     /// Takes up variables found beyond those known.
-    pub(super) fn add(&mut self, found: Vec<Found>) -> Result<()> {
+    pub(super) fn add(&mut self, found: Vec<Variable>) -> Result<()> {
         if found.is_empty() {
             return Ok(());
         }

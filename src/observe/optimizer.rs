@@ -6,10 +6,10 @@ use tch::Tensor;
 use tch::nn::Optimizer;
 
 use super::observer::{Observer, Summary};
-use super::parameters;
 use crate::error::Result;
 use crate::record::Hyperparameters;
 use crate::recorder::Health;
+use crate::variables;
 
 /// A [`tch::nn::Optimizer`] whose every step is recorded.
 ///
@@ -152,7 +152,7 @@ impl ObservedOptimizer {
             self.observer.guarded(|observer| {
                 let list = optimizer.trainable_variables();
                 if list.len() > observer.known_variables {
-                    let found = parameters::list_after(observer.known_variables, list);
+                    let found = variables::list_after(observer.known_variables, list);
                     observer.add(found)?;
                 }
                 Ok(())

@@ -12,13 +12,14 @@ use super::config::KnownOptimizer;
 use super::observer::{Observer, Settings, later_groups};
 use super::optimizer::ObservedOptimizer;
 use super::outside::OutsideWrites;
-use super::parameters::{self, Filter, Found, Source};
+use super::parameters::{Filter, Source};
 use super::projection::DEFAULT_MEMORY_BYTES;
 use super::tracker::{Reference, Tracker};
 use crate::error::{Error, Result};
 use crate::log::{ReferenceTensor, RunWriter};
 use crate::record::{Hyperparameters, Layout, OptimizerInfo, RunInfo};
 use crate::recorder::{Block, QueueOptions, Recorder};
+use crate::variables::{self, Variable};
 
 /// What [`attach`](crate::attach) does not ask for. Set what is wanted, then start with [`build`](Self::build),
 /// [`attach`](Self::attach) or [`observe`](Self::observe).
@@ -193,10 +194,10 @@ impl Options {
         let steps_per_epoch = positive("steps_per_epoch", self.steps_per_epoch)?;
         let (store, found) = match source {
             Source::Store(store) => {
-                let found = parameters::variables_after(0, &store);
+                let found = variables::variables_after(0, &store);
                 (Some(store), found)
             }
-            Source::List => (None, parameters::list_after(0, list)),
+            Source::List => (None, variables::list_after(0, list)),
         };
         let parameter_groups = groups_of(&found);
         let known_variables = found.len();
@@ -244,7 +245,7 @@ impl Options {
 }
 
 /// Parameter groups are numbered from 0; a list does not tell, and has the one.
-fn groups_of(found: &[Found]) -> usize {
+fn groups_of(found: &[Variable]) -> usize {
     found.iter().filter_map(|variable| variable.group).max().map_or(1, |last| last + 1)
 }
 

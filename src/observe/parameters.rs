@@ -1,12 +1,13 @@
-//! Which tensors are watched, what they are called, and whether somebody else has written to them.
+//! Which tensors are watched, and whether somebody else has written to them.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use tch::nn::{VarStore, Variables};
 use tch::{Device, Kind, Tensor};
 
 use crate::error::{Error, Result};
 use crate::record::ParameterInfo;
+use crate::variables::{Variable, parameter_info, unfit};
 
 /// Chooses parameters by name.
 pub(super) type Filter = Box<dyn Fn(&str) -> bool + Send>;
@@ -42,13 +43,10 @@ struct Memory {
 }
 
 impl Parameter {
-    pub fn new(name: String, tensor: Tensor, group: Option<usize>) -> Result<Self> {
-        let refuse = |what: &str| Error::Parameters { reason: format!("parameter {name} cannot be observed: {what}") };
-        if !is_dense(&tensor) {
-            return Err(refuse("it is not a dense tensor"));
-        }
-        if !matches!(tensor.kind(), Kind::Float | Kind::Double | Kind::BFloat16 | Kind::Half) {
-            return Err(refuse(&format!("its elements are {:?}, not f32, f64, bf16 or f16", tensor.kind())));
+    pub fn new(variable: Variable) -> Result<Self> {
+        let Variable { name, tensor, group } = variable;
+        if let Some(why_not) = unfit(&tensor) {
+            return Err(Error::Parameters { reason: format!("parameter {name} cannot be observed: {why_not}") });
         }
         let (seen, storage) = (Seen::of(&tensor), tensor.detach());
         Ok(Parameter { name, tensor, group, seen, storage })
@@ -79,23 +77,7 @@ impl Parameter {
     }
 
     pub fn info(&self) -> ParameterInfo {
-        ParameterInfo {
-            name: self.name.clone(),
-            shape: self.tensor.size(),
-            kind: match self.tensor.kind() {
-                Kind::Double => "f64",
-                Kind::BFloat16 => "bf16",
-                Kind::Half => "f16",
-                _ => "f32",
-            }
-            .to_owned(),
-            device: match self.tensor.device() {
-                Device::Cpu => "cpu".to_owned(),
-                Device::Cuda(index) => format!("cuda:{index}"),
-                other => format!("{other:?}").to_lowercase(),
-            },
-            group: self.group,
-        }
+        parameter_info(&self.name, &self.tensor, self.group)
     }
 }
 
@@ -120,58 +102,4 @@ impl Source {
     pub fn store(variables: &VarStore) -> Source {
         Source::Store(Arc::clone(&variables.variables_))
     }
-}
-
-/// A variable as it was found, before it is known whether it is wanted.
-#[derive(Debug)]
-pub(super) struct Found {
-    pub name: String,
-    pub tensor: Tensor,
-    pub group: Option<usize>,
-}
-
-/// Trainable variables number `known` and on. No allocation when there are none.
-pub(super) fn variables_after(known: usize, store: &Mutex<Variables>) -> Vec<Found> {
-    let variables = store.lock().unwrap_or_else(PoisonError::into_inner);
-    if variables.trainable_variables.len() <= known {
-        return Vec::new();
-    }
-    // The store names tensors in one table and lists the trainable ones in another; storage and shape tell which is
-    // which. Where several names fit (tied weights, empty tensors) each is given out once.
-    let mut names: Vec<(&String, usize, Vec<i64>)> = variables
-        .named_variables
-        .iter()
-        .filter(|(_, tensor)| is_dense(tensor))
-        .map(|(name, tensor)| (name, tensor.data_ptr() as usize, tensor.size()))
-        .collect();
-    names.sort_unstable();
-    let mut name_of = |position: usize, tensor: &Tensor| {
-        if !is_dense(tensor) {
-            return unnamed(position);
-        }
-        let (address, shape) = (tensor.data_ptr() as usize, tensor.size());
-        let fits = |(_, at, size): &(&String, usize, Vec<i64>)| *at == address && *size == shape;
-        names.iter().position(fits).map_or_else(|| unnamed(position), |index| names.remove(index).0.clone())
-    };
-    let all = variables.trainable_variables.iter().enumerate().map(|(position, variable)| Found {
-        name: name_of(position, &variable.tensor),
-        tensor: variable.tensor.shallow_clone(),
-        group: Some(variable.group),
-    });
-    all.skip(known).collect()
-}
-
-/// Whether the tensor has an address: tch panics when a sparse one is asked for it.
-fn is_dense(tensor: &Tensor) -> bool {
-    !tensor.is_sparse() && !tensor.is_mkldnn()
-}
-
-/// The same of a bare list.
-pub(super) fn list_after(known: usize, list: Vec<Tensor>) -> Vec<Found> {
-    let found = |(position, tensor)| Found { name: unnamed(position), tensor, group: None };
-    list.into_iter().enumerate().skip(known).map(found).collect()
-}
-
-fn unnamed(position: usize) -> String {
-    format!("parameter_{position}")
 }

@@ -21,8 +21,8 @@ pub(super) const DEFAULT_MEMORY_BYTES: usize = 256 << 20;
 const MOST_LINES: usize = 64;
 /// A block older than this is finished, so that a reader lags a second at most.
 const LONGEST: Duration = Duration::from_millis(450);
-/// Elements multiplied together; the sums of these are added in f64. A product over all elements at once is a quarter
-/// slower, because a matrix product is made to be shared by its rows and columns, and these are few.
+/// Elements multiplied together; the sums of these are added in f64. A product over all elements at once takes
+/// 1.4 times as long, because a matrix product is made to be shared by its rows and columns, and these are few.
 const SLICE: usize = 8_192;
 /// Steps from one direct projection to the next.
 const ANCHOR_STEPS: u64 = 10_000;

@@ -6,10 +6,11 @@ use super::device::{DeferredRow, DeviceTracker, Start};
 use super::gradients;
 use super::host::HostTracker;
 use super::kernel::Displacement;
-use super::parameters::{Filter, Found, Parameter};
+use super::parameters::{Filter, Parameter};
 use super::projection::Projection;
 use crate::error::{Error, Result};
 use crate::record::ParameterInfo;
+use crate::variables::Variable;
 
 /// A reference point by parameter name.
 pub(super) type Reference = Vec<(String, Tensor)>;
@@ -51,7 +52,7 @@ impl Tracker {
     /// # Errors
     /// [`Error::Parameters`] when nothing is left to watch, when a parameter cannot be observed, and when `reference`
     /// names an unknown parameter or has another shape.
-    pub fn new(found: Vec<Found>, filter: Option<Filter>, reference: Reference) -> Result<Tracker> {
+    pub fn new(found: Vec<Variable>, filter: Option<Filter>, reference: Reference) -> Result<Tracker> {
         let available = found.iter().map(|variable| variable.name.as_str()).collect::<Vec<_>>().join(", ");
         let mut tracker = Tracker {
             parameters: Vec::new(),
@@ -64,7 +65,7 @@ impl Tracker {
             projected: Vec::new(),
         };
         for variable in found.into_iter().filter(|variable| wanted(tracker.filter.as_ref(), variable)) {
-            tracker.parameters.push(Parameter::new(variable.name, variable.tensor, variable.group)?);
+            tracker.parameters.push(Parameter::new(variable)?);
         }
         if tracker.parameters.is_empty() {
             let reason = match available.as_str() {
@@ -108,11 +109,11 @@ impl Tracker {
     }
 
     /// Watches more variables from where they are now; returns the names of those wanted.
-    pub fn add(&mut self, found: Vec<Found>) -> Result<Vec<String>> {
+    pub fn add(&mut self, found: Vec<Variable>) -> Result<Vec<String>> {
         let mut states = self.states();
         let mut names = Vec::new();
         for variable in found.into_iter().filter(|variable| wanted(self.filter.as_ref(), variable)) {
-            let parameter = Parameter::new(variable.name, variable.tensor, variable.group)?;
+            let parameter = Parameter::new(variable)?;
             names.push(parameter.name.clone());
             states.push(State::here(&parameter));
             self.parameters.push(parameter);
@@ -294,7 +295,7 @@ fn threads() -> usize {
     usize::try_from(tch::get_num_threads()).unwrap_or(1)
 }
 
-fn wanted(filter: Option<&Filter>, variable: &Found) -> bool {
+fn wanted(filter: Option<&Filter>, variable: &Variable) -> bool {
     filter.is_none_or(|filter| filter(&variable.name))
 }
 

@@ -177,3 +177,25 @@ fn what_cannot_be_differentiated_is_said() {
     let one_element = LossHessian::new(&problem.variables, &[3], |_| problem.mean(0, 3).reshape([1, 1]));
     assert!(one_element.unwrap().multiply(&[1.0; 26], &mut [0.0; 26]).is_ok());
 }
+
+/// A sparse variable is refused where it is trained (by its position: it has no address to be named by) and passed over
+/// where it is not; tied weights each keep a name of their own, the observer's.
+#[test]
+fn sparse_and_tied_variables() {
+    let sparse = || Tensor::eye(3, (Kind::Float, Device::Cpu)).to_sparse(None, None::<&[i64]>, None);
+    let variables = VarStore::new(Device::Cpu);
+    let tied = variables.root().ones("encoder", &[3]);
+    let _ = variables.root().add("decoder", tied.shallow_clone(), true);
+    let _ = variables.root().add("constant", sparse(), false);
+    let loss = |_: usize| tied.square().sum(Kind::Float);
+    let hessian = LossHessian::new(&variables, &[1], loss).unwrap();
+    let names: Vec<_> = hessian.parameters().into_iter().map(|parameter| parameter.name).collect();
+    let folder = tempfile::tempdir().unwrap();
+    perrin::Options::new().observe(&variables, folder.path()).unwrap().finish().unwrap();
+    let run = perrin::log::Run::open(folder.path()).unwrap();
+    assert!(run.info().parameters.iter().map(|parameter| &parameter.name).eq(&names));
+    assert_ne!(names[0], names[1]);
+    let _ = variables.root().add("trained", sparse(), true);
+    let error = LossHessian::new(&variables, &[1], loss).err().unwrap().to_string();
+    assert!(error.contains("parameter_2") && error.contains("not a dense tensor"), "{error}");
+}
