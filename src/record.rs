@@ -29,6 +29,9 @@ pub struct StepRecord {
     pub local_displacement_squared: Option<f64>,
     /// ||theta_k - theta_*||^2, the squared global displacement (eq. 1) from the run's reference point.
     pub global_displacement_squared: Option<f64>,
+    /// Number of the basis whose directions the row's projections are along, from 0; see
+    /// [`EventKind::BasisChanged`].
+    pub basis: Option<u64>,
 }
 
 /// The optimizer settings that may change from step to step, of one parameter group.
@@ -207,6 +210,22 @@ pub enum EventKind {
     ParametersAdded {
         /// Their names.
         parameters: Vec<String>,
+    },
+    /// The rows from this step on are projected on another basis: another set of directions, usually eigenvectors
+    /// computed anew. Positions still count from the run's reference point.
+    BasisChanged {
+        /// Its number, which is that of its files in `eigenvectors` and `curvature`.
+        basis: u64,
+    },
+    /// The largest eigenvalue has crossed the limit of stability: above it, a step along its eigenvector grows from step
+    /// to step, as far as the loss is quadratic there.
+    StabilityCrossed {
+        /// rho_1 + lambda: the largest eigenvalue, weight decay included.
+        sharpness: f64,
+        /// Of the optimizer: 2 (1 + beta) / eta for SGD with heavy-ball momentum.
+        limit: f64,
+        /// Whether it is above now.
+        unstable: bool,
     },
     /// Rows that could not be queued under the drop-newest policy.
     RowsDropped {

@@ -64,5 +64,8 @@ pub fn eigenvectors(hessian: &LossHessian, pairs: &[Eigenpair]) -> Eigenvectors 
         eigenvalues: pairs.iter().map(|pair| pair.eigenvalue).collect(),
         residuals: pairs.iter().map(|pair| pair.residual).collect(),
         converged: pairs.iter().map(|pair| pair.converged).collect(),
+        overlaps: vec![f64::NAN; pairs.len()],
+        weight_decay: hessian.weight_decay,
+        products: None,
     }
 }

@@ -56,7 +56,7 @@ pub struct LossHessian<'a> {
     loss: Box<Loss<'a>>,
     batch_sizes: Vec<usize>,
     reduction: Reduction,
-    weight_decay: f64,
+    pub(super) weight_decay: f64,
 }
 
 impl<'a> LossHessian<'a> {

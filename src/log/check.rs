@@ -1,6 +1,7 @@
 //! Verifying a run: every checksum, the schema, and the order of the rows.
 
 use std::fmt;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use arrow_array::cast::AsArray;
@@ -65,6 +66,7 @@ pub fn check(directory: impl AsRef<Path>) -> Result<Check> {
     for number in 0..run.count_segments()? {
         check.part(&run, number, &mut order)?;
     }
+    check.bases(&run)?;
     Ok(check)
 }
 
@@ -99,6 +101,21 @@ impl Check {
                 if bytes > 0 {
                     self.notes.push(Finding { path, row: None, what: format!("{bytes} bytes are no whole block") });
                 }
+            }
+        }
+        Ok(())
+    }
+
+    /// The curvature table, and the eigenvectors that were kept.
+    fn bases(&mut self, run: &Run) -> Result<()> {
+        if let Err(error) = run.curvature() {
+            self.damaged(error, None)?;
+        }
+        for basis in run.bases().unwrap_or_default() {
+            match run.eigenvectors(basis) {
+                Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => self.damaged(error, None)?,
+                Ok(_) => {}
             }
         }
         Ok(())

@@ -6,12 +6,14 @@
 //! | `eigenvalues` | f64 \[K\] | rho_i |
 //! | `residuals` | f64 \[K\] | \|\|H q_i - rho_i q_i\|\| |
 //! | `converged` | bool \[K\] | whether the residual is within the tolerance that was asked for |
+//! | `overlaps` | f64 \[K\] | how much of q_i lies in the span of the vectors before these |
 //!
-//! The header's metadata has `perrin.schema_version` and, as JSON, `perrin.parameters`: name, shape, kind, device and
-//! group of each parameter, in order; each is row-major.
+//! The header's metadata has `perrin.schema_version`; as JSON, `perrin.parameters`: name, shape, kind, device and
+//! group of each parameter, in order (each is row-major), and `perrin.checksums`: CRC-32 of each tensor's bytes by name;
+//! `perrin.weight_decay`; and, where known, `perrin.products`.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::path::Path;
 
@@ -20,14 +22,20 @@ use safetensors::{Dtype, SafeTensors, View};
 
 use super::guard::damaged;
 use super::reference::write_safetensors;
-use super::storage::Disk;
+use super::storage::{Disk, Storage};
 use crate::error::{Error, Result};
 use crate::record::{ParameterInfo, SCHEMA_VERSION};
 
 const SCHEMA_KEY: &str = "perrin.schema_version";
 const PARAMETERS_KEY: &str = "perrin.parameters";
+const CHECKSUMS_KEY: &str = "perrin.checksums";
+const WEIGHT_DECAY_KEY: &str = "perrin.weight_decay";
+const PRODUCTS_KEY: &str = "perrin.products";
 
-/// K eigenvectors of m elements, with what is known of them. The lists are equally long.
+/// K eigenvectors of m elements, or other directions, with what is known of them. The lists are equally long; a number
+/// that is not known is NaN.
+///
+/// Made by `curvature::eigenvectors` and `curvature::Follower`, or from plain directions by `from`.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Eigenvectors {
     /// The parameters whose elements the vectors have, in order; sum of their sizes: m.
@@ -40,6 +48,28 @@ pub struct Eigenvectors {
     pub residuals: Vec<f64>,
     /// Whether each is within the tolerance asked for.
     pub converged: Vec<bool>,
+    /// sum_j <q_i, p_j>^2 over the vectors p_j of an earlier time, of which these are the continuation.
+    pub overlaps: Vec<f64>,
+    /// lambda, where `eigenvalues` are those of the Hessian with lambda I added; else 0.
+    pub weight_decay: f64,
+    /// Hessian-vector products spent on them.
+    pub products: Option<u64>,
+}
+
+impl From<Vec<Vec<f32>>> for Eigenvectors {
+    /// Directions of which nothing else is known, over parameters that are not named.
+    fn from(directions: Vec<Vec<f32>>) -> Eigenvectors {
+        let count = directions.len();
+        let unknown = vec![f64::NAN; count];
+        Eigenvectors {
+            eigenvectors: directions,
+            eigenvalues: unknown.clone(),
+            residuals: unknown.clone(),
+            converged: vec![false; count],
+            overlaps: unknown,
+            ..Eigenvectors::default()
+        }
+    }
 }
 
 impl Eigenvectors {
@@ -49,9 +79,13 @@ impl Eigenvectors {
     /// # Errors
     /// [`Error::ShapeMismatch`] if lengths do not fit together, [`Error::Io`].
     pub fn write(&self, path: impl AsRef<Path>) -> Result<()> {
+        self.write_on(&Disk, path.as_ref())
+    }
+
+    pub(crate) fn write_on(&self, storage: &dyn Storage, path: &Path) -> Result<()> {
         let count = self.eigenvectors.len();
         let dimension = dimension_of(&self.parameters).unwrap_or(usize::MAX);
-        let lengths = [self.eigenvalues.len(), self.residuals.len(), self.converged.len()];
+        let lengths = [self.eigenvalues.len(), self.residuals.len(), self.converged.len(), self.overlaps.len()];
         if let Some(length) = lengths.into_iter().find(|&length| length != count) {
             return Err(mismatch("values of the eigenvectors", length, count));
         }
@@ -62,20 +96,32 @@ impl Eigenvectors {
         for element in self.eigenvectors.iter().flatten() {
             elements.extend_from_slice(&element.to_le_bytes());
         }
-        let numbers = |values: &[f64]| values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>();
+        let numbers = |values: &[f64]| Bytes {
+            dtype: Dtype::F64,
+            shape: vec![count],
+            bytes: values.iter().flat_map(|value| value.to_le_bytes()).collect(),
+        };
         let flags = self.converged.iter().map(|&flag| u8::from(flag)).collect();
         let tensors = vec![
             ("eigenvectors", Bytes { dtype: Dtype::F32, shape: vec![count, dimension], bytes: elements }),
-            ("eigenvalues", Bytes { dtype: Dtype::F64, shape: vec![count], bytes: numbers(&self.eigenvalues) }),
-            ("residuals", Bytes { dtype: Dtype::F64, shape: vec![count], bytes: numbers(&self.residuals) }),
+            ("eigenvalues", numbers(&self.eigenvalues)),
+            ("residuals", numbers(&self.residuals)),
             ("converged", Bytes { dtype: Dtype::BOOL, shape: vec![count], bytes: flags }),
+            ("overlaps", numbers(&self.overlaps)),
         ];
-        let parameters = serde_json::to_string(&self.parameters).map_err(std::io::Error::from);
-        let metadata = HashMap::from([
+        let checksums: BTreeMap<&str, u32> =
+            tensors.iter().map(|(name, tensor)| (*name, crc32fast::hash(&tensor.bytes))).collect();
+        let json = |text: serde_json::Result<String>| {
+            text.map_err(|error| Error::io("write", path)(std::io::Error::from(error)))
+        };
+        let mut metadata = HashMap::from([
             (SCHEMA_KEY.to_owned(), SCHEMA_VERSION.to_string()),
-            (PARAMETERS_KEY.to_owned(), parameters.map_err(Error::io("write", path.as_ref()))?),
+            (PARAMETERS_KEY.to_owned(), json(serde_json::to_string(&self.parameters))?),
+            (CHECKSUMS_KEY.to_owned(), json(serde_json::to_string(&checksums))?),
+            (WEIGHT_DECAY_KEY.to_owned(), self.weight_decay.to_string()),
         ]);
-        write_safetensors(&Disk, path.as_ref(), tensors, Some(metadata))
+        metadata.extend(self.products.map(|products| (PRODUCTS_KEY.to_owned(), products.to_string())));
+        write_safetensors(storage, path, tensors, Some(metadata))
     }
 
     /// Reads what [`write`](Self::write) wrote.
@@ -98,6 +144,8 @@ impl Eigenvectors {
         }
         let parameters: Vec<ParameterInfo> =
             serde_json::from_str(metadata(PARAMETERS_KEY)?).map_err(|error| damaged(path, error))?;
+        let checksums: BTreeMap<String, u32> =
+            serde_json::from_str(metadata(CHECKSUMS_KEY)?).map_err(|error| damaged(path, error))?;
         let count = match file.tensor("eigenvalues").map(|tensor| tensor.shape().to_vec()).as_deref() {
             Ok(&[count]) => count,
             _ => return Err(damaged(path, "it has no list of eigenvalues")),
@@ -111,12 +159,16 @@ impl Eigenvectors {
             if tensor.dtype() != dtype || tensor.shape() != shape {
                 return Err(damaged(path, format!("{name} is {:?} {:?}", tensor.dtype(), tensor.shape())));
             }
+            if checksums.get(name) != Some(&crc32fast::hash(tensor.data())) {
+                return Err(damaged(path, format!("{name} does not have its checksum")));
+            }
             Ok(tensor)
         };
         let numbers = |name: &str| -> Result<Vec<f64>> {
             let (values, _) = tensor(name, Dtype::F64, &[count])?.data().as_chunks();
             Ok(values.iter().map(|&value| f64::from_le_bytes(value)).collect())
         };
+        let number = |text: &str| text.parse().map_err(|_| damaged(path, format!("{text} is no number")));
         let vectors = tensor("eigenvectors", Dtype::F32, &[count, dimension])?;
         let (elements, _) = vectors.data().as_chunks();
         let vector = |elements: &[[u8; 4]]| elements.iter().map(|&element| f32::from_le_bytes(element)).collect();
@@ -125,6 +177,9 @@ impl Eigenvectors {
             eigenvalues: numbers("eigenvalues")?,
             residuals: numbers("residuals")?,
             converged: tensor("converged", Dtype::BOOL, &[count])?.data().iter().map(|&flag| flag != 0).collect(),
+            overlaps: numbers("overlaps")?,
+            weight_decay: number(metadata(WEIGHT_DECAY_KEY)?)?,
+            products: metadata(PRODUCTS_KEY).ok().and_then(|products| products.parse().ok()),
             parameters,
         })
     }
@@ -181,6 +236,9 @@ mod tests {
             eigenvalues: vec![2.0, f64::MIN_POSITIVE],
             residuals: vec![1e-9, 0.5],
             converged: vec![true, false],
+            overlaps: vec![1.0, 0.25],
+            weight_decay: 1e-4,
+            products: Some(107),
         }
     }
 
@@ -225,6 +283,10 @@ mod tests {
         };
         fs::write(&path, replaced("perrin.schema_version\":\"1\"", "perrin.schema_version\":\"9\"")).unwrap();
         assert!(matches!(Eigenvectors::read(&path), Err(Error::NewerSchema { found: 9, .. })));
+        let mut flipped = whole.clone();
+        *flipped.last_mut().unwrap() ^= 1;
+        fs::write(&path, flipped).unwrap();
+        assert!(Eigenvectors::read(&path).unwrap_err().to_string().contains("checksum"));
         for forged in [replaced("[2,3]", "[2,4]"), replaced("[2,3]", "[-1]\u{20}"), replaced("F64", "I64")] {
             fs::write(&path, forged).unwrap();
             assert!(matches!(Eigenvectors::read(&path), Err(Error::Damaged { .. })));

@@ -7,6 +7,8 @@
 //! reference.safetensors      the reference point theta_*
 //! steps/000000.parquet ...   finished segments
 //! steps/000007.arrows        journal of the open segment, an Arrow IPC stream
+//! curvature/000000.parquet   eigenvalues, a file an estimate, where directions were followed
+//! eigenvectors/000000.safetensors   their vectors: the directions of the rows with this number as `basis`
 //! events.jsonl               one record::Event a line
 //! lock                       locked by the process that writes
 //! ```
@@ -20,6 +22,7 @@
 //! `docs/log-format.md` has the bytes and the guarantees.
 
 mod check;
+mod curvature;
 pub mod eigenvectors;
 mod events;
 mod guard;
@@ -39,6 +42,7 @@ use std::path::{Path, PathBuf};
 /// The crate of the record batches that [`Run::steps`] yields.
 pub use arrow_array;
 pub use check::{Check, Finding, check};
+pub use curvature::CurvatureRow;
 pub use reader::{Run, StepBatches};
 pub use recovery::{Recovery, recover, recover_on};
 pub use reference::ReferenceTensor;
@@ -84,6 +88,19 @@ impl RunFolder {
         self.steps().join(format!("{number:06}.arrows"))
     }
 
+    pub(crate) fn curvature(&self, basis: u64) -> PathBuf {
+        self.root.join("curvature").join(format!("{basis:06}.parquet"))
+    }
+
+    pub(crate) fn eigenvectors(&self, basis: u64) -> PathBuf {
+        self.root.join("eigenvectors").join(format!("{basis:06}.safetensors"))
+    }
+
+    /// The folders whose files are written beside their place first.
+    pub(crate) fn places(&self) -> [PathBuf; 4] {
+        [self.root.clone(), self.steps(), self.root.join("curvature"), self.root.join("eigenvectors")]
+    }
+
     /// The number of the segment that a file of `steps` is, if it is one.
     pub(crate) fn number_of_segment(&self, file: &Path) -> Option<u64> {
         number_in_name(file).filter(|&number| self.segment(number) == file)
@@ -100,7 +117,9 @@ impl RunFolder {
         file == partial(&complete)
             && (complete == self.run_json()
                 || complete == self.reference()
-                || self.number_of_segment(&complete).is_some())
+                || number_in_name(&complete).is_some_and(|number| {
+                    [self.segment(number), self.curvature(number), self.eigenvectors(number)].contains(&complete)
+                }))
     }
 }
 

@@ -49,7 +49,7 @@ pub fn recover_on(storage: &dyn Storage, directory: impl AsRef<Path>) -> Result<
     let _lock = lock(&folder)?;
 
     let mut journals = Vec::new();
-    for place in [&folder.root, &folder.steps()] {
+    for place in folder.places().iter().filter(|place| place.exists()) {
         for entry in fs::read_dir(place).map_err(Error::io("list", place))? {
             let path = entry.map_err(Error::io("list", place))?.path();
             if folder.is_partial(&path) {

@@ -14,7 +14,7 @@ use crate::record::{Hyperparameters, Layout, RowBuffer, StepRecord};
 const MAXIMUM_COLUMNS: usize = 100_000;
 
 /// Columns before those of the further parameter groups and the projections.
-const BASE_COLUMNS: [(&str, DataType); 11] = [
+const BASE_COLUMNS: [(&str, DataType); 12] = [
     ("step", DataType::UInt64),
     ("epoch", DataType::UInt64),
     ("elapsed_seconds", DataType::Float64),
@@ -26,11 +26,12 @@ const BASE_COLUMNS: [(&str, DataType); 11] = [
     ("gradient_norm_squared", DataType::Float64),
     ("local_displacement_squared", DataType::Float64),
     ("global_displacement_squared", DataType::Float64),
+    ("basis", DataType::UInt64),
 ];
 
 /// Columns whose value nearly always repeats from row to row; the others change with every row.
 pub(crate) fn repeats(column: &str) -> bool {
-    ["epoch", "batch_size", "learning_rate", "momentum", "weight_decay"].contains(&column) || column.contains("_group_")
+    ["epoch", "batch_size", "basis", "learning_rate", "momentum", "weight_decay"].contains(&column) || column.contains("_group_")
 }
 
 /// The Arrow schema of `steps` for a layout, columns in the order of the file.
@@ -92,6 +93,7 @@ pub fn batch_from_rows(layout: Layout, schema: &SchemaRef, rows: &RowBuffer) -> 
         floats(|row| row.gradient_norm_squared),
         floats(|row| row.local_displacement_squared),
         floats(|row| row.global_displacement_squared),
+        integers(|row| row.basis),
     ];
     for group in 0..further_groups {
         let of_group = || rows.group_hyperparameters.iter().skip(group).step_by(further_groups);
@@ -138,6 +140,7 @@ pub fn rows_from_batch(layout: Layout, batch: &RecordBatch) -> Result<RowBuffer>
             gradient_norm_squared: value(floats(8), row),
             local_displacement_squared: value(floats(9), row),
             global_displacement_squared: value(floats(10), row),
+            basis: value(integers(11), row),
         });
         for group in (BASE_COLUMNS.len()..first_projection).step_by(3) {
             rows.group_hyperparameters.push(hyperparameters(batch, group, row));

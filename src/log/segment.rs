@@ -66,7 +66,16 @@ impl SegmentWriter {
         schema: &SchemaRef,
         info: &RunInfo,
     ) -> Result<SegmentWriter> {
-        let path = partial(&folder.segment(number));
+        SegmentWriter::create_at(storage, partial(&folder.segment(number)), schema, info)
+    }
+
+    /// [`create`](Self::create) for any table whose first column is `step`, at any place.
+    pub(crate) fn create_at(
+        storage: &dyn Storage,
+        path: PathBuf,
+        schema: &SchemaRef,
+        info: &RunInfo,
+    ) -> Result<SegmentWriter> {
         // The footer says the schema in Parquet's own terms; Arrow's copy of it would only make each file larger.
         let options =
             ArrowWriterOptions::new().with_properties(properties(schema, info)).with_skip_arrow_metadata(true);
@@ -164,7 +173,8 @@ fn properties(schema: &SchemaRef, info: &RunInfo) -> WriterProperties {
         let column = ColumnPath::from(field.name().as_str());
         let encoding = match field.data_type() {
             DataType::UInt64 => Encoding::DELTA_BINARY_PACKED,
-            _ => Encoding::BYTE_STREAM_SPLIT,
+            DataType::Float64 => Encoding::BYTE_STREAM_SPLIT,
+            _ => Encoding::PLAIN,
         };
         // With a dictionary a repeated value costs nearly nothing; the encoding is what it falls back to.
         builder = builder

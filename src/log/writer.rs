@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use arrow_schema::SchemaRef;
 
+use super::curvature::write_basis;
+use super::eigenvectors::Eigenvectors;
 use super::events::EventWriter;
 use super::journal::Journal;
 use super::recovery::{rename_into_place, segment_from_journal};
@@ -163,6 +165,15 @@ impl RunWriter {
             self.events = None;
         }
         appended
+    }
+
+    /// Writes a set of directions and what is known of them, as `basis`, before the first row that carries this number.
+    /// `step`: steps taken until then. The vectors themselves are left out unless they are to be kept.
+    ///
+    /// # Errors
+    /// [`Error::ShapeMismatch`] when their lists do not fit together; [`Error::Io`]. A later call may then succeed.
+    pub fn basis(&mut self, basis: u64, step: u64, eigenvectors: &Eigenvectors, keep_vectors: bool) -> Result<()> {
+        write_basis(&*self.storage, &self.folder, &self.info, (basis, step), eigenvectors, keep_vectors)
     }
 
     /// Finishes the open segment if it is old or large enough. `now` is the time since any fixed moment.

@@ -1,7 +1,5 @@
 //! Eigenvalues and eigenvectors with what is known of their accuracy, and comparisons of two sets of them.
 
-use nalgebra::DMatrix;
-
 use super::tall::inner_product;
 use crate::error::{Error, Result};
 
@@ -57,6 +55,19 @@ pub fn align_signs(pairs: &mut [Eigenpair], previous: &[Vec<f32>]) -> Result<()>
     Ok(())
 }
 
+/// How much of each vector lies in the span of orthonormal vectors: sum over j of <a_i, b_j>^2, for unit a_i between 0
+/// (orthogonal to all) and 1.
+///
+/// # Errors
+/// [`Error::ShapeMismatch`] for vectors of different lengths.
+pub fn overlaps(a: &[Vec<f32>], b: &[Vec<f32>]) -> Result<Vec<f64>> {
+    if let Some(first) = a.first() {
+        a.iter().chain(b).try_for_each(|vector| check_length(vector.len(), first.len()))?;
+    }
+    let squared = |x: &Vec<f32>, y: &Vec<f32>| inner_product(x, y).powi(2);
+    Ok(a.iter().map(|x| b.iter().map(|y| squared(x, y)).sum()).collect())
+}
+
 /// How much of one subspace lies in another, both given by orthonormal vectors: the mean squared cosine of their
 /// principal angles, sum over i, j of <a_i, b_j>^2, divided by the smaller dimension. 1: one contains the other; 0:
 /// orthogonal. Two random subspaces of dimension k in m dimensions have k / m. Exchanged or mixed vectors within a
@@ -70,11 +81,7 @@ pub fn subspace_overlap(a: &[Vec<f32>], b: &[Vec<f32>]) -> Result<f64> {
         let reason = "one of them has no vectors".to_owned();
         return Err(Error::NotEnoughData { question: "compare two subspaces", reason });
     }
-    for vector in a.iter().chain(b) {
-        check_length(vector.len(), a[0].len())?;
-    }
-    let cosines = DMatrix::from_fn(a.len(), b.len(), |i, j| inner_product(&a[i], &b[j]));
-    Ok(cosines.norm_squared() / smaller as f64)
+    Ok(overlaps(a, b)?.iter().sum::<f64>() / smaller as f64)
 }
 
 fn check_length(found: usize, expected: usize) -> Result<()> {

@@ -8,6 +8,7 @@
 //! - A row is handed to the [`recorder`](crate::recorder), which never makes training fail and, unless told to wait for
 //!   a disk that cannot keep up, never makes it wait.
 
+mod basis;
 mod completion;
 mod config;
 mod device;

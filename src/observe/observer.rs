@@ -7,6 +7,7 @@ use serde::Serialize;
 use tch::nn::Variables;
 use tch::{Device, Tensor};
 
+use super::basis::Directions;
 use super::completion::complete;
 use super::device::DeferredRow;
 use super::outside::OutsideWrites;
@@ -61,6 +62,7 @@ pub struct Observer {
     pub(super) epoch: Option<u64>,
     pub(super) next_loss: Option<f64>,
     pub(super) outside: OutsideWrites,
+    pub(super) directions: Directions,
     pub(super) began: Instant,
     pub(super) spent: Duration,
 }
@@ -184,7 +186,7 @@ impl Observer {
     }
 
     /// Finishes the block of projections and hands its rows to the recorder.
-    fn hand_over_block(&mut self) -> Result<()> {
+    pub(super) fn hand_over_block(&mut self) -> Result<()> {
         self.tracker.finish_projection(&mut self.block.projections)?;
         self.recorder.block(&mut self.block);
         Ok(())
@@ -281,6 +283,7 @@ impl Observer {
             gradient_norm_squared: None,
             local_displacement_squared: Some(displacement.local_squared),
             global_displacement_squared: Some(displacement.global_squared),
+            basis: self.directions.basis,
         };
         let deferred = if deferred.is_empty() { None } else { Some(deferred) };
         let row = Row { record, groups: self.settings.groups.clone(), deferred };
@@ -291,7 +294,7 @@ impl Observer {
         Ok(())
     }
 
-    fn tell(&mut self, step: u64, kind: EventKind) {
+    pub(super) fn tell(&mut self, step: u64, kind: EventKind) {
         self.recorder.event(Event { step, elapsed_seconds: self.began.elapsed().as_secs_f64(), kind });
     }
 }

@@ -7,6 +7,7 @@ use tch::nn::Optimizer;
 
 use super::observer::{Observer, Summary};
 use crate::error::Result;
+use crate::log::eigenvectors::Eigenvectors;
 use crate::record::Hyperparameters;
 use crate::recorder::Health;
 use crate::variables;
@@ -113,6 +114,14 @@ impl ObservedOptimizer {
     /// [`attach`](crate::attach), which is not told them.
     pub fn set_hyperparameters(&mut self, group: Option<usize>, change: impl Fn(&mut Hyperparameters)) {
         self.observer.set_hyperparameters(group, change);
+    }
+
+    /// Projects on these directions from the next step on; see [`Observer::project_onto`].
+    ///
+    /// # Errors
+    /// As [`Observer::project_onto`].
+    pub fn project_onto(&mut self, directions: impl Into<Eigenvectors>) -> Result<()> {
+        self.observer.project_onto(directions)
     }
 
     /// Steps seen.

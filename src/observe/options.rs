@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use tch::nn::{Optimizer, VarStore};
 use tch::{Kind, TchError, Tensor};
 
+use super::basis::{Directions, take_up, update_rule};
 use super::completion::complete;
 use super::config::KnownOptimizer;
 use super::observer::{Observer, Settings, later_groups};
@@ -16,6 +17,7 @@ use super::parameters::{Filter, Source};
 use super::projection::DEFAULT_MEMORY_BYTES;
 use super::tracker::{Reference, Tracker};
 use crate::error::{Error, Result};
+use crate::log::eigenvectors::Eigenvectors;
 use crate::log::{ReferenceTensor, RunWriter};
 use crate::record::{Hyperparameters, Layout, OptimizerInfo, RunInfo};
 use crate::recorder::{Block, QueueOptions, Recorder};
@@ -48,7 +50,9 @@ pub struct Options {
     queue: QueueOptions,
     optimizer: OptimizerInfo,
     hyperparameters: Hyperparameters,
-    directions: Vec<Vec<f32>>,
+    projected: Option<Eigenvectors>,
+    directions: usize,
+    forget_vectors: bool,
     projection_memory_bytes: Option<usize>,
 }
 
@@ -106,14 +110,30 @@ impl Options {
     }
 
     /// Logs, at every row, the position <theta_k - theta_*, q> and the velocity <v_k, q> = <delta_k, q> / eta_k along each
-    /// of `directions`: the columns `position_1`, ... and `velocity_1`, ... (null while the learning rate is not known, and
-    /// where it differs between parameter groups). A direction has an element for each element of the observed
-    /// parameters, in the order in which `run.json` lists them, each row-major; eigenvectors of the Hessian are meant:
-    /// `.project_onto(pairs.largest.into_iter().map(|pair| pair.eigenvector))`.
+    /// direction q: the columns `position_1`, ... and `velocity_1`, ... (null while the learning rate is not known, and
+    /// where it differs between parameter groups). Eigenvectors of the Hessian are meant, from `curvature::eigenvectors`,
+    /// `curvature::Follower` or a file. Plain vectors do too; each has an element for each element of the observed
+    /// parameters, in the order in which `run.json` lists them, each row-major.
     ///
+    /// The directions are kept in the run folder. [`Observer::project_onto`] replaces them as the run goes on.
     /// Parameters added later have no part in them.
-    pub fn project_onto(mut self, directions: impl IntoIterator<Item = Vec<f32>>) -> Self {
-        self.directions = directions.into_iter().collect();
+    pub fn project_onto(mut self, directions: impl Into<Eigenvectors>) -> Self {
+        let directions = directions.into();
+        self.directions = directions.eigenvectors.len();
+        self.projected = Some(directions);
+        self
+    }
+
+    /// Provides columns for so many directions, that [`Observer::project_onto`] will give later; null until then.
+    pub fn directions(mut self, count: usize) -> Self {
+        (self.directions, self.projected) = (count, None);
+        self
+    }
+
+    /// Whether the run folder keeps the directions themselves, each time they change, and not only their eigenvalues
+    /// and residuals: yes, unless told otherwise. They are `directions` times as large as the parameters.
+    pub fn keep_eigenvectors(mut self, wanted: bool) -> Self {
+        self.forget_vectors = !wanted;
         self
     }
 
@@ -202,9 +222,17 @@ impl Options {
         let parameter_groups = groups_of(&found);
         let known_variables = found.len();
         let mut tracker = Tracker::new(found, self.filter, self.reference)?;
-        let directions = self.directions.len();
-        if directions > 0 {
-            tracker.project_onto(self.directions, self.projection_memory_bytes.unwrap_or(DEFAULT_MEMORY_BYTES))?;
+        let directions = Directions {
+            count: self.directions,
+            basis: None,
+            keep_vectors: !self.forget_vectors,
+            memory_bytes: self.projection_memory_bytes.unwrap_or(DEFAULT_MEMORY_BYTES),
+            rule: update_rule(&self.optimizer),
+            unstable: false,
+        };
+        let mut projected = self.projected;
+        if let Some(eigenvectors) = &mut projected {
+            take_up(&mut tracker, eigenvectors, &directions)?;
         }
         let hyperparameters = vec![self.hyperparameters; parameter_groups];
         let info = RunInfo {
@@ -213,14 +241,14 @@ impl Options {
             batch_size: self.batch_size,
             every_steps,
             steps_per_epoch,
-            layout: Layout { parameter_groups, directions },
+            layout: Layout { parameter_groups, directions: directions.count },
             parameters: tracker.info(),
             ..RunInfo::default()
         };
         let writer = create_writer(directory, &info, &tracker)?;
         let began = Instant::now();
         let recorder = Recorder::start(writer, directory, began, self.queue, complete)?;
-        Ok(Observer {
+        let mut observer = Observer {
             tracker,
             recorder,
             block: Block::default(),
@@ -238,9 +266,14 @@ impl Options {
             epoch: None,
             next_loss: None,
             outside: OutsideWrites::default(),
+            directions,
             began,
             spent: Duration::ZERO,
-        })
+        };
+        if let Some(eigenvectors) = projected {
+            observer.begin_basis(eigenvectors);
+        }
+        Ok(observer)
     }
 }
 

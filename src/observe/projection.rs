@@ -65,7 +65,7 @@ impl Projection {
     /// # Errors
     /// [`Error::ShapeMismatch`] for a direction that has not `elements` elements; [`Error::Parameters`] for none, and
     /// for one that is not finite.
-    pub fn new(directions: Vec<Vec<f32>>, elements: usize, memory_bytes: usize) -> Result<Projection> {
+    pub fn new(directions: &[Vec<f32>], elements: usize, memory_bytes: usize) -> Result<Projection> {
         if directions.is_empty() {
             return Err(Error::Parameters { reason: "there are no directions to project on".to_owned() });
         }
@@ -103,6 +103,11 @@ impl Projection {
     /// position then; `None` before the first comparison.
     pub fn largest_correction(&self) -> Option<f64> {
         self.largest_correction
+    }
+
+    /// Goes on from what `before` has found of its corrections.
+    pub fn remember(&mut self, before: &Projection) {
+        self.largest_correction = before.largest_correction;
     }
 
     /// Takes up a new arrangement of the parameters: the ranges of the tracked elements that the fused pass has, in its

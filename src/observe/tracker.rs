@@ -152,13 +152,17 @@ impl Tracker {
         Ok(())
     }
 
-    /// Projects on `directions` from now on; positions count from the reference point.
+    /// Projects on these directions from now on; positions count from the reference point. The block of the directions
+    /// before must be finished.
     ///
     /// # Errors
     /// As [`Projection::new`].
-    pub fn project_onto(&mut self, directions: Vec<Vec<f32>>, memory_bytes: usize) -> Result<()> {
+    pub fn project_onto(&mut self, directions: &[Vec<f32>], memory_bytes: usize) -> Result<()> {
         let elements = self.parameters.iter().map(|parameter| parameter.tensor.numel()).sum();
         let mut projection = Projection::new(directions, elements, memory_bytes)?;
+        if let Some(before) = &self.projection {
+            projection.remember(before);
+        }
         self.arrange(&mut projection).map_err(torch("copy the directions"))?;
         projection.begin_at(self.host.distance());
         self.projection = Some(projection);

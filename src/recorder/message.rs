@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::log::eigenvectors::Eigenvectors;
 use crate::record::{Event, Hyperparameters, StepRecord};
 
 /// A row on its way to the worker.
@@ -30,10 +31,24 @@ impl<D> Default for Block<D> {
     }
 }
 
+/// Directions that the rows after it are projected on.
+#[derive(Debug)]
+pub struct Basis {
+    /// Its number.
+    pub number: u64,
+    /// Steps taken until then.
+    pub step: u64,
+    /// The directions, and what is known of them.
+    pub eigenvectors: Eigenvectors,
+    /// Whether the vectors themselves are to be written too.
+    pub keep_vectors: bool,
+}
+
 pub(super) enum Message<D> {
     Row(Row<D>),
     Block(Block<D>),
     Event(Event),
+    Basis(Box<Basis>),
     Finish(Ending),
 }
 

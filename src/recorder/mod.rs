@@ -17,7 +17,7 @@ mod queue;
 mod sink;
 mod worker;
 
-pub use message::{Block, Row};
+pub use message::{Basis, Block, Row};
 pub use options::{Health, QueueOptions, QueuePolicy};
 pub use queue::Recorder;
 pub use sink::Sink;

@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 
-use super::message::{Block, Ending, Message, Row};
+use super::message::{Basis, Block, Ending, Message, Row};
 use super::options::{Health, QueueOptions, QueuePolicy};
 use super::sink::Sink;
 use super::worker::{Shared, Worker};
@@ -22,7 +22,6 @@ use crate::record::{Event, EventKind, RowBuffer};
 const EMPTIED_BLOCKS: usize = 64;
 
 /// The training thread's handle. Dropping it closes the log as [`finish`](Recorder::finish) does; only the answer is lost.
-#[derive(Debug)]
 pub struct Recorder<D> {
     sender: Sender<Message<D>>,
     /// Blocks that the worker has emptied, for their memory.
@@ -35,8 +34,8 @@ pub struct Recorder<D> {
     rows_dropped: u64,
     last_step: u64,
     untold: Option<Untold>,
-    /// Events for which there was no room yet.
-    waiting: VecDeque<Event>,
+    /// Events and bases for which there was no room yet.
+    waiting: VecDeque<Message<D>>,
 }
 
 /// Dropped rows the log has not been told of yet.
@@ -131,8 +130,17 @@ impl<D> Recorder<D> {
 
     /// Hands an event over; if there is no room, it waits for the next row or event that finds some.
     pub fn event(&mut self, event: Event) {
+        self.surely(Message::Event(event));
+    }
+
+    /// Hands over the directions that the rows from here on are projected on; waits for room as an event does.
+    pub fn basis(&mut self, basis: Basis) {
+        self.surely(Message::Basis(Box::new(basis)));
+    }
+
+    fn surely(&mut self, message: Message<D>) {
         if !self.failed() {
-            self.waiting.push_back(event);
+            self.waiting.push_back(message);
             self.tell();
         }
     }
@@ -158,9 +166,9 @@ impl<D> Recorder<D> {
 
     /// Says in the log what is waiting to be said, and which rows were dropped, as far as there is room.
     fn tell(&mut self) {
-        while let Some(event) = self.waiting.pop_front() {
-            if let Some(Message::Event(event)) = self.offer(Message::Event(event)) {
-                self.waiting.push_front(event);
+        while let Some(message) = self.waiting.pop_front() {
+            if let Some(message) = self.offer(message) {
+                self.waiting.push_front(message);
                 return;
             }
         }
@@ -213,7 +221,7 @@ impl<D> Recorder<D> {
     pub(crate) fn close(&mut self) -> Result<LogTotals> {
         let Some(worker) = self.worker.take() else { return Ok(LogTotals::default()) };
         let ending = Ending { step: self.last_step, rows_dropped: self.rows_dropped };
-        let events = self.waiting.drain(..).chain(self.untold.take().map(Untold::event)).map(Message::Event);
+        let events = self.waiting.drain(..).chain(self.untold.take().map(|untold| Message::Event(untold.event())));
         worker.thread().unpark();
         for message in events.chain([Message::Finish(ending)]) {
             let _ = self.sender.send(message);

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use super::message::Basis;
 use crate::error::Result;
 use crate::log::{LogTotals, RunWriter};
-use crate::record::{Event, RowBuffer};
+use crate::record::{Event, Layout, RowBuffer};
 
 /// A log that takes rows in blocks. [`RunWriter`] is one; tests have others (slow, failing).
 ///
@@ -14,6 +15,14 @@ pub trait Sink: Send {
     fn append(&mut self, rows: &RowBuffer) -> Result<()>;
     /// Takes an event.
     fn event(&mut self, event: &Event) -> Result<()>;
+    /// Takes a basis, before the first row that carries its number. Passed over unless a sink says otherwise.
+    fn basis(&mut self, _basis: &Basis) -> Result<()> {
+        Ok(())
+    }
+    /// Columns of the rows it takes. No further groups and no directions unless a sink says otherwise.
+    fn layout(&self) -> Layout {
+        Layout::default()
+    }
     /// Called a few times a second, also when there is nothing to write.
     fn tick(&mut self, now: Duration) -> Result<()>;
     /// Finishes the log.
@@ -27,6 +36,14 @@ impl Sink for RunWriter {
 
     fn event(&mut self, event: &Event) -> Result<()> {
         RunWriter::event(self, event)
+    }
+
+    fn basis(&mut self, basis: &Basis) -> Result<()> {
+        RunWriter::basis(self, basis.number, basis.step, &basis.eigenvectors, basis.keep_vectors)
+    }
+
+    fn layout(&self) -> Layout {
+        RunWriter::layout(self)
     }
 
     fn tick(&mut self, now: Duration) -> Result<()> {

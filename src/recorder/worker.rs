@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, TryRecvError};
 
-use super::message::{Block, Ending, Message, Row};
+use super::message::{Basis, Block, Ending, Message, Row};
 use super::sink::Sink;
 use crate::error::{Error, Result};
 use crate::log::LogTotals;
@@ -79,6 +79,9 @@ pub(super) struct Worker<D> {
     rows: RowBuffer,
     deferred: Vec<(usize, D)>,
     events: Vec<Event>,
+    bases: Vec<Basis>,
+    /// Projections of a row.
+    projections: usize,
     last_write: Instant,
     was_finite: bool,
 }
@@ -94,6 +97,7 @@ impl<D> Worker<D> {
         Worker {
             receiver,
             give_back,
+            projections: 2 * sink.layout().directions,
             sink,
             resolve,
             began,
@@ -101,6 +105,7 @@ impl<D> Worker<D> {
             rows: RowBuffer::default(),
             deferred: Vec::new(),
             events: Vec::new(),
+            bases: Vec::new(),
             last_write: began,
             was_finite: true,
         }
@@ -134,7 +139,11 @@ impl<D> Worker<D> {
     fn drain(&mut self) -> Option<Ending> {
         while self.rows.len() < WRITE_ROWS {
             match self.receiver.try_recv() {
-                Ok(Message::Row(row)) => self.take(row),
+                Ok(Message::Row(row)) => {
+                    self.take(row);
+                    // A row that comes alone comes from before there were directions.
+                    self.rows.projections.resize(self.rows.len() * self.projections, None);
+                }
                 Ok(Message::Block(mut block)) => {
                     block.rows.drain(..).for_each(|row| self.take(row));
                     self.rows.projections.extend(block.projections.drain(..).map(Some));
@@ -142,6 +151,7 @@ impl<D> Worker<D> {
                     let _ = self.give_back.try_send(block);
                 }
                 Ok(Message::Event(event)) => self.events.push(event),
+                Ok(Message::Basis(basis)) => self.bases.push(*basis),
                 Ok(Message::Finish(ending)) => return Some(ending),
                 // The training thread's handle always sends Finish first.
                 Err(TryRecvError::Disconnected) => return Some(Ending::default()),
@@ -163,6 +173,10 @@ impl<D> Worker<D> {
 
     fn write(&mut self) -> Result<()> {
         self.last_write = Instant::now();
+        // Before the rows that are along it.
+        for basis in self.bases.drain(..) {
+            self.sink.basis(&basis)?;
+        }
         if !self.rows.is_empty() {
             (self.resolve)(&mut self.rows, &mut self.deferred)?;
             self.deferred.clear();

@@ -44,6 +44,20 @@ impl UpdateRule {
         }
         Ok(())
     }
+
+    /// The limit of stability: the largest rho + lambda at which steps of this rule do not grow; as
+    /// [`learning_rate_limit`](super::discrete::learning_rate_limit), seen from the other side. 2 (1 + beta) / eta for
+    /// heavy-ball momentum.
+    ///
+    /// # Errors
+    /// As [`validate`](Self::validate).
+    pub fn curvature_limit(&self, parameters: &SgdParameters) -> Result<f64> {
+        self.validate(parameters)?;
+        let SgdParameters { learning_rate, momentum, .. } = *parameters;
+        let reach = if self.nesterov { 1.0 + 2.0 * momentum } else { 1.0 };
+        let dampening = if momentum == 0.0 { 0.0 } else { self.dampening };
+        Ok(2.0 * (1.0 + momentum) / (learning_rate * (1.0 - dampening) * reach))
+    }
 }
 
 /// Along one eigenvector of the Hessian, under any of libtorch's rules.
@@ -239,6 +253,18 @@ mod tests {
         // 2 * 1.9 / 2.8 = 1.357.
         assert!(LibtorchMode::new(&PARAMETERS, NESTEROV, 13.55).is_ok());
         assert!(LibtorchMode::new(&PARAMETERS, NESTEROV, 13.57).is_err());
+    }
+
+    #[test]
+    fn modes_are_stable_up_to_the_limit() {
+        for rule in [UpdateRule::default(), UpdateRule { dampening: 0.4, nesterov: false }, NESTEROV] {
+            let limit = rule.curvature_limit(&PARAMETERS).unwrap() - PARAMETERS.weight_decay;
+            assert!(LibtorchMode::new(&PARAMETERS, rule, limit * (1.0 - 1e-12)).is_ok(), "{rule:?}");
+            assert!(LibtorchMode::new(&PARAMETERS, rule, limit * (1.0 + 1e-12)).is_err(), "{rule:?}");
+        }
+        let still = SgdParameters { momentum: 0.0, ..PARAMETERS };
+        let limit = UpdateRule { dampening: 0.4, nesterov: false }.curvature_limit(&still).unwrap();
+        assert_eq!(limit, 2.0 / still.learning_rate);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::path::Path;
 use perrin::log::{Run, RunWriter, rows_from_batch};
 use perrin::record::{Hyperparameters, Layout, RowBuffer, RunInfo, StepRecord};
 
-/// Two parameter groups and three directions: 11 + 3 + 6 columns.
+/// Two parameter groups and three directions: 12 + 3 + 6 columns.
 pub fn layout() -> Layout {
     Layout { parameter_groups: 2, directions: 3 }
 }
@@ -40,6 +40,7 @@ pub fn rows(steps: Range<u64>) -> RowBuffer {
             gradient_norm_squared: None,
             local_displacement_squared: unless(8, number.sqrt()),
             global_displacement_squared: unless(9, number.powf(1.2)),
+            basis: (!step.is_multiple_of(10)).then_some(step / 1000),
         });
         rows.group_hyperparameters
             .push(Hyperparameters { learning_rate: unless(2, 1e-4), ..Hyperparameters::default() });
@@ -80,7 +81,7 @@ pub fn assert_rows_equal(found: &RowBuffer, expected: &RowBuffer) {
     }
 }
 
-fn record_bits(row: &StepRecord) -> [Option<u64>; 11] {
+fn record_bits(row: &StepRecord) -> [Option<u64>; 12] {
     let bits = |value: Option<f64>| value.map(f64::to_bits);
     [
         Some(row.step),
@@ -94,5 +95,6 @@ fn record_bits(row: &StepRecord) -> [Option<u64>; 11] {
         bits(row.gradient_norm_squared),
         bits(row.local_displacement_squared),
         bits(row.global_displacement_squared),
+        row.basis,
     ]
 }

@@ -1,5 +1,6 @@
 //! The observer on real optimizers: what it records, what it leaves alone, and what it survives.
 
+mod bases;
 mod behaviour;
 mod changes;
 mod exactness;

@@ -8,7 +8,7 @@ use tch::{Device, Kind, Tensor, no_grad};
 use crate::support::{Problem, flat, rows};
 
 /// Directions without a pattern, of norm 1.
-fn directions(count: usize, elements: usize) -> Vec<Vec<f32>> {
+pub fn directions(count: usize, elements: usize) -> Vec<Vec<f32>> {
     let element = |number: usize, index: usize| ((number * 7919 + index * 104_729) as f64 * 0.618).sin();
     (0..count)
         .map(|number| {
@@ -24,14 +24,14 @@ fn project(directions: &[Vec<f32>], vector: &[f64]) -> Vec<f64> {
     directions.iter().map(product).collect()
 }
 
-fn difference(a: &[f64], b: &[f64]) -> Vec<f64> {
+pub fn difference(a: &[f64], b: &[f64]) -> Vec<f64> {
     a.iter().zip(b).map(|(a, b)| a - b).collect()
 }
 
 /// `found` is the projection of `vector`. Positions are promised to five digits; here all is held to 1e-6 of the vector's
 /// length, which is what a product in f32 loses whatever becomes of the sum.
 #[track_caller]
-fn assert_projection(found: &[Option<f64>], directions: &[Vec<f32>], vector: &[f64], what: &str) {
+pub fn assert_projection(found: &[Option<f64>], directions: &[Vec<f32>], vector: &[f64], what: &str) {
     let length = vector.iter().map(|x| x * x).sum::<f64>().sqrt().max(1e-12);
     for (found, expected) in found.iter().zip(project(directions, vector)) {
         let found = found.unwrap_or_else(|| panic!("{what}: null, expected {expected}"));
@@ -39,7 +39,7 @@ fn assert_projection(found: &[Option<f64>], directions: &[Vec<f32>], vector: &[f
     }
 }
 
-fn divided(vector: &[f64], by: f64) -> Vec<f64> {
+pub fn divided(vector: &[f64], by: f64) -> Vec<f64> {
     vector.iter().map(|x| x / by).collect()
 }
 

@@ -1,0 +1,170 @@
+//! The `curvature` table: one row an eigenvalue, one small Parquet file an estimate.
+
+use std::fs;
+use std::sync::Arc;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Float64Type, UInt64Type};
+use arrow_array::{ArrayRef, BooleanArray, Float64Array, RecordBatch, UInt64Array};
+use arrow_schema::{DataType, Field, Schema, SchemaRef};
+
+use super::eigenvectors::Eigenvectors;
+use super::guard::damaged;
+use super::reader::Run;
+use super::schema::value;
+use super::segment::SegmentWriter;
+use super::segment_reader::SegmentReader;
+use super::storage::Storage;
+use super::{RunFolder, partial};
+use crate::error::{Error, Result};
+use crate::record::RunInfo;
+
+/// An eigenvalue of the Hessian, as estimated at one step.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct CurvatureRow {
+    /// Steps taken when it was estimated.
+    pub step: u64,
+    /// Number of the estimate, and of the basis that its eigenvectors are.
+    pub basis: u64,
+    /// Which eigenvalue, from 1, the largest: the number in `position_1`, `velocity_1`.
+    pub mode: u64,
+    /// rho, without weight decay. None where the basis are plain directions.
+    pub eigenvalue: Option<f64>,
+    /// ||H q - rho q||.
+    pub residual: Option<f64>,
+    /// Whether the residual was within the tolerance asked for.
+    pub converged: bool,
+    /// How much of the eigenvector lies in the span of the basis before, 0 to 1. None for the first.
+    pub overlap: Option<f64>,
+    /// Hessian-vector products spent on all of the estimate.
+    pub products: Option<u64>,
+}
+
+fn schema() -> SchemaRef {
+    let field = |name: &str, kind: DataType, nullable| Field::new(name, kind, nullable);
+    Arc::new(Schema::new(vec![
+        field("step", DataType::UInt64, false),
+        field("basis", DataType::UInt64, false),
+        field("mode", DataType::UInt64, false),
+        field("eigenvalue", DataType::Float64, true),
+        field("residual", DataType::Float64, true),
+        field("converged", DataType::Boolean, false),
+        field("overlap", DataType::Float64, true),
+        field("products", DataType::UInt64, true),
+    ]))
+}
+
+/// Writes an estimate: first its vectors (unless they are not to be kept), then its rows. The rows being there says that
+/// it is complete.
+pub(crate) fn write_basis(
+    storage: &dyn Storage,
+    folder: &RunFolder,
+    info: &RunInfo,
+    (basis, step): (u64, u64),
+    eigenvectors: &Eigenvectors,
+    keep_vectors: bool,
+) -> Result<()> {
+    let [.., curvature, vectors] = folder.places();
+    for place in [Some(&curvature), keep_vectors.then_some(&vectors)].into_iter().flatten() {
+        if !place.exists() {
+            fs::create_dir(place).map_err(Error::io("create", place))?;
+            storage.sync_dir(&folder.root).map_err(Error::io("sync", &folder.root))?;
+        }
+    }
+    if keep_vectors {
+        eigenvectors.write_on(storage, &folder.eigenvectors(basis))?;
+    }
+    let path = folder.curvature(basis);
+    let schema = schema();
+    let batch = rows(&schema, basis, step, eigenvectors).map_err(|error| Error::io("encode", &path)(error.into()))?;
+    let mut writer = SegmentWriter::create_at(storage, partial(&path), &schema, info)?;
+    writer.write(&batch)?;
+    writer.finish()?;
+    storage.rename(&partial(&path), &path).map_err(Error::io("rename", &path))?;
+    storage.sync_dir(&curvature).map_err(Error::io("sync", &curvature))
+}
+
+fn rows(
+    schema: &SchemaRef,
+    basis: u64,
+    step: u64,
+    eigenvectors: &Eigenvectors,
+) -> std::result::Result<RecordBatch, std::io::Error> {
+    let count = eigenvectors.eigenvectors.len();
+    let same = |value: u64| -> ArrayRef { Arc::new(UInt64Array::from(vec![value; count])) };
+    let known = |values: &[f64], less: f64| -> ArrayRef {
+        Arc::new(values.iter().map(|value| Some(value - less).filter(|value| !value.is_nan())).collect::<Float64Array>())
+    };
+    let columns: Vec<ArrayRef> = vec![
+        same(step),
+        same(basis),
+        Arc::new((1..=count as u64).collect::<UInt64Array>()),
+        known(&eigenvectors.eigenvalues, eigenvectors.weight_decay),
+        known(&eigenvectors.residuals, 0.0),
+        Arc::new(BooleanArray::from(eigenvectors.converged.clone())),
+        known(&eigenvectors.overlaps, 0.0),
+        Arc::new(UInt64Array::from(vec![eigenvectors.products; count])),
+    ];
+    RecordBatch::try_new(schema.clone(), columns).map_err(std::io::Error::other)
+}
+
+impl Run {
+    /// The `curvature` table: every estimate of the eigenvalues, in step order. Empty for a run without directions.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`], [`Error::NewerSchema`], [`Error::Io`].
+    pub fn curvature(&self) -> Result<Vec<CurvatureRow>> {
+        let mut rows = Vec::new();
+        for basis in self.bases()? {
+            let path = self.folder.curvature(basis);
+            let schema = schema();
+            for batch in SegmentReader::open(&path, &schema, &(0..schema.fields().len()).collect::<Vec<_>>())? {
+                rows.extend(rows_of(&batch?));
+            }
+        }
+        Ok(rows)
+    }
+
+    /// The directions of the rows with number `basis`, and what is known of them.
+    ///
+    /// # Errors
+    /// [`Error::Io`] (among it, that they were not kept), [`Error::Damaged`], [`Error::NewerSchema`].
+    pub fn eigenvectors(&self, basis: u64) -> Result<Eigenvectors> {
+        Eigenvectors::read(self.folder.eigenvectors(basis))
+    }
+
+    /// The numbers of the bases that the run has had, rising.
+    ///
+    /// # Errors
+    /// [`Error::Io`], and [`Error::Damaged`] if one is missing.
+    pub fn bases(&self) -> Result<std::ops::Range<u64>> {
+        let [.., place, _] = self.folder.places();
+        let mut count = 0;
+        if place.exists() {
+            for entry in fs::read_dir(&place).map_err(Error::io("list", &place))? {
+                let path = entry.map_err(Error::io("list", &place))?.path();
+                let number = super::number_in_name(&path).filter(|&number| self.folder.curvature(number) == path);
+                count = number.map_or(count, |number| count.max(number + 1));
+            }
+        }
+        match (0..count).map(|basis| self.folder.curvature(basis)).find(|path| !path.exists()) {
+            Some(missing) => Err(damaged(&missing, "it is missing, and later estimates are there")),
+            None => Ok(0..count),
+        }
+    }
+}
+
+fn rows_of(batch: &RecordBatch) -> impl Iterator<Item = CurvatureRow> {
+    let integers = |index: usize| batch.column(index).as_primitive::<UInt64Type>();
+    let floats = |index: usize| batch.column(index).as_primitive::<Float64Type>();
+    (0..batch.num_rows()).map(move |row| CurvatureRow {
+        step: integers(0).value(row),
+        basis: integers(1).value(row),
+        mode: integers(2).value(row),
+        eigenvalue: value(floats(3), row),
+        residual: value(floats(4), row),
+        converged: batch.column(5).as_boolean().value(row),
+        overlap: value(floats(6), row),
+        products: value(integers(7), row),
+    })
+}

@@ -1,0 +1,127 @@
+//! The directions that rows are projected on: taking them up, and what their eigenvalues say at once.
+
+use super::observer::Observer;
+use super::tracker::Tracker;
+use crate::error::{Error, Result};
+use crate::log::eigenvectors::Eigenvectors;
+use crate::record::{EventKind, Hyperparameters, OptimizerInfo, ParameterInfo};
+use crate::recorder::Basis;
+use crate::theory::libtorch::UpdateRule;
+use crate::theory::parameters::SgdParameters;
+
+/// Which directions are in force, and what is asked of the next.
+pub(super) struct Directions {
+    /// How many a run has: its rows have columns for so many.
+    pub count: usize,
+    /// Those in force.
+    pub basis: Option<u64>,
+    /// Whether the vectors are to be kept in the run folder.
+    pub keep_vectors: bool,
+    /// Memory for a block of displacements.
+    pub memory_bytes: usize,
+    /// The optimizer's rule, where its limit of stability is known.
+    pub rule: Option<UpdateRule>,
+    /// Whether the latest eigenvalues were above that limit.
+    pub unstable: bool,
+}
+
+impl Observer {
+    /// Projects on these directions from the next step on: rows carry the number of the new basis, positions still count
+    /// from the run's reference point, the event `basis_changed` says when. Usually they are eigenvectors of now, as
+    /// `curvature::Follower` gives them; the log keeps their eigenvalues in its `curvature` table and the vectors themselves
+    /// in `eigenvectors/`. An event tells when the largest eigenvalue crosses the optimizer's limit of stability.
+    ///
+    /// This reads the directions once and copies them; it is not for every step.
+    ///
+    /// # Errors
+    /// [`Error::ShapeMismatch`] for another number of directions than the run was begun with
+    /// ([`Options::project_onto`](super::Options::project_onto), [`Options::directions`](super::Options::directions))
+    /// and for directions of another length; [`Error::Parameters`] where they are not of the observed parameters, and
+    /// where they are not finite; [`Error::Torch`]. The directions before then stay in force.
+    pub fn project_onto(&mut self, directions: impl Into<Eigenvectors>) -> Result<()> {
+        let mut eigenvectors = directions.into();
+        let mut outcome = Ok(());
+        self.guarded(|observer| {
+            observer.hand_over_block()?;
+            outcome = take_up(&mut observer.tracker, &mut eigenvectors, &observer.directions);
+            if outcome.is_ok() {
+                observer.begin_basis(eigenvectors);
+            }
+            Ok(())
+        });
+        outcome
+    }
+
+    /// Says in the log that the tracker projects on `eigenvectors` now.
+    pub(super) fn begin_basis(&mut self, eigenvectors: Eigenvectors) {
+        let basis = self.directions.basis.map_or(0, |basis| basis + 1);
+        self.directions.basis = Some(basis);
+        self.notice_stability(&eigenvectors);
+        let keep_vectors = self.directions.keep_vectors;
+        self.recorder.basis(Basis { number: basis, step: self.step, eigenvectors, keep_vectors });
+        if self.step > 0 {
+            self.tell(self.step + 1, EventKind::BasisChanged { basis });
+        }
+    }
+
+    fn notice_stability(&mut self, eigenvectors: &Eigenvectors) {
+        let eigenvalues = eigenvectors.eigenvalues.iter().copied().filter(|value| !value.is_nan());
+        let Some(largest) = eigenvalues.reduce(f64::max).map(|largest| largest - eigenvectors.weight_decay) else { return };
+        let Some((limit, weight_decay)) = stability_limit(self.directions.rule, &self.settings.hyperparameters) else {
+            return;
+        };
+        let sharpness = largest + weight_decay;
+        let unstable = sharpness > limit;
+        if unstable != self.directions.unstable {
+            self.directions.unstable = unstable;
+            self.tell(self.step, EventKind::StabilityCrossed { sharpness, limit, unstable });
+        }
+    }
+}
+
+/// Lets `tracker` project on them, if they are of its parameters.
+pub(super) fn take_up(tracker: &mut Tracker, eigenvectors: &mut Eigenvectors, directions: &Directions) -> Result<()> {
+    let count = eigenvectors.eigenvectors.len();
+    if count != directions.count {
+        let expected = format!("[{}], as the run was begun with", directions.count);
+        return Err(Error::ShapeMismatch { name: "directions to project on", found: format!("[{count}]"), expected });
+    }
+    let observed = tracker.info();
+    if eigenvectors.parameters.is_empty() {
+        eigenvectors.parameters = observed;
+    } else {
+        check_parameters(&eigenvectors.parameters, &observed)?;
+    }
+    tracker.project_onto(&eigenvectors.eigenvectors, directions.memory_bytes)
+}
+
+fn check_parameters(given: &[ParameterInfo], observed: &[ParameterInfo]) -> Result<()> {
+    let identity = |parameter: &ParameterInfo| format!("`{}` {:?}", parameter.name, parameter.shape);
+    let mut pairs = given.iter().map(identity).zip(observed.iter().map(identity));
+    let reason = match pairs.find(|(given, observed)| given != observed) {
+        Some((given, observed)) => format!("they have {given} where {observed} is observed"),
+        None if given.len() != observed.len() => format!("they have {}, {} are observed", given.len(), observed.len()),
+        None => return Ok(()),
+    };
+    Err(Error::Parameters { reason: format!("the directions to project on are of other parameters: {reason}") })
+}
+
+/// The rule of a known optimizer to which a limit of stability belongs.
+pub(super) fn update_rule(optimizer: &OptimizerInfo) -> Option<UpdateRule> {
+    let dampening = optimizer.dampening.unwrap_or(0.0);
+    let rule = UpdateRule { dampening, nesterov: optimizer.nesterov.unwrap_or(false) };
+    (optimizer.name.as_deref() == Some("sgd")).then_some(rule)
+}
+
+/// The largest stable rho + lambda, and lambda; none where it is not known or differs between parameter groups.
+fn stability_limit(rule: Option<UpdateRule>, groups: &[Hyperparameters]) -> Option<(f64, f64)> {
+    let first = groups.first().filter(|first| groups.iter().all(|group| group == *first))?;
+    let parameters = SgdParameters {
+        learning_rate: first.learning_rate?,
+        momentum: first.momentum?,
+        weight_decay: first.weight_decay?,
+        batch_size: 1.0,
+        noise_scale: 0.0,
+    };
+    rule?.curvature_limit(&parameters).ok().map(|limit| (limit, parameters.weight_decay))
+}
