@@ -80,7 +80,8 @@ fn measure_projections(shape: Shape) {
     let parameters: usize = bare.network.variables.trainable_variables().iter().map(Tensor::numel).sum();
     let directions = Tensor::randn([DIRECTIONS as i64, parameters as i64], (Kind::Float, Device::Cpu));
     let vectors = (0..DIRECTIONS as i64).map(|k| Vec::<f32>::try_from(directions.get(k)).expect("a vector"));
-    let mut projected = ByHand::new(shape, folder.path(), perrin::Options::new().project_onto(vectors.collect::<Vec<_>>()));
+    let mut projected =
+        ByHand::new(shape, folder.path(), perrin::Options::new().project_onto(vectors.collect::<Vec<_>>()));
     let mut plain = PlainTensorOperations::new(shape);
     plain.directions = Some(directions);
     let mut times: [Vec<f64>; 4] = Default::default();

@@ -1,6 +1,7 @@
 //! The `curvature` table: one row an eigenvalue, one small Parquet file an estimate.
 
 use std::fs;
+use std::path::Path;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
@@ -64,12 +65,9 @@ pub(crate) fn write_basis(
     eigenvectors: &Eigenvectors,
     keep_vectors: bool,
 ) -> Result<()> {
-    let [.., curvature, vectors] = folder.places();
+    let (curvature, vectors) = (folder.curvature_folder(), folder.eigenvectors_folder());
     for place in [Some(&curvature), keep_vectors.then_some(&vectors)].into_iter().flatten() {
-        if !place.exists() {
-            fs::create_dir(place).map_err(Error::io("create", place))?;
-            storage.sync_dir(&folder.root).map_err(Error::io("sync", &folder.root))?;
-        }
+        make_place(storage, folder, place)?;
     }
     if keep_vectors {
         eigenvectors.write_on(storage, &folder.eigenvectors(basis))?;
@@ -84,6 +82,15 @@ pub(crate) fn write_basis(
     storage.sync_dir(&curvature).map_err(Error::io("sync", &curvature))
 }
 
+/// Makes a folder of the run folder, where it is not there.
+pub(super) fn make_place(storage: &dyn Storage, folder: &RunFolder, place: &Path) -> Result<()> {
+    if place.exists() {
+        return Ok(());
+    }
+    fs::create_dir(place).map_err(Error::io("create", place))?;
+    storage.sync_dir(&folder.root).map_err(Error::io("sync", &folder.root))
+}
+
 fn rows(
     schema: &SchemaRef,
     basis: u64,
@@ -93,7 +100,9 @@ fn rows(
     let count = eigenvectors.eigenvectors.len();
     let same = |value: u64| -> ArrayRef { Arc::new(UInt64Array::from(vec![value; count])) };
     let known = |values: &[f64], less: f64| -> ArrayRef {
-        Arc::new(values.iter().map(|value| Some(value - less).filter(|value| !value.is_nan())).collect::<Float64Array>())
+        Arc::new(
+            values.iter().map(|value| Some(value - less).filter(|value| !value.is_nan())).collect::<Float64Array>(),
+        )
     };
     let columns: Vec<ArrayRef> = vec![
         same(step),
@@ -138,7 +147,7 @@ impl Run {
     /// # Errors
     /// [`Error::Io`], and [`Error::Damaged`] if one is missing.
     pub fn bases(&self) -> Result<std::ops::Range<u64>> {
-        let [.., place, _] = self.folder.places();
+        let place = self.folder.curvature_folder();
         let mut count = 0;
         if place.exists() {
             for entry in fs::read_dir(&place).map_err(Error::io("list", &place))? {

@@ -10,7 +10,8 @@
 //!
 //! The header's metadata has `perrin.schema_version`; as JSON, `perrin.parameters`: name, shape, kind, device and
 //! group of each parameter, in order (each is row-major), and `perrin.checksums`: CRC-32 of each tensor's bytes by name;
-//! `perrin.weight_decay`; and, where known, `perrin.products`.
+//! `perrin.weight_decay`; where known, `perrin.products`; and `perrin.seal`, CRC-32 of all these: each key and its value,
+//! keys rising, with nothing in between.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
@@ -31,6 +32,7 @@ const PARAMETERS_KEY: &str = "perrin.parameters";
 const CHECKSUMS_KEY: &str = "perrin.checksums";
 const WEIGHT_DECAY_KEY: &str = "perrin.weight_decay";
 const PRODUCTS_KEY: &str = "perrin.products";
+const SEAL_KEY: &str = "perrin.seal";
 
 /// K eigenvectors of m elements, or other directions, with what is known of them. The lists are equally long; a number
 /// that is not known is NaN.
@@ -121,6 +123,7 @@ impl Eigenvectors {
             (WEIGHT_DECAY_KEY.to_owned(), self.weight_decay.to_string()),
         ]);
         metadata.extend(self.products.map(|products| (PRODUCTS_KEY.to_owned(), products.to_string())));
+        metadata.insert(SEAL_KEY.to_owned(), seal(&metadata));
         write_safetensors(storage, path, tensors, Some(metadata))
     }
 
@@ -141,6 +144,9 @@ impl Eigenvectors {
             metadata(SCHEMA_KEY)?.parse().map_err(|_| damaged(path, "its schema version is no number"))?;
         if version > SCHEMA_VERSION {
             return Err(Error::NewerSchema { path: path.to_owned(), found: version, supported: SCHEMA_VERSION });
+        }
+        if metadata(SEAL_KEY)? != &seal(header.metadata().as_ref().unwrap_or(&HashMap::new())) {
+            return Err(damaged(path, "its metadata does not have its checksum"));
         }
         let parameters: Vec<ParameterInfo> =
             serde_json::from_str(metadata(PARAMETERS_KEY)?).map_err(|error| damaged(path, error))?;
@@ -185,8 +191,18 @@ impl Eigenvectors {
     }
 }
 
+fn seal(metadata: &HashMap<String, String>) -> String {
+    let sealed: BTreeMap<_, _> = metadata.iter().filter(|(key, _)| *key != SEAL_KEY).collect();
+    let mut hasher = crc32fast::Hasher::new();
+    for (key, value) in sealed {
+        hasher.update(key.as_bytes());
+        hasher.update(value.as_bytes());
+    }
+    hasher.finalize().to_string()
+}
+
 /// m; none if a shape is impossible.
-fn dimension_of(parameters: &[ParameterInfo]) -> Option<usize> {
+pub(super) fn dimension_of(parameters: &[ParameterInfo]) -> Option<usize> {
     let size =
         |shape: &[i64]| shape.iter().try_fold(1_usize, |size, &extent| size.checked_mul(usize::try_from(extent).ok()?));
     parameters.iter().try_fold(0_usize, |sum, parameter| sum.checked_add(size(&parameter.shape)?))

@@ -9,6 +9,7 @@
 //! steps/000007.arrows        journal of the open segment, an Arrow IPC stream
 //! curvature/000000.parquet   eigenvalues, a file an estimate, where directions were followed
 //! eigenvectors/000000.safetensors   their vectors: the directions of the rows with this number as `basis`
+//! deltas/000000.arrows       whole displacements, where they were asked for
 //! events.jsonl               one record::Event a line
 //! lock                       locked by the process that writes
 //! ```
@@ -23,6 +24,7 @@
 
 mod check;
 mod curvature;
+mod deltas;
 pub mod eigenvectors;
 mod events;
 mod guard;
@@ -43,6 +45,7 @@ use std::path::{Path, PathBuf};
 pub use arrow_array;
 pub use check::{Check, Finding, check};
 pub use curvature::CurvatureRow;
+pub use deltas::{DeltaWriter, Deltas, FullDelta};
 pub use reader::{Run, StepBatches};
 pub use recovery::{Recovery, recover, recover_on};
 pub use reference::ReferenceTensor;
@@ -88,17 +91,38 @@ impl RunFolder {
         self.steps().join(format!("{number:06}.arrows"))
     }
 
+    pub(crate) fn curvature_folder(&self) -> PathBuf {
+        self.root.join("curvature")
+    }
+
     pub(crate) fn curvature(&self, basis: u64) -> PathBuf {
-        self.root.join("curvature").join(format!("{basis:06}.parquet"))
+        self.curvature_folder().join(format!("{basis:06}.parquet"))
+    }
+
+    pub(crate) fn eigenvectors_folder(&self) -> PathBuf {
+        self.root.join("eigenvectors")
     }
 
     pub(crate) fn eigenvectors(&self, basis: u64) -> PathBuf {
-        self.root.join("eigenvectors").join(format!("{basis:06}.safetensors"))
+        self.eigenvectors_folder().join(format!("{basis:06}.safetensors"))
+    }
+
+    pub(crate) fn deltas_folder(&self) -> PathBuf {
+        self.root.join("deltas")
+    }
+
+    pub(crate) fn delta_parameters(&self) -> PathBuf {
+        self.deltas_folder().join("parameters.json")
+    }
+
+    pub(crate) fn delta_journal(&self, number: u64) -> PathBuf {
+        self.deltas_folder().join(format!("{number:06}.arrows"))
     }
 
     /// The folders whose files are written beside their place first.
-    pub(crate) fn places(&self) -> [PathBuf; 4] {
-        [self.root.clone(), self.steps(), self.root.join("curvature"), self.root.join("eigenvectors")]
+    pub(crate) fn places(&self) -> [PathBuf; 5] {
+        let root = self.root.clone();
+        [root, self.steps(), self.curvature_folder(), self.eigenvectors_folder(), self.deltas_folder()]
     }
 
     /// The number of the segment that a file of `steps` is, if it is one.
@@ -117,6 +141,7 @@ impl RunFolder {
         file == partial(&complete)
             && (complete == self.run_json()
                 || complete == self.reference()
+                || complete == self.delta_parameters()
                 || number_in_name(&complete).is_some_and(|number| {
                     [self.segment(number), self.curvature(number), self.eigenvectors(number)].contains(&complete)
                 }))

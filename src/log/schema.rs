@@ -31,7 +31,8 @@ const BASE_COLUMNS: [(&str, DataType); 12] = [
 
 /// Columns whose value nearly always repeats from row to row; the others change with every row.
 pub(crate) fn repeats(column: &str) -> bool {
-    ["epoch", "batch_size", "basis", "learning_rate", "momentum", "weight_decay"].contains(&column) || column.contains("_group_")
+    ["epoch", "batch_size", "basis", "learning_rate", "momentum", "weight_decay"].contains(&column)
+        || column.contains("_group_")
 }
 
 /// The Arrow schema of `steps` for a layout, columns in the order of the file.

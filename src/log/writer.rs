@@ -256,7 +256,7 @@ pub(crate) fn lock(folder: &RunFolder) -> Result<File> {
 }
 
 /// Writes a file beside its final place, syncs and renames it. The folder is the caller's to sync.
-fn write_whole(storage: &dyn Storage, path: &Path, bytes: &[u8]) -> Result<()> {
+pub(super) fn write_whole(storage: &dyn Storage, path: &Path, bytes: &[u8]) -> Result<()> {
     let beside = partial(path);
     let mut file = storage.create(&beside).map_err(Error::io("create", &beside))?;
     file.append(bytes).map_err(Error::io("write", &beside))?;

@@ -1,7 +1,10 @@
 //! The directions that rows are projected on: taking them up, and what their eigenvalues say at once.
 
+use tch::TchError;
+
 use super::observer::Observer;
-use super::tracker::Tracker;
+use super::projection::Projection;
+use super::tracker::{Tracker, torch};
 use crate::error::{Error, Result};
 use crate::log::eigenvectors::Eigenvectors;
 use crate::record::{EventKind, Hyperparameters, OptimizerInfo, ParameterInfo};
@@ -66,7 +69,9 @@ impl Observer {
 
     fn notice_stability(&mut self, eigenvectors: &Eigenvectors) {
         let eigenvalues = eigenvectors.eigenvalues.iter().copied().filter(|value| !value.is_nan());
-        let Some(largest) = eigenvalues.reduce(f64::max).map(|largest| largest - eigenvectors.weight_decay) else { return };
+        let Some(largest) = eigenvalues.reduce(f64::max).map(|largest| largest - eigenvectors.weight_decay) else {
+            return;
+        };
         let Some((limit, weight_decay)) = stability_limit(self.directions.rule, &self.settings.hyperparameters) else {
             return;
         };
@@ -76,6 +81,55 @@ impl Observer {
             self.directions.unstable = unstable;
             self.tell(self.step, EventKind::StabilityCrossed { sharpness, limit, unstable });
         }
+    }
+}
+
+impl Tracker {
+    /// Projects on these directions from now on; positions count from the reference point. The block of the directions
+    /// before must be finished.
+    ///
+    /// # Errors
+    /// As [`Projection::new`].
+    pub fn project_onto(&mut self, directions: &[Vec<f32>], memory_bytes: usize) -> Result<()> {
+        let elements = self.parameters.iter().map(|parameter| parameter.tensor.numel()).sum();
+        let mut projection = Projection::new(directions, elements, memory_bytes)?;
+        if let Some(before) = &self.projection {
+            projection.remember(before);
+        }
+        self.arrange(&mut projection).map_err(torch("copy the directions"))?;
+        projection.begin_at(self.host.distance());
+        self.projection = Some(projection);
+        Ok(())
+    }
+
+    pub fn projection(&self) -> Option<&Projection> {
+        self.projection.as_ref()
+    }
+
+    /// Finishes the projection's block and hands over what was projected, row by row: positions, then displacements.
+    pub fn finish_projection(&mut self, projected: &mut Vec<f64>) -> Result<()> {
+        if let Some(projection) = &mut self.projection {
+            projection.finish(&mut self.projected).map_err(torch("project displacements"))?;
+            projection.anchor_if_due(self.host.distance());
+            projected.append(&mut self.projected);
+        }
+        Ok(())
+    }
+
+    /// Tells the projection, and the groups of the other parameters, which elements are whose.
+    pub(super) fn arrange(&mut self, projection: &mut Projection) -> std::result::Result<(), TchError> {
+        let mut end = 0;
+        let ranges: Vec<_> = self
+            .parameters
+            .iter()
+            .map(|parameter| {
+                let start = end;
+                end += parameter.tensor.numel();
+                start..end
+            })
+            .collect();
+        projection.arrange(&self.host_members.iter().map(|member| ranges[*member].clone()).collect::<Vec<_>>());
+        self.device.project_onto(|parameter| projection.part(ranges[parameter].clone()))
     }
 }
 

@@ -11,6 +11,7 @@
 mod basis;
 mod completion;
 mod config;
+mod deltas;
 mod device;
 mod gradients;
 mod host;
@@ -21,15 +22,19 @@ mod options;
 mod outside;
 mod parameters;
 mod projection;
+mod settings;
+mod start;
+mod summary;
 mod threads;
 mod tracker;
 
 use std::path::Path;
 
 pub use config::KnownOptimizer;
-pub use observer::{Observer, Summary};
+pub use observer::Observer;
 pub use optimizer::ObservedOptimizer;
 pub use options::Options;
+pub use summary::Summary;
 
 use crate::error::Result;
 

@@ -3,39 +3,22 @@
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use serde::Serialize;
 use tch::nn::Variables;
 use tch::{Device, Tensor};
 
 use super::basis::Directions;
 use super::completion::complete;
+use super::deltas::DeltaTap;
 use super::device::DeferredRow;
 use super::outside::OutsideWrites;
 use super::projection::Projection;
+use super::settings::{Settings, later_groups};
+use super::summary::Summary;
 use super::tracker::{Change, Tracker};
 use crate::error::Result;
 use crate::record::{Event, EventKind, Hyperparameters, RowBuffer, StepRecord};
 use crate::recorder::{Block, Health, Recorder, Row};
 use crate::variables::{self, Variable};
-
-/// What was recorded, when a run is over.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-#[non_exhaustive]
-pub struct Summary {
-    /// Optimizer steps seen.
-    pub steps: u64,
-    /// Rows in the log.
-    pub rows: u64,
-    /// Rows dropped because the queue was full (never under [`QueuePolicy::Block`](crate::recorder::QueuePolicy)).
-    pub rows_dropped: u64,
-    /// Bytes of the log's segments on disk.
-    pub bytes: u64,
-    /// Seconds the training thread spent observing.
-    pub training_thread_seconds: f64,
-    /// Every 10,000 steps the running positions are compared to a direct projection, and go on from it: the largest
-    /// difference found, relative to the largest position. `None` without directions or before the first comparison.
-    pub position_correction: Option<f64>,
-}
 
 /// Watches parameters from step to step. [`attach`](crate::attach) holds one for tch's optimizers; a loop with an
 /// optimizer of its own holds it directly ([`Options::observe`](super::Options::observe)) and calls
@@ -63,20 +46,9 @@ pub struct Observer {
     pub(super) next_loss: Option<f64>,
     pub(super) outside: OutsideWrites,
     pub(super) directions: Directions,
+    pub(super) deltas: Option<DeltaTap>,
     pub(super) began: Instant,
     pub(super) spent: Duration,
-}
-
-/// What the rows say of the run, and which steps make rows.
-pub(super) struct Settings {
-    /// Of each parameter group.
-    pub hyperparameters: Vec<Hyperparameters>,
-    /// Those of the groups after the first, as rows carry them; `None` when there are no such groups.
-    pub groups: Option<Arc<[Hyperparameters]>>,
-    pub batch_size: Option<u64>,
-    pub steps_per_epoch: Option<u64>,
-    pub every_steps: u64,
-    pub gradient_norm: bool,
 }
 
 impl Observer {
@@ -167,6 +139,10 @@ impl Observer {
         self.end();
         let totals = self.recorder.close()?;
         let rows_dropped = self.recorder.rows_dropped();
+        let (deltas, deltas_dropped) = match &mut self.deltas {
+            Some(tap) => (tap.recorder.close()?, tap.recorder.dropped()),
+            None => (0, 0),
+        };
         Ok(Summary {
             steps: self.step,
             rows: totals.rows,
@@ -174,6 +150,8 @@ impl Observer {
             bytes: totals.bytes,
             training_thread_seconds: self.spent.as_secs_f64(),
             position_correction: self.tracker.projection().and_then(Projection::largest_correction),
+            deltas,
+            deltas_dropped,
         })
     }
 
@@ -265,6 +243,7 @@ impl Observer {
             Some(_) => None,
             None => given_loss,
         };
+        self.tap_delta()?;
         let change = if self.settings.every_steps == 1 { Change::Step } else { Change::StepAfterGap };
         let displacement = self.tracker.measure(change, &mut deferred)?;
         if self.settings.gradient_norm {
@@ -297,11 +276,6 @@ impl Observer {
     pub(super) fn tell(&mut self, step: u64, kind: EventKind) {
         self.recorder.event(Event { step, elapsed_seconds: self.began.elapsed().as_secs_f64(), kind });
     }
-}
-
-/// What rows carry of the groups after the first.
-pub(super) fn later_groups(hyperparameters: &[Hyperparameters]) -> Option<Arc<[Hyperparameters]>> {
-    hyperparameters.get(1..).filter(|later| !later.is_empty()).map(Arc::from)
 }
 
 impl Drop for Observer {

@@ -5,7 +5,8 @@ use std::ops::Deref;
 use tch::Tensor;
 use tch::nn::Optimizer;
 
-use super::observer::{Observer, Summary};
+use super::observer::Observer;
+use super::summary::Summary;
 use crate::error::Result;
 use crate::log::eigenvectors::Eigenvectors;
 use crate::record::Hyperparameters;

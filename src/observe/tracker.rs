@@ -17,16 +17,16 @@ pub(super) type Reference = Vec<(String, Tensor)>;
 
 /// The watched parameters, what they were after the last step, and the point they are measured from.
 pub(super) struct Tracker {
-    parameters: Vec<Parameter>,
+    pub(super) parameters: Vec<Parameter>,
     /// Parameters measured by the fused pass, in its order.
-    host_members: Vec<usize>,
-    host: HostTracker,
-    device: DeviceTracker,
+    pub(super) host_members: Vec<usize>,
+    pub(super) host: HostTracker,
+    pub(super) device: DeviceTracker,
     addresses: Vec<usize>,
     filter: Option<Filter>,
-    projection: Option<Projection>,
+    pub(super) projection: Option<Projection>,
     /// Of finished lines of the projection's block that have not been asked for yet.
-    projected: Vec<f64>,
+    pub(super) projected: Vec<f64>,
 }
 
 /// What a measured change was.
@@ -152,37 +152,6 @@ impl Tracker {
         Ok(())
     }
 
-    /// Projects on these directions from now on; positions count from the reference point. The block of the directions
-    /// before must be finished.
-    ///
-    /// # Errors
-    /// As [`Projection::new`].
-    pub fn project_onto(&mut self, directions: &[Vec<f32>], memory_bytes: usize) -> Result<()> {
-        let elements = self.parameters.iter().map(|parameter| parameter.tensor.numel()).sum();
-        let mut projection = Projection::new(directions, elements, memory_bytes)?;
-        if let Some(before) = &self.projection {
-            projection.remember(before);
-        }
-        self.arrange(&mut projection).map_err(torch("copy the directions"))?;
-        projection.begin_at(self.host.distance());
-        self.projection = Some(projection);
-        Ok(())
-    }
-
-    pub fn projection(&self) -> Option<&Projection> {
-        self.projection.as_ref()
-    }
-
-    /// Finishes the projection's block and hands over what was projected, row by row: positions, then displacements.
-    pub fn finish_projection(&mut self, projected: &mut Vec<f64>) -> Result<()> {
-        if let Some(projection) = &mut self.projection {
-            projection.finish(&mut self.projected).map_err(torch("project displacements"))?;
-            projection.anchor_if_due(self.host.distance());
-            projected.append(&mut self.projected);
-        }
-        Ok(())
-    }
-
     /// Measures every parameter, as it was at the last [`refresh`](Self::refresh), and remembers its values. What is
     /// not known at once is put into `row`.
     pub fn measure(&mut self, change: Change, row: &mut DeferredRow) -> Result<Displacement> {
@@ -226,18 +195,25 @@ impl Tracker {
         gradients::measure(&self.parameters, row).map_err(torch("measure gradients"))
     }
 
+    /// A parameter's tensor, its values at the last pass and its reference point.
+    pub fn state_of(&self, index: usize) -> (&Tensor, Tensor, Tensor) {
+        let State { previous, reference } = self.state(index);
+        (&self.parameters[index].tensor, previous, reference)
+    }
+
+    fn state(&self, index: usize) -> State {
+        if let Some(number) = self.host_members.iter().position(|member| *member == index) {
+            let (previous, reference) = self.host.state_of(number);
+            return State { previous: Tensor::from_slice(&previous), reference: Tensor::from_slice(&reference) };
+        }
+        match self.device.state_of(index) {
+            Some((previous, reference)) => State { previous, reference },
+            None => State::here(&self.parameters[index]),
+        }
+    }
+
     fn states(&self) -> Vec<State> {
-        let state = |(index, parameter): (usize, &Parameter)| {
-            if let Some(number) = self.host_members.iter().position(|member| *member == index) {
-                let (previous, reference) = self.host.state_of(number);
-                return State { previous: Tensor::from_slice(&previous), reference: Tensor::from_slice(&reference) };
-            }
-            match self.device.state_of(index) {
-                Some((previous, reference)) => State { previous, reference },
-                None => State::here(parameter),
-            }
-        };
-        self.parameters.iter().enumerate().map(state).collect()
+        (0..self.parameters.len()).map(|index| self.state(index)).collect()
     }
 
     /// Decides how each parameter is measured, as it is now, and goes on from `states`.
@@ -268,22 +244,6 @@ impl Tracker {
         }
         Ok(())
     }
-
-    /// Tells the projection, and the groups of the other parameters, which elements are whose.
-    fn arrange(&mut self, projection: &mut Projection) -> std::result::Result<(), TchError> {
-        let mut end = 0;
-        let ranges: Vec<_> = self
-            .parameters
-            .iter()
-            .map(|parameter| {
-                let start = end;
-                end += parameter.tensor.numel();
-                start..end
-            })
-            .collect();
-        projection.arrange(&self.host_members.iter().map(|member| ranges[*member].clone()).collect::<Vec<_>>());
-        self.device.project_onto(|parameter| projection.part(ranges[parameter].clone()))
-    }
 }
 
 impl State {
@@ -309,6 +269,6 @@ fn to_f32(tensor: &Tensor) -> std::result::Result<Vec<f32>, TchError> {
     })?)
 }
 
-fn torch(action: &'static str) -> impl FnOnce(TchError) -> Error {
+pub(super) fn torch(action: &'static str) -> impl FnOnce(TchError) -> Error {
     move |source| Error::Torch { action, source }
 }

@@ -11,12 +11,14 @@
 //! The recorder knows no framework. A row whose numbers still live on a device carries them as `D`, and the
 //! `resolve` function given to [`Recorder::start`] turns a block of them into numbers, on the worker thread.
 
+mod deltas;
 mod message;
 mod options;
 mod queue;
 mod sink;
 mod worker;
 
+pub use deltas::DeltaRecorder;
 pub use message::{Basis, Block, Row};
 pub use options::{Health, QueueOptions, QueuePolicy};
 pub use queue::Recorder;

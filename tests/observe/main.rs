@@ -3,6 +3,7 @@
 mod bases;
 mod behaviour;
 mod changes;
+mod deltas;
 mod exactness;
 mod failure;
 mod parameters;

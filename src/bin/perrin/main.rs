@@ -3,6 +3,7 @@
 mod check;
 mod fit;
 mod predict;
+mod project;
 mod recover;
 
 use std::io;
@@ -25,6 +26,8 @@ enum Command {
     Check(check::CheckArguments),
     /// Make finished segments of what a killed process left behind.
     Recover(recover::RecoverArguments),
+    /// Project a run that kept whole displacements on vectors found later.
+    Project(project::ProjectArguments),
     /// Predict covariances, correlations and displacements from hyperparameters and Hessian eigenvalues.
     Predict(predict::PredictArguments),
 }
@@ -34,6 +37,7 @@ fn main() -> ExitCode {
         Command::Fit(arguments) => fit::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Recover(arguments) => recover::run(&arguments),
+        Command::Project(arguments) => project::run(&arguments),
         Command::Predict(arguments) => predict::run(&arguments),
     };
     match outcome {

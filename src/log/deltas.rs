@@ -1,0 +1,222 @@
+//! Whole displacements, one number an element: for projections on vectors that are found later.
+//!
+//! `deltas/NNNNNN.arrows` are journals like that of the steps: Arrow IPC streams that grow by a sealed block a row.
+//! `deltas/parameters.json` lists the parameters whose elements the vectors have.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Float32Type, Float64Type, UInt64Type};
+use arrow_array::{ArrayRef, FixedSizeListArray, Float32Array, Float64Array, RecordBatch, UInt64Array};
+use arrow_schema::{DataType, Field, FieldRef, Schema, SchemaRef};
+
+use super::RunFolder;
+use super::curvature::make_place;
+use super::eigenvectors::dimension_of;
+use super::guard::damaged;
+use super::journal::{Journal, JournalReader};
+use super::reader::Run;
+use super::schema::value;
+use super::storage::Disk;
+use super::writer::write_whole;
+use crate::error::{Error, Result};
+use crate::record::ParameterInfo;
+
+/// Bytes at which a journal is followed by the next.
+const LARGEST_JOURNAL_BYTES: u64 = 1 << 30;
+
+/// A step's displacement and where it led, in full.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct FullDelta {
+    /// The step.
+    pub step: u64,
+    /// eta, where it is known and the same for all parameters.
+    pub learning_rate: Option<f64>,
+    /// theta_k - theta_{k-1}, an element for each of the chosen parameters', in order, each row-major.
+    pub delta: Vec<f32>,
+    /// theta_k - theta_*.
+    pub displacement: Vec<f32>,
+}
+
+/// Writes the `deltas` of a run.
+pub struct DeltaWriter {
+    folder: RunFolder,
+    schema: SchemaRef,
+    elements: usize,
+    number: u64,
+    journal: Option<Journal>,
+}
+
+impl DeltaWriter {
+    /// For the run folder `directory`, which is there. Goes on behind what is there already.
+    ///
+    /// # Errors
+    /// [`Error::InvalidValue`] for parameters of 2^31 elements together, or none; [`Error::Io`].
+    pub fn create(directory: impl AsRef<Path>, parameters: &[ParameterInfo]) -> Result<DeltaWriter> {
+        let folder = RunFolder::new(directory);
+        let elements = dimension_of(parameters).unwrap_or(usize::MAX);
+        let schema = schema(elements)?;
+        make_place(&Disk, &folder, &folder.deltas_folder())?;
+        let path = folder.delta_parameters();
+        let json = serde_json::to_vec_pretty(parameters).map_err(|error| Error::io("encode", &path)(error.into()))?;
+        write_whole(&Disk, &path, &json)?;
+        let number = count_journals(&folder);
+        Ok(DeltaWriter { folder, schema, elements, number, journal: None })
+    }
+
+    /// Appends a step. When it returns without error the step outlives this process.
+    ///
+    /// # Errors
+    /// [`Error::ShapeMismatch`] for another number of elements, [`Error::Io`].
+    pub fn append(&mut self, delta: FullDelta) -> Result<()> {
+        for values in [&delta.delta, &delta.displacement] {
+            if values.len() != self.elements {
+                let (found, expected) = (format!("[{}]", values.len()), format!("[{}]", self.elements));
+                return Err(Error::ShapeMismatch { name: "displacement", found, expected });
+            }
+        }
+        if self.journal.as_ref().is_some_and(|journal| journal.length() >= LARGEST_JOURNAL_BYTES) {
+            self.journal = None;
+            self.number += 1;
+        }
+        let path = self.folder.delta_journal(self.number);
+        let journal = match &mut self.journal {
+            Some(journal) => journal,
+            none => none.insert(Journal::create(&Disk, &path, &self.schema)?),
+        };
+        let list = |values| -> ArrayRef {
+            Arc::new(FixedSizeListArray::new(
+                element(),
+                self.elements as i32,
+                Arc::new(Float32Array::from(values)),
+                None,
+            ))
+        };
+        let columns: Vec<ArrayRef> = vec![
+            Arc::new(UInt64Array::from(vec![delta.step])),
+            Arc::new(Float64Array::from(vec![delta.learning_rate])),
+            list(delta.delta),
+            list(delta.displacement),
+        ];
+        let batch = RecordBatch::try_new(self.schema.clone(), columns)
+            .map_err(|error| Error::io("encode", &path)(std::io::Error::other(error)))?;
+        journal.append(&batch)
+    }
+}
+
+fn element() -> FieldRef {
+    Arc::new(Field::new("item", DataType::Float32, false))
+}
+
+fn schema(elements: usize) -> Result<SchemaRef> {
+    let length = i32::try_from(elements).ok().filter(|&length| length > 0).ok_or(Error::InvalidValue {
+        name: "elements of the parameters whose deltas are wanted",
+        value: elements as f64,
+        requirement: "at least 1 and below 2^31: choose other parameters",
+    })?;
+    let list = |name: &str| Field::new(name, DataType::FixedSizeList(element(), length), false);
+    Ok(Arc::new(Schema::new(vec![
+        Field::new("step", DataType::UInt64, false),
+        Field::new("learning_rate", DataType::Float64, true),
+        list("delta"),
+        list("displacement"),
+    ])))
+}
+
+fn count_journals(folder: &RunFolder) -> u64 {
+    (0..).find(|&number| !folder.delta_journal(number).exists()).unwrap_or(0)
+}
+
+/// The whole displacements of a run, in the order written. See [`Run::deltas`].
+pub struct Deltas {
+    folder: RunFolder,
+    parameters: Vec<ParameterInfo>,
+    schema: SchemaRef,
+    number: u64,
+    current: Option<JournalReader>,
+    /// Read, and of a later step than was asked for.
+    ahead: Option<FullDelta>,
+}
+
+impl Run {
+    /// The whole displacements that the run was asked to keep. It may be being written.
+    ///
+    /// # Errors
+    /// [`Error::NotEnoughData`] where none were asked for, [`Error::Damaged`], [`Error::Io`].
+    pub fn deltas(&self) -> Result<Deltas> {
+        let path = self.folder.delta_parameters();
+        if !path.exists() {
+            let reason = format!("{} was not asked to keep whole displacements", self.path().display());
+            return Err(Error::NotEnoughData { question: "read deltas", reason });
+        }
+        let bytes = fs::read(&path).map_err(Error::io("read", &path))?;
+        let parameters: Vec<ParameterInfo> = serde_json::from_slice(&bytes).map_err(|error| damaged(&path, error))?;
+        let elements = dimension_of(&parameters).unwrap_or(usize::MAX);
+        let schema = schema(elements).map_err(|error| damaged(&path, error))?;
+        Ok(Deltas { folder: self.folder.clone(), parameters, schema, number: 0, current: None, ahead: None })
+    }
+}
+
+impl Deltas {
+    /// The parameters whose elements the vectors have, in order.
+    pub fn parameters(&self) -> &[ParameterInfo] {
+        &self.parameters
+    }
+
+    /// The displacement of `step`, if it was kept. Steps must be asked for in rising order.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`], [`Error::Io`].
+    pub fn at(&mut self, step: u64) -> Result<Option<FullDelta>> {
+        loop {
+            match self.ahead.take().map_or_else(|| self.next_delta(), |ahead| Ok(Some(ahead)))? {
+                Some(delta) if delta.step < step => {}
+                Some(delta) if delta.step == step => return Ok(Some(delta)),
+                later => {
+                    self.ahead = later;
+                    return Ok(None);
+                }
+            }
+        }
+    }
+
+    fn next_delta(&mut self) -> Result<Option<FullDelta>> {
+        loop {
+            if let Some(batch) = self.current.as_mut().and_then(JournalReader::next) {
+                match delta_of(&batch?) {
+                    Some(delta) => return Ok(Some(delta)),
+                    None => continue,
+                }
+            }
+            let path = self.folder.delta_journal(self.number);
+            if !path.exists() {
+                return Ok(None);
+            }
+            self.number += 1;
+            self.current = Some(JournalReader::open(&path, &self.schema, (0..self.schema.fields().len()).collect())?);
+        }
+    }
+}
+
+impl Iterator for Deltas {
+    type Item = Result<FullDelta>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.next_delta().transpose()
+    }
+}
+
+/// A block holds one step; none only if it was made to mislead.
+fn delta_of(batch: &RecordBatch) -> Option<FullDelta> {
+    let list = |index: usize| {
+        batch.column(index).as_fixed_size_list().value(0).as_primitive::<Float32Type>().values().to_vec()
+    };
+    (batch.num_rows() == 1).then(|| FullDelta {
+        step: batch.column(0).as_primitive::<UInt64Type>().value(0),
+        learning_rate: value(batch.column(1).as_primitive::<Float64Type>(), 0),
+        delta: list(2),
+        displacement: list(3),
+    })
+}

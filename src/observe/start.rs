@@ -1,0 +1,138 @@
+//! From options to a running observer: everything is checked before the run folder is made.
+
+use std::borrow::Cow;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use tch::{Kind, TchError, Tensor};
+
+use super::basis::{Directions, take_up, update_rule};
+use super::completion::complete;
+use super::observer::Observer;
+use super::options::Options;
+use super::outside::OutsideWrites;
+use super::parameters::Source;
+use super::projection::DEFAULT_MEMORY_BYTES;
+use super::settings::{Settings, later_groups};
+use super::tracker::Tracker;
+use crate::error::{Error, Result};
+use crate::log::{ReferenceTensor, RunWriter};
+use crate::record::{Layout, RunInfo};
+use crate::recorder::{Block, Recorder};
+use crate::variables::{self, Variable};
+
+impl Options {
+    pub(super) fn start(self, source: Source, list: Vec<Tensor>, directory: &Path) -> Result<Observer> {
+        let positive = |name, value: Option<u64>| match value {
+            Some(0) => Err(Error::InvalidValue { name, value: 0.0, requirement: "at least 1" }),
+            other => Ok(other),
+        };
+        let every_steps = positive("every_steps", self.every_steps)?.unwrap_or(1);
+        let steps_per_epoch = positive("steps_per_epoch", self.steps_per_epoch)?;
+        let (store, found) = match source {
+            Source::Store(store) => {
+                let found = variables::variables_after(0, &store);
+                (Some(store), found)
+            }
+            Source::List => (None, variables::list_after(0, list)),
+        };
+        let parameter_groups = groups_of(&found);
+        let known_variables = found.len();
+        let mut tracker = Tracker::new(found, self.filter, self.reference)?;
+        let directions = Directions {
+            count: self.directions,
+            basis: None,
+            keep_vectors: !self.forget_vectors,
+            memory_bytes: self.projection_memory_bytes.unwrap_or(DEFAULT_MEMORY_BYTES),
+            rule: update_rule(&self.optimizer),
+            unstable: false,
+        };
+        let mut projected = self.projected;
+        if let Some(eigenvectors) = &mut projected {
+            take_up(&mut tracker, eigenvectors, &directions)?;
+        }
+        let hyperparameters = vec![self.hyperparameters; parameter_groups];
+        let info = RunInfo {
+            optimizer: self.optimizer,
+            hyperparameters: hyperparameters.clone(),
+            batch_size: self.batch_size,
+            every_steps,
+            steps_per_epoch,
+            layout: Layout { parameter_groups, directions: directions.count },
+            parameters: tracker.info(),
+            ..RunInfo::default()
+        };
+        let deltas = match self.deltas {
+            Some(options) => Some(options.choose(&info.parameters, every_steps)?),
+            None => None,
+        };
+        let writer = create_writer(directory, &info, &tracker)?;
+        let deltas = match deltas {
+            Some(chosen) => Some(chosen.start(directory, &info.parameters, self.queue.policy)?),
+            None => None,
+        };
+        let began = Instant::now();
+        let recorder = Recorder::start(writer, directory, began, self.queue, complete)?;
+        let mut observer = Observer {
+            tracker,
+            recorder,
+            block: Block::default(),
+            settings: Settings {
+                groups: later_groups(&hyperparameters),
+                hyperparameters,
+                batch_size: self.batch_size,
+                steps_per_epoch,
+                every_steps,
+                gradient_norm: self.gradient_norm,
+            },
+            store,
+            known_variables,
+            step: 0,
+            epoch: None,
+            next_loss: None,
+            outside: OutsideWrites::default(),
+            directions,
+            deltas,
+            began,
+            spent: Duration::ZERO,
+        };
+        if let Some(eigenvectors) = projected {
+            observer.begin_basis(eigenvectors);
+        }
+        Ok(observer)
+    }
+}
+
+/// Parameter groups are numbered from 0; a list does not tell, and has the one.
+fn groups_of(found: &[Variable]) -> usize {
+    found.iter().filter_map(|variable| variable.group).max().map_or(1, |last| last + 1)
+}
+
+fn create_writer(directory: &Path, info: &RunInfo, tracker: &Tracker) -> Result<RunWriter> {
+    let reference = tracker.reference();
+    let tensors = info.parameters.iter().zip(&reference).map(|(parameter, (_, tensor))| {
+        Ok(ReferenceTensor {
+            name: &parameter.name,
+            kind: &parameter.kind,
+            shape: parameter.shape.iter().map(|size| *size as usize).collect(),
+            bytes: Cow::Owned(bytes_of(tensor, &parameter.kind)?),
+        })
+    });
+    let tensors = tensors.collect::<std::result::Result<Vec<_>, TchError>>();
+    let tensors = tensors.map_err(|source| Error::Torch { action: "copy the reference point", source })?;
+    RunWriter::create(directory, info, tensors)
+}
+
+/// Elements in memory order, in the parameter's own kind: what is measured from has been rounded to it.
+fn bytes_of(tensor: &Tensor, kind: &str) -> std::result::Result<Vec<u8>, TchError> {
+    let kind = match kind {
+        "f64" => Kind::Double,
+        "bf16" => Kind::BFloat16,
+        "f16" => Kind::Half,
+        _ => Kind::Float,
+    };
+    let tensor = tensor.f_to_device(tch::Device::Cpu)?.f_to_kind(kind)?.f_contiguous()?;
+    let mut bytes = vec![0; tensor.numel() * kind.elt_size_in_bytes()];
+    tensor.f_copy_data_u8(&mut bytes, tensor.numel())?;
+    Ok(bytes)
+}
