@@ -224,6 +224,13 @@ pub enum EventKind {
         /// Bytes at the journal's end that held no whole block.
         bytes_discarded: u64,
     },
+    /// The run was taken up again by another process. The event's step is the first that can follow.
+    Resumed {
+        /// Last step in the log before, if it had rows.
+        last_step: Option<u64>,
+        /// Rows discarded at the user's wish: those of the event's step and later, up to `last_step`.
+        rows_discarded: u64,
+    },
     /// An error on the training thread stopped the log; the rows end before the run did.
     Stopped {
         /// The error.

@@ -15,7 +15,7 @@
 //! the segment's Parquet file. When the segment is long enough the Parquet file is completed beside its final place,
 //! synced and renamed, and the journal removed: every row is at any moment in a journal or a finished segment.
 //! [`Run`] reads both in step order, a batch at a time, also while a writer is at work. [`recover`] turns
-//! what a killed process left behind into finished segments.
+//! what a killed process left behind into finished segments, and [`RunWriter::resume`] goes on with the run.
 //!
 //! `docs/log-format.md` has the bytes and the guarantees.
 
@@ -27,21 +27,27 @@ mod journal;
 mod reader;
 mod recovery;
 mod reference;
+mod resume;
 mod schema;
 mod segment;
 mod segment_reader;
 mod source;
 pub mod storage;
+mod tail;
 mod writer;
 
+use std::fs;
 use std::path::{Path, PathBuf};
+
+use crate::error::{Error, Result};
 
 /// The crate of the record batches that [`Run::steps`] yields.
 pub use arrow_array;
 pub use check::{Check, Finding, check};
 pub use reader::{Run, StepBatches};
 pub use recovery::{Recovery, recover, recover_on};
-pub use reference::ReferenceTensor;
+pub use reference::{Reference, ReferenceTensor};
+pub use resume::{ResumeFrom, Resumed};
 pub use schema::{batch_from_rows, rows_from_batch, steps_schema};
 pub use writer::{LogTotals, RunWriter};
 
@@ -84,14 +90,42 @@ impl RunFolder {
         self.steps().join(format!("{number:06}.arrows"))
     }
 
-    /// The number of the segment that a file of `steps` is, if it is one.
-    pub(crate) fn number_of_segment(&self, file: &Path) -> Option<u64> {
-        number_in_name(file).filter(|&number| self.segment(number) == file)
+    /// Where the rows of segments `first..=last` are once they have been merged.
+    pub(crate) fn merged_segment(&self, first: u64, last: u64) -> PathBuf {
+        self.steps().join(format!("{first:06}-{last:06}.parquet"))
+    }
+
+    /// The finished segments and the journals there are, by number.
+    pub(crate) fn list_steps(&self) -> Result<Listing> {
+        let steps = self.steps();
+        let mut listing = Listing::default();
+        for entry in fs::read_dir(&steps).map_err(Error::io("list", &steps))? {
+            let path = entry.map_err(Error::io("list", &steps))?.path();
+            listing.segments.extend(self.numbers_of_segment(&path));
+            listing.journals.extend(self.number_of_journal(&path));
+        }
+        listing.segments.sort_unstable();
+        listing.journals.sort_unstable();
+        Ok(listing)
+    }
+
+    /// The file of a segment of a [`Listing`].
+    pub(crate) fn segment_of(&self, (first, last): (u64, u64)) -> PathBuf {
+        if first == last { self.segment(first) } else { self.merged_segment(first, last) }
+    }
+
+    /// The first and last number of the segment that a file of `steps` is, if it is one.
+    pub(crate) fn numbers_of_segment(&self, file: &Path) -> Option<(u64, u64)> {
+        let stem = file.file_stem()?.to_str()?;
+        let (first, last) = stem.split_once('-').unwrap_or((stem, stem));
+        let numbers = (first.parse().ok()?, last.parse().ok()?);
+        (numbers.0 <= numbers.1 && self.segment_of(numbers) == file).then_some(numbers)
     }
 
     /// The number of the segment that a file of `steps` is the journal of, if it is one.
     pub(crate) fn number_of_journal(&self, file: &Path) -> Option<u64> {
-        number_in_name(file).filter(|&number| self.journal(number) == file)
+        let number = file.file_stem()?.to_str()?.parse().ok()?;
+        (self.journal(number) == file).then_some(number)
     }
 
     /// Whether a file is one of ours that was not completed; other files in the folder are somebody's.
@@ -100,12 +134,24 @@ impl RunFolder {
         file == partial(&complete)
             && (complete == self.run_json()
                 || complete == self.reference()
-                || self.number_of_segment(&complete).is_some())
+                || self.numbers_of_segment(&complete).is_some())
     }
 }
 
-fn number_in_name(file: &Path) -> Option<u64> {
-    file.file_stem()?.to_str()?.parse().ok()
+/// What `steps` holds, ascending.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Listing {
+    /// First and last number of each finished segment; they differ where segments were merged.
+    pub(crate) segments: Vec<(u64, u64)>,
+    pub(crate) journals: Vec<u64>,
+}
+
+impl Listing {
+    /// One more than the last number.
+    pub(crate) fn next_number(&self) -> u64 {
+        let last = self.segments.last().map(|&(_, last)| last).max(self.journals.last().copied());
+        last.map_or(0, |last| last + 1)
+    }
 }
 
 /// The name a file has until it is complete.

@@ -47,7 +47,16 @@ pub fn recover_on(storage: &dyn Storage, directory: impl AsRef<Path>) -> Result<
     let info = read_info(&folder)?;
     let schema = steps_schema(info.layout)?;
     let _lock = lock(&folder)?;
+    recover_locked(storage, &folder, &schema, &info)
+}
 
+/// [`recover`] for who has the folder already.
+pub(crate) fn recover_locked(
+    storage: &dyn Storage,
+    folder: &RunFolder,
+    schema: &SchemaRef,
+    info: &RunInfo,
+) -> Result<Recovery> {
     let mut journals = Vec::new();
     for place in [&folder.root, &folder.steps()] {
         for entry in fs::read_dir(place).map_err(Error::io("list", place))? {
@@ -63,10 +72,10 @@ pub fn recover_on(storage: &dyn Storage, directory: impl AsRef<Path>) -> Result<
     let mut recovery = Recovery::default();
     for number in journals {
         if folder.segment(number).exists() {
-            remove_journal(storage, &folder, number)?;
+            remove_journal(storage, folder, number)?;
             continue;
         }
-        let (size, end) = segment_from_journal(storage, &folder, number, &schema, &info)?;
+        let (size, end) = segment_from_journal(storage, folder, number, schema, info)?;
         recovery.segments += 1;
         recovery.rows += size.rows;
         recovery.bytes_discarded += end.bytes_discarded;
@@ -95,7 +104,7 @@ pub(crate) fn segment_from_journal(
 ) -> Result<(SegmentSize, JournalEnd)> {
     let all_columns = (0..schema.fields().len()).collect();
     let mut journal = JournalReader::open(&folder.journal(number), schema, all_columns)?;
-    let mut segment = SegmentWriter::create(storage, folder, number, schema, info)?;
+    let mut segment = SegmentWriter::create(storage, &folder.segment(number), schema, info)?;
     let mut end = JournalEnd::default();
     for batch in &mut journal {
         let batch = batch?;

@@ -25,7 +25,7 @@ const LONGEST_SEGMENT: Duration = Duration::from_secs(600);
 /// Size of the journal at which a segment is closed whatever its age.
 const LARGEST_JOURNAL_BYTES: u64 = 64 << 20;
 
-/// What a writer has put on disk.
+/// What is on disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct LogTotals {
     /// Rows appended.
@@ -97,18 +97,21 @@ impl RunWriter {
         }
         write_whole(&*storage, &folder.run_json(), &json)?;
         storage.sync_dir(&folder.root).map_err(Error::io("sync", &folder.root))?;
-        Ok(RunWriter {
-            storage,
-            folder,
-            info: info.clone(),
-            schema,
-            events: None,
-            open: None,
-            number: 0,
-            unfinished: Vec::new(),
-            totals: LogTotals::default(),
-            _lock: lock,
-        })
+        Ok(RunWriter::from_number(storage, folder, info.clone(), schema, lock, 0, LogTotals::default()))
+    }
+
+    /// A writer that goes on with segment `number` of a run whose folder it has.
+    pub(super) fn from_number(
+        storage: Arc<dyn Storage>,
+        folder: RunFolder,
+        info: RunInfo,
+        schema: SchemaRef,
+        lock: File,
+        number: u64,
+        totals: LogTotals,
+    ) -> RunWriter {
+        let (events, open, unfinished) = (None, None, Vec::new());
+        RunWriter { storage, folder, info, schema, events, open, number, unfinished, totals, _lock: lock }
     }
 
     /// The number of parameter groups and directions that appended rows must have.
@@ -116,7 +119,7 @@ impl RunWriter {
         self.info.layout
     }
 
-    /// What has been written so far.
+    /// What has been written so far; of a resumed run, all that is in the log.
     pub fn totals(&self) -> LogTotals {
         self.totals
     }
@@ -136,7 +139,7 @@ impl RunWriter {
             none => {
                 let journal = Journal::create(&*self.storage, &self.folder.journal(self.number), &self.schema)?;
                 let encoder =
-                    SegmentWriter::create(&*self.storage, &self.folder, self.number, &self.schema, &self.info);
+                    SegmentWriter::create(&*self.storage, &self.folder.segment(self.number), &self.schema, &self.info);
                 none.insert(OpenSegment { journal, encoder: encoder.ok(), since: None })
             }
         };

@@ -1,6 +1,7 @@
 //! A storage that fails at a chosen operation.
 //!
 //! Its syncs are counted and not done: what they are for, a power loss, cannot be had here, and they are slow.
+#![allow(dead_code, reason = "each test program uses a part of it")]
 
 use std::io;
 use std::path::{Path, PathBuf};
