@@ -182,6 +182,14 @@ pub enum Error {
         /// The last row's.
         last_step: u64,
     },
+    /// The log could not be written for a while, or still cannot. What was written before is readable.
+    #[error("the log was interrupted, {rows_lost} rows are lost, training is not affected: {source}")]
+    Interrupted {
+        /// Rows that there was no room to keep until the log could be written again.
+        rows_lost: u64,
+        /// The first error.
+        source: std::sync::Arc<Error>,
+    },
 }
 
 impl Error {

@@ -208,7 +208,8 @@ pub enum EventKind {
         /// Their names.
         parameters: Vec<String>,
     },
-    /// Rows that could not be queued under the drop-newest policy.
+    /// Rows that are missing from the log: they could not be queued under the drop-newest policy, or the log could not
+    /// be written for so long that there was no room to keep them.
     RowsDropped {
         /// Rows dropped since the last such event.
         count: u64,
@@ -223,6 +224,15 @@ pub enum EventKind {
         rows: u64,
         /// Bytes at the journal's end that held no whole block.
         bytes_discarded: u64,
+    },
+    /// The log could not be written for a while. Rows that were lost by it are told by a `rows_dropped`.
+    Interrupted {
+        /// The first error of that while.
+        reason: String,
+        /// How long it lasted.
+        seconds: f64,
+        /// Events lost by it.
+        events_lost: u64,
     },
     /// The run was taken up again by another process. The event's step is the first that can follow.
     Resumed {

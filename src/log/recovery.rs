@@ -1,6 +1,7 @@
 //! Making whole what a killed process left.
 
 use std::fs;
+use std::io;
 use std::path::Path;
 
 use arrow_array::cast::AsArray;
@@ -131,5 +132,8 @@ pub(crate) fn rename_into_place(storage: &dyn Storage, folder: &RunFolder, numbe
 fn remove_journal(storage: &dyn Storage, folder: &RunFolder, number: u64) -> Result<()> {
     storage.sync_dir(&folder.steps()).map_err(Error::io("sync", folder.steps()))?;
     let journal = folder.journal(number);
-    storage.remove(&journal).map_err(Error::io("remove", &journal))
+    match storage.remove(&journal) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::io("remove", &journal)(error)),
+        _ => Ok(()),
+    }
 }

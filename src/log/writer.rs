@@ -2,6 +2,8 @@
 
 use std::fs::{self, File, TryLockError};
 use std::io;
+#[cfg(unix)]
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -51,7 +53,7 @@ pub struct RunWriter {
     unfinished: Vec<u64>,
     totals: LogTotals,
     /// Held for as long as the writer lives.
-    _lock: File,
+    lock: File,
 }
 
 struct OpenSegment {
@@ -111,7 +113,7 @@ impl RunWriter {
         totals: LogTotals,
     ) -> RunWriter {
         let (events, open, unfinished) = (None, None, Vec::new());
-        RunWriter { storage, folder, info, schema, events, open, number, unfinished, totals, _lock: lock }
+        RunWriter { storage, folder, info, schema, events, open, number, unfinished, totals, lock }
     }
 
     /// The number of parameter groups and directions that appended rows must have.
@@ -137,6 +139,7 @@ impl RunWriter {
         let open = match &mut self.open {
             Some(open) => open,
             none => {
+                check_place(&self.folder.lock(), &self.lock)?;
                 let journal = Journal::create(&*self.storage, &self.folder.journal(self.number), &self.schema)?;
                 let encoder =
                     SegmentWriter::create(&*self.storage, &self.folder.segment(self.number), &self.schema, &self.info);
@@ -182,7 +185,7 @@ impl RunWriter {
             let since = *open.since.get_or_insert(now);
             now.saturating_sub(since) >= length || open.journal.length() >= LARGEST_JOURNAL_BYTES
         });
-        if due { self.finish_segments() } else { Ok(()) }
+        if due { self.finish_segments() } else { self.check_place() }
     }
 
     /// Finishes the open segment and closes the run.
@@ -194,7 +197,14 @@ impl RunWriter {
         Ok(self.totals)
     }
 
+    /// Writing to a file succeeds also after its folder was deleted, moved or replaced; this does not.
+    fn check_place(&self) -> Result<()> {
+        check_place(&self.folder.lock(), &self.lock)?;
+        self.open.as_ref().map_or(Ok(()), |open| open.journal.check_place())
+    }
+
     fn finish_segments(&mut self) -> Result<()> {
+        check_place(&self.folder.lock(), &self.lock)?;
         if let Some(open) = self.open.take() {
             let number = self.number;
             self.number += 1;
@@ -208,12 +218,17 @@ impl RunWriter {
                 _ => self.unfinished.push(number),
             }
         }
-        while let Some(&number) = self.unfinished.last() {
-            let (size, _) = segment_from_journal(&*self.storage, &self.folder, number, &self.schema, &self.info)?;
-            self.unfinished.pop();
-            self.count(size);
+        let mut outcome = Ok(());
+        for number in std::mem::take(&mut self.unfinished) {
+            match segment_from_journal(&*self.storage, &self.folder, number, &self.schema, &self.info) {
+                Ok((size, _)) => self.count(size),
+                Err(error) => {
+                    self.unfinished.push(number);
+                    outcome = outcome.and(Err(error));
+                }
+            }
         }
-        Ok(())
+        outcome
     }
 
     fn count(&mut self, size: SegmentSize) {
@@ -230,6 +245,17 @@ fn create_folder(storage: &dyn Storage, folder: &RunFolder) -> Result<()> {
         // The parent of a relative path's first part is the working folder.
         let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
         storage.sync_dir(parent).map_err(Error::io("sync", parent))?;
+    }
+    Ok(())
+}
+
+/// Whether an open file still is what its path names.
+fn check_place(path: &Path, open: &File) -> Result<()> {
+    let (named, open) =
+        (path.metadata().map_err(Error::io("find", path))?, open.metadata().map_err(Error::io("find", path))?);
+    #[cfg(unix)]
+    if (named.dev(), named.ino()) != (open.dev(), open.ino()) {
+        return Err(Error::io("find", path)(io::ErrorKind::NotFound.into()));
     }
     Ok(())
 }
