@@ -150,6 +150,9 @@ fn an_error_is_told_once() {
     let log = TestLog { fail_from: 5, ..log(&Arc::default()) };
     let mut recorder = start_named("a run told of once", log, QueuePolicy::Block, 4);
     (1..=10_000).for_each(|step| recorder.row(row(step)));
+    while !recorder.failed() {
+        std::thread::yield_now();
+    }
     recorder.stop(Error::Parameters { reason: "a later error".to_owned() });
     assert!(recorder.health().is_err());
     assert!(recorder.finish().is_err());

@@ -191,10 +191,15 @@ impl RunWriter {
     /// Finishes the open segment and closes the run.
     ///
     /// # Errors
-    /// [`Error::Io`] when a segment could not be completed; its rows stay in its journal.
+    /// [`Error::Io`] when a segment could not be completed at the first attempt. There is a second one; if that fails too,
+    /// the rows stay in the journal.
     pub fn close(mut self) -> Result<LogTotals> {
-        self.finish_segments()?;
-        Ok(self.totals)
+        let outcome = self.finish_segments();
+        if outcome.is_err() {
+            // A last attempt, which does not make the failure untold.
+            let _ = self.finish_segments();
+        }
+        outcome.map(|()| self.totals)
     }
 
     /// Writing to a file succeeds also after its folder was deleted, moved or replaced; this does not.
@@ -203,21 +208,10 @@ impl RunWriter {
         self.open.as_ref().map_or(Ok(()), |open| open.journal.check_place())
     }
 
+    /// Makes the segments of journals left by earlier failures, then finishes the open segment. The first error comes
+    /// after everything has been tried.
     fn finish_segments(&mut self) -> Result<()> {
         check_place(&self.folder.lock(), &self.lock)?;
-        if let Some(open) = self.open.take() {
-            let number = self.number;
-            self.number += 1;
-            let finished = open.encoder.map(|encoder| {
-                let size = encoder.finish()?;
-                rename_into_place(&*self.storage, &self.folder, number)?;
-                Ok::<SegmentSize, Error>(size)
-            });
-            match finished {
-                Some(Ok(size)) => self.count(size),
-                _ => self.unfinished.push(number),
-            }
-        }
         let mut outcome = Ok(());
         for number in std::mem::take(&mut self.unfinished) {
             match segment_from_journal(&*self.storage, &self.folder, number, &self.schema, &self.info) {
@@ -226,6 +220,24 @@ impl RunWriter {
                     self.unfinished.push(number);
                     outcome = outcome.and(Err(error));
                 }
+            }
+        }
+        let Some(open) = self.open.take() else { return outcome };
+        let number = self.number;
+        self.number += 1;
+        let finished = match open.encoder {
+            Some(encoder) => encoder.finish().and_then(|size| {
+                rename_into_place(&*self.storage, &self.folder, number)?;
+                Ok(size)
+            }),
+            None => segment_from_journal(&*self.storage, &self.folder, number, &self.schema, &self.info)
+                .map(|(size, _)| size),
+        };
+        match finished {
+            Ok(size) => self.count(size),
+            Err(error) => {
+                self.unfinished.push(number);
+                outcome = outcome.and(Err(error));
             }
         }
         outcome

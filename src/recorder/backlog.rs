@@ -105,6 +105,11 @@ impl Backlog {
         Ok(())
     }
 
+    /// Whether nothing waits.
+    pub fn is_empty(&self) -> bool {
+        self.blocks.is_empty() && self.events.is_empty() && self.lost.is_none()
+    }
+
     /// Forgets and counts what is left, when there will be no other attempt. Returns the event that tells of it.
     pub fn give_up(&mut self, shared: &Shared) -> Option<Event> {
         for rows in self.blocks.drain(..) {

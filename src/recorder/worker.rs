@@ -20,6 +20,8 @@ use crate::record::{Event, EventKind, RowBuffer};
 const TICK: Duration = Duration::from_millis(100);
 /// Rows are written at least this often, so that a reader lags a second at most and a killed process loses no more.
 const WRITE_EVERY: Duration = Duration::from_millis(400);
+/// Further attempts to write what is left when the run is over, a tick apart: a program that ends is not held up.
+const LAST_ATTEMPTS: usize = 3;
 /// Rows are written as soon as there are this many: bounds the worker's memory.
 pub(super) const WRITE_ROWS: usize = 4_096;
 
@@ -134,6 +136,12 @@ impl<D> Worker<D> {
     }
 
     fn close(mut self, ending: Ending) -> Result<LogTotals> {
+        for _ in 0..LAST_ATTEMPTS {
+            if !self.backlog.is_empty() {
+                std::thread::sleep(TICK);
+                self.write(true)?;
+            }
+        }
         let lost = self.backlog.give_up(&self.shared);
         let kind = match self.shared.stopped().or(lost.is_some().then(|| self.shared.failure()).flatten()) {
             Some(error) => EventKind::Stopped { reason: error.to_string() },
