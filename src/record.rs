@@ -241,7 +241,7 @@ pub enum EventKind {
         /// Rows discarded at the user's wish: those of the event's step and later, up to `last_step`.
         rows_discarded: u64,
     },
-    /// An error on the training thread stopped the log; the rows end before the run did.
+    /// An error stopped the log; the rows end before the run did.
     Stopped {
         /// The error.
         reason: String,

@@ -1,6 +1,8 @@
 //! Disks that fail and come back, under the recorder and the log together: every single operation once by the storage
 //! seam, then real ones: a full file system, a folder deleted or moved, permission withdrawn.
 
+#[path = "common/recorded.rs"]
+mod recorded;
 #[path = "common/stopping.rs"]
 mod stopping;
 
@@ -15,71 +17,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use common::{assert_rows_equal, info, read_rows, rows, writer};
+use perrin::Error;
 use perrin::log::storage::{Disk, Storage, StorageFile};
-use perrin::log::{LogTotals, RunWriter, check, recover};
-use perrin::record::{Event, EventKind, RowBuffer};
-use perrin::recorder::{Block, QueueOptions, Recorder, Row, Sink};
-use perrin::{Error, Result};
+use perrin::log::{RunWriter, check, recover};
+use perrin::record::EventKind;
+use perrin::recorder::Recorder;
+use recorded::{record, recorded, start};
 use stopping::{Stopping, Then};
-
-/// A log whose clock runs so fast that each block makes a segment.
-struct Fast(RunWriter, u64);
-
-impl Sink for Fast {
-    fn append(&mut self, rows: &RowBuffer) -> Result<()> {
-        self.0.append(rows)
-    }
-
-    fn event(&mut self, event: &Event) -> Result<()> {
-        self.0.event(event)
-    }
-
-    fn tick(&mut self, _: Duration) -> Result<()> {
-        // A segment's age counts from its first tick.
-        self.0.roll_if_due(Duration::from_secs(1_000 * self.1))?;
-        self.1 += 1;
-        self.0.roll_if_due(Duration::from_secs(1_000 * self.1))
-    }
-
-    fn rows(&self) -> u64 {
-        self.0.totals().rows
-    }
-
-    fn close(self: Box<Self>) -> Result<LogTotals> {
-        self.0.close()
-    }
-}
-
-fn start(writer: RunWriter, directory: &Path) -> Recorder<()> {
-    let options = QueueOptions { capacity: 64, ..QueueOptions::default() };
-    Recorder::start(Fast(writer, 0), directory, Instant::now(), options, |_, _| Ok(())).unwrap()
-}
-
-/// Hands over the rows that `common::rows` makes, a thousand a block.
-fn record(recorder: &mut Recorder<()>, steps: std::ops::Range<u64>) {
-    for first in steps.clone().step_by(1_000) {
-        let made = rows(first..(first + 1_000).min(steps.end));
-        let mut block = Block::default();
-        for (record, groups) in made.records.iter().zip(&made.group_hyperparameters) {
-            block.rows.push(Row { record: *record, groups: Some(Arc::from([*groups])), deferred: None });
-        }
-        block.projections.extend(made.projections.iter().map(|value| value.unwrap_or(-1.0)));
-        recorder.block(&mut block);
-    }
-}
-
-/// What the log must hold then: the recorder's projections are never null.
-fn recorded(steps: impl Iterator<Item = u64>) -> RowBuffer {
-    let mut all = RowBuffer::default();
-    for step in steps {
-        let mut row = rows(step..step + 1);
-        row.projections.iter_mut().for_each(|value| *value = Some(value.unwrap_or(-1.0)));
-        all.records.append(&mut row.records);
-        all.group_hyperparameters.append(&mut row.group_hyperparameters);
-        all.projections.append(&mut row.projections);
-    }
-    all
-}
 
 fn wait_until(recorder: &Recorder<()>, wanted: impl Fn(&Recorder<()>) -> bool) {
     let since = Instant::now();
