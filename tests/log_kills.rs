@@ -1,5 +1,5 @@
 //! A process that writes a log is killed with SIGKILL, again and again, at any moment: while it appends, finishes and
-//! renames segments, and while it recovers what the last kill left. Every row whose append had returned is there exactly once, in
+//! renames segments, merges them, and while it recovers what the last kill left. Every row whose append had returned is there exactly once, in
 //! order, bit by bit.
 //!
 //! The environment variable `PERRIN_KILLS` asks for more than the usual 20 kills.
@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use common::{assert_rows_equal, info, read_rows};
 use perrin::Error;
-use perrin::log::{ResumeFrom, Run, RunWriter, check};
+use perrin::log::{ResumeFrom, Run, RunWriter, check, compact};
 use perrin::record::EventKind;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -48,12 +48,16 @@ fn tell(last_step: u64) {
 fn child() {
     let Ok(directory) = std::env::var(RUN) else { return };
     let directory = Path::new(&directory);
+    let way = std::env::var(WAY).unwrap();
+    if way == "compact" && directory.join("run.json").exists() {
+        compact(directory).unwrap();
+    }
     let (mut writer, step) = match RunWriter::resume(directory, &info(), ResumeFrom::default()) {
         Ok((writer, resumed)) => (writer, resumed.step),
         Err(Error::NoSuchRun { .. }) => (RunWriter::create(directory, &info(), Vec::new()).unwrap(), 0),
         Err(error) => panic!("{error}"),
     };
-    if std::env::var(WAY).unwrap() == "recorder" {
+    if way == "recorder" {
         let mut recorder = start_and_tell(writer, directory, tell);
         let mut first = step + 1;
         loop {
@@ -62,6 +66,11 @@ fn child() {
         }
     }
     for block in 0_u64.. {
+        if way == "compact" && block == 40 {
+            writer.close().unwrap();
+            compact(directory).unwrap();
+            return child();
+        }
         let first = step + 5 * block + 1;
         writer.append(&recorded(first..first + 5)).unwrap();
         tell(first + 4);
@@ -94,7 +103,7 @@ fn kill_one(directory: &Path, way: &str, life: Duration) -> u64 {
 #[test]
 fn a_killed_process_loses_no_row_that_was_appended() {
     let mut random = ChaCha8Rng::seed_from_u64(9);
-    let (mut mute, mut rows, mut recoveries, mut left_half_way) = (0, 0, 0, 0);
+    let (mut mute, mut rows, mut recoveries, mut left_half_way, mut merging) = (0, 0, 0, 0, 0);
     let mut directory = tempfile::tempdir().unwrap();
     let mut at_least = 0;
     for kill in 0..kills() {
@@ -102,7 +111,7 @@ fn a_killed_process_loses_no_row_that_was_appended() {
             directory = tempfile::tempdir().unwrap();
             at_least = 0;
         }
-        let way = if (kill / KILLS_A_RUN).is_multiple_of(2) { "writer" } else { "recorder" };
+        let way = ["compact", "recorder", "writer"][(kill / KILLS_A_RUN % 3) as usize];
         let life = Duration::from_micros(random.random_range(1_000..LONGEST_LIFE));
         let told = kill_one(directory.path(), way, life);
         mute += u64::from(told == 0);
@@ -111,6 +120,7 @@ fn a_killed_process_loses_no_row_that_was_appended() {
             assert_eq!(at_least, 0);
             continue;
         }
+        merging += u64::from(directory.path().join("steps.compacting").exists());
         left_half_way += u64::from(std::fs::read_dir(directory.path().join("steps")).unwrap().any(|entry| {
             let name = entry.unwrap().file_name().into_string().unwrap();
             name.ends_with(".partial")
@@ -134,7 +144,8 @@ fn a_killed_process_loses_no_row_that_was_appended() {
         }
     }
     println!(
-        "{} kills, {mute} before the first row, {left_half_way} with a file left half way, {recoveries} journals recovered, {rows} rows",
+        "{} kills, {mute} before the first row, {left_half_way} with a file left half way, {merging} while merging, \
+         {recoveries} journals recovered, {rows} rows",
         kills()
     );
     assert!(recoveries > 0 && mute < kills(), "the kills came too early to mean anything");

@@ -15,11 +15,13 @@
 //! the segment's Parquet file. When the segment is long enough the Parquet file is completed beside its final place,
 //! synced and renamed, and the journal removed: every row is at any moment in a journal or a finished segment.
 //! [`Run`] reads both in step order, a batch at a time, also while a writer is at work. [`recover`] turns
-//! what a killed process left behind into finished segments, and [`RunWriter::resume`] goes on with the run.
+//! what a killed process left behind into finished segments, and [`RunWriter::resume`] goes on with the run; [`compact`]
+//! merges the segments of a run at rest.
 //!
 //! `docs/log-format.md` has the bytes and the guarantees.
 
 mod check;
+mod compact;
 pub mod eigenvectors;
 mod events;
 mod guard;
@@ -44,6 +46,7 @@ use crate::error::{Error, Result};
 /// The crate of the record batches that [`Run::steps`] yields.
 pub use arrow_array;
 pub use check::{Check, Finding, check};
+pub use compact::{Compaction, compact, compact_on};
 pub use reader::{Run, StepBatches};
 pub use recovery::{Recovery, recover, recover_on};
 pub use reference::{Reference, ReferenceTensor};
@@ -80,6 +83,16 @@ impl RunFolder {
 
     pub(crate) fn steps(&self) -> PathBuf {
         self.root.join("steps")
+    }
+
+    /// Where segments are merged; after they took the place of `steps`, the old ones.
+    pub(crate) fn compacting(&self) -> PathBuf {
+        self.root.join("steps.compacting")
+    }
+
+    /// Where the old segments are put when folders cannot be exchanged in one step.
+    pub(crate) fn replaced(&self) -> PathBuf {
+        self.root.join("steps.replaced")
     }
 
     pub(crate) fn segment(&self, number: u64) -> PathBuf {

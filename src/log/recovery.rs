@@ -8,6 +8,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, UInt64Type};
 use arrow_schema::SchemaRef;
 
+use super::compact::settle;
 use super::events::EventWriter;
 use super::journal::JournalReader;
 use super::reader::read_info;
@@ -58,6 +59,7 @@ pub(crate) fn recover_locked(
     schema: &SchemaRef,
     info: &RunInfo,
 ) -> Result<Recovery> {
+    settle(storage, folder)?;
     let mut journals = Vec::new();
     for place in [&folder.root, &folder.steps()] {
         for entry in fs::read_dir(place).map_err(Error::io("list", place))? {

@@ -1,6 +1,7 @@
 //! The `perrin` program: options in, one library call, text or JSON out.
 
 mod check;
+mod compact;
 mod fit;
 mod predict;
 mod recover;
@@ -25,6 +26,8 @@ enum Command {
     Check(check::CheckArguments),
     /// Make finished segments of what a killed process left behind.
     Recover(recover::RecoverArguments),
+    /// Merge the segments of runs that are not being written into large ones.
+    Compact(compact::CompactArguments),
     /// Predict covariances, correlations and displacements from hyperparameters and Hessian eigenvalues.
     Predict(predict::PredictArguments),
 }
@@ -34,6 +37,7 @@ fn main() -> ExitCode {
         Command::Fit(arguments) => fit::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Recover(arguments) => recover::run(&arguments),
+        Command::Compact(arguments) => compact::run(&arguments),
         Command::Predict(arguments) => predict::run(&arguments),
     };
     match outcome {
