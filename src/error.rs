@@ -161,6 +161,35 @@ pub enum Error {
         /// Its loss.
         loss: f64,
     },
+    /// A run cannot be resumed by what is to go on with it.
+    #[error("{} cannot be resumed: {differences}", path.display())]
+    ResumeMismatch {
+        /// The run's folder.
+        path: PathBuf,
+        /// Every difference, the parameters by name.
+        differences: String,
+    },
+    /// A run is to be resumed from a step after which its log has rows.
+    #[error(
+        "{} has rows up to step {last_step}, and training goes on after step {step}: resume from a later checkpoint, or ask for \
+         the later rows to be discarded", path.display()
+    )]
+    RowsAfterResume {
+        /// The run's folder.
+        path: PathBuf,
+        /// The step asked for.
+        step: u64,
+        /// The last row's.
+        last_step: u64,
+    },
+    /// The log could not be written for a while, or still cannot. What was written before is readable.
+    #[error("the log was interrupted, {rows_lost} rows are lost, training is not affected: {source}")]
+    Interrupted {
+        /// Rows that there was no room to keep until the log could be written again.
+        rows_lost: u64,
+        /// The first error.
+        source: std::sync::Arc<Error>,
+    },
 }
 
 impl Error {

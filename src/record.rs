@@ -227,7 +227,8 @@ pub enum EventKind {
         /// Whether it is above now.
         unstable: bool,
     },
-    /// Rows that could not be queued under the drop-newest policy.
+    /// Rows that are missing from the log: they could not be queued under the drop-newest policy, or the log could not
+    /// be written for so long that there was no room to keep them.
     RowsDropped {
         /// Rows dropped since the last such event.
         count: u64,
@@ -243,7 +244,23 @@ pub enum EventKind {
         /// Bytes at the journal's end that held no whole block.
         bytes_discarded: u64,
     },
-    /// An error on the training thread stopped the log; the rows end before the run did.
+    /// The log could not be written for a while. Rows that were lost by it are told by a `rows_dropped`.
+    Interrupted {
+        /// The first error of that while.
+        reason: String,
+        /// How long it lasted.
+        seconds: f64,
+        /// Events lost by it.
+        events_lost: u64,
+    },
+    /// The run was taken up again by another process. The event's step is the first that can follow.
+    Resumed {
+        /// Last step in the log before, if it had rows.
+        last_step: Option<u64>,
+        /// Rows discarded at the user's wish: those of the event's step and later, up to `last_step`.
+        rows_discarded: u64,
+    },
+    /// An error stopped the log; the rows end before the run did.
     Stopped {
         /// The error.
         reason: String,

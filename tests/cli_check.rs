@@ -1,10 +1,11 @@
-//! `perrin check` and `perrin recover`, as a user runs them.
+//! `perrin check`, `perrin recover` and `perrin compact`, as a user runs them.
 
 mod common;
 
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
+use std::time::Duration;
 
 use common::{rows, writer};
 
@@ -49,4 +50,23 @@ fn damage_fails_the_check_and_is_named() {
     assert!(!checked.status.success());
     assert!(text.contains("000000.parquet: row 0: column ") && text.contains("does not have its checksum"), "{text}");
     assert!(String::from_utf8(checked.stderr).unwrap().contains("is damaged"));
+}
+
+#[test]
+fn runs_are_compacted_and_the_others_named() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut log = writer(directory.path());
+    for segment in 0..3 {
+        log.append(&rows(segment * 10 + 1..segment * 10 + 11)).unwrap();
+        log.roll_if_due(Duration::from_secs(segment * 1000)).unwrap();
+        log.roll_if_due(Duration::from_secs(segment * 1000 + 900)).unwrap();
+    }
+    let running = perrin("compact", directory.path());
+    assert!(!running.status.success());
+    assert!(String::from_utf8_lossy(&running.stderr).contains("is being written by another observer"));
+    log.close().unwrap();
+    let done = perrin("compact", directory.path());
+    let text = String::from_utf8(done.stdout).unwrap();
+    assert!(done.status.success() && text.contains(": rows 30, segments 3 to 1, bytes "), "{text}");
+    assert!(perrin("check", directory.path()).status.success());
 }

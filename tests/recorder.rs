@@ -31,16 +31,12 @@ impl Sink for TestLog {
         if let Some(permits) = &self.permits {
             permits.recv().ok();
         }
-        for record in &rows.records {
-            if record.step >= self.panic_from {
-                panic!("a bug in the log");
-            }
-            if record.step >= self.fail_from {
-                let source = std::io::Error::from(std::io::ErrorKind::StorageFull);
-                return Err(Error::Io { action: "write", path: "somewhere".into(), source });
-            }
-            self.seen.lock().unwrap().steps.push(record.step);
+        let last = rows.records.last().unwrap().step;
+        assert!(last < self.panic_from, "a bug in the log");
+        if last >= self.fail_from {
+            return Err(Error::Damaged { path: "somewhere".into(), reason: "bad".to_owned() });
         }
+        self.seen.lock().unwrap().steps.extend(rows.records.iter().map(|record| record.step));
         Ok(())
     }
 
@@ -51,6 +47,10 @@ impl Sink for TestLog {
 
     fn tick(&mut self, _: Duration) -> Result<()> {
         Ok(())
+    }
+
+    fn rows(&self) -> u64 {
+        self.seen.lock().unwrap().steps.len() as u64
     }
 
     fn close(self: Box<Self>) -> Result<LogTotals> {
@@ -150,23 +150,30 @@ fn an_error_is_told_once() {
     let log = TestLog { fail_from: 5, ..log(&Arc::default()) };
     let mut recorder = start_named("a run told of once", log, QueuePolicy::Block, 4);
     (1..=10_000).for_each(|step| recorder.row(row(step)));
+    while !recorder.failed() {
+        std::thread::yield_now();
+    }
     recorder.stop(Error::Parameters { reason: "a later error".to_owned() });
     assert!(recorder.health().is_err());
     assert!(recorder.finish().is_err());
     let told = String::from_utf8(told.0.lock().unwrap().clone()).unwrap();
     let lines: Vec<&str> = told.lines().filter(|line| line.contains("a run told of once")).collect();
     assert_eq!(lines.len(), 1, "{told}");
-    assert!(lines[0].contains("ERROR") && lines[0].contains("cannot write somewhere"), "{told}");
+    assert!(lines[0].contains("ERROR") && lines[0].contains("somewhere is damaged"), "{told}");
 }
 
-/// The first error stops the log, is told by `health` and `finish`, and no call fails or waits.
+/// An error that does not pass stops the log, is told by `health` and `finish`, and no call fails or waits.
 #[test]
 fn the_first_error_is_returned_and_training_goes_on() {
     let seen = Arc::default();
     let mut recorder = start(TestLog { fail_from: 5, ..log(&seen) }, QueuePolicy::Block, 4);
-    (1..=10_000).for_each(|step| recorder.row(row(step)));
+    (1..=4).for_each(|step| recorder.row(row(step)));
+    while recorder.health().unwrap().rows_written < 4 {
+        std::thread::yield_now();
+    }
+    (5..=10_000).for_each(|step| recorder.row(row(step)));
     let error = recorder.finish().err().unwrap();
-    assert!(error.to_string().starts_with("cannot write somewhere"), "{error}");
+    assert!(matches!(error, Error::Stopped(_)) && error.to_string().starts_with("somewhere is damaged"), "{error}");
     assert!(seen.lock().unwrap().steps.iter().copied().eq(1..=4));
 }
 

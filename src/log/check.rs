@@ -8,7 +8,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::UInt64Type;
 
 use super::reader::Run;
-use super::source::Source;
+use super::source::{Rows, Source};
 use crate::error::{Error, Result};
 use crate::record::EventKind;
 
@@ -48,7 +48,7 @@ impl fmt::Display for Finding {
 /// Reads every row and event of a run and tells what is wrong, file by file. Damage in one file does not end the check.
 ///
 /// Steps without a row are damage only when they go backwards; missing ones are noted, unless rows were asked for so
-/// rarely or dropped. `reference.safetensors` has no checksum and is not read.
+/// rarely or dropped.
 ///
 /// # Errors
 /// [`Error::NoSuchRun`], [`Error::NewerSchema`], [`Error::Damaged`] when `run.json` cannot be used, [`Error::Io`].
@@ -63,29 +63,37 @@ pub fn check(directory: impl AsRef<Path>) -> Result<Check> {
         })),
         Err(error) => check.damaged(error, None)?,
     }
-    for number in 0..run.count_segments()? {
-        check.part(&run, number, &mut order)?;
+    if let Err(error) = run.reference() {
+        check.damaged(error, None)?;
+    }
+    let (mut number, count) = (0, run.count_segments()?);
+    while number < count {
+        number = check.part(&run, number, &mut order)?;
     }
     check.bases(&run)?;
     Ok(check)
 }
 
 impl Check {
-    fn part(&mut self, run: &Run, number: u64, order: &mut Order) -> Result<()> {
+    /// Reads a part; returns the number of the next one.
+    fn part(&mut self, run: &Run, number: u64, order: &mut Order) -> Result<u64> {
         let all_columns: Vec<usize> = (0..run.schema.fields().len()).collect();
         let mut source = match Source::open(&run.folder, number, &run.schema, &all_columns) {
             Ok(source) => source,
-            Err(error) => return self.damaged(error, None),
+            Err(error) => {
+                self.damaged(error, None)?;
+                let of_number = |&(first, last): &(u64, u64)| first <= number && number <= last;
+                let merged = run.folder.list_steps()?.segments.into_iter().find(of_number);
+                return Ok(merged.map_or(number, |(_, last)| last) + 1);
+            }
         };
-        let path = match source {
-            Source::Segment(_) => run.folder.segment(number),
-            Source::Journal(_) => run.folder.journal(number),
-        };
+        let next_number = source.next_number;
+        let path = source.path.clone();
         let mut rows = 0;
         for batch in &mut source {
             let batch = match batch {
                 Ok(batch) => batch,
-                Err(error) => return self.damaged(error, Some(rows)),
+                Err(error) => return self.damaged(error, Some(rows)).map(|()| next_number),
             };
             for &step in batch.column(0).as_primitive::<UInt64Type>().values() {
                 order.follow(step, &path, rows, self);
@@ -93,9 +101,9 @@ impl Check {
             }
         }
         self.rows += rows;
-        match source {
-            Source::Segment(_) => self.segments += 1,
-            Source::Journal(journal) => {
+        match source.rows {
+            Rows::Segment(_) => self.segments += 1,
+            Rows::Journal(journal) => {
                 self.journals += 1;
                 let bytes = journal.bytes_discarded();
                 if bytes > 0 {
@@ -103,7 +111,7 @@ impl Check {
                 }
             }
         }
-        Ok(())
+        Ok(next_number)
     }
 
     /// The curvature table, and the eigenvectors that were kept.

@@ -75,7 +75,7 @@ pub(crate) fn write_basis(
     let path = folder.curvature(basis);
     let schema = schema();
     let batch = rows(&schema, basis, step, eigenvectors).map_err(|error| Error::io("encode", &path)(error.into()))?;
-    let mut writer = SegmentWriter::create_at(storage, partial(&path), &schema, info)?;
+    let mut writer = SegmentWriter::create(storage, &path, &schema, info)?;
     writer.write(&batch)?;
     writer.finish()?;
     storage.rename(&partial(&path), &path).map_err(Error::io("rename", &path))?;
@@ -152,7 +152,7 @@ impl Run {
         if place.exists() {
             for entry in fs::read_dir(&place).map_err(Error::io("list", &place))? {
                 let path = entry.map_err(Error::io("list", &place))?.path();
-                let number = super::number_in_name(&path).filter(|&number| self.folder.curvature(number) == path);
+                let number = self.folder.number_of_basis(&path);
                 count = number.map_or(count, |number| count.max(number + 1));
             }
         }

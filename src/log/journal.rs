@@ -58,6 +58,11 @@ impl Journal {
         self.write(&frame(&message))
     }
 
+    /// Whether the journal still is under its name.
+    pub(crate) fn check_place(&self) -> Result<()> {
+        self.path.metadata().map(|_| ()).map_err(Error::io("find", &self.path))
+    }
+
     /// Bytes of the whole blocks written.
     pub(crate) fn length(&self) -> u64 {
         self.length

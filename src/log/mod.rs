@@ -18,11 +18,13 @@
 //! the segment's Parquet file. When the segment is long enough the Parquet file is completed beside its final place,
 //! synced and renamed, and the journal removed: every row is at any moment in a journal or a finished segment.
 //! [`Run`] reads both in step order, a batch at a time, also while a writer is at work. [`recover`] turns
-//! what a killed process left behind into finished segments.
+//! what a killed process left behind into finished segments, and [`RunWriter::resume`] goes on with the run; [`compact`]
+//! merges the segments of a run at rest.
 //!
 //! `docs/log-format.md` has the bytes and the guarantees.
 
 mod check;
+mod compact;
 mod curvature;
 mod deltas;
 pub mod eigenvectors;
@@ -32,23 +34,30 @@ mod journal;
 mod reader;
 mod recovery;
 mod reference;
+mod resume;
 mod schema;
 mod segment;
 mod segment_reader;
 mod source;
 pub mod storage;
+mod tail;
 mod writer;
 
+use std::fs;
 use std::path::{Path, PathBuf};
+
+use crate::error::{Error, Result};
 
 /// The crate of the record batches that [`Run::steps`] yields.
 pub use arrow_array;
 pub use check::{Check, Finding, check};
+pub use compact::{Compaction, compact, compact_on};
 pub use curvature::CurvatureRow;
 pub use deltas::{DeltaWriter, Deltas, FullDelta};
 pub use reader::{Run, StepBatches};
 pub use recovery::{Recovery, recover, recover_on};
-pub use reference::ReferenceTensor;
+pub use reference::{Reference, ReferenceTensor};
+pub use resume::{ResumeFrom, Resumed};
 pub use schema::{batch_from_rows, rows_from_batch, steps_schema};
 pub use writer::{LogTotals, RunWriter};
 
@@ -81,6 +90,16 @@ impl RunFolder {
 
     pub(crate) fn steps(&self) -> PathBuf {
         self.root.join("steps")
+    }
+
+    /// Where segments are merged; after they took the place of `steps`, the old ones.
+    pub(crate) fn compacting(&self) -> PathBuf {
+        self.root.join("steps.compacting")
+    }
+
+    /// Where the old segments are put when folders cannot be exchanged in one step.
+    pub(crate) fn replaced(&self) -> PathBuf {
+        self.root.join("steps.replaced")
     }
 
     pub(crate) fn segment(&self, number: u64) -> PathBuf {
@@ -119,20 +138,54 @@ impl RunFolder {
         self.deltas_folder().join(format!("{number:06}.arrows"))
     }
 
+    /// The number of the basis that a file of `curvature` or `eigenvectors` is of, if it is one.
+    pub(crate) fn number_of_basis(&self, file: &Path) -> Option<u64> {
+        let number = file.file_stem()?.to_str()?.parse().ok()?;
+        [self.curvature(number), self.eigenvectors(number)].iter().any(|path| path == file).then_some(number)
+    }
+
     /// The folders whose files are written beside their place first.
     pub(crate) fn places(&self) -> [PathBuf; 5] {
         let root = self.root.clone();
         [root, self.steps(), self.curvature_folder(), self.eigenvectors_folder(), self.deltas_folder()]
     }
 
-    /// The number of the segment that a file of `steps` is, if it is one.
-    pub(crate) fn number_of_segment(&self, file: &Path) -> Option<u64> {
-        number_in_name(file).filter(|&number| self.segment(number) == file)
+    /// Where the rows of segments `first..=last` are once they have been merged.
+    pub(crate) fn merged_segment(&self, first: u64, last: u64) -> PathBuf {
+        self.steps().join(format!("{first:06}-{last:06}.parquet"))
+    }
+
+    /// The finished segments and the journals there are, by number.
+    pub(crate) fn list_steps(&self) -> Result<Listing> {
+        let steps = self.steps();
+        let mut listing = Listing::default();
+        for entry in fs::read_dir(&steps).map_err(Error::io("list", &steps))? {
+            let path = entry.map_err(Error::io("list", &steps))?.path();
+            listing.segments.extend(self.numbers_of_segment(&path));
+            listing.journals.extend(self.number_of_journal(&path));
+        }
+        listing.segments.sort_unstable();
+        listing.journals.sort_unstable();
+        Ok(listing)
+    }
+
+    /// The file of a segment of a [`Listing`].
+    pub(crate) fn segment_of(&self, (first, last): (u64, u64)) -> PathBuf {
+        if first == last { self.segment(first) } else { self.merged_segment(first, last) }
+    }
+
+    /// The first and last number of the segment that a file of `steps` is, if it is one.
+    pub(crate) fn numbers_of_segment(&self, file: &Path) -> Option<(u64, u64)> {
+        let stem = file.file_stem()?.to_str()?;
+        let (first, last) = stem.split_once('-').unwrap_or((stem, stem));
+        let numbers = (first.parse().ok()?, last.parse().ok()?);
+        (numbers.0 <= numbers.1 && self.segment_of(numbers) == file).then_some(numbers)
     }
 
     /// The number of the segment that a file of `steps` is the journal of, if it is one.
     pub(crate) fn number_of_journal(&self, file: &Path) -> Option<u64> {
-        number_in_name(file).filter(|&number| self.journal(number) == file)
+        let number = file.file_stem()?.to_str()?.parse().ok()?;
+        (self.journal(number) == file).then_some(number)
     }
 
     /// Whether a file is one of ours that was not completed; other files in the folder are somebody's.
@@ -142,14 +195,25 @@ impl RunFolder {
             && (complete == self.run_json()
                 || complete == self.reference()
                 || complete == self.delta_parameters()
-                || number_in_name(&complete).is_some_and(|number| {
-                    [self.segment(number), self.curvature(number), self.eigenvectors(number)].contains(&complete)
-                }))
+                || self.numbers_of_segment(&complete).is_some()
+                || self.number_of_basis(&complete).is_some())
     }
 }
 
-fn number_in_name(file: &Path) -> Option<u64> {
-    file.file_stem()?.to_str()?.parse().ok()
+/// What `steps` holds, ascending.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Listing {
+    /// First and last number of each finished segment; they differ where segments were merged.
+    pub(crate) segments: Vec<(u64, u64)>,
+    pub(crate) journals: Vec<u64>,
+}
+
+impl Listing {
+    /// One more than the last number.
+    pub(crate) fn next_number(&self) -> u64 {
+        let last = self.segments.last().map(|&(_, last)| last).max(self.journals.last().copied());
+        last.map_or(0, |last| last + 1)
+    }
 }
 
 /// The name a file has until it is complete.

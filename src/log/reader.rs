@@ -14,6 +14,7 @@ use serde::Deserialize;
 use super::RunFolder;
 use super::events::read_events;
 use super::guard::damaged;
+use super::reference::{Reference, read_reference};
 use super::schema::{steps_schema, value};
 use super::source::Source;
 use crate::error::{Error, Result};
@@ -53,6 +54,15 @@ impl Run {
     /// The names of the columns, in the order of the files.
     pub fn columns(&self) -> impl Iterator<Item = &str> {
         self.schema.fields().iter().map(|field| field.name().as_str())
+    }
+
+    /// The reference point, read whole into memory and checked against its checksums and `run.json`. (Variables added
+    /// while the run was observed are in neither.)
+    ///
+    /// # Errors
+    /// [`Error::Damaged`] naming the parameter that is not as it was written, [`Error::Io`].
+    pub fn reference(&self) -> Result<Reference> {
+        read_reference(&self.folder, &self.info)
     }
 
     /// What happened besides the steps, in order.
@@ -118,13 +128,7 @@ impl Run {
 
     /// How many segments and journals there are, numbered from 0 without a gap.
     pub(super) fn count_segments(&self) -> Result<u64> {
-        let steps = self.folder.steps();
-        let mut count = 0;
-        for entry in fs::read_dir(&steps).map_err(Error::io("list", &steps))? {
-            let path = entry.map_err(Error::io("list", &steps))?.path();
-            let number = self.folder.number_of_journal(&path).or_else(|| self.folder.number_of_segment(&path));
-            count = number.map_or(count, |number| count.max(number + 1));
-        }
+        let mut count = self.folder.list_steps()?.next_number();
         // A listing made while a journal becomes a segment may have neither of the two names.
         while self.folder.segment(count).exists() || self.folder.journal(count).exists() {
             count += 1;
@@ -154,7 +158,11 @@ impl StepBatches {
                 return batch.map(Some).map_err(|error| damaged(&self.folder.steps(), error));
             }
             match self.numbers.next() {
-                Some(number) => self.current = Some(Source::open(&self.folder, number, &self.schema, &self.columns)?),
+                Some(number) => {
+                    let source = Source::open(&self.folder, number, &self.schema, &self.columns)?;
+                    self.numbers.start = source.next_number;
+                    self.current = Some(source);
+                }
                 None => return Ok(None),
             }
         }

@@ -1,12 +1,14 @@
 //! Making whole what a killed process left.
 
 use std::fs;
+use std::io;
 use std::path::Path;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, UInt64Type};
 use arrow_schema::SchemaRef;
 
+use super::compact::settle;
 use super::events::EventWriter;
 use super::journal::JournalReader;
 use super::reader::read_info;
@@ -47,7 +49,17 @@ pub fn recover_on(storage: &dyn Storage, directory: impl AsRef<Path>) -> Result<
     let info = read_info(&folder)?;
     let schema = steps_schema(info.layout)?;
     let _lock = lock(&folder)?;
+    recover_locked(storage, &folder, &schema, &info)
+}
 
+/// [`recover`] for who has the folder already.
+pub(crate) fn recover_locked(
+    storage: &dyn Storage,
+    folder: &RunFolder,
+    schema: &SchemaRef,
+    info: &RunInfo,
+) -> Result<Recovery> {
+    settle(storage, folder)?;
     let mut journals = Vec::new();
     for place in folder.places().iter().filter(|place| place.exists()) {
         for entry in fs::read_dir(place).map_err(Error::io("list", place))? {
@@ -63,10 +75,10 @@ pub fn recover_on(storage: &dyn Storage, directory: impl AsRef<Path>) -> Result<
     let mut recovery = Recovery::default();
     for number in journals {
         if folder.segment(number).exists() {
-            remove_journal(storage, &folder, number)?;
+            remove_journal(storage, folder, number)?;
             continue;
         }
-        let (size, end) = segment_from_journal(storage, &folder, number, &schema, &info)?;
+        let (size, end) = segment_from_journal(storage, folder, number, schema, info)?;
         recovery.segments += 1;
         recovery.rows += size.rows;
         recovery.bytes_discarded += end.bytes_discarded;
@@ -95,7 +107,7 @@ pub(crate) fn segment_from_journal(
 ) -> Result<(SegmentSize, JournalEnd)> {
     let all_columns = (0..schema.fields().len()).collect();
     let mut journal = JournalReader::open(&folder.journal(number), schema, all_columns)?;
-    let mut segment = SegmentWriter::create(storage, folder, number, schema, info)?;
+    let mut segment = SegmentWriter::create(storage, &folder.segment(number), schema, info)?;
     let mut end = JournalEnd::default();
     for batch in &mut journal {
         let batch = batch?;
@@ -122,5 +134,8 @@ pub(crate) fn rename_into_place(storage: &dyn Storage, folder: &RunFolder, numbe
 fn remove_journal(storage: &dyn Storage, folder: &RunFolder, number: u64) -> Result<()> {
     storage.sync_dir(&folder.steps()).map_err(Error::io("sync", folder.steps()))?;
     let journal = folder.journal(number);
-    storage.remove(&journal).map_err(Error::io("remove", &journal))
+    match storage.remove(&journal) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::io("remove", &journal)(error)),
+        _ => Ok(()),
+    }
 }

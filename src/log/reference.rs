@@ -1,15 +1,26 @@
 //! `reference.safetensors`: the parameters the global displacements are measured from.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::ops::Range;
 use std::path::Path;
 
-use safetensors::{Dtype, View, serialize_to_file};
+use safetensors::{Dtype, SafeTensors, View, serialize_to_file};
 
+use super::guard::{damaged, decode};
 use super::storage::Storage;
 use super::{RunFolder, partial};
 use crate::error::{Error, Result};
+use crate::record::{ParameterInfo, RunInfo};
+
+/// Key of the file's metadata: a JSON object, the CRC-32 of each tensor's bytes by its name.
+const CHECKSUMS_KEY: &str = "perrin.checksums";
+
+/// The kinds of element a reference point may have, as perrin and safetensors call them, and bytes an element.
+const KINDS: [(&str, Dtype, usize); 4] =
+    [("f32", Dtype::F32, 4), ("f64", Dtype::F64, 8), ("bf16", Dtype::BF16, 2), ("f16", Dtype::F16, 2)];
 
 /// A parameter of the reference point.
 #[derive(Debug, Clone)]
@@ -55,7 +66,10 @@ pub(crate) fn write_reference(storage: &dyn Storage, folder: &RunFolder, tensors
     if let Some(pair) = names.windows(2).find(|pair| pair[0] == pair[1]) {
         return Err(Error::Parameters { reason: format!("two tensors of the reference point are called {}", pair[0]) });
     }
-    write_safetensors(storage, &folder.reference(), tensors, None)
+    let checksums: BTreeMap<&str, u32> =
+        tensors.iter().map(|(name, checked)| (*name, crc32fast::hash(&checked.tensor.bytes))).collect();
+    let metadata = HashMap::from([(CHECKSUMS_KEY.to_owned(), serde_json::json!(checksums).to_string())]);
+    write_safetensors(storage, &folder.reference(), tensors, Some(metadata))
 }
 
 /// Writes tensors beside their final place, syncs and renames.
@@ -82,15 +96,9 @@ pub(super) fn write_safetensors<V: View>(
 }
 
 fn check(tensor: ReferenceTensor<'_>) -> Result<Checked<'_>> {
-    let (dtype, size) = match tensor.kind {
-        "f32" => (Dtype::F32, 4),
-        "f64" => (Dtype::F64, 8),
-        "bf16" => (Dtype::BF16, 2),
-        "f16" => (Dtype::F16, 2),
-        other => {
-            let reason = format!("{}: a reference point cannot hold elements of kind {other}", tensor.name);
-            return Err(Error::Parameters { reason });
-        }
+    let Some(&(_, dtype, size)) = KINDS.iter().find(|(kind, ..)| *kind == tensor.kind) else {
+        let reason = format!("{}: a reference point cannot hold elements of kind {}", tensor.name, tensor.kind);
+        return Err(Error::Parameters { reason });
     };
     let expected = tensor.shape.iter().product::<usize>() * size;
     if tensor.bytes.len() != expected {
@@ -101,4 +109,68 @@ fn check(tensor: ReferenceTensor<'_>) -> Result<Checked<'_>> {
         });
     }
     Ok(Checked { tensor, dtype })
+}
+
+/// The reference point of a run, as read back; see [`Run::reference`](super::Run::reference).
+#[derive(Debug, Clone, Default)]
+pub struct Reference {
+    bytes: Vec<u8>,
+    tensors: Vec<(ParameterInfo, Range<usize>)>,
+}
+
+impl Reference {
+    /// Its tensors, in the order in which `run.json` lists the parameters.
+    pub fn tensors(&self) -> impl ExactSizeIterator<Item = ReferenceTensor<'_>> {
+        self.tensors.iter().map(|(parameter, range)| ReferenceTensor {
+            name: &parameter.name,
+            kind: &parameter.kind,
+            shape: parameter.shape.iter().map(|&extent| extent as usize).collect(),
+            bytes: Cow::Borrowed(&self.bytes[range.clone()]),
+        })
+    }
+
+    /// Whether the run has none: it tracks no parameters.
+    pub fn is_empty(&self) -> bool {
+        self.tensors.is_empty()
+    }
+}
+
+/// Reads the reference point: each parameter of `info` must be there, of its shape and kind, and with its checksum.
+pub(crate) fn read_reference(folder: &RunFolder, info: &RunInfo) -> Result<Reference> {
+    let path = folder.reference();
+    if info.parameters.is_empty() {
+        return Ok(Reference::default());
+    }
+    let bytes = match fs::read(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(damaged(&path, "it is missing")),
+        bytes => bytes.map_err(Error::io("read", &path))?,
+    };
+    let (_, header) = decode(&path, || SafeTensors::read_metadata(&bytes))?;
+    let file = decode(&path, || SafeTensors::deserialize(&bytes))?;
+    // Runs written before there were checksums have none.
+    let checksums: BTreeMap<String, u32> = match header.metadata().as_ref().and_then(|map| map.get(CHECKSUMS_KEY)) {
+        Some(checksums) => serde_json::from_str(checksums).map_err(|error| damaged(&path, error))?,
+        None => BTreeMap::new(),
+    };
+    let start = bytes.as_ptr() as usize;
+    let mut tensors = Vec::with_capacity(info.parameters.len());
+    for parameter in &info.parameters {
+        let tensor = file.tensor(&parameter.name).map_err(|error| damaged(&path, error))?;
+        let kind = KINDS.iter().find(|(_, dtype, _)| *dtype == tensor.dtype()).map(|(kind, ..)| *kind);
+        let same_shape = tensor.shape().iter().map(|&extent| extent as i64).eq(parameter.shape.iter().copied());
+        if kind != Some(parameter.kind.as_str()) || !same_shape {
+            let reason = format!("{} is not of the shape and kind that run.json gives it", parameter.name);
+            return Err(damaged(&path, reason));
+        }
+        let data = tensor.data();
+        if checksums.get(&parameter.name).is_some_and(|&checksum| checksum != crc32fast::hash(data)) {
+            return Err(damaged(&path, format!("{} does not have its checksum", parameter.name)));
+        }
+        let first = data.as_ptr() as usize - start;
+        tensors.push((parameter.clone(), first..first + data.len()));
+    }
+    if file.len() != tensors.len() {
+        return Err(damaged(&path, "it has tensors that run.json does not list"));
+    }
+    Ok(Reference { bytes, tensors })
 }

@@ -1,7 +1,7 @@
 //! Writing a finished segment: a Parquet file that grows a row group at a time and is renamed when complete.
 
 use std::mem;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
@@ -15,9 +15,9 @@ use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::schema::types::ColumnPath;
 
 use super::guard::seal;
+use super::partial;
 use super::schema::repeats;
 use super::storage::{Storage, StorageFile};
-use super::{RunFolder, partial};
 use crate::error::{Error, Result};
 use crate::record::RunInfo;
 
@@ -29,6 +29,8 @@ pub(crate) mod key {
     pub(crate) const LAST_STEP: &str = "perrin.last_step";
     /// CRC-32 of every column chunk, as a JSON list of row groups of lists of numbers.
     pub(crate) const CHECKSUMS: &str = "perrin.checksums";
+    /// Of a merged segment: number and rows of each segment in it, as a JSON list of pairs.
+    pub(crate) const MERGED: &str = "perrin.merged";
 }
 
 /// Unencoded bytes after which a row group is closed; with the pages it bounds the encoder's memory.
@@ -54,28 +56,20 @@ pub(crate) struct SegmentWriter {
     row_group_rows: usize,
     checksums: Vec<Vec<u32>>,
     first_and_last_step: Option<(u64, u64)>,
+    merged: Vec<(u64, u64)>,
     rows: u64,
     bytes: u64,
 }
 
 impl SegmentWriter {
+    /// Begins the segment that will be `complete`.
     pub(crate) fn create(
         storage: &dyn Storage,
-        folder: &RunFolder,
-        number: u64,
+        complete: &Path,
         schema: &SchemaRef,
         info: &RunInfo,
     ) -> Result<SegmentWriter> {
-        SegmentWriter::create_at(storage, partial(&folder.segment(number)), schema, info)
-    }
-
-    /// [`create`](Self::create) for any table whose first column is `step`, at any place.
-    pub(crate) fn create_at(
-        storage: &dyn Storage,
-        path: PathBuf,
-        schema: &SchemaRef,
-        info: &RunInfo,
-    ) -> Result<SegmentWriter> {
+        let path = partial(complete);
         // The footer says the schema in Parquet's own terms; Arrow's copy of it would only make each file larger.
         let options =
             ArrowWriterOptions::new().with_properties(properties(schema, info)).with_skip_arrow_metadata(true);
@@ -90,9 +84,15 @@ impl SegmentWriter {
             row_group_rows,
             checksums: Vec::new(),
             first_and_last_step: None,
+            merged: Vec::new(),
             rows: 0,
             bytes: 0,
         })
+    }
+
+    /// Says of which segments, by number, how many rows are in this one.
+    pub(crate) fn set_merged(&mut self, merged: Vec<(u64, u64)>) {
+        self.merged = merged;
     }
 
     /// Encodes a block of rows; a full row group goes to the file.
@@ -114,6 +114,9 @@ impl SegmentWriter {
         if let Some((first, last)) = self.first_and_last_step {
             metadata.push((key::FIRST_STEP, first.to_string()));
             metadata.push((key::LAST_STEP, last.to_string()));
+        }
+        if !self.merged.is_empty() {
+            metadata.push((key::MERGED, serde_json::json!(self.merged).to_string()));
         }
         for (key, value) in metadata {
             self.encoder.append_key_value_metadata(KeyValue::new(key.to_owned(), value));
@@ -190,6 +193,7 @@ mod tests {
 
     use parquet::file::reader::{FileReader, SerializedFileReader};
 
+    use super::super::RunFolder;
     use super::super::schema::{batch_from_rows, steps_schema};
     use super::super::storage::Disk;
     use super::*;
@@ -202,7 +206,7 @@ mod tests {
         std::fs::create_dir(folder.steps()).unwrap();
         let info = RunInfo { layout: Layout { parameter_groups: 2, directions: 0 }, ..RunInfo::default() };
         let schema = steps_schema(info.layout).unwrap();
-        let mut writer = SegmentWriter::create(&Disk, &folder, 0, &schema, &info).unwrap();
+        let mut writer = SegmentWriter::create(&Disk, &folder.segment(0), &schema, &info).unwrap();
         let hyperparameters = Hyperparameters { learning_rate: Some(1e-3), momentum: Some(0.9), weight_decay: None };
         for block in 0..200 {
             let records = (block * 250 + 1..block * 250 + 251).map(|step| StepRecord {

@@ -31,6 +31,8 @@ pub(crate) struct SegmentReader {
     columns: Vec<usize>,
     next_row_group: usize,
     batches: Option<ParquetRecordBatchReader>,
+    first_and_last_step: Option<(u64, u64)>,
+    merged: Vec<(u64, u64)>,
 }
 
 impl SegmentReader {
@@ -45,6 +47,12 @@ impl SegmentReader {
         let checksums: Vec<Vec<u32>> = entry(&metadata, key::CHECKSUMS)
             .and_then(|checksums| serde_json::from_str(checksums).ok())
             .ok_or_else(|| damaged(path, "it has no checksums"))?;
+        let step = |key| entry(&metadata, key).and_then(|step| step.parse().ok());
+        let first_and_last_step = step(key::FIRST_STEP).zip(step(key::LAST_STEP));
+        let merged = match entry(&metadata, key::MERGED) {
+            Some(merged) => serde_json::from_str(merged).map_err(|error| damaged(path, error))?,
+            None => Vec::new(),
+        };
 
         let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
         let metadata = decode(path, || ArrowReaderMetadata::try_new(Arc::new(metadata), options))?;
@@ -60,7 +68,35 @@ impl SegmentReader {
             columns,
             next_row_group: 0,
             batches: None,
+            first_and_last_step,
+            merged,
         })
+    }
+
+    /// Rows in the file.
+    pub(crate) fn rows(&self) -> u64 {
+        self.metadata.metadata().file_metadata().num_rows() as u64
+    }
+
+    /// First and last step, unless there are no rows.
+    pub(crate) fn first_and_last_step(&self) -> Option<(u64, u64)> {
+        self.first_and_last_step
+    }
+
+    /// Number and rows of the segments merged into this one; empty where it is as it was written.
+    pub(crate) fn merged(&self) -> &[(u64, u64)] {
+        &self.merged
+    }
+
+    /// The last row, read alone; the reader is then at its end.
+    pub(crate) fn last_row(&mut self) -> Result<Option<RecordBatch>> {
+        self.batches = None;
+        self.next_row_group = self.metadata.metadata().num_row_groups().saturating_sub(1);
+        let mut last = None;
+        while let Some(batch) = self.next_batch()? {
+            last = batch.num_rows().checked_sub(1).map(|row| batch.slice(row, 1)).or(last);
+        }
+        Ok(last)
     }
 
     fn next_batch(&mut self) -> Result<Option<RecordBatch>> {

@@ -2,6 +2,8 @@
 
 use std::fs::{self, File, TryLockError};
 use std::io;
+#[cfg(unix)]
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,7 +29,7 @@ const LONGEST_SEGMENT: Duration = Duration::from_secs(600);
 /// Size of the journal at which a segment is closed whatever its age.
 const LARGEST_JOURNAL_BYTES: u64 = 64 << 20;
 
-/// What a writer has put on disk.
+/// What is on disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct LogTotals {
     /// Rows appended.
@@ -53,7 +55,7 @@ pub struct RunWriter {
     unfinished: Vec<u64>,
     totals: LogTotals,
     /// Held for as long as the writer lives.
-    _lock: File,
+    lock: File,
 }
 
 struct OpenSegment {
@@ -99,18 +101,21 @@ impl RunWriter {
         }
         write_whole(&*storage, &folder.run_json(), &json)?;
         storage.sync_dir(&folder.root).map_err(Error::io("sync", &folder.root))?;
-        Ok(RunWriter {
-            storage,
-            folder,
-            info: info.clone(),
-            schema,
-            events: None,
-            open: None,
-            number: 0,
-            unfinished: Vec::new(),
-            totals: LogTotals::default(),
-            _lock: lock,
-        })
+        Ok(RunWriter::from_number(storage, folder, info.clone(), schema, lock, 0, LogTotals::default()))
+    }
+
+    /// A writer that goes on with segment `number` of a run whose folder it has.
+    pub(super) fn from_number(
+        storage: Arc<dyn Storage>,
+        folder: RunFolder,
+        info: RunInfo,
+        schema: SchemaRef,
+        lock: File,
+        number: u64,
+        totals: LogTotals,
+    ) -> RunWriter {
+        let (events, open, unfinished) = (None, None, Vec::new());
+        RunWriter { storage, folder, info, schema, events, open, number, unfinished, totals, lock }
     }
 
     /// The number of parameter groups and directions that appended rows must have.
@@ -118,7 +123,7 @@ impl RunWriter {
         self.info.layout
     }
 
-    /// What has been written so far.
+    /// What has been written so far; of a resumed run, all that is in the log.
     pub fn totals(&self) -> LogTotals {
         self.totals
     }
@@ -136,9 +141,10 @@ impl RunWriter {
         let open = match &mut self.open {
             Some(open) => open,
             none => {
+                check_place(&self.folder.lock(), &self.lock)?;
                 let journal = Journal::create(&*self.storage, &self.folder.journal(self.number), &self.schema)?;
                 let encoder =
-                    SegmentWriter::create(&*self.storage, &self.folder, self.number, &self.schema, &self.info);
+                    SegmentWriter::create(&*self.storage, &self.folder.segment(self.number), &self.schema, &self.info);
                 none.insert(OpenSegment { journal, encoder: encoder.ok(), since: None })
             }
         };
@@ -190,38 +196,62 @@ impl RunWriter {
             let since = *open.since.get_or_insert(now);
             now.saturating_sub(since) >= length || open.journal.length() >= LARGEST_JOURNAL_BYTES
         });
-        if due { self.finish_segments() } else { Ok(()) }
+        if due { self.finish_segments() } else { self.check_place() }
     }
 
     /// Finishes the open segment and closes the run.
     ///
     /// # Errors
-    /// [`Error::Io`] when a segment could not be completed; its rows stay in its journal.
+    /// [`Error::Io`] when a segment could not be completed at the first attempt. There is a second one; if that fails too,
+    /// the rows stay in the journal.
     pub fn close(mut self) -> Result<LogTotals> {
-        self.finish_segments()?;
-        Ok(self.totals)
+        let outcome = self.finish_segments();
+        if outcome.is_err() {
+            // A last attempt, which does not make the failure untold.
+            let _ = self.finish_segments();
+        }
+        outcome.map(|()| self.totals)
     }
 
+    /// Writing to a file succeeds also after its folder was deleted, moved or replaced; this does not.
+    fn check_place(&self) -> Result<()> {
+        check_place(&self.folder.lock(), &self.lock)?;
+        self.open.as_ref().map_or(Ok(()), |open| open.journal.check_place())
+    }
+
+    /// Makes the segments of journals left by earlier failures, then finishes the open segment. The first error comes
+    /// after everything has been tried.
     fn finish_segments(&mut self) -> Result<()> {
-        if let Some(open) = self.open.take() {
-            let number = self.number;
-            self.number += 1;
-            let finished = open.encoder.map(|encoder| {
-                let size = encoder.finish()?;
-                rename_into_place(&*self.storage, &self.folder, number)?;
-                Ok::<SegmentSize, Error>(size)
-            });
-            match finished {
-                Some(Ok(size)) => self.count(size),
-                _ => self.unfinished.push(number),
+        check_place(&self.folder.lock(), &self.lock)?;
+        let mut outcome = Ok(());
+        for number in std::mem::take(&mut self.unfinished) {
+            match segment_from_journal(&*self.storage, &self.folder, number, &self.schema, &self.info) {
+                Ok((size, _)) => self.count(size),
+                Err(error) => {
+                    self.unfinished.push(number);
+                    outcome = outcome.and(Err(error));
+                }
             }
         }
-        while let Some(&number) = self.unfinished.last() {
-            let (size, _) = segment_from_journal(&*self.storage, &self.folder, number, &self.schema, &self.info)?;
-            self.unfinished.pop();
-            self.count(size);
+        let Some(open) = self.open.take() else { return outcome };
+        let number = self.number;
+        self.number += 1;
+        let finished = match open.encoder {
+            Some(encoder) => encoder.finish().and_then(|size| {
+                rename_into_place(&*self.storage, &self.folder, number)?;
+                Ok(size)
+            }),
+            None => segment_from_journal(&*self.storage, &self.folder, number, &self.schema, &self.info)
+                .map(|(size, _)| size),
+        };
+        match finished {
+            Ok(size) => self.count(size),
+            Err(error) => {
+                self.unfinished.push(number);
+                outcome = outcome.and(Err(error));
+            }
         }
-        Ok(())
+        outcome
     }
 
     fn count(&mut self, size: SegmentSize) {
@@ -238,6 +268,17 @@ fn create_folder(storage: &dyn Storage, folder: &RunFolder) -> Result<()> {
         // The parent of a relative path's first part is the working folder.
         let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
         storage.sync_dir(parent).map_err(Error::io("sync", parent))?;
+    }
+    Ok(())
+}
+
+/// Whether an open file still is what its path names.
+fn check_place(path: &Path, open: &File) -> Result<()> {
+    let (named, open) =
+        (path.metadata().map_err(Error::io("find", path))?, open.metadata().map_err(Error::io("find", path))?);
+    #[cfg(unix)]
+    if (named.dev(), named.ino()) != (open.dev(), open.ino()) {
+        return Err(Error::io("find", path)(io::ErrorKind::NotFound.into()));
     }
     Ok(())
 }

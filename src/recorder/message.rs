@@ -1,9 +1,10 @@
 //! What travels on the channel.
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use crate::log::eigenvectors::Eigenvectors;
-use crate::record::{Event, Hyperparameters, StepRecord};
+use crate::record::{Event, EventKind, Hyperparameters, StepRecord};
 
 /// A row on its way to the worker.
 #[derive(Debug)]
@@ -57,4 +58,31 @@ pub(super) enum Message<D> {
 pub(super) struct Ending {
     pub step: u64,
     pub rows_dropped: u64,
+}
+
+/// Missing rows that the log has not been told of yet.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Dropped {
+    count: u64,
+    first_step: u64,
+    last_step: u64,
+    elapsed_seconds: f64,
+}
+
+impl Dropped {
+    /// `before` and `count` more rows, of these steps.
+    pub fn with(before: Option<Dropped>, count: u64, steps: RangeInclusive<u64>, elapsed_seconds: f64) -> Dropped {
+        Dropped {
+            count: before.map_or(0, |before| before.count) + count,
+            first_step: before.map_or(*steps.start(), |before| before.first_step),
+            last_step: *steps.end(),
+            elapsed_seconds,
+        }
+    }
+
+    pub fn event(self) -> Event {
+        let Dropped { count, first_step, last_step, elapsed_seconds } = self;
+        let kind = EventKind::RowsDropped { count, first_step, last_step };
+        Event { step: last_step, elapsed_seconds, kind }
+    }
 }

@@ -6,17 +6,18 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
-use std::time::Instant;
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 
-use super::message::{Basis, Block, Ending, Message, Row};
+use super::clock::Clock;
+use super::message::{Basis, Block, Dropped, Ending, Message, Row};
 use super::options::{Health, QueueOptions, QueuePolicy};
+use super::shared::Shared;
 use super::sink::Sink;
-use super::worker::{Shared, Worker};
+use super::worker::Worker;
 use crate::error::{Error, Result};
 use crate::log::LogTotals;
-use crate::record::{Event, EventKind, RowBuffer};
+use crate::record::{Event, RowBuffer};
 
 /// Empty blocks kept for their memory: what a fast loop fills between two looks of the worker.
 const EMPTIED_BLOCKS: usize = 64;
@@ -33,30 +34,14 @@ pub struct Recorder<D> {
     rows_received: u64,
     rows_dropped: u64,
     last_step: u64,
-    untold: Option<Untold>,
+    /// Dropped rows the log has not been told of yet.
+    untold: Option<Dropped>,
     /// Events and bases for which there was no room yet.
     waiting: VecDeque<Message<D>>,
 }
 
-/// Dropped rows the log has not been told of yet.
-#[derive(Debug, Clone, Copy)]
-struct Untold {
-    count: u64,
-    first_step: u64,
-    last_step: u64,
-    elapsed_seconds: f64,
-}
-
-impl Untold {
-    fn event(self) -> Event {
-        let Untold { count, first_step, last_step, elapsed_seconds } = self;
-        let kind = EventKind::RowsDropped { count, first_step, last_step };
-        Event { step: last_step, elapsed_seconds, kind }
-    }
-}
-
 impl<D: Send + 'static> Recorder<D> {
-    /// Starts the worker. `began` is the zero of `elapsed_seconds`; `resolve` completes a block of rows from
+    /// Starts the worker. `clock` is that of `elapsed_seconds` (or the moment it began); `resolve` completes a block of rows from
     /// `(index in the block, deferred)` pairs; `folder` names the run in errors.
     ///
     /// # Errors
@@ -64,14 +49,15 @@ impl<D: Send + 'static> Recorder<D> {
     pub fn start(
         sink: impl Sink + 'static,
         folder: &Path,
-        began: Instant,
+        clock: impl Into<Clock>,
         options: QueueOptions,
         resolve: impl FnMut(&mut RowBuffer, &mut Vec<(usize, D)>) -> Result<()> + Send + 'static,
     ) -> Result<Self> {
         let (sender, receiver) = bounded(options.capacity.max(2));
         let (give_back, emptied) = bounded(EMPTIED_BLOCKS);
         let shared = Arc::new(Shared::new(folder));
-        let worker = Worker::new((receiver, give_back), Box::new(sink), Box::new(resolve), began, Arc::clone(&shared));
+        let worker =
+            Worker::new((receiver, give_back), Box::new(sink), Box::new(resolve), clock.into(), Arc::clone(&shared));
         let handle = std::thread::Builder::new()
             .name("perrin-log".to_owned())
             .spawn(move || worker.run())
@@ -93,7 +79,7 @@ impl<D: Send + 'static> Recorder<D> {
 }
 
 impl<D> Recorder<D> {
-    /// Whether an error has stopped the log. One atomic load.
+    /// Whether an error has stopped the log for good. One atomic load.
     pub fn failed(&self) -> bool {
         self.shared.failed.load(Ordering::Relaxed)
     }
@@ -122,9 +108,7 @@ impl<D> Recorder<D> {
         self.tell();
         if self.offer(message).is_some() {
             self.rows_dropped += count;
-            let first_step = self.untold.map_or(*steps.start(), |untold| untold.first_step);
-            let count = self.untold.map_or(0, |untold| untold.count) + count;
-            self.untold = Some(Untold { count, first_step, last_step: *steps.end(), elapsed_seconds });
+            self.untold = Some(Dropped::with(self.untold, count, steps, elapsed_seconds));
         }
     }
 
@@ -196,14 +180,18 @@ impl<D> Recorder<D> {
         self.rows_dropped
     }
 
-    /// Counters, or the error that stopped the log.
+    /// Counters, or the error that stopped the log or keeps it from being written at present.
+    ///
+    /// # Errors
+    /// [`Error::Stopped`] for good; [`Error::Interrupted`] until the log can be written again.
     pub fn health(&self) -> Result<Health> {
-        match self.shared.error() {
-            Some(error) => Err(Error::Stopped(error)),
+        match self.shared.failure() {
+            Some(error) => Err(error),
             None => Ok(Health {
                 rows_received: self.rows_received,
                 rows_written: self.shared.rows_written.load(Ordering::Relaxed),
                 rows_dropped: self.rows_dropped,
+                rows_lost: self.shared.rows_lost.load(Ordering::Relaxed),
                 queued: self.sender.len(),
             }),
         }
@@ -212,7 +200,8 @@ impl<D> Recorder<D> {
     /// Writes what is queued and closes the log.
     ///
     /// # Errors
-    /// The error that stopped the log, or one met while closing it.
+    /// The error that stopped the log, or one met while closing it; [`Error::Interrupted`] when the log could not be
+    /// written for a while, even if it was closed properly in the end.
     pub fn finish(mut self) -> Result<LogTotals> {
         self.close()
     }
@@ -228,8 +217,8 @@ impl<D> Recorder<D> {
             worker.thread().unpark();
         }
         let outcome = worker.join().unwrap_or_else(|panic| Err(self.shared.stop(self.shared.lost(&*panic))));
-        match self.shared.error() {
-            Some(first) => Err(Error::Stopped(first)),
+        match self.shared.first_error() {
+            Some(first) => Err(first),
             None => outcome,
         }
     }

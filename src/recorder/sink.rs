@@ -9,9 +9,10 @@ use crate::record::{Event, Layout, RowBuffer};
 
 /// A log that takes rows in blocks. [`RunWriter`] is one; tests have others (slow, failing).
 ///
-/// Times are since observation began. An error is final: the recorder calls nothing after it.
+/// Times are since observation began. After an [`Error::Io`](crate::Error::Io) the recorder calls again; other errors are final.
 pub trait Sink: Send {
-    /// Takes a block of rows, in step order. When it returns, a killed process no longer loses them.
+    /// Takes a block of rows, in step order. When it returns, a killed process no longer loses them; when it fails, none
+    /// of them is in the log.
     fn append(&mut self, rows: &RowBuffer) -> Result<()>;
     /// Takes an event.
     fn event(&mut self, event: &Event) -> Result<()>;
@@ -25,6 +26,8 @@ pub trait Sink: Send {
     }
     /// Called a few times a second, also when there is nothing to write.
     fn tick(&mut self, now: Duration) -> Result<()>;
+    /// Rows in the log.
+    fn rows(&self) -> u64;
     /// Finishes the log.
     fn close(self: Box<Self>) -> Result<LogTotals>;
 }
@@ -48,6 +51,10 @@ impl Sink for RunWriter {
 
     fn tick(&mut self, now: Duration) -> Result<()> {
         self.roll_if_due(now)
+    }
+
+    fn rows(&self) -> u64 {
+        self.totals().rows
     }
 
     fn close(self: Box<Self>) -> Result<LogTotals> {

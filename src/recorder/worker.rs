@@ -1,15 +1,16 @@
 //! The worker's side: drain, complete, write.
 
-use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, TryRecvError};
 
-use super::message::{Basis, Block, Ending, Message, Row};
+use super::backlog::Backlog;
+use super::clock::Clock;
+use super::message::{Block, Ending, Message, Row};
+use super::shared::Shared;
 use super::sink::Sink;
 use crate::error::{Error, Result};
 use crate::log::LogTotals;
@@ -19,53 +20,10 @@ use crate::record::{Event, EventKind, RowBuffer};
 const TICK: Duration = Duration::from_millis(100);
 /// Rows are written at least this often, so that a reader lags a second at most and a killed process loses no more.
 const WRITE_EVERY: Duration = Duration::from_millis(400);
+/// Further attempts to write what is left when the run is over, a tick apart: a program that ends is not held up.
+const LAST_ATTEMPTS: usize = 3;
 /// Rows are written as soon as there are this many: bounds the worker's memory.
-const WRITE_ROWS: usize = 4_096;
-
-/// What both threads see.
-#[derive(Debug)]
-pub(super) struct Shared {
-    folder: PathBuf,
-    pub failed: AtomicBool,
-    pub rows_written: AtomicU64,
-    error: Mutex<Option<Arc<Error>>>,
-}
-
-impl Shared {
-    pub fn new(folder: &Path) -> Self {
-        Shared {
-            folder: folder.to_owned(),
-            failed: AtomicBool::new(false),
-            rows_written: AtomicU64::new(0),
-            error: Mutex::new(None),
-        }
-    }
-
-    pub fn error(&self) -> Option<Arc<Error>> {
-        self.error.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// The error for a worker that panicked.
-    pub fn lost(&self, panic: &(dyn Any + Send)) -> Error {
-        let reason = panic
-            .downcast_ref::<&str>()
-            .map(|text| (*text).to_owned())
-            .or_else(|| panic.downcast_ref::<String>().cloned())
-            .unwrap_or_else(|| "no message".to_owned());
-        Error::WorkerLost { path: self.folder.clone(), reason }
-    }
-
-    /// Keeps the first error and says it once; returns it for the caller to return.
-    pub fn stop(&self, error: Error) -> Error {
-        let mut slot = self.error.lock().unwrap_or_else(PoisonError::into_inner);
-        let first = slot.get_or_insert_with(|| {
-            tracing::error!(run = %self.folder.display(), %error, "logging stopped, training goes on");
-            Arc::new(error)
-        });
-        self.failed.store(true, Ordering::Relaxed);
-        Error::Stopped(Arc::clone(first))
-    }
-}
+pub(super) const WRITE_ROWS: usize = 4_096;
 
 type Resolve<D> = Box<dyn FnMut(&mut RowBuffer, &mut Vec<(usize, D)>) -> Result<()> + Send>;
 
@@ -74,14 +32,14 @@ pub(super) struct Worker<D> {
     give_back: Sender<Block<D>>,
     sink: Box<dyn Sink>,
     resolve: Resolve<D>,
-    began: Instant,
+    clock: Clock,
     shared: Arc<Shared>,
+    /// Rows in hand, to be completed.
     rows: RowBuffer,
     deferred: Vec<(usize, D)>,
-    events: Vec<Event>,
-    bases: Vec<Basis>,
     /// Projections of a row.
     projections: usize,
+    backlog: Backlog,
     last_write: Instant,
     was_finite: bool,
 }
@@ -91,7 +49,7 @@ impl<D> Worker<D> {
         (receiver, give_back): (Receiver<Message<D>>, Sender<Block<D>>),
         sink: Box<dyn Sink>,
         resolve: Resolve<D>,
-        began: Instant,
+        clock: Clock,
         shared: Arc<Shared>,
     ) -> Self {
         Worker {
@@ -100,18 +58,17 @@ impl<D> Worker<D> {
             projections: 2 * sink.layout().directions,
             sink,
             resolve,
-            began,
+            clock,
             shared,
             rows: RowBuffer::default(),
             deferred: Vec::new(),
-            events: Vec::new(),
-            bases: Vec::new(),
-            last_write: began,
+            backlog: Backlog::default(),
+            last_write: Instant::now(),
             was_finite: true,
         }
     }
 
-    /// Runs until the training thread finishes, or the first error.
+    /// Runs until the training thread finishes, or an error that does not pass.
     pub fn run(self) -> Result<LogTotals> {
         let shared = Arc::clone(&self.shared);
         // The training thread has to learn of a panic too: it would go on sending to nobody.
@@ -124,7 +81,7 @@ impl<D> Worker<D> {
             let ending = self.drain();
             let due = self.last_write.elapsed() >= WRITE_EVERY || self.rows.len() >= WRITE_ROWS;
             if ending.is_some() || due {
-                self.write()?;
+                self.write(ending.is_some())?;
             }
             if let Some(ending) = ending {
                 return self.close(ending);
@@ -150,8 +107,8 @@ impl<D> Worker<D> {
                     // If there is no room its memory is let go.
                     let _ = self.give_back.try_send(block);
                 }
-                Ok(Message::Event(event)) => self.events.push(event),
-                Ok(Message::Basis(basis)) => self.bases.push(*basis),
+                Ok(Message::Event(event)) => self.backlog.push_event(event),
+                Ok(Message::Basis(basis)) => self.backlog.push_basis(*basis),
                 Ok(Message::Finish(ending)) => return Some(ending),
                 // The training thread's handle always sends Finish first.
                 Err(TryRecvError::Disconnected) => return Some(Ending::default()),
@@ -171,35 +128,46 @@ impl<D> Worker<D> {
         }
     }
 
-    fn write(&mut self) -> Result<()> {
+    /// Completes the rows in hand and gives them to the log, unless it is failing and was tried just now.
+    fn write(&mut self, at_once: bool) -> Result<()> {
         self.last_write = Instant::now();
-        // Before the rows that are along it.
-        for basis in self.bases.drain(..) {
-            self.sink.basis(&basis)?;
-        }
         if !self.rows.is_empty() {
             (self.resolve)(&mut self.rows, &mut self.deferred)?;
             self.deferred.clear();
             self.watch_finite();
-            self.sink.append(&self.rows)?;
-            self.shared.rows_written.fetch_add(self.rows.len() as u64, Ordering::Relaxed);
-            self.rows.clear();
+            self.backlog.push(&mut self.rows, &self.shared);
         }
-        for event in self.events.drain(..) {
-            self.sink.event(&event)?;
+        if at_once || self.backlog.is_due() {
+            self.backlog.write(&mut *self.sink, self.clock.elapsed(), &self.shared)?;
         }
-        self.sink.tick(self.began.elapsed())
+        Ok(())
     }
 
     fn close(mut self, ending: Ending) -> Result<LogTotals> {
-        let rows = self.shared.rows_written.load(Ordering::Relaxed);
-        let kind = match self.shared.error() {
-            None => EventKind::Finished { rows, dropped: ending.rows_dropped },
+        for _ in 0..LAST_ATTEMPTS {
+            if !self.backlog.is_empty() {
+                std::thread::sleep(TICK);
+                self.write(true)?;
+            }
+        }
+        let lost = self.backlog.give_up(&self.shared);
+        let kind = match self.shared.stopped().or(lost.is_some().then(|| self.shared.failure()).flatten()) {
             Some(error) => EventKind::Stopped { reason: error.to_string() },
+            None => {
+                let dropped = ending.rows_dropped + self.shared.rows_lost.load(Ordering::Relaxed);
+                EventKind::Finished { rows: self.sink.rows(), dropped }
+            }
         };
-        let elapsed_seconds = self.began.elapsed().as_secs_f64();
-        self.sink.event(&Event { step: ending.step, elapsed_seconds, kind })?;
-        self.sink.close()
+        let last = Event { step: ending.step, elapsed_seconds: self.clock.elapsed().as_secs_f64(), kind };
+        let told = lost.into_iter().chain([last]).try_for_each(|event| self.sink.event(&event));
+        let closed = self.sink.close();
+        match told.and(closed) {
+            Err(error @ Error::Io { .. }) => {
+                self.shared.interrupt(error);
+                Ok(LogTotals::default())
+            }
+            outcome => outcome,
+        }
     }
 
     /// Tells when displacements stop being finite, and when that happens again after they were.
@@ -211,7 +179,7 @@ impl<D> Worker<D> {
             };
             let finite = local.is_finite() && global.is_finite();
             if self.was_finite && !finite {
-                self.events.push(Event {
+                self.backlog.push_event(Event {
                     step: record.step,
                     elapsed_seconds: record.elapsed_seconds,
                     kind: EventKind::NonFinite {

@@ -24,11 +24,13 @@ pub struct Stopping {
     operations: Arc<Mutex<Vec<String>>>,
     stop: u64,
     then: Then,
+    /// Whether folders can be exchanged in one step.
+    pub exchanges: bool,
 }
 
 impl Stopping {
     pub fn at(stop: u64, then: Then) -> Stopping {
-        Stopping { operations: Arc::default(), stop, then }
+        Stopping { operations: Arc::default(), stop, then, exchanges: true }
     }
 
     /// Never fails.
@@ -80,6 +82,16 @@ impl Storage for Stopping {
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         self.pass("rename to", to)?;
         Disk.rename(from, to)
+    }
+
+    fn exchange(&self, one: &Path, other: &Path) -> io::Result<()> {
+        self.pass("exchange", other)?;
+        if self.exchanges { Disk.exchange(one, other) } else { Err(io::ErrorKind::Unsupported.into()) }
+    }
+
+    fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.pass("link", to)?;
+        Disk.link(from, to)
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {

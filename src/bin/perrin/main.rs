@@ -1,6 +1,7 @@
 //! The `perrin` program: options in, one library call, text or JSON out.
 
 mod check;
+mod compact;
 mod fit;
 mod predict;
 mod project;
@@ -28,6 +29,8 @@ enum Command {
     Recover(recover::RecoverArguments),
     /// Project a run that kept whole displacements on vectors found later.
     Project(project::ProjectArguments),
+    /// Merge the segments of runs that are not being written into large ones.
+    Compact(compact::CompactArguments),
     /// Predict covariances, correlations and displacements from hyperparameters and Hessian eigenvalues.
     Predict(predict::PredictArguments),
 }
@@ -38,6 +41,7 @@ fn main() -> ExitCode {
         Command::Check(arguments) => check::run(&arguments),
         Command::Recover(arguments) => recover::run(&arguments),
         Command::Project(arguments) => project::run(&arguments),
+        Command::Compact(arguments) => compact::run(&arguments),
         Command::Predict(arguments) => predict::run(&arguments),
     };
     match outcome {

@@ -1,0 +1,37 @@
+//! `perrin compact RUN [RUN...]`.
+
+use std::io::{Write, stdout};
+use std::path::PathBuf;
+
+use clap::Args;
+
+#[derive(Args)]
+pub struct CompactArguments {
+    /// The runs' folders.
+    #[arg(required = true)]
+    runs: Vec<PathBuf>,
+}
+
+pub fn run(arguments: &CompactArguments) -> anyhow::Result<()> {
+    let mut failed = 0;
+    for run in &arguments.runs {
+        match perrin::log::compact(run) {
+            Ok(done) => writeln!(
+                stdout(),
+                "{}: rows {}, segments {} to {}, bytes {} to {}",
+                run.display(),
+                done.rows,
+                done.segments_before,
+                done.segments_after,
+                done.bytes_before,
+                done.bytes_after
+            )?,
+            Err(error) => {
+                eprintln!("perrin: {error}");
+                failed += 1;
+            }
+        }
+    }
+    anyhow::ensure!(failed == 0, "{failed} of {} runs are as they were: see above", arguments.runs.len());
+    Ok(())
+}

@@ -1,0 +1,227 @@
+//! Merging a run's segments into large ones.
+//!
+//! The large segments are made in a folder beside `steps`, which then takes the place of `steps` in one step. Whoever
+//! lists `steps/*.parquet` sees the segments from before or those from after, never both; and no merged segment has the
+//! name of an older one, so that who listed before and opens after finds a file missing, and never rows twice.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use arrow_schema::SchemaRef;
+
+use super::guard::damaged;
+use super::reader::read_info;
+use super::recovery::recover_locked;
+use super::schema::steps_schema;
+use super::segment::SegmentWriter;
+use super::segment_reader::SegmentReader;
+use super::storage::{Disk, Storage};
+use super::writer::lock;
+use super::{RunFolder, partial};
+use crate::error::{Error, Result};
+use crate::record::RunInfo;
+
+/// Merged segments are at most this large, in bytes of values before encoding: a few hundred megabytes as a file. The
+/// size of a file would not do: it shrinks by merging, and merging again would find something to do.
+const LARGEST_VALUES: u64 = 1 << 30;
+
+/// What [`compact`] did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Compaction {
+    /// Rows of the run.
+    pub rows: u64,
+    /// Segments before.
+    pub segments_before: u64,
+    /// Segments after; as many as before when there was nothing to do.
+    pub segments_after: u64,
+    /// Bytes of the segments before.
+    pub bytes_before: u64,
+    /// Bytes of the segments after.
+    pub bytes_after: u64,
+}
+
+/// Merges the segments of a run that is not being written into large ones, of at most 1 GiB of values each; recovers the run
+/// first. The rows, their order and every checksum promise stay. Done again it changes nothing.
+///
+/// Stopped at any point it leaves the run as it was, or merged. It needs room for the merged segments beside the old ones.
+///
+/// # Errors
+/// [`Error::NoSuchRun`], [`Error::RunLocked`] while the run is being written, [`Error::NewerSchema`], [`Error::Damaged`] when a
+/// segment is not as it was written or `steps` holds a file that is not the log's, [`Error::Io`].
+pub fn compact(directory: impl AsRef<Path>) -> Result<Compaction> {
+    compact_on(&Disk, directory)
+}
+
+/// [`compact`] on a storage of the caller's.
+pub fn compact_on(storage: &dyn Storage, directory: impl AsRef<Path>) -> Result<Compaction> {
+    let folder = RunFolder::new(directory);
+    let info = read_info(&folder)?;
+    let schema = steps_schema(info.layout)?;
+    let _lock = lock(&folder)?;
+    recover_locked(storage, &folder, &schema, &info)?;
+
+    let segments = old_segments(&folder, &schema)?;
+    let groups = groups(&segments, 8 * schema.fields().len() as u64);
+    let mut compaction = Compaction {
+        rows: segments.iter().map(|segment| segment.rows).sum(),
+        segments_before: segments.len() as u64,
+        segments_after: groups.len() as u64,
+        bytes_before: bytes_in(&folder.steps())?,
+        bytes_after: 0,
+    };
+    if groups.len() < segments.len() {
+        let beside = folder.compacting();
+        fs::create_dir(&beside).map_err(Error::io("create", &beside))?;
+        for group in groups {
+            make(storage, &folder, group, &schema, &info)?;
+        }
+        storage.sync_dir(&beside).map_err(Error::io("sync", &beside))?;
+        swap(storage, &folder)?;
+        settle(storage, &folder)?;
+    }
+    compaction.bytes_after = bytes_in(&folder.steps())?;
+    Ok(compaction)
+}
+
+/// Ends a compaction that was stopped: the old segments or the merged ones become `steps`, the others go.
+pub(super) fn settle(storage: &dyn Storage, folder: &RunFolder) -> Result<()> {
+    let (steps, compacting, replaced) = (folder.steps(), folder.compacting(), folder.replaced());
+    if !steps.exists() {
+        // Stopped between two renames, before the first of which the merged segments were complete.
+        let complete = if compacting.exists() { &compacting } else { &replaced };
+        storage.rename(complete, &steps).map_err(Error::io("rename", complete))?;
+        storage.sync_dir(&folder.root).map_err(Error::io("sync", &folder.root))?;
+    }
+    for leftover in [compacting, replaced] {
+        if !leftover.exists() {
+            continue;
+        }
+        for entry in fs::read_dir(&leftover).map_err(Error::io("list", &leftover))? {
+            let path = entry.map_err(Error::io("list", &leftover))?.path();
+            storage.remove(&path).map_err(Error::io("remove", &path))?;
+        }
+        fs::remove_dir(&leftover).map_err(Error::io("remove", &leftover))?;
+    }
+    Ok(())
+}
+
+struct Old {
+    numbers: (u64, u64),
+    rows: u64,
+}
+
+fn old_segments(folder: &RunFolder, schema: &SchemaRef) -> Result<Vec<Old>> {
+    let steps = folder.steps();
+    for entry in fs::read_dir(&steps).map_err(Error::io("list", &steps))? {
+        let path = entry.map_err(Error::io("list", &steps))?.path();
+        if folder.numbers_of_segment(&path).is_none() {
+            return Err(damaged(&path, "move it out of steps before its segments are merged"));
+        }
+    }
+    let read = |numbers| {
+        let reader = SegmentReader::open(&folder.segment_of(numbers), schema, &[0])?;
+        Ok(Old { numbers, rows: reader.rows() })
+    };
+    folder.list_steps()?.segments.into_iter().map(read).collect()
+}
+
+/// Neighbours that fit into one segment, as many as do.
+fn groups(segments: &[Old], row_bytes: u64) -> Vec<&[Old]> {
+    let mut groups = Vec::new();
+    let (mut start, mut values) = (0, 0);
+    for (index, segment) in segments.iter().enumerate() {
+        let more = segment.rows.saturating_mul(row_bytes);
+        if index > start && values + more > LARGEST_VALUES {
+            groups.push(&segments[start..index]);
+            (start, values) = (index, 0);
+        }
+        values += more;
+    }
+    if start < segments.len() {
+        groups.push(&segments[start..]);
+    }
+    groups
+}
+
+/// Makes the segment of a group in the folder beside `steps`, and reads it back.
+fn make(storage: &dyn Storage, folder: &RunFolder, group: &[Old], schema: &SchemaRef, info: &RunInfo) -> Result<()> {
+    let numbers = (group[0].numbers.0, group[group.len() - 1].numbers.1);
+    let path = beside(folder, numbers);
+    if let [alone] = group {
+        let old = folder.segment_of(alone.numbers);
+        return storage.link(&old, &path).map_err(Error::io("link", &old));
+    }
+    let all: Vec<usize> = (0..schema.fields().len()).collect();
+    let mut segment = SegmentWriter::create(storage, &path, schema, info)?;
+    let mut merged = Vec::new();
+    for old in group {
+        let mut reader = SegmentReader::open(&folder.segment_of(old.numbers), schema, &all)?;
+        for batch in &mut reader {
+            segment.write(&batch?)?;
+        }
+        match reader.merged() {
+            [] => merged.push((old.numbers.0, old.rows)),
+            before => merged.extend(before),
+        }
+    }
+    segment.set_merged(merged);
+    segment.finish()?;
+    storage.rename(&partial(&path), &path).map_err(Error::io("rename", &path))?;
+
+    // The old segments are about to go.
+    let mut rows = 0;
+    for batch in SegmentReader::open(&path, schema, &all)? {
+        rows += batch?.num_rows() as u64;
+    }
+    if rows != group.iter().map(|old| old.rows).sum::<u64>() {
+        return Err(damaged(&path, "it does not have the rows of the segments merged into it"));
+    }
+    Ok(())
+}
+
+fn beside(folder: &RunFolder, numbers: (u64, u64)) -> PathBuf {
+    let name = folder.segment_of(numbers);
+    folder.compacting().join(name.file_name().unwrap_or_default())
+}
+
+/// Puts the merged segments in the place of the old ones.
+fn swap(storage: &dyn Storage, folder: &RunFolder) -> Result<()> {
+    let (steps, compacting, replaced) = (folder.steps(), folder.compacting(), folder.replaced());
+    match storage.exchange(&compacting, &steps) {
+        Err(error) if error.kind() == io::ErrorKind::Unsupported => {
+            storage.rename(&steps, &replaced).map_err(Error::io("rename", &steps))?;
+            storage.rename(&compacting, &steps).map_err(Error::io("rename", &compacting))?;
+        }
+        outcome => outcome.map_err(Error::io("exchange", &steps))?,
+    }
+    storage.sync_dir(&folder.root).map_err(Error::io("sync", &folder.root))
+}
+
+fn bytes_in(steps: &Path) -> Result<u64> {
+    let entries = fs::read_dir(steps).map_err(Error::io("list", steps))?;
+    let length = |entry: io::Result<fs::DirEntry>| entry.and_then(|entry| Ok(entry.metadata()?.len()));
+    entries.map(length).sum::<io::Result<u64>>().map_err(Error::io("list", steps))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn groups_are_as_large_as_they_may_be_and_not_larger() {
+        let row_bytes = 568;
+        let most = LARGEST_VALUES / row_bytes;
+        let old = |(index, &rows): (usize, &u64)| Old { numbers: (index as u64, index as u64), rows };
+        let rows = [0, most / 2, most / 2, 1, most, most + 1, 3, 0, most - 3, 1];
+        let segments: Vec<Old> = rows.iter().enumerate().map(old).collect();
+        let sizes = |groups: &[&[Old]]| groups.iter().map(|group| group.len()).collect::<Vec<_>>();
+        let first = groups(&segments, row_bytes);
+        assert_eq!(sizes(&first), [3, 1, 1, 1, 3, 1]);
+        // What was merged finds nothing more to merge.
+        let totals: Vec<u64> = first.iter().map(|group| group.iter().map(|old| old.rows).sum()).collect();
+        let merged: Vec<Old> = totals.iter().enumerate().map(old).collect();
+        assert_eq!(groups(&merged, row_bytes).len(), merged.len());
+        assert!(groups(&[], row_bytes).is_empty());
+    }
+}

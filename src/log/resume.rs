@@ -1,0 +1,177 @@
+//! Taking up a run again, in another process: what must fit, what is given back, and which rows go.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::RunFolder;
+use super::events::EventWriter;
+use super::reader::read_info;
+use super::recovery::{Recovery, recover_locked};
+use super::reference::{Reference, read_reference};
+use super::schema::{rows_from_batch, steps_schema};
+use super::storage::{Disk, Storage};
+use super::tail::Tail;
+use super::writer::{LogTotals, RunWriter, lock};
+use crate::error::{Error, Result};
+use crate::record::{Event, EventKind, Hyperparameters, ParameterInfo, RunInfo, StepRecord};
+
+/// At most so many parameters are named in each list of an error.
+const NAMED: usize = 8;
+
+/// Where a run is taken up again. The default: after its last row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ResumeFrom {
+    /// The optimizer step after which training goes on: that of the checkpoint it starts from. `None` is the step of
+    /// the log's last row; state it where rows are made of every Nth step only, or may have been lost with the process.
+    pub step: Option<u64>,
+    /// Whether rows later than `step` are to be removed: those of steps that are going to be taken once more. Without
+    /// this such rows are an error, because nothing brings them back.
+    pub discard_later_rows: bool,
+}
+
+/// What a training program needs to go on where a run ended.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Resumed {
+    /// The run as `run.json` describes it.
+    pub info: RunInfo,
+    /// Step after which training goes on; the next row's is larger.
+    pub step: u64,
+    /// The log's last row, unless it has none; with its epoch, and the displacement that the parameters should have.
+    pub last_row: Option<StepRecord>,
+    /// Hyperparameters of every parameter group at that row; without rows, those of `run.json`.
+    pub hyperparameters: Vec<Hyperparameters>,
+    /// Positions, then velocities, along the directions at that row; empty without rows or directions.
+    pub projections: Vec<Option<f64>>,
+    /// `elapsed_seconds` of that row, from which the resumed run counts on.
+    pub elapsed: Duration,
+    /// Where displacements are measured from.
+    pub reference: Reference,
+    /// What a killed process had left, made whole.
+    pub recovery: Recovery,
+    /// Rows removed because they were later than `step`.
+    pub rows_discarded: u64,
+    /// What is in the log now.
+    pub totals: LogTotals,
+}
+
+impl RunWriter {
+    /// Takes up a run again: recovers what a killed process left, compares the run to `info`, and goes on after the
+    /// last segment. Nothing is changed unless the run fits. A `resumed` event tells of it.
+    ///
+    /// Of `info`, the parameters (names, shapes and kinds, and their order, which is that of the elements of a
+    /// direction), the layout, `every_steps` and the schema version must be those of the run; `run.json` stays as it is.
+    ///
+    /// Discarding later rows goes from the end: interrupted, it leaves a log that ends somewhere between the step asked
+    /// for and the end, and can be asked for again. A program that reads the run meanwhile may have to read again.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchRun`], [`Error::RunLocked`], [`Error::ResumeMismatch`] naming every difference,
+    /// [`Error::RowsAfterResume`]; [`Error::Damaged`] and [`Error::NewerSchema`] for a log or a reference point that is
+    /// not as it was written; [`Error::Io`].
+    pub fn resume(directory: impl AsRef<Path>, info: &RunInfo, from: ResumeFrom) -> Result<(RunWriter, Resumed)> {
+        RunWriter::resume_on(Arc::new(Disk), directory, info, from)
+    }
+
+    /// [`resume`](RunWriter::resume) on a storage of the caller's.
+    pub fn resume_on(
+        storage: Arc<dyn Storage>,
+        directory: impl AsRef<Path>,
+        info: &RunInfo,
+        from: ResumeFrom,
+    ) -> Result<(RunWriter, Resumed)> {
+        let folder = RunFolder::new(directory);
+        let stored = read_info(&folder)?;
+        let lock = lock(&folder)?;
+        let differences = differences(&stored, info);
+        if !differences.is_empty() {
+            return Err(Error::ResumeMismatch { path: folder.root, differences: differences.join("; ") });
+        }
+        let schema = steps_schema(stored.layout)?;
+        let reference = read_reference(&folder, &stored)?;
+
+        let recovery = recover_locked(&*storage, &folder, &schema, &stored)?;
+        let mut tail = Tail::open(&folder, &schema)?;
+        let last_step = tail.last_step();
+        let step = from.step.or(last_step).unwrap_or(0);
+        let later = tail.rows_after(step)?;
+        match last_step {
+            Some(last_step) if later > 0 && !from.discard_later_rows => {
+                return Err(Error::RowsAfterResume { path: folder.root, step, last_step });
+            }
+            _ => {}
+        }
+        let last_row = tail.last_row(step)?.map(|batch| rows_from_batch(stored.layout, &batch)).transpose()?;
+        let last_record = last_row.as_ref().and_then(|rows| rows.records.first().copied());
+        let elapsed_seconds = last_record.map_or(0.0, |row| row.elapsed_seconds);
+
+        // Told before rows go: a discarding that is interrupted is told, and told again when it is done again.
+        let kind = EventKind::Resumed { last_step, rows_discarded: later };
+        let event = Event { step: step + 1, elapsed_seconds, kind };
+        EventWriter::open(&*storage, &folder.events())?.append(&event)?;
+        tail.discard_after(&*storage, step, &stored)?;
+        let (number, totals) = (tail.next_number(), tail.totals());
+        let writer = RunWriter::from_number(storage, folder, stored.clone(), schema, lock, number, totals);
+        let resumed = Resumed {
+            step,
+            last_row: last_record,
+            hyperparameters: match (&last_row, last_record) {
+                (Some(rows), Some(row)) => {
+                    [row.hyperparameters].into_iter().chain(rows.group_hyperparameters.iter().copied()).collect()
+                }
+                _ => stored.hyperparameters.clone(),
+            },
+            projections: last_row.map(|rows| rows.projections).unwrap_or_default(),
+            elapsed: Duration::try_from_secs_f64(elapsed_seconds).unwrap_or_default(),
+            reference,
+            recovery,
+            rows_discarded: later,
+            totals,
+            info: stored,
+        };
+        Ok((writer, resumed))
+    }
+}
+
+/// What of a run is not as in what wants to go on with it, each as a phrase.
+fn differences(run: &RunInfo, now: &RunInfo) -> Vec<String> {
+    let mut differences = Vec::new();
+    let mut number = |name: &str, run: u64, now: u64| {
+        if run != now {
+            differences.push(format!("{name} was {run} and is {now}"));
+        }
+    };
+    number("its schema version", run.schema_version.into(), now.schema_version.into());
+    number("every_steps", run.every_steps, now.every_steps);
+    number("the number of parameter groups", run.layout.parameter_groups as u64, now.layout.parameter_groups as u64);
+    number("the number of directions", run.layout.directions as u64, now.layout.directions as u64);
+
+    let by_name = |info: &RunInfo| -> HashMap<String, ParameterInfo> {
+        info.parameters.iter().map(|parameter| (parameter.name.clone(), parameter.clone())).collect()
+    };
+    let (of_run, of_now) = (by_name(run), by_name(now));
+    let missing = run.parameters.iter().filter(|was| !of_now.contains_key(&was.name)).map(|was| was.name.clone());
+    let extra = now.parameters.iter().filter(|is| !of_run.contains_key(&is.name)).map(|is| is.name.clone());
+    let changed = run.parameters.iter().filter_map(|was| {
+        let is = of_now.get(&was.name).filter(|is| (&is.shape, &is.kind) != (&was.shape, &was.kind))?;
+        Some(format!("{} (was {} {:?}, is {} {:?})", was.name, was.kind, was.shape, is.kind, is.shape))
+    });
+    for (what, names) in [
+        ("parameters are missing", missing.collect::<Vec<_>>()),
+        ("parameters are not the run's", extra.collect()),
+        ("parameters have another shape or kind", changed.collect()),
+    ] {
+        if !names.is_empty() {
+            let more = names.len().saturating_sub(NAMED);
+            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+            differences.push(format!("{what}: {}{more}", names[..names.len().min(NAMED)].join(", ")));
+        }
+    }
+    let names = |info: &RunInfo| info.parameters.iter().map(|parameter| parameter.name.clone()).collect::<Vec<_>>();
+    if differences.is_empty() && names(run) != names(now) {
+        differences.push("the parameters come in another order".to_owned());
+    }
+    differences
+}

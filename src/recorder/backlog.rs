@@ -1,0 +1,180 @@
+//! What the log has not taken yet. Usually that is the block in hand; while the log cannot be written, all that fits.
+
+use std::collections::VecDeque;
+use std::mem::size_of;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use super::message::{Basis, Dropped};
+use super::shared::Shared;
+use super::sink::Sink;
+use super::worker::WRITE_ROWS;
+use crate::error::{Error, Result};
+use crate::record::{Event, EventKind, Hyperparameters, RowBuffer, StepRecord};
+
+/// Memory of the rows kept while the log cannot be written. A minute of the fastest loops with 30 projections.
+const KEPT_BYTES: usize = 64 << 20;
+/// Events kept meanwhile.
+const KEPT_EVENTS: usize = 4_096;
+/// The first wait after a failure; the next ones are twice as long each, up to the longest.
+const FIRST_WAIT: Duration = Duration::from_millis(400);
+const LONGEST_WAIT: Duration = Duration::from_secs(10);
+
+/// Rows and events that wait for the log, oldest first.
+#[derive(Default)]
+pub(super) struct Backlog {
+    blocks: VecDeque<RowBuffer>,
+    bytes: usize,
+    /// Memory of a block that was written.
+    spare: Option<RowBuffer>,
+    events: VecDeque<Event>,
+    /// Large, but few: each took many Hessian-vector products to find.
+    bases: VecDeque<Basis>,
+    /// Rows for which there was no room.
+    lost: Option<Dropped>,
+    /// Step of the last row that was written.
+    last_step: u64,
+    failure: Option<Failure>,
+}
+
+/// A while in which the log cannot be written.
+struct Failure {
+    since: Instant,
+    reason: String,
+    wait: Duration,
+    next_attempt: Instant,
+    events_lost: u64,
+}
+
+impl Backlog {
+    /// Takes a block of rows, or forgets and counts them if there is no room; leaves an empty buffer.
+    pub fn push(&mut self, rows: &mut RowBuffer, shared: &Shared) {
+        let (Some(first), Some(last)) = (rows.records.first(), rows.records.last()) else { return };
+        let bytes = bytes_of(rows);
+        // Once a row is lost the later ones are too, until there is room for many: one gap, not a hundred.
+        let full = self.lost.is_some() || self.bytes + bytes > KEPT_BYTES;
+        if full && !self.blocks.is_empty() {
+            let count = rows.len() as u64;
+            self.lost = Some(Dropped::with(self.lost, count, first.step..=last.step, last.elapsed_seconds));
+            shared.rows_lost.fetch_add(count, Ordering::Relaxed);
+            rows.clear();
+            return;
+        }
+        self.bytes += bytes;
+        match self.blocks.back_mut() {
+            Some(block) if block.len() + rows.len() <= WRITE_ROWS => {
+                block.records.append(&mut rows.records);
+                block.group_hyperparameters.append(&mut rows.group_hyperparameters);
+                block.projections.append(&mut rows.projections);
+            }
+            _ => self.blocks.push_back(std::mem::replace(rows, self.spare.take().unwrap_or_default())),
+        }
+    }
+
+    pub fn push_event(&mut self, event: Event) {
+        match &mut self.failure {
+            Some(failure) if self.events.len() >= KEPT_EVENTS => failure.events_lost += 1,
+            _ => self.events.push_back(event),
+        }
+    }
+
+    pub fn push_basis(&mut self, basis: Basis) {
+        self.bases.push_back(basis);
+    }
+
+    /// Whether it is time to write: always, except while waiting for a failure to pass.
+    pub fn is_due(&self) -> bool {
+        self.failure.as_ref().is_none_or(|failure| Instant::now() >= failure.next_attempt)
+    }
+
+    /// Writes everything; an error that may pass is taken note of.
+    ///
+    /// # Errors
+    /// One that will not pass.
+    pub fn write(&mut self, sink: &mut dyn Sink, now: Duration, shared: &Shared) -> Result<()> {
+        if let Err(error) = self.flush(sink, shared) {
+            return self.failed(error, true, shared);
+        }
+        // Segments that cannot be finished do not keep rows from being appended.
+        if let Err(error) = sink.tick(now) {
+            return self.failed(error, false, shared);
+        }
+        let Some(failure) = &self.failure else { return Ok(()) };
+        let seconds = failure.since.elapsed().as_secs_f64();
+        let kind = EventKind::Interrupted { reason: failure.reason.clone(), seconds, events_lost: failure.events_lost };
+        let event = Event { step: self.last_step + 1, elapsed_seconds: now.as_secs_f64(), kind };
+        if let Err(error) = sink.event(&event) {
+            return self.failed(error, true, shared);
+        }
+        self.failure = None;
+        shared.go_on();
+        Ok(())
+    }
+
+    /// Whether nothing waits.
+    pub fn is_empty(&self) -> bool {
+        self.blocks.is_empty() && self.bases.is_empty() && self.events.is_empty() && self.lost.is_none()
+    }
+
+    /// Forgets and counts what is left, when there will be no other attempt. Returns the event that tells of it.
+    pub fn give_up(&mut self, shared: &Shared) -> Option<Event> {
+        for rows in self.blocks.drain(..) {
+            let (Some(first), Some(last)) = (rows.records.first(), rows.records.last()) else { continue };
+            let (count, steps) = (rows.len() as u64, first.step..=last.step);
+            shared.rows_lost.fetch_add(count, Ordering::Relaxed);
+            self.lost = Some(Dropped::with(self.lost, count, steps, last.elapsed_seconds));
+        }
+        self.lost.take().map(Dropped::event)
+    }
+
+    fn flush(&mut self, sink: &mut dyn Sink, shared: &Shared) -> Result<()> {
+        // Before the rows that are along them.
+        while let Some(basis) = self.bases.front() {
+            sink.basis(basis)?;
+            self.bases.pop_front();
+        }
+        while let Some(rows) = self.blocks.front() {
+            sink.append(rows)?;
+            shared.rows_written.fetch_add(rows.len() as u64, Ordering::Relaxed);
+            self.last_step = rows.records.last().map_or(self.last_step, |row| row.step);
+            self.bytes -= bytes_of(rows);
+            self.spare = self.blocks.pop_front();
+            self.spare.iter_mut().for_each(RowBuffer::clear);
+        }
+        if let Some(lost) = self.lost {
+            sink.event(&lost.event())?;
+            self.lost = None;
+        }
+        while let Some(event) = self.events.front() {
+            sink.event(event)?;
+            self.events.pop_front();
+        }
+        Ok(())
+    }
+
+    fn failed(&mut self, error: Error, waits: bool, shared: &Shared) -> Result<()> {
+        if !matches!(error, Error::Io { .. }) {
+            return Err(error);
+        }
+        let now = Instant::now();
+        let failure = self.failure.get_or_insert_with(|| Failure {
+            since: now,
+            reason: error.to_string(),
+            wait: FIRST_WAIT,
+            next_attempt: now,
+            events_lost: 0,
+        });
+        if waits {
+            failure.next_attempt = now + failure.wait;
+            failure.wait = (2 * failure.wait).min(LONGEST_WAIT);
+        }
+        shared.interrupt(error);
+        Ok(())
+    }
+}
+
+fn bytes_of(rows: &RowBuffer) -> usize {
+    rows.len() * size_of::<StepRecord>()
+        + rows.group_hyperparameters.len() * size_of::<Hyperparameters>()
+        + rows.projections.len() * size_of::<Option<f64>>()
+}
