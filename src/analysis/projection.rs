@@ -37,7 +37,7 @@ pub fn project(
     let vectors: Vec<&[f32]> = vectors.iter().map(Vec::as_slice).collect();
     let layout = Layout { directions: vectors.len(), ..run.info().layout };
     let info = RunInfo { layout, ..run.info().clone() };
-    let mut writer = RunWriter::create(output, &info, Vec::new())?;
+    let mut writer = RunWriter::create(output, &info, run.reference()?.tensors().collect())?;
     writer.basis(0, 0, directions, true)?;
 
     let mut done = Projected::default();

@@ -136,6 +136,8 @@ pub struct Deltas {
     schema: SchemaRef,
     number: u64,
     current: Option<JournalReader>,
+    /// The first step of any later journal: a run that was resumed took its steps anew from there.
+    until: u64,
     /// Read, and of a later step than was asked for.
     ahead: Option<FullDelta>,
 }
@@ -155,7 +157,7 @@ impl Run {
         let parameters: Vec<ParameterInfo> = serde_json::from_slice(&bytes).map_err(|error| damaged(&path, error))?;
         let elements = dimension_of(&parameters).unwrap_or(usize::MAX);
         let schema = schema(elements).map_err(|error| damaged(&path, error))?;
-        Ok(Deltas { folder: self.folder.clone(), parameters, schema, number: 0, current: None, ahead: None })
+        Ok(Deltas { folder: self.folder.clone(), parameters, schema, number: 0, current: None, until: 0, ahead: None })
     }
 }
 
@@ -186,8 +188,8 @@ impl Deltas {
         loop {
             if let Some(batch) = self.current.as_mut().and_then(JournalReader::next) {
                 match delta_of(&batch?) {
-                    Some(delta) => return Ok(Some(delta)),
-                    None => continue,
+                    Some(delta) if delta.step < self.until => return Ok(Some(delta)),
+                    _ => continue,
                 }
             }
             let path = self.folder.delta_journal(self.number);
@@ -195,8 +197,21 @@ impl Deltas {
                 return Ok(None);
             }
             self.number += 1;
+            self.until = self.first_step_after()?;
             self.current = Some(JournalReader::open(&path, &self.schema, (0..self.schema.fields().len()).collect())?);
         }
+    }
+}
+
+impl Deltas {
+    fn first_step_after(&self) -> Result<u64> {
+        let mut first = u64::MAX;
+        for number in self.number..count_journals(&self.folder) {
+            let journal = JournalReader::open(&self.folder.delta_journal(number), &self.schema, vec![0])?;
+            let batch = journal.take(1).next().transpose()?.filter(|batch| batch.num_rows() > 0);
+            first = batch.map_or(first, |batch| first.min(batch.column(0).as_primitive::<UInt64Type>().value(0)));
+        }
+        Ok(first)
     }
 }
 

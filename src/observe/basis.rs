@@ -18,6 +18,8 @@ pub(super) struct Directions {
     pub count: usize,
     /// Those in force.
     pub basis: Option<u64>,
+    /// The number of the next.
+    pub next: u64,
     /// Whether the vectors are to be kept in the run folder.
     pub keep_vectors: bool,
     /// Memory for a block of displacements.
@@ -57,7 +59,8 @@ impl Observer {
 
     /// Says in the log that the tracker projects on `eigenvectors` now.
     pub(super) fn begin_basis(&mut self, eigenvectors: Eigenvectors) {
-        let basis = self.directions.basis.map_or(0, |basis| basis + 1);
+        let basis = self.directions.next;
+        self.directions.next += 1;
         self.directions.basis = Some(basis);
         self.notice_stability(&eigenvectors);
         let keep_vectors = self.directions.keep_vectors;

@@ -22,6 +22,7 @@ mod options;
 mod outside;
 mod parameters;
 mod projection;
+mod resume;
 mod settings;
 mod start;
 mod summary;

@@ -17,7 +17,7 @@ use super::summary::Summary;
 use super::tracker::{Change, Tracker};
 use crate::error::Result;
 use crate::record::{Event, EventKind, Hyperparameters, RowBuffer, StepRecord};
-use crate::recorder::{Block, Health, Recorder, Row};
+use crate::recorder::{Block, Clock, Health, Recorder, Row};
 use crate::variables::{self, Variable};
 
 /// Watches parameters from step to step. [`attach`](crate::attach) holds one for tch's optimizers; a loop with an
@@ -47,7 +47,7 @@ pub struct Observer {
     pub(super) outside: OutsideWrites,
     pub(super) directions: Directions,
     pub(super) deltas: Option<DeltaTap>,
-    pub(super) began: Instant,
+    pub(super) clock: Clock,
     pub(super) spent: Duration,
 }
 
@@ -79,7 +79,7 @@ impl Observer {
         self.step += 1;
         let given_loss = self.next_loss.take();
         self.guarded(|observer| {
-            let elapsed = observer.began.elapsed();
+            let elapsed = observer.clock.elapsed();
             observer.tracker.refresh()?;
             let every = observer.settings.every_steps;
             if observer.step.is_multiple_of(every) {
@@ -274,7 +274,7 @@ impl Observer {
     }
 
     pub(super) fn tell(&mut self, step: u64, kind: EventKind) {
-        self.recorder.event(Event { step, elapsed_seconds: self.began.elapsed().as_secs_f64(), kind });
+        self.recorder.event(Event { step, elapsed_seconds: self.clock.elapsed().as_secs_f64(), kind });
     }
 }
 

@@ -12,6 +12,7 @@ use super::optimizer::ObservedOptimizer;
 use super::parameters::{Filter, Source};
 use super::tracker::Reference;
 use crate::error::{Error, Result};
+use crate::log::ResumeFrom;
 use crate::log::eigenvectors::Eigenvectors;
 use crate::record::{Hyperparameters, OptimizerInfo};
 use crate::recorder::QueueOptions;
@@ -48,6 +49,7 @@ pub struct Options {
     pub(super) forget_vectors: bool,
     pub(super) projection_memory_bytes: Option<usize>,
     pub(super) deltas: Option<DeltaOptions>,
+    pub(super) resume: Option<ResumeFrom>,
 }
 
 impl Options {
@@ -146,6 +148,18 @@ impl Options {
         self
     }
 
+    /// Goes on with the run in the folder instead of beginning one: from [`ResumeFrom::default`] after its last row, or after
+    /// the step of the checkpoint that training starts from. Steps, seconds and epochs count on; displacements are
+    /// measured from the run's reference point; the directions in force are in force again, where they were kept; hyperparameters
+    /// and batch size that are not stated are those of the last row.
+    ///
+    /// The parameters must be those of the run, and so must what rows there are: every how many steps, how many
+    /// directions (left unsaid, they are the run's). Load the checkpoint before.
+    pub fn resume(mut self, from: ResumeFrom) -> Self {
+        self.resume = Some(from);
+        self
+    }
+
     /// What to do when the disk cannot keep up, and how many rows to hold until then.
     pub fn queue(mut self, queue: QueueOptions) -> Self {
         self.queue = queue;
@@ -167,8 +181,8 @@ impl Options {
     /// Observes a tch optimizer into a new run folder.
     ///
     /// # Errors
-    /// [`Error::RunExists`] if `directory` holds a run, [`Error::Parameters`] if there is nothing to observe,
-    /// [`Error::Io`] and [`Error::Torch`].
+    /// [`Error::RunExists`] if `directory` holds a run that is not to be resumed, [`Error::Parameters`] if there is nothing to observe,
+    /// [`Error::Io`] and [`Error::Torch`]; as [`RunWriter::resume`](crate::log::RunWriter::resume) where one is.
     pub fn attach(mut self, optimizer: Optimizer, directory: impl AsRef<Path>) -> Result<ObservedOptimizer> {
         let source = self.source.take().unwrap_or(Source::List);
         let list = match source {

@@ -2,9 +2,9 @@
 
 use std::borrow::Cow;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use tch::{Kind, TchError, Tensor};
+use tch::{TchError, Tensor};
 
 use super::basis::{Directions, take_up, update_rule};
 use super::completion::complete;
@@ -13,16 +13,18 @@ use super::options::Options;
 use super::outside::OutsideWrites;
 use super::parameters::Source;
 use super::projection::DEFAULT_MEMORY_BYTES;
+use super::resume::{kind_of, restore};
 use super::settings::{Settings, later_groups};
 use super::tracker::Tracker;
 use crate::error::{Error, Result};
 use crate::log::{ReferenceTensor, RunWriter};
 use crate::record::{Layout, RunInfo};
-use crate::recorder::{Block, Recorder};
+use crate::recorder::{Block, Clock, Recorder};
 use crate::variables::{self, Variable};
 
 impl Options {
-    pub(super) fn start(self, source: Source, list: Vec<Tensor>, directory: &Path) -> Result<Observer> {
+    pub(super) fn start(mut self, source: Source, list: Vec<Tensor>, directory: &Path) -> Result<Observer> {
+        self.fill_in_from_run(directory)?;
         let positive = |name, value: Option<u64>| match value {
             Some(0) => Err(Error::InvalidValue { name, value: 0.0, requirement: "at least 1" }),
             other => Ok(other),
@@ -39,18 +41,15 @@ impl Options {
         let parameter_groups = groups_of(&found);
         let known_variables = found.len();
         let mut tracker = Tracker::new(found, self.filter, self.reference)?;
-        let directions = Directions {
+        let mut directions = Directions {
             count: self.directions,
             basis: None,
+            next: 0,
             keep_vectors: !self.forget_vectors,
             memory_bytes: self.projection_memory_bytes.unwrap_or(DEFAULT_MEMORY_BYTES),
             rule: update_rule(&self.optimizer),
             unstable: false,
         };
-        let mut projected = self.projected;
-        if let Some(eigenvectors) = &mut projected {
-            take_up(&mut tracker, eigenvectors, &directions)?;
-        }
         let hyperparameters = vec![self.hyperparameters; parameter_groups];
         let info = RunInfo {
             optimizer: self.optimizer,
@@ -66,34 +65,50 @@ impl Options {
             Some(options) => Some(options.choose(&info.parameters, every_steps)?),
             None => None,
         };
-        let writer = create_writer(directory, &info, &tracker)?;
+        let mut settings = Settings {
+            groups: later_groups(&hyperparameters),
+            hyperparameters,
+            batch_size: self.batch_size,
+            steps_per_epoch,
+            every_steps,
+            gradient_norm: self.gradient_norm,
+        };
+        let mut projected = self.projected;
+        if let Some(eigenvectors) = &mut projected {
+            take_up(&mut tracker, eigenvectors, &directions)?;
+        }
+        let (writer, resumed) = match self.resume {
+            None => (create_writer(directory, &info, &tracker)?, None),
+            Some(from) => {
+                let (writer, resumed) = RunWriter::resume(directory, &info, from)?;
+                restore(&resumed, directory, &mut tracker, &mut directions, &mut settings)?;
+                (writer, Some(resumed))
+            }
+        };
         let deltas = match deltas {
             Some(chosen) => Some(chosen.start(directory, &info.parameters, self.queue.policy)?),
             None => None,
         };
-        let began = Instant::now();
-        let recorder = Recorder::start(writer, directory, began, self.queue, complete)?;
+        if let (Some(eigenvectors), Some(_)) = (&mut projected, &resumed) {
+            // Anew, from the run's reference point.
+            take_up(&mut tracker, eigenvectors, &directions)?;
+        }
+        let clock = resumed.as_ref().map_or_else(Clock::start, |resumed| Clock::resume(resumed.elapsed));
+        let recorder = Recorder::start(writer, directory, clock, self.queue, complete)?;
         let mut observer = Observer {
             tracker,
             recorder,
             block: Block::default(),
-            settings: Settings {
-                groups: later_groups(&hyperparameters),
-                hyperparameters,
-                batch_size: self.batch_size,
-                steps_per_epoch,
-                every_steps,
-                gradient_norm: self.gradient_norm,
-            },
+            settings,
             store,
             known_variables,
-            step: 0,
-            epoch: None,
+            step: resumed.as_ref().map_or(0, |resumed| resumed.step),
+            epoch: resumed.and_then(|resumed| resumed.last_row).and_then(|row| row.epoch),
             next_loss: None,
             outside: OutsideWrites::default(),
             directions,
             deltas,
-            began,
+            clock,
             spent: Duration::ZERO,
         };
         if let Some(eigenvectors) = projected {
@@ -125,12 +140,7 @@ fn create_writer(directory: &Path, info: &RunInfo, tracker: &Tracker) -> Result<
 
 /// Elements in memory order, in the parameter's own kind: what is measured from has been rounded to it.
 fn bytes_of(tensor: &Tensor, kind: &str) -> std::result::Result<Vec<u8>, TchError> {
-    let kind = match kind {
-        "f64" => Kind::Double,
-        "bf16" => Kind::BFloat16,
-        "f16" => Kind::Half,
-        _ => Kind::Float,
-    };
+    let kind = kind_of(kind);
     let tensor = tensor.f_to_device(tch::Device::Cpu)?.f_to_kind(kind)?.f_contiguous()?;
     let mut bytes = vec![0; tensor.numel() * kind.elt_size_in_bytes()];
     tensor.f_copy_data_u8(&mut bytes, tensor.numel())?;

@@ -74,25 +74,39 @@ impl Tracker {
             };
             return Err(Error::Parameters { reason });
         }
-        let mut states: Vec<State> = tracker.parameters.iter().map(State::here).collect();
+        let states = tracker.parameters.iter().map(State::here).collect();
+        tracker.place(states).map_err(torch("copy the parameters"))?;
+        tracker.measure_from(reference)?;
+        Ok(tracker)
+    }
+
+    /// Takes `reference` for the reference point of the parameters it names.
+    ///
+    /// # Errors
+    /// [`Error::Parameters`] when it names an unknown parameter or has another shape.
+    pub fn measure_from(&mut self, reference: Reference) -> Result<()> {
+        if reference.is_empty() {
+            return Ok(());
+        }
+        let mut states = self.states();
         for (name, tensor) in reference {
-            let Some(index) = tracker.parameters.iter().position(|parameter| parameter.name == name) else {
-                let reason =
-                    format!("the reference point names `{name}`, which is not observed; observed: {available}");
+            let Some(index) = self.parameters.iter().position(|parameter| parameter.name == name) else {
+                let observed: Vec<&str> = self.parameters.iter().map(|parameter| parameter.name.as_str()).collect();
+                let observed = observed.join(", ");
+                let reason = format!("the reference point names `{name}`, which is not observed; observed: {observed}");
                 return Err(Error::Parameters { reason });
             };
-            let shape = tracker.parameters[index].tensor.size();
+            let shape = self.parameters[index].tensor.size();
             if tensor.size() != shape {
                 let found = tensor.size();
                 let reason = format!("the reference point of `{name}` has shape {found:?}, the parameter {shape:?}");
                 return Err(Error::Parameters { reason });
             }
             // In the parameter's own kind, so that reference.safetensors holds the point that is measured from.
-            let kind = tracker.parameters[index].tensor.kind();
+            let kind = self.parameters[index].tensor.kind();
             states[index].reference = tensor.f_to_kind(kind).map_err(torch("convert the reference point"))?;
         }
-        tracker.place(states).map_err(torch("copy the parameters"))?;
-        Ok(tracker)
+        self.place(states).map_err(torch("copy the parameters"))
     }
 
     pub fn info(&self) -> Vec<ParameterInfo> {

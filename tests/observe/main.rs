@@ -8,4 +8,5 @@ mod exactness;
 mod failure;
 mod parameters;
 mod projections;
+mod resume;
 mod support;
