@@ -12,11 +12,11 @@ use crate::numeric::lanczos::{self, LanczosOptions};
 /// fewer products the less they have turned, and has their signs. The Hessian's batches are the fixed sample.
 ///
 /// ```no_run
-/// # use perrin::curvature::{Follower, LossHessian};
+/// # use perrin::curvature::{EigenpairFollower, LossHessian};
 /// # use perrin::numeric::lanczos::LanczosOptions;
 /// # use tch::{nn, Tensor};
 /// # fn f(vs: nn::VarStore, hessian: LossHessian, batches: impl Iterator<Item = Tensor>) -> perrin::Result<()> {
-/// let mut curvature = Follower::new(hessian, LanczosOptions::largest(30), 1_000)?;
+/// let mut curvature = EigenpairFollower::new(hessian, LanczosOptions::largest(30), 1_000)?;
 /// let mut opt = perrin::Options::new()
 ///     .project_onto(curvature.refresh()?)
 ///     .build(nn::sgd(0.9, 0., 1e-4, false), &vs, 1e-3, "runs/mnist")?;
@@ -31,14 +31,14 @@ use crate::numeric::lanczos::{self, LanczosOptions};
 ///
 /// A refresh takes its products' time, on the training thread, between two steps. Its error (a loss that has become NaN)
 /// is the program's to handle: training may go on with the last directions.
-pub struct Follower<'a> {
+pub struct EigenpairFollower<'a> {
     hessian: LossHessian<'a>,
     options: LanczosOptions,
     every_steps: u64,
     vectors: Vec<Vec<f32>>,
 }
 
-impl<'a> Follower<'a> {
+impl<'a> EigenpairFollower<'a> {
     /// Follows the `options.largest` largest eigenpairs, every `every_steps` steps of
     /// [`refresh_if_due`](Self::refresh_if_due).
     ///
@@ -52,7 +52,7 @@ impl<'a> Follower<'a> {
         if options.smallest > 0 {
             return invalid("smallest eigenvalues to follow", options.smallest as f64, "0: ask for them by themselves");
         }
-        Ok(Follower { hessian, options, every_steps, vectors: Vec::new() })
+        Ok(EigenpairFollower { hessian, options, every_steps, vectors: Vec::new() })
     }
 
     /// Goes on from the vectors of an earlier time, as a run that is resumed does.

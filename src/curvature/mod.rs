@@ -6,7 +6,7 @@
 //!   can be kept in. For both ends of the spectrum, a start of one's own or the paper's method:
 //!   [`numeric::lanczos`](crate::numeric::lanczos) and
 //!   [`numeric::subspace_iteration`](crate::numeric::subspace_iteration);
-//! - how these move while the network trains: [`Follower`], whose estimates the observer takes;
+//! - how these move while the network trains: [`EigenpairFollower`], whose estimates the observer takes;
 //! - tr(H), with a standard error: [`numeric::trace`](crate::numeric::trace);
 //! - the whole spectrum: [`numeric::density`](crate::numeric::density);
 //! - whether gradient noise has the shape of the Hessian (Assumption 5 of the paper): [`gradient_noise`].
@@ -22,7 +22,7 @@ mod parameters;
 mod progress;
 
 pub use eigenpairs::{eigenvectors, gradient_start, top_eigenpairs};
-pub use follower::Follower;
+pub use follower::EigenpairFollower;
 pub use gradient_noise::{Estimate, GradientNoise, ModeNoise, gradient_noise};
 pub use hessian::{LossHessian, Reduction};
 pub use progress::ProgressLine;

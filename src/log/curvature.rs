@@ -74,7 +74,7 @@ pub(crate) fn write_basis(
     }
     let path = folder.curvature(basis);
     let schema = schema();
-    let batch = rows(&schema, basis, step, eigenvectors).map_err(|error| Error::io("encode", &path)(error.into()))?;
+    let batch = rows(&schema, basis, step, eigenvectors).map_err(Error::io("encode", &path))?;
     let mut writer = SegmentWriter::create(storage, &path, &schema, info)?;
     writer.write(&batch)?;
     writer.finish()?;

@@ -37,7 +37,7 @@ const SEAL_KEY: &str = "perrin.seal";
 /// K eigenvectors of m elements, or other directions, with what is known of them. The lists are equally long; a number
 /// that is not known is NaN.
 ///
-/// Made by `curvature::eigenvectors` and `curvature::Follower`, or from plain directions by `from`.
+/// Made by `curvature::eigenvectors` and `curvature::EigenpairFollower`, or from plain directions by `from`.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Eigenvectors {
     /// The parameters whose elements the vectors have, in order; sum of their sizes: m.

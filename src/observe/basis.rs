@@ -33,7 +33,7 @@ pub(super) struct Directions {
 impl Observer {
     /// Projects on these directions from the next step on: rows carry the number of the new basis, positions still count
     /// from the run's reference point, the event `basis_changed` says when. Usually they are eigenvectors of now, as
-    /// `curvature::Follower` gives them; the log keeps their eigenvalues in its `curvature` table and the vectors themselves
+    /// `curvature::EigenpairFollower` gives them; the log keeps their eigenvalues in its `curvature` table and the vectors themselves
     /// in `eigenvectors/`. An event tells when the largest eigenvalue crosses the optimizer's limit of stability.
     ///
     /// This reads the directions once and copies them; it is not for every step.

@@ -38,7 +38,7 @@ impl DeltaOptions {
     /// [`Error::InvalidValue`] for steps that make no row, [`Error::Parameters`] if nothing is chosen.
     pub fn choose(&self, parameters: &[ParameterInfo], steps_between_rows: u64) -> Result<DeltaChoice> {
         let every_steps = self.every_steps;
-        if every_steps == 0 || every_steps % steps_between_rows != 0 {
+        if every_steps == 0 || !every_steps.is_multiple_of(steps_between_rows) {
             let requirement = "a multiple of the steps from row to row";
             return Err(Error::InvalidValue { name: "steps between deltas", value: every_steps as f64, requirement });
         }

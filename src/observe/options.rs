@@ -108,7 +108,7 @@ impl Options {
     /// Logs, at every row, the position <theta_k - theta_*, q> and the velocity <v_k, q> = <delta_k, q> / eta_k along each
     /// direction q: the columns `position_1`, ... and `velocity_1`, ... (null while the learning rate is not known, and
     /// where it differs between parameter groups). Eigenvectors of the Hessian are meant, from `curvature::eigenvectors`,
-    /// `curvature::Follower` or a file. Plain vectors do too; each has an element for each element of the observed
+    /// `curvature::EigenpairFollower` or a file. Plain vectors do too; each has an element for each element of the observed
     /// parameters, in the order in which `run.json` lists them, each row-major.
     ///
     /// The directions are kept in the run folder. [`Observer::project_onto`] replaces them as the run goes on.

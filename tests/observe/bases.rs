@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use perrin::curvature::{Follower, LossHessian};
+use perrin::curvature::{EigenpairFollower, LossHessian};
 use perrin::log::Run;
 use perrin::numeric::lanczos::LanczosOptions;
 use perrin::record::EventKind;
@@ -36,7 +36,7 @@ fn changes(folder: &Path) -> Vec<(u64, u64)> {
 fn eigenvectors_are_followed() {
     let problem = Problem::new(Kind::Float);
     let folder = tempfile::tempdir().unwrap();
-    let mut curvature = Follower::new(hessian(&problem), LanczosOptions::largest(4), 100).unwrap();
+    let mut curvature = EigenpairFollower::new(hessian(&problem), LanczosOptions::largest(4), 100).unwrap();
     let mut optimizer = perrin::Options::new()
         .project_onto(curvature.refresh().unwrap())
         .build(sgd(), &problem.variables, LEARNING_RATE, folder.path())
@@ -93,7 +93,7 @@ fn eigenvectors_are_followed() {
 fn a_refresh_costs_at_most_half_of_the_first_estimate() {
     let problem = Problem::new(Kind::Float);
     let options = LanczosOptions { max_basis: 60, ..LanczosOptions::largest(5) };
-    let mut curvature = Follower::new(hessian(&problem), options, 1).unwrap();
+    let mut curvature = EigenpairFollower::new(hessian(&problem), options, 1).unwrap();
     let mut optimizer = nn::OptimizerConfig::build(nn::sgd(0., 0., 0., false), &problem.variables, 1e-3).unwrap();
     let cold = curvature.refresh().unwrap().products.unwrap();
     for number in 0..5 {
@@ -176,7 +176,7 @@ fn crossing_the_limit_of_stability_is_told() {
     let (x, y) = (root.ones("x", &[1]), root.ones("y", &[1]));
     let loss = || ((x.square() * 3 + y.square()) / 2).sum(Kind::Float);
     let hessian = LossHessian::new(&variables, &[1], |_| loss()).unwrap();
-    let mut curvature = Follower::new(hessian, LanczosOptions::largest(1), 1).unwrap();
+    let mut curvature = EigenpairFollower::new(hessian, LanczosOptions::largest(1), 1).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let mut optimizer = perrin::Options::new()
         .project_onto(curvature.refresh().unwrap())
@@ -205,7 +205,7 @@ fn crossing_the_limit_of_stability_is_told() {
 #[test]
 fn followers_are_asked_for_what_they_can() {
     let problem = Problem::new(Kind::Float);
-    assert!(Follower::new(hessian(&problem), LanczosOptions::largest(2), 0).is_err());
+    assert!(EigenpairFollower::new(hessian(&problem), LanczosOptions::largest(2), 0).is_err());
     let both_ends = LanczosOptions { smallest: 1, ..LanczosOptions::largest(2) };
-    assert!(Follower::new(hessian(&problem), both_ends, 10).is_err());
+    assert!(EigenpairFollower::new(hessian(&problem), both_ends, 10).is_err());
 }
