@@ -5,8 +5,11 @@
 
 pub mod answer;
 pub mod diffusion;
+pub mod displacement_noise;
 pub mod fit;
+pub mod mode_recursion;
 mod render;
+pub mod settings;
 pub mod speed;
 
 pub use answer::Answer;
