@@ -3,14 +3,21 @@
 //! Each analysis is given rows one by one and keeps sums, so that a log of any length is read in little memory. What
 //! the rows cannot answer is answered so, with the reason: see [`Answer`].
 
+pub mod advice;
 pub mod answer;
+pub mod curvatures;
 pub mod diffusion;
+pub mod displacement;
 pub mod displacement_noise;
 pub mod fit;
+mod intervals;
+pub mod lags;
 pub mod mode_recursion;
+mod projections;
 mod render;
 pub mod settings;
 pub mod speed;
+pub mod stationarity;
 
 pub use answer::Answer;
-pub use fit::RunFit;
+pub use fit::{FitOptions, RunFit};

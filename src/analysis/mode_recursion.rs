@@ -3,16 +3,17 @@
 //!
 //! Between successive steps v' - beta v = -(rho + lambda) (x - mu) + noise: a line of known left side on x. Noise of one
 //! step is independent of x, so the least-squares line is the maximum-likelihood one. Where a mode relaxes slowly beside
-//! the run, its fitted curvature is too large by about four relaxations a run (Kendall, Biometrika 1954, for AR(1)), and that is
-//! taken off.
+//! the run, its fitted curvature is too large, by about four relaxations a run in the mean (Kendall, Biometrika 1954, for
+//! AR(1)). Half of that is taken off: without it intervals of the exponent cover 90% in the worst case tried, with all
+//! of it 99.5% (docs/analysis.md).
 
 use super::settings::PlainSgd;
 use crate::numeric::regression::LineFit;
 use crate::theory::discrete::DiscreteMode;
 use crate::theory::parameters::SgdParameters;
 
-/// Relaxations a run by which a curvature fitted to it is too large, in the mean.
-const BIAS_RELAXATIONS: f64 = 4.0;
+/// Relaxations a run that are taken off a fitted curvature.
+const BIAS_RELAXATIONS: f64 = 2.0;
 /// A mode is not taken to be slower than this many relaxations a run: no run could tell.
 const FEWEST_RELAXATIONS: f64 = 0.3;
 /// A mode whose curvature is this many standard errors below zero is driven away from its mean.
@@ -45,6 +46,12 @@ impl ModeRecursion {
     /// Pairs taken.
     pub fn pairs(&self) -> u64 {
         self.pairs
+    }
+
+    /// rho + lambda as fitted; none where the mode does not move.
+    pub fn curvature(&self, sgd: PlainSgd) -> Option<f64> {
+        self.mode(sgd).ok().flatten()?;
+        self.line.line().ok().map(|line| -line.slope)
     }
 
     /// The mode, or none where it does not move; the reason where it is nothing the theory describes.

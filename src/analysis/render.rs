@@ -16,7 +16,7 @@ impl Display for RunFit {
         writeln!(text, "rows       {}, steps {first} to {last}{seconds}", grouped(self.rows))?;
 
         writeln!(text, "\ndisplacement from the reference point, ||Delta_k||^2 = a k^c")?;
-        writeln!(text, "  last 2/3   {}", said(&self.displacement_last_two_thirds, power_law))?;
+        writeln!(text, "  last 2/3   {}", said(&self.displacement, power_law))?;
         writeln!(text, "  all rows   {}", said(&self.displacement_all, power_law))?;
         writeln!(text, "speed, mean of ||delta_k||^2")?;
         writeln!(text, "  last 2/3   {}", said(&self.speed, speed))?;
