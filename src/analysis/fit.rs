@@ -140,6 +140,7 @@ impl RunFit {
             window: Window { first: window_first.max(1), last: window_last, every: info.every_steps.max(1) },
             sgd: sgd.clone(),
             weight_decay: base.settings.weight_decay(),
+            batch_size: base.settings.batch_size(),
             curvatures: curvatures.as_ref(),
             projections: projections.as_ref(),
         };

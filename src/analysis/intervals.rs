@@ -21,6 +21,7 @@ pub(crate) struct Process<'a> {
     pub(crate) window: Window,
     pub(crate) sgd: Result<PlainSgd, String>,
     pub(crate) weight_decay: Result<f64, String>,
+    pub(crate) batch_size: Result<f64, String>,
     pub(crate) curvatures: Option<&'a Curvatures>,
     pub(crate) projections: Option<&'a Projections>,
 }
@@ -84,7 +85,7 @@ impl Process<'_> {
         let Some(curvatures) = self.curvatures else {
             return Err("no eigenvalues are given".to_owned());
         };
-        let parameters = self.parameters()?;
+        let parameters = SgdParameters { batch_size: self.batch_size.clone()?, ..self.parameters()? };
         let of_projections = self.projections.filter(|found| found.recursions.len() == curvatures.eigenvalues.len());
         let measured = if curvatures.density.is_some() {
             let speed = known(speed)?.mean_local_displacement_squared;
@@ -111,7 +112,7 @@ impl Process<'_> {
         fitted.reduce(f64::max).map(|largest| (largest, displacement_noise::Curvatures::Fitted))
     }
 
-    /// Noise scale 1: it is not known, and cancels in exponents.
+    /// Noise scale and batch size 1: the strength of the noise cancels in exponents.
     fn parameters(&self) -> Result<SgdParameters, String> {
         let PlainSgd { learning_rate, momentum } = self.sgd.clone()?;
         let weight_decay = self.weight_decay.clone()?;

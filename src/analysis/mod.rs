@@ -15,9 +15,11 @@ pub mod lags;
 pub mod mode_recursion;
 mod projections;
 mod render;
+mod render_text;
 pub mod settings;
 pub mod speed;
 pub mod stationarity;
+pub mod sweep;
 
 pub use answer::Answer;
 pub use fit::{FitOptions, RunFit};

@@ -62,6 +62,10 @@ pub fn correlation_times(values: &[f64]) -> Result<CorrelationTimes> {
     let variance = covariance[0];
     // Rounding leaves some 1e-32 of the squared mean; a constant sequence has nothing more.
     let scale = values.iter().fold(0.0_f64, |largest, value| largest.max(value.abs()));
+    if !variance.is_finite() {
+        let reason = "the values are out of range".to_owned();
+        return Err(Error::NotEnoughData { question: "correlate a sequence", reason });
+    }
     if variance <= (f64::EPSILON * scale).powi(2) {
         let reason = "the values are all the same".to_owned();
         return Err(Error::NotEnoughData { question: "correlate a sequence", reason });
@@ -104,6 +108,7 @@ mod tests {
     fn sequences_without_correlations_are_refused() {
         assert!(autocovariance(&[]).is_err());
         assert!(autocovariance(&[1.0, f64::NAN]).is_err());
+        assert!(correlation_times(&[1e300, -1e300, 2e300]).is_err());
         assert!(correlation_times(&[3.0; 100]).is_err());
         assert!(correlation_times(&[0.1; 100]).is_err());
     }

@@ -16,7 +16,7 @@ pub struct Trajectory {
 
 impl Trajectory {
     pub fn draw(parameters: &SgdParameters, eigenvalues: &[f64], rows: usize, seed: u64) -> Trajectory {
-        let mut random = ChaCha8Rng::seed_from_u64(seed);
+        let mut random = ChaCha8Rng::seed_from_u64(1_000_000 + seed);
         let mut sampler = QuadraticSampler::stationary(parameters, eigenvalues, &mut random).unwrap();
         let start = sampler.positions().to_vec();
         let mut positions = vec![Vec::with_capacity(rows); eigenvalues.len()];
