@@ -1,17 +1,39 @@
-//! The first look at a run: diffusion, speed and gradient noise in one reading.
+//! A run's motion, all answers at once: [`RunFit`].
 
+use std::fs;
 use std::path::PathBuf;
 
 use serde::Serialize;
 
 use super::Answer;
-use super::diffusion::{DiffusionFit, DisplacementPowerLaw};
+use super::advice::{self, Advice};
+use super::curvatures::Curvatures;
+use super::diffusion::{DiffusionFit, DisplacementPowerLaw, PrefixExponent, PrefixFit};
+use super::displacement::PredictedDisplacement;
+use super::displacement_noise::{ExponentInterval, Window};
+use super::intervals::Process;
+use super::lags::{LagExponents, lag_exponents};
+use super::projections::{CurvePoints, Extent, Projections};
+use super::settings::Settings;
 use super::speed::{GradientNoise, Speed, SpeedFit};
+use super::stationarity::{RelationFit, Stationarity, beginning, effective_samples};
 use crate::error::{Error, Result};
 use crate::log::Run;
+use crate::numeric::coarse_series::CoarseSeries;
 use crate::record::{EventKind, Hyperparameters, OptimizerInfo};
 
-/// What a run's displacements say at first sight. `Display` is for people, serde for programs.
+/// What to fit, and what is known besides the log.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct FitOptions {
+    /// The window begins at this step; without it, after a third of the rows.
+    pub first_step: Option<u64>,
+    /// The window, and all else, ends at this step; without it, at the last row.
+    pub last_step: Option<u64>,
+    /// Measured eigenvalues of the Hessian. Without them those in the run's folder are taken, if there is one set.
+    pub curvatures: Option<Curvatures>,
+}
+
+/// What a run's displacements say. `Display` is for people, serde for programs.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct RunFit {
     /// The run's folder.
@@ -24,80 +46,153 @@ pub struct RunFit {
     pub batch_size: Option<u64>,
     /// Rows read.
     pub rows: u64,
+    /// Steps between rows, as asked for.
+    pub every_steps: u64,
     /// Step of the first row.
     pub first_step: u64,
     /// Step of the last row.
     pub last_step: u64,
     /// Seconds of observation up to the last row; none where that is not finite.
     pub elapsed_seconds: Option<f64>,
-    /// ||Delta_k||^2 = a k^c over the last two thirds of the rows (the paper's figure 1).
-    pub displacement_last_two_thirds: Answer<DisplacementPowerLaw>,
+    /// Whether the window was chosen by hand; else it is the last two thirds of the rows (the paper's figure 1).
+    pub window_chosen: bool,
+    /// ||Delta_k||^2 = a k^c over the window.
+    pub displacement: Answer<DisplacementPowerLaw>,
     /// The same over all rows (the paper's figure 6).
     pub displacement_all: Answer<DisplacementPowerLaw>,
-    /// Mean of ||delta_k||^2 over the last two thirds of the rows, by which the momentum has built up.
+    /// c after each tenth of the rows (the paper's figure 7).
+    pub prefixes: Vec<PrefixExponent>,
+    /// The part of the displacement along the projections, over the window.
+    pub displacement_projected: Answer<DisplacementPowerLaw>,
+    /// Share of the squared displacement that is along the projections, over the window.
+    pub projected_share: Option<f64>,
+    /// The exponent at each lag, over all origins, of the projected part.
+    pub lags: Answer<LagExponents>,
+    /// Mean of ||delta_k||^2 over the window, by default late enough for the momentum to have built up.
     pub speed: Answer<Speed>,
     /// sigma^2 tr(H) from that mean by eq. 12.
     pub gradient_noise: Answer<GradientNoise>,
-    /// What else to know when reading these: rows dropped or left out, changes from outside, a run that was not closed.
+    /// Where the stationary part begins, and what is worth how many values.
+    pub stationarity: Stationarity,
+    /// The displacement that theory expects of the measured eigenvalues.
+    pub predicted: Answer<PredictedDisplacement>,
+    /// What to do about it.
+    pub advice: Advice,
+    /// What else to know when reading these: rows dropped or left out, assumptions that do not hold, changes from outside, a
+    /// run that was not closed.
     pub notes: Vec<String>,
 }
 
+/// Sums over the columns that every run has.
+struct Base {
+    all: PrefixFit,
+    window: DiffusionFit,
+    speed: SpeedFit,
+    relation: RelationFit,
+    local: CoarseSeries,
+    loss: CoarseSeries,
+    settings: Settings,
+    curve: CurvePoints,
+    steps: (u64, u64),
+    elapsed: Option<f64>,
+}
+
 impl RunFit {
-    /// Reads the run twice, first to count its rows, in memory that does not grow with them.
+    /// Fits with the default window and without eigenvalues but those in the run's folder.
     ///
     /// # Errors
-    /// [`Error::EmptyRun`] when there are no rows; those of reading: [`Error::Damaged`], [`Error::NewerSchema`],
-    /// [`Error::Io`].
+    /// As [`with`](RunFit::with).
     pub fn of(run: &Run) -> Result<RunFit> {
-        let mut rows = 0;
-        run.for_each_row(["step"], |_| rows += 1)?;
+        RunFit::with(run, &FitOptions::default())
+    }
 
-        let (mut all, mut last_two_thirds, mut speed) =
-            (DiffusionFit::default(), DiffusionFit::default(), SpeedFit::default());
-        let (mut read, mut steps, mut elapsed) = (0, None, None);
-        let columns = [
-            "step",
-            "elapsed_seconds",
-            "learning_rate",
-            "momentum",
-            "batch_size",
-            "local_displacement_squared",
-            "global_displacement_squared",
-        ];
-        run.for_each_row(columns, |[step, seconds, learning_rate, momentum, batch_size, local, global]| {
-            // A run that is being written may have grown since its rows were counted.
-            if read == rows {
-                return;
-            }
+    /// Reads the run three times: to count its rows, for the columns every run has, for the projections. Memory does not
+    /// grow with the rows.
+    ///
+    /// # Errors
+    /// [`Error::EmptyRun`] when there are no rows up to the last step; those of reading: [`Error::Damaged`],
+    /// [`Error::NewerSchema`], [`Error::Io`].
+    pub fn with(run: &Run, options: &FitOptions) -> Result<RunFit> {
+        let last = options.last_step.unwrap_or(u64::MAX);
+        let (mut rows, mut end) = (0, 0);
+        run.for_each_row(["step"], |[step]| {
             let step = step.unwrap_or_default() as u64;
-            all.push(step, global);
-            if read >= rows / 3 {
-                last_two_thirds.push(step, global);
-                let hyperparameters = Hyperparameters { learning_rate, momentum, weight_decay: None };
-                speed.push(step, local, hyperparameters, batch_size.map(|examples| examples as u64));
+            if step <= last {
+                (rows, end) = (rows + 1, step);
             }
-            let (first, _) = steps.unwrap_or((step, step));
-            (steps, elapsed) = (Some((first, step)), seconds);
-            read += 1;
         })?;
-        let Some((first_step, last_step)) = steps else {
+        let Some(base) = read_base(run, options, rows, end)? else {
             return Err(Error::EmptyRun { path: run.path().to_owned() });
         };
-
         let info = run.info();
+        let sgd = base.settings.plain_sgd(&info.optimizer, info.layout.parameter_groups);
+        let displacement = base.window.answer();
+        let law = displacement.known();
+        let (window_first, window_last) = law.map_or(base.steps, |law| (law.first_step, law.last_step));
+        let momentum = sgd.as_ref().ok().map(|sgd| sgd.momentum);
+        let extent = Extent { rows, first_step: window_first, last_step: window_last, momentum };
+        let directions = info.layout.directions;
+        let projections = if directions > 0 { Some(Projections::of(run, extent)?) } else { None };
+        let found = if options.curvatures.is_none() { curvatures_of(run)? } else { None };
+        let curvatures = options.curvatures.clone().or(found);
+
+        let process = Process {
+            window: Window { first: window_first.max(1), last: window_last, every: info.every_steps.max(1) },
+            sgd: sgd.clone(),
+            weight_decay: base.settings.weight_decay(),
+            batch_size: base.settings.batch_size(),
+            curvatures: curvatures.as_ref(),
+            projections: projections.as_ref(),
+        };
+        let (displacement_all, prefixes) = base.all.answer();
+        let projected = match &projections {
+            Some(projections) => projections.diffusion.answer(),
+            None => Answer::cannot_say("there are no projections"),
+        };
+        let displacement_projected = with_interval(projected, |exponent| process.interval_of_projected(exponent));
+        let speed = base.speed.speed();
+        let mut quantities = vec![("local displacement".to_owned(), &base.local), ("loss".to_owned(), &base.loss)];
+        let positions = projections.iter().flat_map(|projections| &projections.positions);
+        quantities.extend(positions.clone().enumerate().map(|(mode, series)| (format!("position {}", mode + 1), series)));
+        let stationarity = Stationarity {
+            beginning: beginning(&quantities, base.steps.0, base.steps.1),
+            fluctuation_dissipation: base.relation.answer(sgd.clone()),
+            modes: positions.map(|position| effective_samples(position, info.every_steps)).collect(),
+        };
         let mut fit = RunFit {
             run: run.path().to_owned(),
             optimizer: info.optimizer.clone(),
             hyperparameters: info.hyperparameters.first().copied().unwrap_or_default(),
             batch_size: info.batch_size,
             rows,
-            first_step,
-            last_step,
-            elapsed_seconds: elapsed.filter(|seconds| seconds.is_finite()),
-            displacement_last_two_thirds: last_two_thirds.answer(),
-            displacement_all: all.answer(),
-            speed: speed.speed(),
-            gradient_noise: speed.gradient_noise(&info.optimizer, info.layout.parameter_groups),
+            every_steps: info.every_steps,
+            first_step: base.steps.0,
+            last_step: base.steps.1,
+            elapsed_seconds: base.elapsed.filter(|seconds| seconds.is_finite()),
+            window_chosen: options.first_step.is_some() || options.last_step.is_some(),
+            predicted: process.prediction(&displacement, &base.curve.found, &displacement_projected, &speed),
+            displacement: with_interval(displacement, |exponent| process.interval_of_whole(exponent)),
+            displacement_all,
+            prefixes,
+            displacement_projected,
+            projected_share: projections.as_ref().and_then(Projections::share),
+            lags: match &projections {
+                Some(Projections { basis_changed: Some(step), .. }) => {
+                    Answer::cannot_say(format!("the directions were replaced at step {step}"))
+                }
+                Some(projections) => lag_exponents(&projections.lags, directions, info.every_steps),
+                None => Answer::cannot_say(
+                    "there are no projections, and distances from other points than the reference are not logged",
+                ),
+            },
+            gradient_noise: base.speed.gradient_noise(&info.optimizer, info.layout.parameter_groups),
+            advice: Advice {
+                stability: advice::stability(sgd, process.largest_curvature()),
+                learning_rate: advice::learning_rate(&stationarity, &speed),
+                averaging: advice::averaging(&stationarity.modes),
+            },
+            speed,
+            stationarity,
             notes: Vec::new(),
         };
         fit.notes = notes(run, &fit)?;
@@ -105,8 +200,95 @@ impl RunFit {
     }
 }
 
+/// One reading of the columns every run has; none without rows.
+fn read_base(run: &Run, options: &FitOptions, rows: u64, end: u64) -> Result<Option<Base>> {
+    let last = options.last_step.unwrap_or(u64::MAX);
+    let mut base: Option<Base> = None;
+    let mut read = 0;
+    let columns = [
+        "step",
+        "elapsed_seconds",
+        "learning_rate",
+        "momentum",
+        "weight_decay",
+        "batch_size",
+        "loss",
+        "local_displacement_squared",
+        "global_displacement_squared",
+    ];
+    run.for_each_row(columns, |[step, elapsed, learning_rate, momentum, weight_decay, batch_size, loss, local, global]| {
+        let step = step.unwrap_or_default() as u64;
+        // A run that is being written may have grown since its rows were counted.
+        if read == rows || step > last {
+            return;
+        }
+        let base = base.get_or_insert_with(|| Base::new(rows, step, options.first_step.unwrap_or(step), end));
+        let hyperparameters = Hyperparameters { learning_rate, momentum, weight_decay };
+        let batch_size = batch_size.map(|examples| examples as u64);
+        base.settings.see(step, hyperparameters, batch_size);
+        base.all.push(step, global);
+        base.local.push(local);
+        base.loss.push(loss);
+        if options.first_step.map_or(read >= rows / 3, |first| step >= first) {
+            base.window.push(step, global);
+            base.speed.push(step, local, hyperparameters, batch_size);
+            base.relation.push(step, local, global);
+        }
+        base.curve.push(step, global.unwrap_or(f64::NAN));
+        base.steps.1 = step;
+        base.elapsed = elapsed;
+        read += 1;
+    })?;
+    Ok(base)
+}
+
+impl Base {
+    fn new(rows: u64, first_step: u64, first: u64, last: u64) -> Base {
+        Base {
+            all: PrefixFit::new(rows),
+            window: DiffusionFit::default(),
+            speed: SpeedFit::default(),
+            relation: RelationFit::default(),
+            local: CoarseSeries::default(),
+            loss: CoarseSeries::default(),
+            settings: Settings::default(),
+            curve: CurvePoints::new(first, last),
+            steps: (first_step, first_step),
+            elapsed: None,
+        }
+    }
+}
+
+/// Eigenvalues in the run's folder: where there is one set of them, the projections are on its vectors.
+fn curvatures_of(run: &Run) -> Result<Option<Curvatures>> {
+    let Ok(entries) = fs::read_dir(run.path().join("eigenvectors")) else { return Ok(None) };
+    let paths: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
+    let mut sets = paths.iter().filter(|path| path.extension().is_some_and(|extension| extension == "safetensors"));
+    match (sets.next(), sets.next()) {
+        (Some(path), None) => Curvatures::read(path).map(Some),
+        _ => Ok(None),
+    }
+}
+
+fn with_interval(
+    mut law: Answer<DisplacementPowerLaw>,
+    interval: impl Fn(f64) -> Answer<ExponentInterval>,
+) -> Answer<DisplacementPowerLaw> {
+    if let Answer::Known(law) = &mut law {
+        law.interval = interval(law.exponent);
+    }
+    law
+}
+
 fn notes(run: &Run, fit: &RunFit) -> Result<Vec<String>> {
     let mut notes = Vec::new();
+    if let Some(beginning) = fit.stationarity.beginning.known().filter(|found| found.first_step != Some(fit.first_step)) {
+        let what = match beginning.first_step {
+            Some(step) => format!("the run is stationary only from step {step} on"),
+            None => "the run is not stationary".to_owned(),
+        };
+        notes.push(format!("{what} ({} changes): intervals and predictions take it to be", beginning.worst));
+    }
     if let Some(law) = fit.displacement_all.known().filter(|law| law.points_left_out > 0) {
         notes.push(format!(
             "{} rows have no global displacement to fit: unknown, zero or not finite",

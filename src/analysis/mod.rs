@@ -3,13 +3,25 @@
 //! Each analysis is given rows one by one and keeps sums, so that a log of any length is read in little memory. What
 //! the rows cannot answer is answered so, with the reason: see [`Answer`].
 
+pub mod advice;
 pub mod answer;
+pub mod curvatures;
 pub mod diffusion;
+pub mod displacement;
+pub mod displacement_noise;
 pub mod fit;
-mod projection;
+mod intervals;
+pub mod lags;
+pub mod mode_recursion;
+mod projections;
 mod render;
+mod render_text;
+mod reprojection;
+pub mod settings;
 pub mod speed;
+pub mod stationarity;
+pub mod sweep;
 
 pub use answer::Answer;
-pub use fit::RunFit;
-pub use projection::{Projected, project};
+pub use fit::{FitOptions, RunFit};
+pub use reprojection::{Projected, project};

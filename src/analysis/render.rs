@@ -1,32 +1,54 @@
-//! A run's fit as text for people.
+//! A run's fit as text for people, 80 columns wide.
 
-use std::fmt::{self, Display, Formatter};
+use std::fmt::{self, Display, Formatter, Write};
 
 use super::Answer;
 use super::diffusion::DisplacementPowerLaw;
+use super::displacement::PredictedDisplacement;
+use super::displacement_noise::{Curvatures, ExponentInterval};
 use super::fit::RunFit;
+use super::lags::LagExponents;
+use super::render_text::{grouped, number, said, wrapped};
 use super::speed::{GradientNoise, MOVING_AVERAGE_POINTS, Speed};
+use super::stationarity::{EffectiveSamples, Stationarity};
 
 impl Display for RunFit {
     fn fmt(&self, text: &mut Formatter<'_>) -> fmt::Result {
         writeln!(text, "run        {}", self.run.display())?;
-        writeln!(text, "optimizer  {}", optimizer(self))?;
+        writeln!(text, "{}", wrapped("optimizer  ", &optimizer(self)))?;
         let seconds = self.elapsed_seconds.map(|seconds| format!(", {seconds:.1} s")).unwrap_or_default();
         let (first, last) = (grouped(self.first_step), grouped(self.last_step));
         writeln!(text, "rows       {}, steps {first} to {last}{seconds}", grouped(self.rows))?;
 
+        let window = if self.window_chosen { "  window     " } else { "  last 2/3   " };
         writeln!(text, "\ndisplacement from the reference point, ||Delta_k||^2 = a k^c")?;
-        writeln!(text, "  last 2/3   {}", said(&self.displacement_last_two_thirds, power_law))?;
-        writeln!(text, "  all rows   {}", said(&self.displacement_all, power_law))?;
+        power_law(text, window, &self.displacement)?;
+        power_law(text, "  all rows   ", &self.displacement_all)?;
+        if !self.prefixes.is_empty() {
+            let exponents: Vec<String> = self.prefixes.iter().map(|prefix| format!("{:.2}", prefix.exponent)).collect();
+            writeln!(text, "{}", wrapped("  prefixes   ", &format!("c by tenths of the run: {}", exponents.join(" "))))?;
+        }
+        if self.projected_share.is_some() {
+            writeln!(text, "the same along the projections{}", share(self.projected_share))?;
+            power_law(text, window, &self.displacement_projected)?;
+            writeln!(text, "over all origins, along the projections: MSD(lag) ~ lag^c")?;
+            said(text, "  ", &self.lags, lags)?;
+        }
         writeln!(text, "speed, mean of ||delta_k||^2")?;
-        writeln!(text, "  last 2/3   {}", said(&self.speed, speed))?;
+        said(text, window, &self.speed, speed)?;
         writeln!(text, "gradient noise sigma^2 tr(H), by eq. 12 from the speed")?;
-        write!(text, "  last 2/3   {}", said(&self.gradient_noise, gradient_noise))?;
+        said(text, window, &self.gradient_noise, gradient_noise)?;
+        writeln!(text, "stationarity")?;
+        stationarity(text, &self.stationarity)?;
+        writeln!(text, "displacement predicted from eigenvalues, nothing fitted to it")?;
+        said(text, "  ", &self.predicted, predicted)?;
+        writeln!(text, "advice")?;
+        advice(text, self)?;
 
         if !self.notes.is_empty() {
-            write!(text, "\n\nnotes")?;
+            writeln!(text, "notes")?;
         }
-        self.notes.iter().try_for_each(|note| write!(text, "\n  {note}"))
+        self.notes.iter().try_for_each(|note| writeln!(text, "{}", wrapped("  ", note)))
     }
 }
 
@@ -41,84 +63,188 @@ fn optimizer(fit: &RunFit) -> String {
     fit.optimizer.name.as_deref().unwrap_or("not known").to_owned() + &known.collect::<String>()
 }
 
-fn power_law(law: &DisplacementPowerLaw) -> String {
-    let prefactor = law.prefactor.map_or_else(|| "out of range".to_owned(), number);
-    let r_squared = law.r_squared.map_or_else(|| "none".to_owned(), |r_squared| format!("{r_squared:.4}"));
+fn share(share: Option<f64>) -> String {
+    share.map(|share| format!(" ({:.0}% of it)", 100.0 * share)).unwrap_or_default()
+}
+
+fn power_law(text: &mut Formatter<'_>, name: &str, law: &Answer<DisplacementPowerLaw>) -> fmt::Result {
+    said(text, name, law, |law| {
+        let prefactor = law.prefactor.map_or_else(|| "out of range".to_owned(), number);
+        let r_squared = law.r_squared.map_or_else(|| "none".to_owned(), |r_squared| format!("{r_squared:.4}"));
+        let (first, last) = (grouped(law.first_step), grouped(law.last_step));
+        let mut lines = format!(
+            "c = {:.4}  a = {prefactor}  R^2 = {r_squared}\n{} points, steps {first} to {last}",
+            law.exponent,
+            grouped(law.points)
+        );
+        // Over all rows no interval is asked for.
+        if name.trim() != "all rows" {
+            let interval = match &law.interval {
+                Answer::Known(interval) => exponent_interval(interval),
+                Answer::CannotSay { reason } => format!("\n95% interval of c: cannot say: {reason}"),
+            };
+            lines += &interval;
+            if let (Some([low, high]), Some(_)) = (law.plain_interval, law.interval.known()) {
+                let _ = write!(lines, "\nplain least squares would say {low:.3} to {high:.3}: far too narrow");
+            }
+        }
+        lines
+    })
+}
+
+fn exponent_interval(interval: &ExponentInterval) -> String {
+    let from = match interval.curvatures {
+        Curvatures::Given => "given",
+        Curvatures::Fitted => "fitted",
+    };
     format!(
-        "c = {:<8.4} a = {prefactor:<10} R^2 = {r_squared:<7} {} points, steps {} to {}",
-        law.exponent,
-        grouped(law.points),
-        grouped(law.first_step),
-        grouped(law.last_step)
+        "\n95% interval of c: {:.3} to {:.3}\nfrom {} {from} curvatures, by which it is {:.3}",
+        interval.low, interval.high, interval.modes, interval.expected
     )
 }
 
+fn lags(lags: &LagExponents) -> String {
+    let [first, last] = lags.fit_lags;
+    let mut lines = format!(
+        "c = {:.3}, 95% interval {:.3} to {:.3}, lags {} to {} steps",
+        lags.exponent.value,
+        lags.exponent.low,
+        lags.exponent.high,
+        grouped(first),
+        grouped(last)
+    );
+    lines += "\nlag steps        MSD   local c   95% interval";
+    for local in &lags.local {
+        let _ = write!(
+            lines,
+            "\n{:>9}  {:>9}   {:>7.3}   {:.3} to {:.3}",
+            grouped(local.lag_steps),
+            number(local.mean_squared_displacement),
+            local.exponent.value,
+            local.exponent.low,
+            local.exponent.high
+        );
+    }
+    for crossover in &lags.crossovers {
+        let [from, to] = if crossover.slower_beyond { ["faster", "slower"] } else { ["slower", "faster"] };
+        let _ = write!(lines, "\nfrom {from} to {to} than diffusion at {} steps", number(crossover.lag_steps));
+    }
+    lines
+}
+
 fn speed(speed: &Speed) -> String {
-    let average = speed.moving_average.map(|average| {
-        format!(
-            "   {MOVING_AVERAGE_POINTS}-point average: {} at first, {} at last, between {} and {}",
+    let mut lines = number(speed.mean_local_displacement_squared);
+    match &speed.interval {
+        Answer::Known(interval) => {
+            let _ = write!(lines, ", 95% interval {} to {}", number(interval.low), number(interval.high));
+        }
+        Answer::CannotSay { reason } => lines += &format!("\n95% interval: cannot say: {reason}"),
+    }
+    lines += &match &speed.trend {
+        Answer::Known(trend) if trend.p_value < 0.05 => format!("\nnot constant: trend, p = {:.2e}", trend.p_value),
+        Answer::Known(trend) => format!("\nconstant as far as can be seen: p = {:.2}", trend.p_value),
+        Answer::CannotSay { reason } => format!("\nconstant? cannot say: {reason}"),
+    };
+    if let Some(average) = speed.moving_average {
+        let _ = write!(
+            lines,
+            "\n{MOVING_AVERAGE_POINTS}-point average: {} at first, {} at last,\nbetween {} and {}",
             number(average.first),
             number(average.last),
             number(average.lowest),
             number(average.highest)
-        )
-    });
-    number(speed.mean_local_displacement_squared) + &average.unwrap_or_default()
+        );
+    }
+    lines
 }
 
 fn gradient_noise(noise: &GradientNoise) -> String {
-    number(noise.noise_scale_times_trace)
-}
-
-fn said<T>(answer: &Answer<T>, known: impl Fn(&T) -> String) -> String {
-    match answer {
-        Answer::Known(value) => known(value),
-        Answer::CannotSay { reason } => format!("cannot say: {reason}"),
-    }
-}
-
-/// Four significant digits.
-fn number(value: f64) -> String {
-    let scientific = format!("{value:.3e}");
-    // The exponent after rounding: 0.00099999 is 0.001.
-    let exponent: i32 = scientific.rsplit_once('e').and_then(|(_, exponent)| exponent.parse().ok()).unwrap_or(0);
-    match exponent {
-        _ if value == 0.0 => "0".to_owned(),
-        -3..=4 => format!("{value:.*}", (3 - exponent).max(0) as usize),
-        _ => scientific,
-    }
-}
-
-/// Digits in groups of three: 12,345.
-fn grouped(count: u64) -> String {
-    let digits = count.to_string();
-    let separator = |index: usize| if index > 0 && (digits.len() - index).is_multiple_of(3) { "," } else { "" };
-    digits.char_indices().map(|(index, digit)| format!("{}{digit}", separator(index))).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_have_four_significant_digits() {
-        let cases = [
-            (0.0, "0"),
-            (1.0, "1.000"),
-            (0.012345678, "0.01235"),
-            (0.000_999_999_9, "0.001000"),
-            (12345.6, "12346"),
-            (-3.0, "-3.000"),
-            (2.3456e-6, "2.346e-6"),
-            (123456.0, "1.235e5"),
-        ];
-        for (value, expected) in cases {
-            assert_eq!(number(value), expected);
+    let value = number(noise.noise_scale_times_trace);
+    match &noise.interval {
+        Answer::Known(interval) => {
+            format!("{value}, 95% interval {} to {}", number(interval.low), number(interval.high))
         }
+        Answer::CannotSay { reason } => format!("{value}\n95% interval: cannot say: {reason}"),
     }
+}
 
-    #[test]
-    fn long_counts_are_grouped() {
-        assert_eq!([0, 999, 1000, 1234567].map(grouped), ["0", "999", "1,000", "1,234,567"]);
+fn stationarity(text: &mut Formatter<'_>, stationarity: &Stationarity) -> fmt::Result {
+    said(text, "  begins     ", &stationarity.beginning, |beginning| {
+        let first = beginning.first_step.map_or("nowhere".to_owned(), |step| format!("at step {}", grouped(step)));
+        let mut lines = format!(
+            "{first}; at first most changed: {} (p = {})\ntested: {}",
+            beginning.worst,
+            number(beginning.p_value),
+            beginning.tested.join(", ")
+        );
+        if !beginning.untested.is_empty() {
+            lines += &format!("\nconstant, unknown or too slow to test: {}", beginning.untested.join(", "));
+        }
+        lines
+    })?;
+    said(text, "  relation   ", &stationarity.fluctuation_dissipation, |relation| {
+        let state = if relation.holds { "stationary" } else { "not stationary" };
+        format!("<theta g> is {:.3} of eta (1+beta)/2 <v^2>: {state}", relation.ratio)
+    })?;
+    if stationarity.modes.is_empty() {
+        return Ok(());
     }
+    let mode = |mode: &Answer<EffectiveSamples>| match mode {
+        Answer::Known(mode) if mode.resolved => number(mode.effective_samples),
+        Answer::Known(_) => "too slow".to_owned(),
+        Answer::CannotSay { .. } => "none".to_owned(),
+    };
+    let modes: Vec<String> = stationarity.modes.iter().map(mode).collect();
+    writeln!(text, "{}", wrapped("  worth      ", &format!("independent positions by mode: {}", modes.join(", "))))
+}
+
+fn predicted(predicted: &PredictedDisplacement) -> String {
+    let of = if predicted.projected_part { "along the projections" } else { "of the whole" };
+    let mut lines = format!("{of}: c = {:.3} exact, {:.3} Langevin, {:.3} measured",
+        predicted.exact_exponent, predicted.langevin_exponent, predicted.measured_exponent);
+    lines += &match &predicted.interval {
+        Answer::Known(interval) => exponent_interval(interval),
+        Answer::CannotSay { reason } => format!("\n95% interval of c: cannot say: {reason}"),
+    };
+    let _ = write!(lines, "\nsigma^2 = {}, from the speed", number(predicted.noise_scale));
+    lines += "\n     step      exact   Langevin   measured   measured/exact";
+    for point in &predicted.curve {
+        let _ = write!(
+            lines,
+            "\n{:>9}  {:>9}  {:>9}  {:>9}   {:>14.3}",
+            grouped(point.step),
+            number(point.exact),
+            number(point.langevin),
+            number(point.measured),
+            point.measured / point.exact
+        );
+    }
+    lines
+}
+
+fn advice(text: &mut Formatter<'_>, fit: &RunFit) -> fmt::Result {
+    said(text, "  stability  ", &fit.advice.stability, |advice| {
+        let state = if advice.share < 1.0 { "stable" } else { "unstable: lower the learning rate" };
+        format!(
+            "{state}: at {2:.1}% of the largest learning rate, {0}\n(largest curvature known: {1})",
+            number(advice.learning_rate_limit),
+            number(advice.largest_curvature),
+            100.0 * advice.share
+        )
+    })?;
+    said(text, "  rate       ", &fit.advice.learning_rate, |advice| {
+        let state = if advice.lower_now { "lower the learning rate now" } else { "keep the learning rate" };
+        format!("{state}\n{}", advice.evidence.join("\n"))
+    })?;
+    said(text, "  averaging  ", &fit.advice.averaging, |advice| {
+        let mut line = format!(
+            "average weights over {} steps: 20 times the memory of mode {}",
+            number(advice.window_steps),
+            advice.mode
+        );
+        if advice.unresolved_modes > 0 {
+            line += &format!("\n{} modes are slower still than this run can tell", advice.unresolved_modes);
+        }
+        line
+    })
 }

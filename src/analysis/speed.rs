@@ -10,19 +10,27 @@ use std::num::NonZeroUsize;
 use serde::Serialize;
 
 use super::Answer;
+use super::settings::{PlainSgd, Settings};
+use crate::error::Result;
+use crate::numeric::coarse_series::CoarseSeries;
+use crate::numeric::long_run::{self, Estimate, Test};
 use crate::numeric::moving_average::MovingAverage;
 use crate::record::{Hyperparameters, OptimizerInfo};
-use crate::theory::langevin::noise_trace;
+use crate::theory::langevin::{local_displacement, noise_trace};
 use crate::theory::parameters::SgdParameters;
 
 /// Points of the paper's moving average of ||delta_k||^2 (figure 1).
 pub const MOVING_AVERAGE_POINTS: NonZeroUsize = NonZeroUsize::new(15).unwrap();
 
 /// What the squared local displacements of a window say.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Speed {
     /// Mean of ||delta_k||^2, parameter units squared.
     pub mean_local_displacement_squared: f64,
+    /// Its 95% interval, widened for the correlation of the rows.
+    pub interval: Answer<Estimate>,
+    /// Whether the speed is constant: a slope in it against zero, correlation of the rows allowed for.
+    pub trend: Answer<Test>,
     /// Its moving average over 15 rows; none with fewer rows. Far apart ends say that the state is not stationary.
     pub moving_average: Option<MovingAverageRange>,
     /// Rows averaged.
@@ -49,16 +57,40 @@ pub struct MovingAverageRange {
 }
 
 /// sigma^2 tr(H) from the mean speed by eq. 12, and the settings it was computed with.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct GradientNoise {
     /// sigma^2 tr(H), gradient units squared (of one example).
     pub noise_scale_times_trace: f64,
+    /// Its 95% interval, from the speed's.
+    pub interval: Answer<Estimate>,
     /// eta.
     pub learning_rate: f64,
     /// beta.
     pub momentum: f64,
     /// S, examples.
     pub batch_size: u64,
+}
+
+impl GradientNoise {
+    /// E||delta||^2 that eq. 12 gives at other settings, with the interval of sigma^2 tr(H) alone: network, data and
+    /// place are taken to be the same. `noise_scale` and `weight_decay` of the parameters are not used.
+    ///
+    /// # Errors
+    /// [`Error::InvalidValue`](crate::Error::InvalidValue) for parameters out of range.
+    pub fn predicted_speed(&self, parameters: &SgdParameters) -> Result<(f64, Option<Estimate>)> {
+        let unit = local_displacement(&SgdParameters { noise_scale: 1.0, ..*parameters }, 1.0)?;
+        Ok((unit * self.noise_scale_times_trace, self.interval.known().map(|interval| interval.scaled(unit))))
+    }
+}
+
+/// An answer holds finite numbers only.
+fn finite(estimate: Result<Estimate>) -> Answer<Estimate> {
+    match estimate {
+        Ok(estimate) if ![estimate.low, estimate.high].iter().all(|end| end.is_finite()) => {
+            Answer::cannot_say("the values are out of range")
+        }
+        estimate => estimate.into(),
+    }
 }
 
 /// Collects the rows of one window.
@@ -70,9 +102,8 @@ pub struct SpeedFit {
     steps: Option<(u64, u64)>,
     average: MovingAverage,
     range: Option<MovingAverageRange>,
-    learning_rate: Setting,
-    momentum: Setting,
-    batch_size: Setting,
+    series: CoarseSeries,
+    settings: Settings,
 }
 
 impl Default for SpeedFit {
@@ -84,41 +115,8 @@ impl Default for SpeedFit {
             steps: None,
             average: MovingAverage::new(MOVING_AVERAGE_POINTS),
             range: None,
-            learning_rate: Setting::Unseen,
-            momentum: Setting::Unseen,
-            batch_size: Setting::Unseen,
-        }
-    }
-}
-
-/// A hyperparameter through the window.
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Setting {
-    Unseen,
-    Constant(f64),
-    Unknown,
-    /// At this step it was another than before.
-    Changed(u64),
-}
-
-impl Setting {
-    fn see(self, value: Option<f64>, step: u64) -> Setting {
-        match (self, value) {
-            (Setting::Changed(_), _) => self,
-            (Setting::Unknown, _) | (_, None) => Setting::Unknown,
-            (Setting::Unseen, Some(value)) => Setting::Constant(value),
-            (Setting::Constant(before), Some(value)) if before == value => self,
-            (Setting::Constant(_), Some(_)) => Setting::Changed(step),
-        }
-    }
-
-    /// The value, if it is one number that meets the condition.
-    fn constant(self, name: &str, requirement: &str, meets: impl Fn(f64) -> bool) -> Result<f64, String> {
-        match self {
-            Setting::Constant(value) if meets(value) => Ok(value),
-            Setting::Constant(value) => Err(format!("the {name} is {value}, and eq. 12 needs it {requirement}")),
-            Setting::Changed(step) => Err(format!("the {name} changed at step {step}, and eq. 12 needs it constant")),
-            Setting::Unknown | Setting::Unseen => Err(format!("the {name} is not known")),
+            series: CoarseSeries::default(),
+            settings: Settings::default(),
         }
     }
 }
@@ -134,9 +132,8 @@ impl SpeedFit {
     ) {
         let (first, _) = self.steps.unwrap_or((step, step));
         self.steps = Some((first, step));
-        self.learning_rate = self.learning_rate.see(hyperparameters.learning_rate, step);
-        self.momentum = self.momentum.see(hyperparameters.momentum, step);
-        self.batch_size = self.batch_size.see(batch_size.map(|examples| examples as f64), step);
+        self.settings.see(step, hyperparameters, batch_size);
+        self.series.push(local_displacement_squared);
         let Some(squared) = local_displacement_squared.filter(|squared| squared.is_finite()) else {
             self.left_out += 1;
             return;
@@ -163,6 +160,8 @@ impl SpeedFit {
             Some((first_step, last_step)) if self.points > 0 => Answer::Known(Speed {
                 mean_local_displacement_squared: self.mean,
                 moving_average: self.range,
+                interval: finite(long_run::mean(&self.series.means())),
+                trend: long_run::trend(&self.series.means()).into(),
                 points: self.points,
                 points_left_out: self.left_out,
                 first_step,
@@ -173,6 +172,11 @@ impl SpeedFit {
         }
     }
 
+    /// The settings of the rows so far.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
     /// sigma^2 tr(H) by eq. 12, where the rows so far were made by what eq. 12 describes: SGD without dampening or
     /// Nesterov's momentum, one parameter group, and learning rate, momentum and batch size known and constant.
     pub fn gradient_noise(&self, optimizer: &OptimizerInfo, parameter_groups: usize) -> Answer<GradientNoise> {
@@ -180,31 +184,13 @@ impl SpeedFit {
             .map_or_else(|reason| Answer::CannotSay { reason }, Answer::Known)
     }
 
-    fn try_gradient_noise(&self, optimizer: &OptimizerInfo, parameter_groups: usize) -> Result<GradientNoise, String> {
-        match optimizer.name.as_deref() {
-            Some("sgd") => {}
-            Some(other) => return Err(format!("eq. 12 is for sgd, and the optimizer is {other}")),
-            None => return Err("the optimizer is not known".to_owned()),
-        }
-        if parameter_groups != 1 {
-            return Err(format!("eq. 12 is for one parameter group, and there are {parameter_groups}"));
-        }
-        let learning_rate =
-            self.learning_rate.constant("learning rate", "above 0", |value| value > 0.0 && value.is_finite())?;
-        let momentum =
-            self.momentum.constant("momentum", "at least 0 and below 1", |value| (0.0..1.0).contains(&value))?;
-        let batch_size = self.batch_size.constant("batch size", "above 0", |value| value > 0.0)?;
-        // Without momentum there is nothing to dampen or to look ahead with.
-        if momentum != 0.0 {
-            match (optimizer.dampening, optimizer.nesterov) {
-                (Some(0.0), Some(false)) => {}
-                (Some(dampening), _) if dampening != 0.0 => {
-                    return Err(format!("eq. 12 is for momentum without dampening, and it is {dampening}"));
-                }
-                (_, Some(true)) => return Err("eq. 12 is not for Nesterov's momentum".to_owned()),
-                _ => return Err("it is not known whether there was dampening or Nesterov's momentum".to_owned()),
-            }
-        }
+    fn try_gradient_noise(
+        &self,
+        optimizer: &OptimizerInfo,
+        parameter_groups: usize,
+    ) -> std::result::Result<GradientNoise, String> {
+        let PlainSgd { learning_rate, momentum } = self.settings.plain_sgd(optimizer, parameter_groups)?;
+        let batch_size = self.settings.batch_size()?;
         let speed = self.speed();
         let speed = speed.known().ok_or_else(|| speed.reason().unwrap_or_default().to_owned())?;
         // Eq. 12 has no weight decay, and its inverse is where the noise scale is asked for.
@@ -214,7 +200,14 @@ impl SpeedFit {
         if !noise_scale_times_trace.is_finite() {
             return Err("it is too large for a number".to_owned());
         }
-        Ok(GradientNoise { noise_scale_times_trace, learning_rate, momentum, batch_size: batch_size as u64 })
+        let factor = noise_scale_times_trace / speed.mean_local_displacement_squared;
+        let interval = match &speed.interval {
+            Answer::Known(interval) if factor.is_finite() => Answer::Known(interval.scaled(factor)),
+            Answer::Known(_) => Answer::cannot_say("nothing moves"),
+            Answer::CannotSay { reason } => Answer::cannot_say(reason.as_str()),
+        };
+        let batch_size = batch_size as u64;
+        Ok(GradientNoise { noise_scale_times_trace, interval, learning_rate, momentum, batch_size })
     }
 }
 
@@ -243,7 +236,8 @@ mod tests {
     #[test]
     fn the_mean_leaves_out_what_is_no_number_and_says_how_many() {
         let fit = fit([Some(1.0), None, Some(3.0), Some(f64::NAN), Some(f64::INFINITY)]);
-        let speed = *fit.speed().known().unwrap();
+        let answer = fit.speed();
+        let speed = answer.known().unwrap();
         assert_eq!((speed.mean_local_displacement_squared, speed.points, speed.points_left_out), (2.0, 2, 3));
         assert_eq!((speed.first_step, speed.last_step, speed.moving_average), (1, 5, None));
     }
@@ -261,7 +255,8 @@ mod tests {
         // eta = 0.01, beta = 0.9, S = 32, sigma^2 tr(H) = 2 * 6.22: eq. 12 gives this speed.
         let speed = 1e-4 * 12.44 / (32.0 * 0.19);
         let fit = fit(vec![Some(speed); 3]);
-        let noise = *fit.gradient_noise(&sgd(), 1).known().unwrap();
+        let answer = fit.gradient_noise(&sgd(), 1);
+        let noise = answer.known().unwrap();
         assert!((noise.noise_scale_times_trace / 12.44 - 1.0).abs() < 1e-12, "{noise:?}");
     }
 
@@ -284,9 +279,9 @@ mod tests {
             fit.push(3, Some(1.0), Hyperparameters { learning_rate, ..SGD }, batch_size);
             reason(&fit, sgd())
         };
-        assert_eq!(after(Some(2e-2), Some(32)), "the learning rate changed at step 3, and eq. 12 needs it constant");
+        assert_eq!(after(Some(2e-2), Some(32)), "the learning rate changed at step 3, and the theory needs it constant");
         assert_eq!(after(None, Some(32)), "the learning rate is not known");
-        assert_eq!(after(Some(1e-2), Some(64)), "the batch size changed at step 3, and eq. 12 needs it constant");
+        assert_eq!(after(Some(1e-2), Some(64)), "the batch size changed at step 3, and the theory needs it constant");
         assert_eq!(reason(&SpeedFit::default(), sgd()), "the learning rate is not known");
         assert!(reason(&fit([None]), sgd()).contains("no row has"));
 

@@ -1,9 +1,14 @@
 //! Numerical methods on plain numbers. Nothing here knows a run, a file or a framework.
 
+pub mod autocorrelation;
+pub mod coarse_series;
 pub mod density;
 pub mod eigenpairs;
 mod krylov;
 pub mod lanczos;
+pub mod long_run;
+pub mod mean_squared_displacement;
+pub mod moments;
 pub mod moving_average;
 pub mod operator;
 pub mod regression;

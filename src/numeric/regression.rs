@@ -3,8 +3,8 @@
 //! Points are given one by one and not kept. The sums are centred on the running means (Welford 1962, extended to
 //! products by Chan, Golub and LeVeque 1983), since sums of raw squares cancel when the points lie far from the origin.
 //!
-//! No standard errors are given. The least-squares ones assume independent residuals, and a trajectory's points are
-//! strongly correlated: on such data they are too small by factors.
+//! The standard error of a slope is the least-squares one, for independent residuals. A trajectory's points are strongly
+//! correlated: on them it is too small by factors, and is only there to show that.
 
 use crate::error::{Error, Result};
 
@@ -17,6 +17,10 @@ pub struct Line {
     pub slope: f64,
     /// Share of the variance of y that the line explains, 0 to 1; none where y does not vary.
     pub r_squared: Option<f64>,
+    /// Variance of the residuals, divided by two less than the points; none with fewer than three.
+    pub residual_variance: Option<f64>,
+    /// Least-squares standard error of the slope, for independent residuals; none with fewer than three points.
+    pub slope_standard_error: Option<f64>,
     /// Points used.
     pub points: u64,
 }
@@ -60,7 +64,16 @@ impl LineFit {
         let slope = self.xy / self.xx;
         // Rounding may take it over 1 by a little.
         let r_squared = (self.yy > 0.0).then(|| (slope * (self.xy / self.yy)).clamp(0.0, 1.0));
-        Ok(Line { intercept: self.mean_y - slope * self.mean_x, slope, r_squared, points: self.points })
+        let residual_variance = (self.points > 2)
+            .then(|| (self.yy - slope * self.xy).max(0.0) / (self.points - 2) as f64);
+        Ok(Line {
+            intercept: self.mean_y - slope * self.mean_x,
+            slope,
+            r_squared,
+            residual_variance,
+            slope_standard_error: residual_variance.map(|variance| (variance / self.xx).sqrt()),
+            points: self.points,
+        })
     }
 }
 
@@ -74,6 +87,8 @@ pub struct PowerLaw {
     pub ln_prefactor: f64,
     /// R^2 of the line of logarithms; none where y does not vary.
     pub r_squared: Option<f64>,
+    /// Least-squares standard error of the exponent, for independent residuals; none with fewer than three points.
+    pub exponent_standard_error: Option<f64>,
     /// Points used.
     pub points: u64,
 }
@@ -100,8 +115,14 @@ impl PowerLawFit {
     /// # Errors
     /// [`Error::NotEnoughData`] with fewer than two different x among the points taken.
     pub fn power_law(&self) -> Result<PowerLaw> {
-        let Line { intercept, slope, r_squared, points } = self.line.line()?;
-        Ok(PowerLaw { exponent: slope, ln_prefactor: intercept, r_squared, points })
+        let line = self.line.line()?;
+        Ok(PowerLaw {
+            exponent: line.slope,
+            ln_prefactor: line.intercept,
+            r_squared: line.r_squared,
+            exponent_standard_error: line.slope_standard_error,
+            points: line.points,
+        })
     }
 }
 
@@ -131,6 +152,8 @@ mod tests {
         assert_close(line.intercept, -0.262323073774029, 1e-11);
         assert_close(line.slope, 1.00211681802045, 1e-13);
         assert_close(line.r_squared.unwrap(), 0.999993745883712, 1e-13);
+        assert_close(line.residual_variance.unwrap().sqrt(), 0.884796396144373, 1e-10);
+        assert_close(line.slope_standard_error.unwrap(), 0.429796848199937e-3, 1e-10);
         assert_eq!(line.points, 36);
     }
 

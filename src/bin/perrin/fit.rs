@@ -3,25 +3,42 @@
 use std::io::{Write, stdout};
 use std::path::PathBuf;
 
+use anyhow::ensure;
 use clap::Args;
-use perrin::analysis::RunFit;
+use perrin::analysis::curvatures::Curvatures;
+use perrin::analysis::{FitOptions, RunFit};
 use perrin::log::Run;
 
 #[derive(Args)]
 pub struct FitArguments {
     /// The run's folder.
     run: PathBuf,
+    /// Step at which the window begins [default: after a third of the rows].
+    #[arg(long, value_name = "STEP")]
+    from: Option<u64>,
+    /// Step at which the window, and everything else, ends [default: the last].
+    #[arg(long, value_name = "STEP")]
+    to: Option<u64>,
+    /// Eigenvalues of the Hessian: eigenvectors as perrin writes them (.safetensors), or JSON with `eigenvalues` and
+    /// optionally `density` (`nodes`, `weights`, `dimension`).
+    #[arg(long, value_name = "FILE")]
+    eigenvalues: Option<PathBuf>,
     /// Print JSON instead of text.
     #[arg(long)]
     json: bool,
 }
 
 pub fn run(arguments: &FitArguments) -> anyhow::Result<()> {
-    let fit = RunFit::of(&Run::open(&arguments.run)?)?;
+    if let (Some(from), Some(to)) = (arguments.from, arguments.to) {
+        ensure!(from < to, "--from {from} --to {to}: the window must end after it begins");
+    }
+    let curvatures = arguments.eigenvalues.as_ref().map(Curvatures::read).transpose()?;
+    let options = FitOptions { first_step: arguments.from, last_step: arguments.to, curvatures };
+    let fit = RunFit::with(&Run::open(&arguments.run)?, &options)?;
     if arguments.json {
         writeln!(stdout(), "{}", serde_json::to_string_pretty(&fit)?)?;
     } else {
-        writeln!(stdout(), "{fit}")?;
+        write!(stdout(), "{fit}")?;
     }
     Ok(())
 }

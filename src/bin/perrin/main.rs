@@ -6,6 +6,7 @@ mod fit;
 mod predict;
 mod project;
 mod recover;
+mod sweep;
 
 use std::io;
 use std::process::ExitCode;
@@ -21,8 +22,10 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Fit a run's displacements: diffusion exponent, speed, sigma^2 tr(H).
+    /// Fit a run: diffusion exponent, speed, stationarity, predicted displacement, advice.
     Fit(fit::FitArguments),
+    /// Compare runs: speeds and exponents against what theory predicts from the first.
+    Sweep(sweep::SweepArguments),
     /// Verify a run's files: checksums, schema, order of rows. Fails where there is damage, and names it.
     Check(check::CheckArguments),
     /// Make finished segments of what a killed process left behind.
@@ -38,6 +41,7 @@ enum Command {
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Fit(arguments) => fit::run(&arguments),
+        Command::Sweep(arguments) => sweep::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Recover(arguments) => recover::run(&arguments),
         Command::Project(arguments) => project::run(&arguments),

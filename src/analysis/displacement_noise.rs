@@ -1,0 +1,273 @@
+//! How far the fitted exponent of a single trajectory strays from that of the expected curve, by simulation.
+//!
+//! One trajectory gives one ||Delta_k||^2, whose points are correlated over the whole window: what the positions
+//! happened to be at the reference point and what the slowest modes do stays in all of them. There is no error bar in
+//! the points themselves. But along each mode the process is a linear recursion driven by noise; once its curvatures are
+//! known (measured, or fitted to the projections by [`mode_recursion`](super::mode_recursion)), trajectories can be drawn
+//! that stray as the measured one does. The paper's fit is made to each, and the 2.5% and 97.5% quantiles of
+//! (fitted exponent - exponent of the expected curve) are laid around the measured exponent, in reverse (the basic, or
+//! pivotal, parametric bootstrap: Davison & Hinkley, Bootstrap Methods and their Application, 1997, section 5.2).
+//! The strength of the noise cancels.
+
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use rand_distr::{Distribution, StandardNormal};
+use serde::Serialize;
+
+use crate::error::{Error, Result};
+use crate::theory::discrete::DiscreteMode;
+
+/// Trajectories drawn.
+const REPLICATES: usize = 999;
+/// Points of the window at which they are drawn; a longer window is thinned evenly.
+const MOST_POINTS: u64 = 400;
+/// A mode that stands for more directions than this is drawn that often, with its scatter shrunk to the number it
+/// stands for.
+const MOST_COPIES: f64 = 4.0;
+/// Modes times points times replicates are kept below this by drawing fewer points: some seconds.
+const MOST_DRAWS: usize = 200_000_000;
+
+/// The 95% interval of an exponent, and what it rests on.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct ExponentInterval {
+    /// Lower end.
+    pub low: f64,
+    /// Upper end.
+    pub high: f64,
+    /// The exponent of the expected curve by the modes that were used: another estimate, without an interval.
+    pub expected: f64,
+    /// Where the curvatures are from.
+    pub curvatures: Curvatures,
+    /// Modes used.
+    pub modes: usize,
+}
+
+/// Where the curvatures of a process are from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Curvatures {
+    /// Eigenvalues and density that were given.
+    Given,
+    /// The recursion fitted to the projections of this run.
+    Fitted,
+}
+
+/// A mode, and how many directions are like it.
+#[derive(Debug, Clone, Copy)]
+pub struct WeightedMode {
+    /// The mode; it must move (eigenvalue above 0).
+    pub mode: DiscreteMode,
+    /// Directions, above 0.
+    pub multiplicity: f64,
+}
+
+/// The points of a window: k = `first`, `first + every`, ..., up to `last`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Window {
+    /// At least 1.
+    pub first: u64,
+    /// At least `first`.
+    pub last: u64,
+    /// At least 1.
+    pub every: u64,
+}
+
+/// The exponent of sum E(x_k - x_0)^2 over a window, and 95% bounds on how far that of a single trajectory is above it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ExponentScatter {
+    /// Of the expected curve.
+    pub expected: f64,
+    /// 2.5% quantile of (exponent of a trajectory - expected).
+    pub low: f64,
+    /// 97.5% quantile.
+    pub high: f64,
+}
+
+impl ExponentScatter {
+    /// The 95% interval around the exponent measured on one trajectory.
+    pub fn around(&self, measured: f64) -> [f64; 2] {
+        [measured - self.high, measured - self.low]
+    }
+}
+
+/// Draws trajectories of modes that start in their stationary state at k = 0. The same seed gives the same answer.
+///
+/// # Errors
+/// [`Error::NotEnoughData`] without modes, or for a window of fewer than three points.
+pub fn exponent_scatter(modes: &[WeightedMode], window: Window, seed: u64) -> Result<ExponentScatter> {
+    let question = "draw trajectories";
+    let copies: usize = modes.iter().map(|mode| copies_of(mode).0).sum();
+    let affordable = (MOST_DRAWS / REPLICATES / copies.max(1)).max(20) as u64;
+    let points = thinned(window, MOST_POINTS.min(affordable));
+    if modes.is_empty() || points.len() < 3 {
+        let reason = format!("there are {} modes and {} points", modes.len(), points.len());
+        return Err(Error::NotEnoughData { question, reason });
+    }
+    let weights = slope_weights(&points);
+    let slope = |curve: &[f64]| -> f64 { curve.iter().zip(&weights).map(|(value, weight)| weight * value.ln()).sum() };
+
+    let mut expected = vec![0.0; points.len()];
+    for WeightedMode { mode, multiplicity } in modes {
+        let add = |(sum, &step): (&mut f64, &u64)| *sum += multiplicity * mode.mean_squared_displacement(step);
+        expected.iter_mut().zip(&points).for_each(add);
+    }
+    let exponent = slope(&expected);
+    let walkers = modes.iter().map(|mode| Walker::new(mode, &points)).collect::<Result<Vec<_>>>()?;
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    let mut curve = vec![0.0; points.len()];
+    let mut deviations: Vec<f64> = Vec::with_capacity(REPLICATES);
+    for _ in 0..REPLICATES {
+        curve.fill(0.0);
+        walkers.iter().for_each(|walker| walker.add_walk(&mut curve, &mut random));
+        deviations.push(slope(&curve) - exponent);
+    }
+    if !exponent.is_finite() || !deviations.iter().all(|deviation| deviation.is_finite()) {
+        return Err(Error::NotEnoughData { question, reason: "displacements are out of range".to_owned() });
+    }
+    deviations.sort_by(f64::total_cmp);
+    // The quantiles of 999 values are the 25th and the 975th.
+    let quantile = |share: f64| deviations[((REPLICATES + 1) as f64 * share) as usize - 1];
+    Ok(ExponentScatter { expected: exponent, low: quantile(0.025), high: quantile(0.975) })
+}
+
+/// At most `most` points of the window, evenly.
+pub(crate) fn thinned(window: Window, most: u64) -> Vec<u64> {
+    let every = window.every.max(1);
+    let count = window.last.saturating_sub(window.first) / every + 1;
+    let stride = count.div_ceil(most) * every;
+    (window.first..=window.last).step_by(stride as usize).collect()
+}
+
+/// What ln y at each point is to be multiplied with to give the slope of the least-squares line on ln k.
+pub(crate) fn slope_weights(points: &[u64]) -> Vec<f64> {
+    let logarithms: Vec<f64> = points.iter().map(|&step| (step as f64).ln()).collect();
+    let mean = logarithms.iter().sum::<f64>() / logarithms.len() as f64;
+    let squares: f64 = logarithms.iter().map(|x| (x - mean).powi(2)).sum();
+    logarithms.iter().map(|x| (x - mean) / squares).collect()
+}
+
+/// How often a mode is drawn, and what its squares are multiplied with: the scatter is that of its multiplicity.
+fn copies_of(mode: &WeightedMode) -> (usize, f64, f64) {
+    let copies = mode.multiplicity.round().clamp(1.0, MOST_COPIES);
+    let scatter = (copies / mode.multiplicity).sqrt().min(1.0);
+    (copies as usize, mode.multiplicity / copies, scatter)
+}
+
+/// Carries (position, velocity) from the reference point to the first point, and from point to point.
+struct Walker {
+    copies: usize,
+    scale: f64,
+    /// 1, or less where the copies stand for many more directions.
+    scatter: f64,
+    expected: Vec<f64>,
+    start: [f64; 3],
+    first: Leap,
+    next: Leap,
+}
+
+/// A linear map and a lower triangle of noise.
+struct Leap {
+    map: [[f64; 2]; 2],
+    noise: [f64; 3],
+}
+
+impl Leap {
+    fn new(mode: &DiscreteMode, steps: u64) -> Result<Leap> {
+        let [first, second] = [mode.mean(1.0, 0.0, steps)?, mode.mean(0.0, 1.0, steps)?];
+        Ok(Leap {
+            map: [[first[0], second[0]], [first[1], second[1]]],
+            noise: triangle(mode.covariance_from_point(steps)),
+        })
+    }
+
+    fn apply(&self, [position, velocity]: [f64; 2], random: &mut ChaCha8Rng) -> [f64; 2] {
+        let [x, v] = draw(self.noise, random);
+        let [[xx, xv], [vx, vv]] = self.map;
+        [xx * position + xv * velocity + x, vx * position + vv * velocity + v]
+    }
+}
+
+impl Walker {
+    fn new(weighted: &WeightedMode, points: &[u64]) -> Result<Walker> {
+        let (copies, scale, scatter) = copies_of(weighted);
+        let mode = &weighted.mode;
+        let expected = points.iter().map(|&step| mode.mean_squared_displacement(step)).collect();
+        let start = triangle(mode.stationary_covariance());
+        let next = Leap::new(mode, points[1] - points[0])?;
+        Ok(Walker { copies, scale, scatter, expected, start, first: Leap::new(mode, points[0])?, next })
+    }
+
+    fn add_walk(&self, curve: &mut [f64], random: &mut ChaCha8Rng) {
+        for _ in 0..self.copies {
+            let start = draw(self.start, random);
+            let mut state = self.first.apply(start, random);
+            for (index, (sum, expected)) in curve.iter_mut().zip(&self.expected).enumerate() {
+                if index > 0 {
+                    state = self.next.apply(state, random);
+                }
+                let squared = (state[0] - start[0]).powi(2);
+                *sum += self.scale * (expected + self.scatter * (squared - expected));
+            }
+        }
+    }
+}
+
+/// The Cholesky factor of a covariance that may be of rank 1: a single step's noise is.
+fn triangle([[xx, xv], [_, vv]]: [[f64; 2]; 2]) -> [f64; 3] {
+    let first = xx.max(0.0).sqrt();
+    let mixed = if first > 0.0 { xv / first } else { 0.0 };
+    [first, mixed, (vv - mixed * mixed).max(0.0).sqrt()]
+}
+
+fn draw([first, mixed, second]: [f64; 3], random: &mut ChaCha8Rng) -> [f64; 2] {
+    let (a, b): (f64, f64) = (StandardNormal.sample(random), StandardNormal.sample(random));
+    [first * a, mixed * a + second * b]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::theory::displacement::exact_curve;
+    use crate::theory::exponent::exponent;
+    use crate::theory::parameters::SgdParameters;
+    use crate::theory::spectrum::Spectrum;
+
+    const PARAMETERS: SgdParameters =
+        SgdParameters { learning_rate: 0.1, momentum: 0.9, weight_decay: 1e-4, batch_size: 32.0, noise_scale: 2.0 };
+
+    fn modes(eigenvalues: &[f64], multiplicity: f64) -> Vec<WeightedMode> {
+        let mode = |&eigenvalue| DiscreteMode::new(&PARAMETERS, eigenvalue).unwrap();
+        eigenvalues.iter().map(|eigenvalue| WeightedMode { mode: mode(eigenvalue), multiplicity }).collect()
+    }
+
+    #[test]
+    fn the_expected_exponent_is_that_of_the_curve() {
+        let eigenvalues = [2.0, 0.3, 0.01];
+        let window = Window { first: 100, last: 399, every: 1 };
+        let scatter = exponent_scatter(&modes(&eigenvalues, 1.0), window, 1).unwrap();
+        let curve = exact_curve(&PARAMETERS, &Spectrum::from_eigenvalues(&eigenvalues).unwrap(), 399).unwrap();
+        assert!((scatter.expected - exponent(&curve, 100, 399, 1).unwrap()).abs() < 1e-9);
+        assert!(scatter.low < -0.1 && scatter.high > 0.1, "{scatter:?}");
+        assert_eq!(scatter, exponent_scatter(&modes(&eigenvalues, 1.0), window, 1).unwrap());
+    }
+
+    /// A free walk of many directions: chi-squared numbers, relative scatter sqrt(2 / n).
+    #[test]
+    fn many_directions_scatter_less() {
+        let window = Window { first: 50, last: 150, every: 1 };
+        let width = |multiplicity: f64| {
+            let scatter = exponent_scatter(&modes(&[1e-6], multiplicity), window, 1).unwrap();
+            scatter.high - scatter.low
+        };
+        // Once linear, the width falls as the root; drawn as 400 copies and as 4 shrunk ones.
+        let (few, many) = (width(400.0), width(40_000.0));
+        assert!((few / many / 10.0 - 1.0).abs() < 0.15, "{few} {many}");
+    }
+
+    #[test]
+    fn without_modes_or_points_there_is_no_answer() {
+        let window = Window { first: 5, last: 9, every: 1 };
+        assert!(exponent_scatter(&[], window, 1).is_err());
+        assert!(exponent_scatter(&modes(&[1.0], 1.0), Window { last: 6, ..window }, 1).is_err());
+    }
+}

@@ -1,0 +1,186 @@
+//! One reading of the projections: what diffusion, stationarity and prediction need of them.
+//!
+//! Columns are read a few thousand rows at a time and kept as sums, so that memory does not grow with the run.
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Float64Type, UInt64Type};
+use arrow_array::{Array, ArrayRef, RecordBatch};
+use arrow_schema::DataType;
+
+use super::diffusion::DiffusionFit;
+use super::lags::{FRACTION, STRETCHES};
+use super::mode_recursion::ModeRecursion;
+use crate::error::Result;
+use crate::log::Run;
+use crate::numeric::coarse_series::CoarseSeries;
+use crate::numeric::mean_squared_displacement::{Coordinate, DisplacementSums};
+use crate::numeric::moments::Moments;
+
+/// Everything summed over one reading.
+#[derive(Debug)]
+pub(crate) struct Projections {
+    /// One a direction.
+    pub(crate) recursions: Vec<ModeRecursion>,
+    pub(crate) positions: Vec<CoarseSeries>,
+    /// Displacements over lags, all directions together.
+    pub(crate) lags: DisplacementSums,
+    /// The squared displacement of the projected part over the window.
+    pub(crate) diffusion: DiffusionFit,
+    /// Mean of the squared projected velocity over the window.
+    pub(crate) squared_velocity: Moments,
+    /// Means over the window of the squared displacement, projected and in all.
+    pub(crate) projected: f64,
+    pub(crate) whole: f64,
+    pub(crate) curve: CurvePoints,
+    /// The step at which the directions were replaced, if they were.
+    pub(crate) basis_changed: Option<u64>,
+}
+
+/// A few points of a curve, evenly on a logarithmic axis.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct CurvePoints {
+    targets: std::collections::VecDeque<f64>,
+    pub(crate) found: Vec<(u64, f64)>,
+}
+
+/// Points of a curve that are shown.
+const CURVE_POINTS: u32 = 8;
+
+impl CurvePoints {
+    pub(crate) fn new(first_step: u64, last_step: u64) -> CurvePoints {
+        let (from, to) = (first_step.max(1) as f64, last_step.max(1) as f64);
+        let share = |point: u32| f64::from(point) / f64::from(CURVE_POINTS - 1);
+        // A little below, so that rounding does not pass over the last step.
+        let targets = (0..CURVE_POINTS).map(|point| (from * (to / from).powf(share(point))) * (1.0 - 1e-12)).collect();
+        CurvePoints { targets, found: Vec::new() }
+    }
+
+    pub(crate) fn push(&mut self, step: u64, value: f64) {
+        if !value.is_finite() || self.targets.front().is_none_or(|target| (step as f64) < *target) {
+            return;
+        }
+        while self.targets.front().is_some_and(|target| *target <= step as f64) {
+            self.targets.pop_front();
+        }
+        self.found.push((step, value));
+    }
+}
+
+/// What is read: rows up to `last_step`, of them those from `first_step` on for the window; at most `rows`.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Extent {
+    pub(crate) rows: u64,
+    pub(crate) first_step: u64,
+    pub(crate) last_step: u64,
+    /// For the recursion; none where it is not known or changes.
+    pub(crate) momentum: Option<f64>,
+}
+
+impl Projections {
+    /// Reads all positions and velocities of a run with projections.
+    pub(crate) fn of(run: &Run, extent: Extent) -> Result<Projections> {
+        let directions = run.info().layout.directions;
+        let has_basis = run.columns().any(|column| column == "basis");
+        let mut columns: Vec<String> = ["step", "global_displacement_squared"].map(str::to_owned).into();
+        columns.extend((1..=directions).map(|direction| format!("position_{direction}")));
+        columns.extend((1..=directions).map(|direction| format!("velocity_{direction}")));
+        columns.extend(has_basis.then(|| "basis".to_owned()));
+        let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
+
+        let mut sums = Projections {
+            recursions: vec![ModeRecursion::default(); directions],
+            positions: vec![CoarseSeries::default(); directions],
+            lags: DisplacementSums::new(extent.rows, STRETCHES, FRACTION),
+            diffusion: DiffusionFit::default(),
+            squared_velocity: Moments::default(),
+            projected: 0.0,
+            whole: 0.0,
+            curve: CurvePoints::new(extent.first_step, extent.last_step),
+            basis_changed: None,
+        };
+        let mut coordinates = vec![Coordinate::default(); directions];
+        let (mut basis, mut remaining) = (None, extent.rows);
+        for batch in run.steps(&columns)? {
+            let batch = batch?;
+            let batch = batch.slice(0, batch.num_rows().min(remaining as usize));
+            remaining -= batch.num_rows() as u64;
+            sums.add(&batch, extent, &mut coordinates);
+            if has_basis && sums.basis_changed.is_none() {
+                sums.basis_changed = changed_basis(&batch, &mut basis);
+            }
+            if remaining == 0 {
+                break;
+            }
+        }
+        Ok(sums)
+    }
+
+    fn add(&mut self, batch: &RecordBatch, extent: Extent, coordinates: &mut [Coordinate]) {
+        let directions = coordinates.len();
+        let steps = floats(batch.column(0));
+        let mut squared_position = vec![0.0; steps.len()];
+        let mut squared_velocity = vec![0.0; steps.len()];
+        for (direction, coordinate) in coordinates.iter_mut().enumerate() {
+            let positions = floats(batch.column(2 + direction));
+            let velocities = floats(batch.column(2 + directions + direction));
+            for row in 0..steps.len() {
+                let (position, velocity) = (positions[row], velocities[row]);
+                squared_position[row] += position * position;
+                squared_velocity[row] += velocity * velocity;
+                self.positions[direction].push(Some(position));
+                coordinate.push(position, &mut self.lags);
+                if let Some(momentum) = extent.momentum {
+                    self.recursions[direction].push(steps[row] as u64, position, velocity, momentum);
+                }
+            }
+        }
+        let whole = floats(batch.column(1));
+        for row in 0..steps.len() {
+            let (step, squared) = (steps[row] as u64, squared_position[row]);
+            if step < extent.first_step || step > extent.last_step {
+                continue;
+            }
+            self.diffusion.push(step, Some(squared));
+            self.curve.push(step, squared);
+            if squared_velocity[row].is_finite() {
+                self.squared_velocity.push(squared_velocity[row]);
+            }
+            if squared.is_finite() && whole[row].is_finite() {
+                self.projected += squared;
+                self.whole += whole[row];
+            }
+        }
+    }
+
+    /// Share of the squared displacement over the window that is along the directions.
+    pub(crate) fn share(&self) -> Option<f64> {
+        Some(self.projected / self.whole).filter(|share| share.is_finite())
+    }
+}
+
+/// The step from which on the directions are other ones than before.
+fn changed_basis(batch: &RecordBatch, basis: &mut Option<f64>) -> Option<u64> {
+    let (steps, numbers) = (floats(batch.column(0)), floats(batch.column_by_name("basis")?));
+    for (step, number) in steps.iter().zip(numbers).filter(|(_, number)| number.is_finite()) {
+        if *basis.get_or_insert(number) != number {
+            return Some(*step as u64);
+        }
+    }
+    None
+}
+
+/// A column as numbers; null is NaN.
+fn floats(column: &ArrayRef) -> Vec<f64> {
+    match column.data_type() {
+        DataType::UInt64 => {
+            column.as_primitive::<UInt64Type>().iter().map(|value| value.map_or(f64::NAN, |value| value as f64)).collect()
+        }
+        _ => {
+            let column = column.as_primitive::<Float64Type>();
+            if column.null_count() == 0 {
+                return column.values().to_vec();
+            }
+            column.iter().map(|value| value.unwrap_or(f64::NAN)).collect()
+        }
+    }
+}

@@ -1,0 +1,276 @@
+//! Whether, and from where on, the run is stationary, and how many independent values its modes are worth.
+//!
+//! Local displacement, loss and the positions along the modes are each tested twice: the first tenth against the last
+//! half (Geweke, Bayesian Statistics 4, 1992), and for a trend; both with the variance of correlated means
+//! ([`long_run`]). The stationary part begins at the first of 0, 1/64, 1/32, ..., 1/2 of the run after which no
+//! test fails; the level is 5% for all tests of a beginning together (Bonferroni), so that 19 of 20 stationary runs are
+//! said to be stationary from their first row. A quantity that remembers too long beside the run cannot be tested and is
+//! named: a mode that has not yet relaxed is not stationary in any sense a log could show.
+//!
+//! The fluctuation-dissipation relation (Yaida, ICLR 2019, for SGD with momentum) <theta . g> = eta (1+beta)/2 <||v||^2>
+//! needs no gradients here: g = beta v - v', and theta . v follows from successive squared displacements.
+//! Summed over a window it says that ||Delta||^2 has not grown; its ratio is 1 in a stationary state, 0 for a free
+//! walk with as much momentum, negative for motion in one direction.
+
+use serde::Serialize;
+
+use super::Answer;
+use super::settings::PlainSgd;
+use crate::numeric::autocorrelation::correlation_times;
+use crate::numeric::coarse_series::CoarseSeries;
+use crate::numeric::long_run::{contrast, trend};
+
+/// Level of all tests of one beginning together.
+const LEVEL: f64 = 0.05;
+/// Beginnings that are tried, as fractions of the run.
+const BEGINNINGS: [f64; 7] = [0.0, 1.0 / 64.0, 1.0 / 32.0, 1.0 / 16.0, 0.125, 0.25, 0.5];
+/// The relation is taken to hold within this of 1.
+const RELATION_TOLERANCE: f64 = 0.1;
+/// A mode with fewer independent values than this is not resolved by the run.
+const FEWEST_EFFECTIVE: f64 = 20.0;
+
+/// What the run says of its stationarity.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Stationarity {
+    /// The verdict and its tests.
+    pub beginning: Answer<Beginning>,
+    /// The fluctuation-dissipation relation over the fit's window.
+    pub fluctuation_dissipation: Answer<FluctuationDissipation>,
+    /// Independent values of each mode's position, over all rows.
+    pub modes: Vec<Answer<EffectiveSamples>>,
+}
+
+/// From where on the run passes every test.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Beginning {
+    /// The first step of the stationary part; none if no half of the run passes.
+    pub first_step: Option<u64>,
+    /// The quantity that was most against it at the first row.
+    pub worst: String,
+    /// Its p-value, times the number of tests.
+    pub p_value: f64,
+    /// Quantities tested.
+    pub tested: Vec<String>,
+    /// Quantities that cannot be tested: constant, unknown, or remembering too long beside the run.
+    pub untested: Vec<String>,
+}
+
+/// <theta . g> against eta (1+beta)/2 <||v||^2>.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct FluctuationDissipation {
+    /// <theta . g>, weight decay included in g.
+    pub position_times_gradient: f64,
+    /// eta (1+beta)/2 <||v||^2>.
+    pub kinetic: f64,
+    /// The first over the second.
+    pub ratio: f64,
+    /// Whether it is within 0.1 of 1.
+    pub holds: bool,
+}
+
+/// How many independent values a mode's position is worth.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct EffectiveSamples {
+    /// Integrated autocorrelation time, steps; not trustworthy where unresolved.
+    pub autocorrelation_steps: f64,
+    /// Values divided by it.
+    pub effective_samples: f64,
+    /// Whether the run is long enough to say: at least 20 independent values and memories.
+    pub resolved: bool,
+}
+
+/// A quantity by name.
+pub type Named<'a> = (String, &'a CoarseSeries);
+
+/// Tests quantities of the rows from `first_step` to `last_step`.
+pub fn beginning(quantities: &[Named], first_step: u64, last_step: u64) -> Answer<Beginning> {
+    let series: Vec<(&str, Vec<f64>)> =
+        quantities.iter().map(|(name, series)| (name.as_str(), series.means())).collect();
+    let (testable, untestable): (Vec<_>, Vec<_>) = series.iter().partition(|(_, values)| smallest_p(values).is_some());
+    if testable.is_empty() {
+        return Answer::cannot_say("no quantity is known, moves and forgets fast enough beside the run to be tested");
+    }
+    // Two tests a quantity.
+    let tests = 2.0 * testable.len() as f64;
+    let worst_from = |share: f64| {
+        let p_values = testable.iter().map(|(name, values)| {
+            let from = (values.len() as f64 * share) as usize;
+            // What is too short for a test has nothing against it.
+            (*name, smallest_p(&values[from..]).unwrap_or(1.0))
+        });
+        p_values.min_by(|a, b| a.1.total_cmp(&b.1)).unwrap_or(("", 1.0))
+    };
+    let (worst, p_value) = worst_from(0.0);
+    let passes = |share: &&f64| worst_from(**share).1 * tests >= LEVEL;
+    let first = BEGINNINGS.iter().find(passes);
+    let first_step = first.map(|share| first_step + ((last_step - first_step) as f64 * share) as u64);
+    let names = |of: &[&(&str, Vec<f64>)]| of.iter().map(|(name, _)| (*name).to_owned()).collect();
+    Answer::Known(Beginning {
+        first_step,
+        worst: worst.to_owned(),
+        p_value: (p_value * tests).min(1.0),
+        tested: names(&testable),
+        untested: names(&untestable),
+    })
+}
+
+/// The smaller p-value of the two tests, where both can be made.
+fn smallest_p(values: &[f64]) -> Option<f64> {
+    let early_against_late = contrast(values, values.len() / 10, values.len() / 2).ok()?;
+    Some(early_against_late.p_value.min(trend(values).ok()?.p_value))
+}
+
+/// The autocorrelation time of a position, in steps of `every` a row.
+pub fn effective_samples(position: &CoarseSeries, every: u64) -> Answer<EffectiveSamples> {
+    let means = position.means();
+    let times = match correlation_times(&means) {
+        Ok(times) => times,
+        Err(error) => return Err(error).into(),
+    };
+    // In rows, whatever the width of the bins: the variance of the mean over that of the values.
+    let variance_of_bins = crate::numeric::moments::Moments::of(&means).population_variance();
+    let rows = position.values().count() as f64;
+    let of_values = position.values().population_variance();
+    let integrated = times.integrated * position.width() as f64 * variance_of_bins / of_values;
+    let effective_samples = rows / integrated;
+    if !(effective_samples.is_finite() && integrated > 0.0) {
+        return Answer::cannot_say("the positions are out of range");
+    }
+    let memories = means.len() as f64 / times.memory;
+    Answer::Known(EffectiveSamples {
+        autocorrelation_steps: integrated * every as f64,
+        effective_samples,
+        resolved: effective_samples >= FEWEST_EFFECTIVE && memories >= FEWEST_EFFECTIVE,
+    })
+}
+
+/// Sums for the fluctuation-dissipation relation: rows of successive steps.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct RelationFit {
+    previous: Option<(u64, f64)>,
+    growth: f64,
+    squared_steps: f64,
+    pairs: u64,
+    gaps: u64,
+}
+
+impl RelationFit {
+    /// Takes a row: step, squared local and squared global displacement.
+    pub fn push(&mut self, step: u64, local: Option<f64>, global: Option<f64>) {
+        let known = local.zip(global).filter(|(local, global)| local.is_finite() && global.is_finite());
+        if let (Some((before, from)), Some((local, global))) = (self.previous, known) {
+            if step == before + 1 {
+                self.growth += global - from;
+                self.squared_steps += local;
+                self.pairs += 1;
+            } else {
+                self.gaps += 1;
+            }
+        }
+        self.previous = known.map(|(_, global)| (step, global));
+    }
+
+    /// The relation over the rows so far.
+    pub fn answer(&self, sgd: Result<PlainSgd, String>) -> Answer<FluctuationDissipation> {
+        let PlainSgd { learning_rate, momentum } = match sgd {
+            Ok(sgd) => sgd,
+            Err(reason) => return Answer::CannotSay { reason },
+        };
+        if self.pairs == 0 {
+            return Answer::cannot_say("it needs both displacements at successive steps, and there are none");
+        }
+        let pairs = self.pairs as f64;
+        let mean_square = self.squared_steps / pairs;
+        // With y = ||Delta||^2: Delta . v' = (y' - y - ||delta'||^2) / (2 eta), Delta' . v' = that + ||delta'||^2 / eta, and
+        // g = beta v - v'. Means of successive rows are the same but for the ends of the window.
+        let before = (self.growth / pairs - mean_square) / (2.0 * learning_rate);
+        let after = before + mean_square / learning_rate;
+        let position_times_gradient = momentum * after - before;
+        let kinetic = (1.0 + momentum) / 2.0 * mean_square / learning_rate;
+        let ratio = position_times_gradient / kinetic;
+        if !(ratio.is_finite() && position_times_gradient.is_finite()) {
+            return Answer::cannot_say("nothing moves, or displacements are out of range");
+        }
+        let holds = (ratio - 1.0).abs() <= RELATION_TOLERANCE;
+        Answer::Known(FluctuationDissipation { position_times_gradient, kinetic, ratio, holds })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::SeedableRng;
+    use rand_chacha::ChaCha8Rng;
+    use rand_distr::{Distribution, StandardNormal};
+
+    use super::*;
+
+    fn series(values: impl IntoIterator<Item = f64>) -> CoarseSeries {
+        let mut series = CoarseSeries::default();
+        values.into_iter().for_each(|value| series.push(Some(value)));
+        series
+    }
+
+    fn noise(seed: u64, length: usize) -> impl Iterator<Item = f64> {
+        let mut random = ChaCha8Rng::seed_from_u64(seed);
+        (0..length).map(move |_| StandardNormal.sample(&mut random))
+    }
+
+    #[test]
+    fn a_transient_is_cut_off_and_a_lasting_trend_refused() {
+        let begins = |values: CoarseSeries| {
+            let answer = beginning(&[("loss".to_owned(), &values)], 1, 3000);
+            answer.known().unwrap().first_step
+        };
+        assert_eq!(begins(series(noise(1, 3000))), Some(1));
+        let decaying = noise(1, 3000).enumerate().map(|(row, noise)| noise + 20.0 * (-(row as f64) / 30.0).exp());
+        let first = begins(series(decaying)).unwrap();
+        assert!((90..400).contains(&first), "{first}");
+        assert_eq!(begins(series(noise(1, 3000).enumerate().map(|(row, noise)| noise + 0.01 * row as f64))), None);
+    }
+
+    #[test]
+    fn what_cannot_be_tested_is_named() {
+        let (steady, constant) = (series(noise(1, 3000)), series([4.0; 3000]));
+        let walk = series(noise(2, 3000).scan(0.0, |sum, noise| {
+            *sum += noise;
+            Some(*sum)
+        }));
+        let quantities = [("a".to_owned(), &steady), ("b".to_owned(), &constant), ("c".to_owned(), &walk)];
+        let answer = beginning(&quantities, 1, 3000);
+        assert_eq!(answer.known().unwrap().untested, ["b", "c"]);
+        assert!(beginning(&quantities[1..], 1, 3000).reason().is_some());
+        assert!(beginning(&[], 1, 1).reason().is_some());
+    }
+
+    #[test]
+    fn independent_values_count_each_and_bins_do_not_matter() {
+        let narrow = series(noise(3, 60_000));
+        let wide = series(noise(3, 300_000));
+        assert!(wide.width() > 1);
+        for (position, rows) in [(narrow, 60_000.0), (wide, 300_000.0)] {
+            let answer = effective_samples(&position, 10);
+            let found = answer.known().unwrap();
+            assert!((found.effective_samples / rows - 1.0).abs() < 0.1 && found.resolved, "{found:?}");
+            assert!((found.autocorrelation_steps / 10.0 - 1.0).abs() < 0.1);
+        }
+        assert!(effective_samples(&series([1.0; 50]), 1).reason().is_some());
+    }
+
+    #[test]
+    fn the_relation_tells_a_free_walk_from_a_bound_one() {
+        let sgd = PlainSgd { learning_rate: 0.1, momentum: 0.9 };
+        let relation = |pull: f64| {
+            let (mut position, mut velocity, mut fit) = (0.0, 0.0, RelationFit::default());
+            for (step, noise) in noise(5, 20_000).enumerate() {
+                velocity = 0.9 * velocity - pull * position + noise;
+                position += 0.1 * velocity;
+                fit.push(step as u64 + 1, Some((0.1 * velocity).powi(2)), Some(position * position));
+            }
+            *fit.answer(Ok(sgd)).known().unwrap()
+        };
+        assert!((relation(1.0).ratio - 1.0).abs() < 0.02 && relation(1.0).holds);
+        assert!(!relation(0.0).holds);
+        assert!(RelationFit::default().answer(Ok(sgd)).reason().is_some());
+        assert!(RelationFit::default().answer(Err("unknown".to_owned())).reason().is_some());
+    }
+}

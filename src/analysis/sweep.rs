@@ -1,0 +1,229 @@
+//! Many runs against one: does eq. 12, calibrated on a default run, predict the speeds of the others, and do the measured
+//! eigenvalues predict their exponents?
+//!
+//! sigma^2 tr(H) is taken from the first run alone; eq. 12 gives the speed at every other learning rate, batch size and
+//! momentum (the paper's figure 6). R^2 is 1 - sum (measured - predicted)^2 / sum (measured - mean)^2 over the runs but the first,
+//! of logarithms for speeds: nothing is fitted, so it may be negative.
+
+use std::fmt::{self, Display, Formatter};
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use super::Answer;
+use super::diffusion::DisplacementPowerLaw;
+use super::fit::RunFit;
+use super::render_text::{number, wrapped};
+use super::speed::GradientNoise;
+use crate::numeric::long_run::Estimate;
+use crate::numeric::moments::Moments;
+use crate::theory::parameters::SgdParameters;
+
+/// A trend of the speed is a failed assumption below this p-value.
+const LEVEL: f64 = 0.01;
+/// Above this share of the limit of stability eq. 12 is off by about as much.
+const LARGE_STEP: f64 = 0.1;
+
+/// Runs compared. `Display` is for people, serde for programs.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Sweep {
+    /// The first is the one that predicts.
+    pub runs: Vec<SweepRun>,
+    /// R^2 of the logarithm of the speed.
+    pub speed_r_squared: Answer<f64>,
+    /// R^2 of the exponent.
+    pub exponent_r_squared: Answer<f64>,
+}
+
+/// One run of a sweep.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct SweepRun {
+    /// Its folder.
+    pub run: PathBuf,
+    /// eta, where known and constant, like the next two.
+    pub learning_rate: Option<f64>,
+    /// S.
+    pub batch_size: Option<u64>,
+    /// beta.
+    pub momentum: Option<f64>,
+    /// Mean of ||delta||^2.
+    pub speed: Answer<f64>,
+    /// By eq. 12 from the first run.
+    pub predicted_speed: Answer<f64>,
+    /// c over the window.
+    pub exponent: Answer<f64>,
+    /// c of the expected curve, from the eigenvalues given or else from the recursion fitted to this run's projections.
+    pub predicted_exponent: Answer<f64>,
+    /// What the theory takes for granted and this run does not show.
+    pub failed_assumptions: Vec<String>,
+}
+
+impl Sweep {
+    /// Compares fits, the first of which predicts. One run alone is a sweep without R^2.
+    pub fn of(fits: &[RunFit]) -> Sweep {
+        let default = fits.first().map(|fit| &fit.gradient_noise);
+        let runs: Vec<SweepRun> = fits.iter().map(|fit| SweepRun::of(fit, default)).collect();
+        let others = runs.get(1..).unwrap_or_default();
+        let speeds = others.iter().map(|run| (run.speed.known().map(|x| x.ln()), run.predicted_speed.known().map(|x| x.ln())));
+        let exponents = others.iter().map(|run| (run.exponent.known().copied(), run.predicted_exponent.known().copied()));
+        Sweep { speed_r_squared: r_squared(speeds), exponent_r_squared: r_squared(exponents), runs }
+    }
+}
+
+impl SweepRun {
+    fn of(fit: &RunFit, default: Option<&Answer<GradientNoise>>) -> SweepRun {
+        let noise = fit.gradient_noise.known();
+        let predicted = match default {
+            Some(Answer::Known(default)) => predicted_speed(default, &fit.gradient_noise),
+            Some(Answer::CannotSay { reason }) => Err(format!("of the first run: {reason}")),
+            None => Err("there are no runs".to_owned()),
+        };
+        let speed = fit.speed.known();
+        let law = fit.displacement.known();
+        let predicted_exponent = match (&fit.predicted, law.map(|law| &law.interval)) {
+            (Answer::Known(predicted), _) if !predicted.projected_part => Answer::Known(predicted.exact_exponent),
+            (_, Some(Answer::Known(interval))) => Answer::Known(interval.expected),
+            (_, Some(Answer::CannotSay { reason })) => Answer::cannot_say(reason.as_str()),
+            (_, None) => Answer::cannot_say("there is no exponent to predict"),
+        };
+        SweepRun {
+            run: fit.run.clone(),
+            learning_rate: noise.map(|noise| noise.learning_rate),
+            batch_size: noise.map(|noise| noise.batch_size),
+            momentum: noise.map(|noise| noise.momentum),
+            speed: map(&fit.speed, |speed| speed.mean_local_displacement_squared),
+            failed_assumptions: failed_assumptions(fit, predicted.as_ref().ok(), speed.and_then(|speed| speed.interval.known())),
+            predicted_speed: predicted.map_or_else(|reason| Answer::CannotSay { reason }, |(speed, _)| Answer::Known(speed)),
+            exponent: map(&fit.displacement, |law: &DisplacementPowerLaw| law.exponent),
+            predicted_exponent,
+        }
+    }
+}
+
+fn predicted_speed(
+    default: &GradientNoise,
+    run: &Answer<GradientNoise>,
+) -> Result<(f64, Option<Estimate>), String> {
+    let run = run.known().ok_or_else(|| run.reason().unwrap_or_default().to_owned())?;
+    let parameters = SgdParameters {
+        learning_rate: run.learning_rate,
+        momentum: run.momentum,
+        weight_decay: 0.0,
+        batch_size: run.batch_size as f64,
+        noise_scale: 0.0,
+    };
+    default.predicted_speed(&parameters).map_err(|error| error.to_string())
+}
+
+fn failed_assumptions(
+    fit: &RunFit,
+    predicted: Option<&(f64, Option<Estimate>)>,
+    measured: Option<&Estimate>,
+) -> Vec<String> {
+    let mut failed = Vec::new();
+    if let Some(reason) = fit.gradient_noise.reason() {
+        failed.push(format!("constant plain SGD: {reason}"));
+    }
+    if let Some(beginning) = fit.stationarity.beginning.known()
+        && beginning.first_step != Some(fit.first_step)
+    {
+        failed.push(format!("stationary state: {} changes, p = {}", beginning.worst, number(beginning.p_value)));
+    }
+    if let Some(trend) = fit.speed.known().and_then(|speed| speed.trend.known()).filter(|trend| trend.p_value < LEVEL) {
+        failed.push(format!("constant speed: it has a trend, p = {}", number(trend.p_value)));
+    }
+    if let Some(relation) = fit.stationarity.fluctuation_dissipation.known().filter(|relation| !relation.holds) {
+        failed.push(format!("fluctuation-dissipation: {:.2} instead of 1", relation.ratio));
+    }
+    if let Some(stability) = fit.advice.stability.known().filter(|stability| stability.share > LARGE_STEP) {
+        failed.push(format!("small steps: the learning rate is at {:.0}% of its limit", 100.0 * stability.share));
+    }
+    if let (Some((_, Some(predicted))), Some(measured)) = (predicted, measured)
+        && (predicted.low > measured.high || measured.low > predicted.high)
+    {
+        let side = if predicted.low > measured.high { "below" } else { "above" };
+        failed.push(format!("eq. 12: the speed is {side} the predicted interval"));
+    }
+    failed
+}
+
+fn map<T>(answer: &Answer<T>, of: impl Fn(&T) -> f64) -> Answer<f64> {
+    match answer {
+        Answer::Known(value) => Answer::Known(of(value)),
+        Answer::CannotSay { reason } => Answer::cannot_say(reason.as_str()),
+    }
+}
+
+/// Of (measured, predicted).
+fn r_squared(pairs: impl Iterator<Item = (Option<f64>, Option<f64>)>) -> Answer<f64> {
+    let pairs: Vec<(f64, f64)> =
+        pairs.filter_map(|(measured, predicted)| measured.zip(predicted)).filter(|pair| (pair.0 + pair.1).is_finite()).collect();
+    let measured: Vec<f64> = pairs.iter().map(|pair| pair.0).collect();
+    let scatter = Moments::of(&measured).population_variance() * measured.len() as f64;
+    if pairs.len() < 2 || scatter <= 0.0 {
+        return Answer::cannot_say("it takes two runs besides the first that differ and are predicted");
+    }
+    let residual: f64 = pairs.iter().map(|(measured, predicted)| (measured - predicted).powi(2)).sum();
+    Answer::Known(1.0 - residual / scatter)
+}
+
+impl Display for Sweep {
+    fn fmt(&self, text: &mut Formatter<'_>) -> fmt::Result {
+        writeln!(text, "   learning   batch  momen-          ||delta||^2              exponent c")?;
+        writeln!(text, "       rate    size     tum   measured   eq. 12  ratio  measured  expected")?;
+        for (index, run) in self.runs.iter().enumerate() {
+            let or_none = |value: Option<String>| value.unwrap_or_else(|| "-".to_owned());
+            let of = |answer: &Answer<f64>| or_none(answer.known().map(|value| number(*value)));
+            let exponent = |answer: &Answer<f64>| or_none(answer.known().map(|value| format!("{value:.3}")));
+            let ratio = run.speed.known().zip(run.predicted_speed.known()).map(|(speed, predicted)| speed / predicted);
+            writeln!(
+                text,
+                "{:>2} {:>8} {:>7} {:>7} {:>10} {:>8} {:>6} {:>9} {:>9}",
+                index + 1,
+                or_none(run.learning_rate.map(|rate| rate.to_string())),
+                or_none(run.batch_size.map(|size| size.to_string())),
+                or_none(run.momentum.map(|momentum| momentum.to_string())),
+                of(&run.speed),
+                of(&run.predicted_speed),
+                or_none(ratio.map(|ratio| format!("{ratio:.3}"))),
+                exponent(&run.exponent),
+                exponent(&run.predicted_exponent)
+            )?;
+        }
+        let said = |answer: &Answer<f64>| match answer {
+            Answer::Known(value) => format!("{value:.3}"),
+            Answer::CannotSay { reason } => format!("cannot say: {reason}"),
+        };
+        writeln!(text, "{}", wrapped("R^2 of ln ||delta||^2  ", &said(&self.speed_r_squared)))?;
+        writeln!(text, "{}", wrapped("R^2 of c               ", &said(&self.exponent_r_squared)))?;
+        for (index, run) in self.runs.iter().enumerate() {
+            writeln!(text, "{:>2} {}", index + 1, run.run.display())?;
+            for failed in &run.failed_assumptions {
+                writeln!(text, "{}", wrapped("   fails: ", failed))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn r_squared_is_of_predictions_and_not_of_a_fit() {
+        let of = |pairs: &[(f64, f64)]| r_squared(pairs.iter().map(|&(a, b)| (Some(a), Some(b))));
+        assert_eq!(of(&[(1.0, 1.0), (2.0, 2.0), (4.0, 4.0)]).known(), Some(&1.0));
+        // A constant offset is an error, however well a line would fit.
+        assert_eq!(of(&[(0.0, 1.0), (2.0, 3.0)]).known(), Some(&0.0));
+        assert!(of(&[(1.0, 1.0)]).reason().is_some() && of(&[(1.0, 1.0), (1.0, 2.0)]).reason().is_some());
+        assert!(r_squared([(None, Some(1.0))].into_iter()).reason().is_some());
+    }
+
+    #[test]
+    fn no_runs_are_no_sweep() {
+        let sweep = Sweep::of(&[]);
+        assert!(sweep.runs.is_empty() && sweep.speed_r_squared.reason().is_some());
+        assert!(sweep.to_string().contains("cannot say"));
+    }
+}

@@ -1,0 +1,100 @@
+//! Runs whose truth is known: SGD on a quadratic loss in its stationary state, drawn step by step and logged.
+
+use std::path::Path;
+use std::time::Duration;
+
+use perrin::log::RunWriter;
+use perrin::record::{
+    Event, EventKind, Hyperparameters, Layout, OptimizerInfo, RowBuffer, RunInfo, StepRecord,
+};
+use perrin::theory::parameters::SgdParameters;
+use perrin::theory::sampler::QuadraticSampler;
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+
+/// Rows appended at a time.
+const BLOCK: u64 = 1000;
+
+/// A run to be drawn. Directions are the modes, all of them.
+#[derive(Clone)]
+pub struct SyntheticRun {
+    pub parameters: SgdParameters,
+    pub eigenvalues: Vec<f64>,
+    pub rows: u64,
+    pub seed: u64,
+}
+
+impl SyntheticRun {
+    /// What `run.json` says of it.
+    pub fn info(&self) -> RunInfo {
+        RunInfo {
+            optimizer: OptimizerInfo {
+                name: Some("sgd".to_owned()),
+                dampening: Some(0.0),
+                nesterov: Some(false),
+                ..OptimizerInfo::default()
+            },
+            hyperparameters: vec![self.hyperparameters()],
+            batch_size: Some(self.parameters.batch_size as u64),
+            layout: Layout { parameter_groups: 1, directions: self.eigenvalues.len() },
+            ..RunInfo::default()
+        }
+    }
+
+    fn hyperparameters(&self) -> Hyperparameters {
+        Hyperparameters {
+            learning_rate: Some(self.parameters.learning_rate),
+            momentum: Some(self.parameters.momentum),
+            weight_decay: Some(self.parameters.weight_decay),
+        }
+    }
+
+    /// Draws it and writes it; `change` may alter every row and its projections (positions, then velocities), or leave
+    /// it out.
+    pub fn write_with(&self, directory: &Path, mut change: impl FnMut(&mut StepRecord, &mut [Option<f64>]) -> bool) {
+        let mut writer = RunWriter::create(directory, &self.info(), Vec::new()).unwrap();
+        let mut random = ChaCha8Rng::seed_from_u64(self.seed);
+        let mut sampler = QuadraticSampler::stationary(&self.parameters, &self.eigenvalues, &mut random).unwrap();
+        let start = sampler.positions().to_vec();
+        let mut rows = RowBuffer::default();
+        for step in 1..=self.rows {
+            let loss = self.loss(sampler.positions());
+            sampler.step(&mut random);
+            let positions = sampler.positions().iter().zip(&start).map(|(x, from)| x - from);
+            let velocities = sampler.velocities();
+            let local: f64 = velocities.iter().map(|v| (v * self.parameters.learning_rate).powi(2)).sum();
+            let mut record = StepRecord {
+                step,
+                elapsed_seconds: step as f64 * 0.01,
+                hyperparameters: self.hyperparameters(),
+                batch_size: Some(self.parameters.batch_size as u64),
+                loss: Some(loss),
+                local_displacement_squared: Some(local),
+                global_displacement_squared: Some(positions.clone().map(|x| x * x).sum()),
+                ..StepRecord::default()
+            };
+            let mut projections: Vec<Option<f64>> = positions.chain(velocities.iter().copied()).map(Some).collect();
+            if change(&mut record, &mut projections) {
+                rows.records.push(record);
+                rows.projections.extend(projections);
+            }
+            if rows.len() as u64 >= BLOCK || step == self.rows {
+                writer.append(&rows).unwrap();
+                rows.clear();
+                writer.roll_if_due(Duration::from_secs(step)).unwrap();
+            }
+        }
+        let kind = EventKind::Finished { rows: self.rows, dropped: 0 };
+        writer.event(&Event { step: self.rows + 1, elapsed_seconds: 1.0, kind }).unwrap();
+        writer.close().unwrap();
+    }
+
+    /// Draws it and writes it.
+    pub fn write(&self, directory: &Path) {
+        self.write_with(directory, |_, _| true);
+    }
+
+    fn loss(&self, positions: &[f64]) -> f64 {
+        self.eigenvalues.iter().zip(positions).map(|(rho, x)| 0.5 * rho * x * x).sum()
+    }
+}

@@ -1,0 +1,71 @@
+//! Runs drawn from the exact process, and what is made of a count of successes.
+
+use perrin::theory::parameters::SgdParameters;
+use perrin::theory::sampler::QuadraticSampler;
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+
+pub const PARAMETERS: SgdParameters =
+    SgdParameters { learning_rate: 0.1, momentum: 0.9, weight_decay: 0.0, batch_size: 32.0, noise_scale: 2.0 };
+
+/// A trajectory in its stationary state: positions from the reference point and velocities, mode by mode.
+pub struct Trajectory {
+    pub positions: Vec<Vec<f64>>,
+    pub velocities: Vec<Vec<f64>>,
+}
+
+impl Trajectory {
+    pub fn draw(parameters: &SgdParameters, eigenvalues: &[f64], rows: usize, seed: u64) -> Trajectory {
+        let mut random = ChaCha8Rng::seed_from_u64(1_000_000 + seed);
+        let mut sampler = QuadraticSampler::stationary(parameters, eigenvalues, &mut random).unwrap();
+        let start = sampler.positions().to_vec();
+        let mut positions = vec![Vec::with_capacity(rows); eigenvalues.len()];
+        let mut velocities = positions.clone();
+        for _ in 0..rows {
+            sampler.step(&mut random);
+            for mode in 0..eigenvalues.len() {
+                positions[mode].push(sampler.positions()[mode] - start[mode]);
+                velocities[mode].push(sampler.velocities()[mode]);
+            }
+        }
+        Trajectory { positions, velocities }
+    }
+
+    /// Sum of squares over modes, row by row.
+    pub fn squared(columns: &[Vec<f64>]) -> Vec<f64> {
+        (0..columns[0].len()).map(|row| columns.iter().map(|column| column[row].powi(2)).sum()).collect()
+    }
+}
+
+/// Runs of each simulation: 200, or what `PERRIN_COVERAGE` says.
+pub fn runs() -> u32 {
+    std::env::var("PERRIN_COVERAGE").ok().and_then(|runs| runs.parse().ok()).unwrap_or(200)
+}
+
+/// Fails unless a share that should be `expected` is within 4 standard errors of `low..=high`.
+pub fn assert_share(name: &str, count: u32, runs: u32, expected: f64, [low, high]: [f64; 2]) {
+    let share = f64::from(count) / f64::from(runs);
+    println!("{name}: {:.1}% of {runs}", 100.0 * share);
+    // At 1,000 runs the bounds themselves; with fewer, as much more as chance has more room.
+    let error = |runs: f64| (expected * (1.0 - expected) / runs).sqrt();
+    let room = 4.0 * (error(f64::from(runs)) - error(1000.0)).max(0.0);
+    assert!((low - room..=high + room).contains(&share), "{name}: {share} is not in {low}..{high}");
+}
+
+/// Work shared between two threads; the sum of what each run counts.
+pub fn count<const N: usize>(runs: u32, run: impl Fn(u64) -> [bool; N] + Sync) -> [u32; N] {
+    let part = |first: u32| {
+        let mut counts = [0; N];
+        for seed in (first..runs).step_by(2) {
+            let found = run(u64::from(seed));
+            (0..N).for_each(|index| counts[index] += u32::from(found[index]));
+        }
+        counts
+    };
+    let [odd, even] = std::thread::scope(|scope| {
+        let odd = scope.spawn(|| part(1));
+        let even = part(0);
+        [odd.join().unwrap(), even]
+    });
+    std::array::from_fn(|index| odd[index] + even[index])
+}
