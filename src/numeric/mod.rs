@@ -7,6 +7,7 @@ pub mod lanczos;
 pub mod moving_average;
 pub mod operator;
 pub mod regression;
+pub mod spectrum;
 pub mod subspace_iteration;
 pub mod tall;
 pub mod trace;
