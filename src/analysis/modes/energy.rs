@@ -39,7 +39,7 @@ pub struct TotalEquipartition {
     pub potential_energy: f64,
     /// Sum of the kinetic energies.
     pub kinetic_energy: f64,
-    /// The modes' ratios, weighted by their kinetic energies.
+    /// The modes' ratios together, each weighted by its kinetic energy.
     pub potential_over_kinetic: Estimate,
     /// Is it 1?
     pub holds: bool,
@@ -85,18 +85,21 @@ impl TotalEquipartition {
         if parts.is_empty() || kinetic_energy <= 0.0 {
             return Answer::cannot_say("no mode has an answer");
         }
-        let weighted = |part: &Equipartition, ratio: f64| part.kinetic_energy / kinetic_energy * ratio;
-        let ratio: f64 = parts.iter().map(|part| weighted(part, part.potential_over_kinetic.value)).sum();
+        // Kinetic over potential: fitted curvatures are unbiased, their inverses are not. Weighted by kinetic energies,
+        // which hardly depend on the fitted curvatures; potential ones do.
         // Modes are independent: their deviations add in squares, side by side.
-        let reach = |end: &dyn Fn(&Estimate) -> Option<f64>| {
-            let squares = parts.iter().map(|part| {
-                let estimate = &part.potential_over_kinetic;
-                end(estimate).map_or(f64::INFINITY, |end| weighted(part, end - estimate.value).powi(2))
-            });
-            squares.sum::<f64>().sqrt()
-        };
-        let (low, high) = (ratio - reach(&|of| of.low), ratio + reach(&|of| of.high));
-        match Estimate::new(ratio, low, high) {
+        let mut inverse = [0.0; 3];
+        for part in &parts {
+            let ratio = &part.potential_over_kinetic;
+            let weighted = |ratio: Option<f64>| ratio.map(|ratio| part.kinetic_energy / kinetic_energy / ratio);
+            let value = weighted(Some(ratio.value)).unwrap_or(f64::INFINITY);
+            let [low, high] = [ratio.high, ratio.low].map(|end| weighted(end).unwrap_or(f64::INFINITY) - value);
+            inverse = [inverse[0] + value, inverse[1] + low * low, inverse[2] + high * high];
+        }
+        let [value, low, high] = [inverse[0], inverse[0] - inverse[1].sqrt(), inverse[0] + inverse[2].sqrt()];
+        // Down to no kinetic energy at all the ratio is unbounded.
+        let upper = if low > 0.0 { 1.0 / low } else { f64::INFINITY };
+        match Estimate::new(1.0 / value, 1.0 / high, upper) {
             Some(potential_over_kinetic) => Answer::Known(TotalEquipartition {
                 potential_energy,
                 kinetic_energy,

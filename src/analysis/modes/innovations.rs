@@ -193,7 +193,7 @@ impl EpochMark {
         let length = usize::try_from(steps_per_epoch).ok().filter(|length| *length >= 2)?;
         let (mut epochs, mut squares) = (0_u64, 0.0);
         let (mut product, mut pairs) = (0.0, 0_u64);
-        let mut noises: Vec<f64> = Vec::new();
+        let (mut with_positions, mut noises, mut positions): (f64, Vec<f64>, Vec<f64>) = (0.0, Vec::new(), Vec::new());
         for (stretch, &first_step) in series.stretches.iter().zip(&series.first_steps) {
             if stretch.len() <= length {
                 continue;
@@ -203,8 +203,15 @@ impl EpochMark {
             // The first transition makes step first_step + 1.
             let passed = (first_step % steps_per_epoch) as usize;
             let start = (length - passed) % length;
-            for epoch in noises.get(start..).unwrap_or_default().chunks_exact(length) {
-                squares += epoch.iter().sum::<f64>().powi(2);
+            positions.clear();
+            positions.extend(series.transitions_of(stretch).map(|step| step.position - fit.regression.centre));
+            let of_epochs = |values: &[f64]| -> Vec<f64> {
+                let whole = values.get(start..).unwrap_or_default().chunks_exact(length);
+                whole.map(|epoch| epoch.iter().sum()).collect()
+            };
+            for (noise, position) in of_epochs(&noises).into_iter().zip(of_epochs(&positions)) {
+                squares += noise * noise;
+                with_positions += noise * position;
                 epochs += 1;
             }
             for (now, then) in noises[length.min(noises.len())..].iter().zip(&noises) {
@@ -217,9 +224,14 @@ impl EpochMark {
         }
         // The fitted mean takes its share of every sum.
         let transitions = fit.regression.transitions as f64;
-        let [numerator, denominator] = [epochs as f64 * (1.0 - length as f64 / transitions), transitions];
-        let ratio = squares / (numerator * length as f64);
-        let lower = f_distribution(ratio, numerator, denominator);
+        let sums = epochs as f64 * (1.0 - length as f64 / transitions);
+        let ratio = squares / (sums * length as f64);
+        // So does the fitted curvature: positions depend on the noise before them, and the ratio of the fitted noise
+        // varies less than that of the noise itself, by the square of its slope times the curvature's error (as
+        // Durbin 1970 has it for residuals of autoregressions).
+        let slope = 2.0 * with_positions / (scale * sums * length as f64);
+        let variance = 2.0 / sums - (slope * fit.regression.curvature_error).powi(2);
+        let lower = f_distribution(ratio, 2.0 / variance.max(1.0 / transitions), transitions);
         let correlation = product / pairs as f64;
         Some(EpochMark {
             steps_per_epoch,

@@ -229,7 +229,7 @@ fn velocity_slope(modes: &[ModeVariances]) -> Answer<Estimate> {
 /// The second derivative of ln Gamma: variance of the logarithm of a gamma variable.
 fn trigamma(x: f64) -> f64 {
     let (mut x, mut sum) = (x, 0.0);
-    while x < 10.0 {
+    while x < 20.0 {
         sum += 1.0 / (x * x);
         x += 1.0;
     }

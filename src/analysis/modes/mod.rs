@@ -7,6 +7,8 @@
 //! are read at a time, two modes side by side, so that memory is 32 bytes a row; correlations take one more pass.
 
 mod correlation;
+#[cfg(test)]
+mod coverage;
 mod current;
 mod dynamics;
 mod energy;

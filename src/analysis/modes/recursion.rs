@@ -79,17 +79,22 @@ impl RecursionFit {
         };
         // The edge of stability is as far as there are frequencies.
         let limit = 2.0 * (1.0 + momentum) * (1.0 - f64::EPSILON);
-        let of_pull = |function: &dyn Fn(&Dynamics) -> f64| {
-            let at = |pull: f64| function(&Dynamics { momentum, pull: pull.min(limit) });
-            Estimate::new(pull, low, high).and_then(|pull| pull.map(at))
+        let half = regression.momentum_error.unwrap_or(0.0) * standard_normal_quantile(0.975);
+        let mode = |momentum: f64, pull: f64| Dynamics { momentum: momentum.clamp(0.0, 1.0), pull: pull.min(limit) };
+        // The two fitted numbers are nearly independent: their deviations add in squares, side by side.
+        let of_both = |function: &dyn Fn(&Dynamics) -> f64| {
+            let of_pull = Estimate::new(pull, low, high)?.map(|pull| function(&mode(momentum, pull)))?;
+            let of_momentum = Estimate::new(momentum, momentum - half, momentum + half)?
+                .map(|momentum| function(&mode(momentum, pull)))?;
+            of_pull.combined_with(&of_momentum)
         };
         let none = || "a number is out of range".to_owned();
         let spread = (kurtosis - 1.0).max(0.1);
         let relaxation = dynamics.decay_per_step().recip();
-        let langevin_ratio = |mode: &Dynamics| (1.0 - momentum) / (2.0 * (1.0 + momentum) * mode.pull).sqrt();
-        let half = regression.momentum_error.unwrap_or(0.0) * standard_normal_quantile(0.975);
+        let langevin_ratio =
+            |mode: &Dynamics| (1.0 - mode.momentum) / (2.0 * (1.0 + mode.momentum) * mode.pull).sqrt();
         Ok(RecursionFit {
-            curvature: of_pull(&|mode| mode.pull / learning_rate).ok_or_else(none)?,
+            curvature: of_both(&|mode| mode.pull / learning_rate).ok_or_else(none)?,
             curvature_reaches_zero: low <= 0.0,
             momentum: Estimate::new(momentum, momentum - half, momentum + half).ok_or_else(none)?,
             momentum_fitted: regression.momentum_error.is_some(),
@@ -98,9 +103,9 @@ impl RecursionFit {
                 .and_then(|[mean, low, high]| Estimate::new(mean, low, high)),
             noise_variance: variance_interval(regression.noise_variance, 2.0 * regression.transitions as f64 / spread)
                 .ok_or_else(none)?,
-            damping_ratio: of_pull(&langevin_ratio).ok_or_else(none)?,
-            cycles_per_step: of_pull(&|mode| mode.angle_per_step() / std::f64::consts::TAU).ok_or_else(none)?,
-            velocity_peak_cycles_per_step: of_pull(&Dynamics::velocity_peak).ok_or_else(none)?,
+            damping_ratio: of_both(&langevin_ratio).ok_or_else(none)?,
+            cycles_per_step: of_both(&|mode| mode.angle_per_step() / std::f64::consts::TAU).ok_or_else(none)?,
+            velocity_peak_cycles_per_step: of_both(&Dynamics::velocity_peak).ok_or_else(none)?,
             relaxation_steps: relaxation,
             relaxation_times: regression.transitions as f64 / relaxation,
             transitions: regression.transitions as u64,
