@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::Answer;
 use super::diffusion::{DiffusionFit, DisplacementPowerLaw};
+use super::modes::{ModesFit, ModesOptions};
 use super::speed::{GradientNoise, Speed, SpeedFit};
 use crate::error::{Error, Result};
 use crate::log::Run;
@@ -38,6 +39,8 @@ pub struct RunFit {
     pub speed: Answer<Speed>,
     /// sigma^2 tr(H) from that mean by eq. 12.
     pub gradient_noise: Answer<GradientNoise>,
+    /// Oscillation, isotropy, equipartition, currents and noise along the directions projected on.
+    pub modes: ModesFit,
     /// What else to know when reading these: rows dropped or left out, changes from outside, a run that was not closed.
     pub notes: Vec<String>,
 }
@@ -98,6 +101,7 @@ impl RunFit {
             displacement_all: all.answer(),
             speed: speed.speed(),
             gradient_noise: speed.gradient_noise(&info.optimizer, info.layout.parameter_groups),
+            modes: ModesFit::of(run, &ModesOptions::default())?,
             notes: Vec::new(),
         };
         fit.notes = notes(run, &fit)?;

@@ -22,6 +22,9 @@ impl Display for RunFit {
         writeln!(text, "  last 2/3   {}", said(&self.speed, speed))?;
         writeln!(text, "gradient noise sigma^2 tr(H), by eq. 12 from the speed")?;
         write!(text, "  last 2/3   {}", said(&self.gradient_noise, gradient_noise))?;
+        if !self.modes.modes.is_empty() {
+            write!(text, "\n\n{}", self.modes)?;
+        }
 
         if !self.notes.is_empty() {
             write!(text, "\n\nnotes")?;
@@ -78,7 +81,7 @@ fn said<T>(answer: &Answer<T>, known: impl Fn(&T) -> String) -> String {
 }
 
 /// Four significant digits.
-fn number(value: f64) -> String {
+pub(super) fn number(value: f64) -> String {
     let scientific = format!("{value:.3e}");
     // The exponent after rounding: 0.00099999 is 0.001.
     let exponent: i32 = scientific.rsplit_once('e').and_then(|(_, exponent)| exponent.parse().ok()).unwrap_or(0);
@@ -90,7 +93,7 @@ fn number(value: f64) -> String {
 }
 
 /// Digits in groups of three: 12,345.
-fn grouped(count: u64) -> String {
+pub(super) fn grouped(count: u64) -> String {
     let digits = count.to_string();
     let separator = |index: usize| if index > 0 && (digits.len() - index).is_multiple_of(3) { "," } else { "" };
     digits.char_indices().map(|(index, digit)| format!("{}{digit}", separator(index))).collect()

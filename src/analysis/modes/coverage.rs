@@ -163,8 +163,10 @@ fn intervals_of_the_recursion_cover_the_truth() {
                 tally.count("mean", fit.mean.is_some_and(|mean| mean.covers(3.0)));
                 let window = window(&case);
                 let scales = NoiseScales::new(&modes, &[None], &window, EigenvalueSource::Fit, None, None);
-                let scales = scales.known().unwrap();
-                tally.count("sigma^2", scales.value(NoiseSource::Innovations).unwrap().covers(2.0));
+                // None where a curvature cannot be told from zero.
+                if let Some(scales) = scales.known() {
+                    tally.count("sigma^2", scales.value(NoiseSource::Innovations).unwrap().covers(2.0));
+                }
             }
         }
         wrong.extend(tally.outside(case.name, 0.93, 0.97));

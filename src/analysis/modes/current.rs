@@ -12,9 +12,9 @@ use super::series::ModeSeries;
 use super::window::Window;
 
 /// Batches hold at least so many relaxation times.
-const RELAXATION_TIMES_PER_BATCH: f64 = 5.0;
+const RELAXATION_TIMES_PER_BATCH: f64 = 10.0;
 /// Fewest and most batches.
-const BATCHES: [usize; 2] = [8, 50];
+const BATCHES: [usize; 2] = [8, 30];
 
 /// Mean rotation of one mode.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -79,7 +79,9 @@ impl Rotation {
         let (mean, excess) = mean.zip(excess).ok_or_else(out_of_range)?;
         Ok(Rotation {
             area_per_step: mean.estimate().ok_or_else(out_of_range)?,
-            relative_area_per_step: Some(relative(mean.mean)).filter(|area| area.is_finite()).ok_or_else(out_of_range)?,
+            relative_area_per_step: Some(relative(mean.mean))
+                .filter(|area| area.is_finite())
+                .ok_or_else(out_of_range)?,
             against_detailed_balance: mean.against_zero().ok_or_else(out_of_range)?,
             predicted_area_per_step: theory * square,
             against_theory: excess.against_zero().ok_or_else(out_of_range)?,

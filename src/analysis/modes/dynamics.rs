@@ -67,11 +67,7 @@ impl Dynamics {
         if self.momentum <= 0.0 || (first.im == 0.0 && first.re <= 0.0) {
             return f64::INFINITY;
         }
-        let product = if first.im == 0.0 {
-            self.decay_per_step() * -second.re.ln()
-        } else {
-            first.ln().norm_sqr()
-        };
+        let product = if first.im == 0.0 { self.decay_per_step() * -second.re.ln() } else { first.ln().norm_sqr() };
         -self.momentum.ln() / (2.0 * product.sqrt())
     }
 

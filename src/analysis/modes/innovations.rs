@@ -95,7 +95,8 @@ impl NoiseShape {
             return Err(out_of_range());
         }
         let count_f64 = count as f64;
-        let gaussian = skewness_deviation(skewness, count_f64).powi(2) + kurtosis_deviation(kurtosis, count_f64).powi(2);
+        let gaussian =
+            skewness_deviation(skewness, count_f64).powi(2) + kurtosis_deviation(kurtosis, count_f64).powi(2);
         let chi = |freedom: f64, value: f64| ChiSquared::new(freedom).ok().and_then(|of| Test::new(of.sf(value)));
         let white = ljung_box(series, fit, scale);
         Ok(NoiseShape {
@@ -132,8 +133,8 @@ fn ljung_box(series: &ModeSeries, fit: &RecursionFit, scale: f64) -> f64 {
 /// A standard normal deviation for the skewness of Gaussian values: D'Agostino (1970), as in scipy's `skewtest`.
 fn skewness_deviation(skewness: f64, n: f64) -> f64 {
     let y = skewness * ((n + 1.0) * (n + 3.0) / (6.0 * (n - 2.0))).sqrt();
-    let beta = 3.0 * (n * n + 27.0 * n - 70.0) * (n + 1.0) * (n + 3.0)
-        / ((n - 2.0) * (n + 5.0) * (n + 7.0) * (n + 9.0));
+    let beta =
+        3.0 * (n * n + 27.0 * n - 70.0) * (n + 1.0) * (n + 3.0) / ((n - 2.0) * (n + 5.0) * (n + 7.0) * (n + 9.0));
     let w = (2.0 * (beta - 1.0)).sqrt() - 1.0;
     let delta = (0.5 * w.ln()).sqrt().recip();
     let alpha = (2.0 / (w - 1.0)).sqrt();

@@ -99,10 +99,8 @@ impl Isotropy {
         noise_scale: Option<f64>,
         correlation: Answer<Correlation>,
     ) -> Isotropy {
-        let mut variances: Vec<ModeVariances> = modes
-            .iter()
-            .filter_map(|mode| ModeVariances::new(mode, mode.eigenvalue_of(source, window)?))
-            .collect();
+        let mut variances: Vec<ModeVariances> =
+            modes.iter().filter_map(|mode| ModeVariances::new(mode, mode.eigenvalue_of(source, window)?)).collect();
         let decay = window.weight_decay;
         // Var(position) over the number that is the same in all modes.
         let shape = |mode: &ModeVariances, decay: f64| mode.eigenvalue / (mode.eigenvalue + decay);

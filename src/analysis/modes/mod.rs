@@ -13,6 +13,7 @@ mod current;
 mod dynamics;
 mod energy;
 mod estimate;
+mod findings;
 mod innovations;
 mod isotropy;
 mod mode;
@@ -92,14 +93,18 @@ impl ModesFit {
             Answer::Known(window) => window,
             Answer::CannotSay { reason } => return Ok(ModesFit::nothing(reason)),
         };
+        let applies = recursion_applies(info, &window);
         let (modes, balances): (Vec<ModeFit>, Vec<Option<BatchedMean>>) =
-            read_modes(run, &window, options)?.into_iter().unzip();
+            read_modes(run, &window, options, &applies)?.into_iter().unzip();
 
         let source = match options.eigenvalues {
             Some(_) => EigenvalueSource::Hessian,
             None => EigenvalueSource::Fit,
         };
-        let speed = noise_scale_from_speed(run, &window, &modes, options.hessian_trace)?;
+        let speed = match (applies, options.hessian_trace) {
+            (Ok(()), Some(trace)) => noise_scale_from_speed(run, &window, &modes, trace)?,
+            _ => None,
+        };
         let noise_scale =
             noise_scale::NoiseScales::new(&modes, &balances, &window, source, speed, options.gradient_variances);
         let correlation = Correlation::new(run, &window, &modes)?;
@@ -145,14 +150,18 @@ fn check_lengths(options: &ModesOptions, directions: usize) -> Result<()> {
 }
 
 /// Reads and fits the modes, [`READERS`] at a time, in order.
-fn read_modes(run: &Run, window: &Window, options: &ModesOptions) -> Result<Vec<(ModeFit, Option<BatchedMean>)>> {
-    let applies = recursion_applies(run.info(), window);
+fn read_modes(
+    run: &Run,
+    window: &Window,
+    options: &ModesOptions,
+    applies: &std::result::Result<(), String>,
+) -> Result<Vec<(ModeFit, Option<BatchedMean>)>> {
     let directions = run.info().layout.directions;
     let next = AtomicUsize::new(0);
     let read = |mode: usize| -> Result<(ModeFit, Option<BatchedMean>)> {
         let series = ModeSeries::read(run, window, mode + 1)?;
         let eigenvalue = options.eigenvalues.map(|eigenvalues| eigenvalues[mode]);
-        let fit = ModeFit::new(mode + 1, &series, window, eigenvalue, run.info().steps_per_epoch, &applies);
+        let fit = ModeFit::new(mode + 1, &series, window, eigenvalue, run.info().steps_per_epoch, applies);
         let balance = velocity_balance(&series, &fit);
         Ok((fit, balance))
     };

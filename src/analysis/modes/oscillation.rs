@@ -9,8 +9,12 @@ use crate::numeric::spectrum::{SHORTEST_SEGMENT, Taper, Welch};
 
 /// No segment is longer: a million steps, 8 MB.
 const LONGEST_SEGMENT: usize = 1 << 20;
+/// Nor shorter, if there are rows enough.
+const SHORT_SEGMENT: usize = 64;
 /// The longest stretch holds at least so many segments.
-const SEGMENTS: usize = 4;
+const SEGMENTS: usize = 8;
+/// A peak is so many frequencies wide.
+const FREQUENCIES_PER_PEAK: f64 = 4.0;
 
 /// The highest peak of the spectrum of a mode's velocity, by Welch's method with Hann's window.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -36,13 +40,18 @@ impl SpectralPeak {
         expected: Option<Dynamics>,
     ) -> Result<SpectralPeak, String> {
         let longest = series.longest_stretch();
-        let too_short = || format!("the longest stretch without a gap has {longest} rows; a spectrum takes {}", 64 + 1);
+        let too_short = || {
+            format!(
+                "the longest stretch without a gap has {longest} rows; a spectrum takes {}",
+                SEGMENTS * SHORTEST_SEGMENT + 1
+            )
+        };
         let segment = (longest.saturating_sub(1) / SEGMENTS).min(LONGEST_SEGMENT);
         if segment < SHORTEST_SEGMENT {
             return Err(too_short());
         }
-        let segment = 1 << segment.ilog2();
         let momentum = momentum.ok_or("the momentum is neither known nor fitted")?;
+        let segment = 1 << segment.ilog2().min(wanted_segment(momentum).ilog2());
         if let Some(mode) = expected
             && mode.angle_per_step() > 0.0
         {
@@ -80,4 +89,12 @@ impl SpectralPeak {
         let reach = 0.5 * self.width_cycles_per_step + self.resolution_cycles_per_step;
         (self.cycles_per_step - cycles_per_step).abs() <= reach
     }
+}
+
+/// The width at half height of a peak is that of a decay by sqrt(momentum) a step, -ln(momentum) / 2 pi cycles; longer
+/// segments would break it up and average less.
+fn wanted_segment(momentum: f64) -> usize {
+    let width = -momentum.max(f64::MIN_POSITIVE).ln() / std::f64::consts::TAU;
+    let wanted = FREQUENCIES_PER_PEAK / width;
+    (wanted.clamp(SHORT_SEGMENT as f64, LONGEST_SEGMENT as f64) as usize).next_power_of_two()
 }

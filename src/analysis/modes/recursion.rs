@@ -54,16 +54,15 @@ pub struct RecursionFit {
 
 impl RecursionFit {
     pub(super) fn new(series: &ModeSeries, window: &Window) -> Result<RecursionFit, String> {
-        let learning_rate = window
-            .learning_rate
-            .filter(|rate| *rate > 0.0)
-            .ok_or("the learning rate is not known, or not positive")?;
+        let learning_rate =
+            window.learning_rate.filter(|rate| *rate > 0.0).ok_or("the learning rate is not known, or not positive")?;
         let regression = Regression::new(series, window.momentum)?;
         let momentum = regression.momentum;
         if !(0.0..1.0).contains(&momentum) {
             return Err(format!("the momentum is {momentum:.4}, and the recursion needs it at least 0 and below 1"));
         }
-        let kurtosis = regression.kurtosis(series).ok_or("there is no noise: every step follows from the one before")?;
+        let kurtosis =
+            regression.kurtosis(series).ok_or("there is no noise: every step follows from the one before")?;
         let [low, high] = pull_interval(&regression, learning_rate);
         let pull = learning_rate * regression.curvature;
         if high <= 0.0 {
@@ -91,8 +90,7 @@ impl RecursionFit {
         let none = || "a number is out of range".to_owned();
         let spread = (kurtosis - 1.0).max(0.1);
         let relaxation = dynamics.decay_per_step().recip();
-        let langevin_ratio =
-            |mode: &Dynamics| (1.0 - mode.momentum) / (2.0 * (1.0 + mode.momentum) * mode.pull).sqrt();
+        let langevin_ratio = |mode: &Dynamics| (1.0 - mode.momentum) / (2.0 * (1.0 + mode.momentum) * mode.pull).sqrt();
         Ok(RecursionFit {
             curvature: of_both(&|mode| mode.pull / learning_rate).ok_or_else(none)?,
             curvature_reaches_zero: low <= 0.0,

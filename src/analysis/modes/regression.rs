@@ -102,8 +102,7 @@ impl Regression {
         let squares: f64 = regression.innovations(series).map(|noise| noise * noise).sum();
         regression.noise_variance = squares / (count - degrees);
         regression.curvature_error = (regression.noise_variance * errors[(0, 0)]).sqrt();
-        regression.momentum_error =
-            momentum.is_none().then_some((regression.noise_variance * errors[(1, 1)]).sqrt());
+        regression.momentum_error = momentum.is_none().then_some((regression.noise_variance * errors[(1, 1)]).sqrt());
         let finite = regression.curvature.is_finite() && regression.noise_variance.is_finite();
         if finite { Ok(regression) } else { Err("positions are too small to be fitted".to_owned()) }
     }
@@ -142,7 +141,6 @@ impl Regression {
         Some([self.centre + b / a, at(-1.0), at(1.0)]).filter(|ends| ends.iter().all(|end| end.is_finite()))
     }
 }
-
 
 #[cfg(test)]
 mod tests {

@@ -16,11 +16,9 @@ pub(super) fn noise_scale_from_speed(
     run: &Run,
     window: &Window,
     modes: &[ModeFit],
-    trace: Option<f64>,
+    trace: f64,
 ) -> Result<Option<Estimate>> {
-    let (Some(trace), Some(rate), Some(momentum), Some(batch)) =
-        (trace, window.learning_rate, window.momentum, window.batch_size)
-    else {
+    let (Some(rate), Some(momentum), Some(batch)) = (window.learning_rate, window.momentum, window.batch_size) else {
         return Ok(None);
     };
     let mut squares = Vec::new();

@@ -49,13 +49,12 @@ impl TransientFit {
             return Err(format!("the transient is over in {steps} steps"));
         }
         let inertia = learning_rate * (1.0 + fit.dynamics.momentum);
-        let oscillator = DampedOscillator::new(
-            (1.0 - fit.dynamics.momentum) / inertia,
-            2.0 * fit.curvature.value / inertia,
-        )
-        .map_err(|error| error.to_string())?;
+        let oscillator =
+            DampedOscillator::new((1.0 - fit.dynamics.momentum) / inertia, 2.0 * fit.curvature.value / inertia)
+                .map_err(|error| error.to_string())?;
         let stride = steps.div_ceil(POINTS);
-        let (mut position, mut velocity, mut discrete) = (Explained::default(), Explained::default(), Explained::default());
+        let (mut position, mut velocity, mut discrete) =
+            (Explained::default(), Explained::default(), Explained::default());
         let [mut x, mut v] = start;
         for k in 1..=steps {
             v = fit.dynamics.momentum * v - fit.curvature.value * x;
