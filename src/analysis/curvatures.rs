@@ -148,6 +148,8 @@ mod tests {
             eigenvalues: vec![3.5, -0.25],
             residuals: vec![0.0; 2],
             converged: vec![true; 2],
+            overlaps: vec![f64::NAN; 2],
+            ..Default::default()
         };
         eigenvectors.write(&path).unwrap();
         assert_eq!(Curvatures::read(&path).unwrap().eigenvalues, [3.5, -0.25]);

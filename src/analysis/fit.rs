@@ -13,6 +13,7 @@ use super::displacement::PredictedDisplacement;
 use super::displacement_noise::{ExponentInterval, Window};
 use super::intervals::Process;
 use super::lags::{LagExponents, lag_exponents};
+use super::modes::{ModesFit, ModesOptions};
 use super::projections::{CurvePoints, Extent, Projections};
 use super::settings::Settings;
 use super::speed::{GradientNoise, Speed, SpeedFit};
@@ -78,6 +79,8 @@ pub struct RunFit {
     pub predicted: Answer<PredictedDisplacement>,
     /// What to do about it.
     pub advice: Advice,
+    /// Oscillation, isotropy, equipartition, currents and noise along the directions projected on.
+    pub modes: ModesFit,
     /// What else to know when reading these: rows dropped or left out, assumptions that do not hold, changes from outside, a
     /// run that was not closed.
     pub notes: Vec<String>,
@@ -153,12 +156,22 @@ impl RunFit {
         let speed = base.speed.speed();
         let mut quantities = vec![("local displacement".to_owned(), &base.local), ("loss".to_owned(), &base.loss)];
         let positions = projections.iter().flat_map(|projections| &projections.positions);
-        quantities.extend(positions.clone().enumerate().map(|(mode, series)| (format!("position {}", mode + 1), series)));
+        quantities
+            .extend(positions.clone().enumerate().map(|(mode, series)| (format!("position {}", mode + 1), series)));
         let stationarity = Stationarity {
             beginning: beginning(&quantities, base.steps.0, base.steps.1),
             fluctuation_dissipation: base.relation.answer(sgd.clone()),
             modes: positions.map(|position| effective_samples(position, info.every_steps)).collect(),
         };
+        let modes = ModesFit::of(
+            run,
+            &ModesOptions {
+                eigenvalues: curvatures.as_ref().and_then(|found| found.eigenvalues.get(..directions)),
+                first_step: options.first_step,
+                last_step: options.last_step,
+                ..ModesOptions::default()
+            },
+        )?;
         let mut fit = RunFit {
             run: run.path().to_owned(),
             optimizer: info.optimizer.clone(),
@@ -193,6 +206,7 @@ impl RunFit {
             },
             speed,
             stationarity,
+            modes,
             notes: Vec::new(),
         };
         fit.notes = notes(run, &fit)?;
@@ -216,29 +230,32 @@ fn read_base(run: &Run, options: &FitOptions, rows: u64, end: u64) -> Result<Opt
         "local_displacement_squared",
         "global_displacement_squared",
     ];
-    run.for_each_row(columns, |[step, elapsed, learning_rate, momentum, weight_decay, batch_size, loss, local, global]| {
-        let step = step.unwrap_or_default() as u64;
-        // A run that is being written may have grown since its rows were counted.
-        if read == rows || step > last {
-            return;
-        }
-        let base = base.get_or_insert_with(|| Base::new(rows, step, options.first_step.unwrap_or(step), end));
-        let hyperparameters = Hyperparameters { learning_rate, momentum, weight_decay };
-        let batch_size = batch_size.map(|examples| examples as u64);
-        base.settings.see(step, hyperparameters, batch_size);
-        base.all.push(step, global);
-        base.local.push(local);
-        base.loss.push(loss);
-        if options.first_step.map_or(read >= rows / 3, |first| step >= first) {
-            base.window.push(step, global);
-            base.speed.push(step, local, hyperparameters, batch_size);
-            base.relation.push(step, local, global);
-        }
-        base.curve.push(step, global.unwrap_or(f64::NAN));
-        base.steps.1 = step;
-        base.elapsed = elapsed;
-        read += 1;
-    })?;
+    run.for_each_row(
+        columns,
+        |[step, elapsed, learning_rate, momentum, weight_decay, batch_size, loss, local, global]| {
+            let step = step.unwrap_or_default() as u64;
+            // A run that is being written may have grown since its rows were counted.
+            if read == rows || step > last {
+                return;
+            }
+            let base = base.get_or_insert_with(|| Base::new(rows, step, options.first_step.unwrap_or(step), end));
+            let hyperparameters = Hyperparameters { learning_rate, momentum, weight_decay };
+            let batch_size = batch_size.map(|examples| examples as u64);
+            base.settings.see(step, hyperparameters, batch_size);
+            base.all.push(step, global);
+            base.local.push(local);
+            base.loss.push(loss);
+            if options.first_step.map_or(read >= rows / 3, |first| step >= first) {
+                base.window.push(step, global);
+                base.speed.push(step, local, hyperparameters, batch_size);
+                base.relation.push(step, local, global);
+            }
+            base.curve.push(step, global.unwrap_or(f64::NAN));
+            base.steps.1 = step;
+            base.elapsed = elapsed;
+            read += 1;
+        },
+    )?;
     Ok(base)
 }
 
@@ -261,13 +278,13 @@ impl Base {
 
 /// Eigenvalues in the run's folder: where there is one set of them, the projections are on its vectors.
 fn curvatures_of(run: &Run) -> Result<Option<Curvatures>> {
-    let Ok(entries) = fs::read_dir(run.path().join("eigenvectors")) else { return Ok(None) };
-    let paths: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
-    let mut sets = paths.iter().filter(|path| path.extension().is_some_and(|extension| extension == "safetensors"));
-    match (sets.next(), sets.next()) {
-        (Some(path), None) => Curvatures::read(path).map(Some),
-        _ => Ok(None),
-    }
+    let table = run.curvature()?;
+    let latest = table.last().map(|row| row.basis);
+    let eigenvalues = table.iter().filter(|row| Some(row.basis) == latest).map(|row| row.eigenvalue);
+    let eigenvalues: Option<Vec<f64>> = eigenvalues.collect();
+    Ok(eigenvalues
+        .filter(|eigenvalues| !eigenvalues.is_empty())
+        .map(|eigenvalues| Curvatures { eigenvalues, density: None }))
 }
 
 fn with_interval(
@@ -282,7 +299,8 @@ fn with_interval(
 
 fn notes(run: &Run, fit: &RunFit) -> Result<Vec<String>> {
     let mut notes = Vec::new();
-    if let Some(beginning) = fit.stationarity.beginning.known().filter(|found| found.first_step != Some(fit.first_step)) {
+    if let Some(beginning) = fit.stationarity.beginning.known().filter(|found| found.first_step != Some(fit.first_step))
+    {
         let what = match beginning.first_step {
             Some(step) => format!("the run is stationary only from step {step} on"),
             None => "the run is not stationary".to_owned(),

@@ -89,14 +89,22 @@ impl Process<'_> {
         let of_projections = self.projections.filter(|found| found.recursions.len() == curvatures.eigenvalues.len());
         let measured = if curvatures.density.is_some() {
             let speed = known(speed)?.mean_local_displacement_squared;
-            MeasuredDisplacement { speed, exponent: known(whole)?.exponent, window: self.window, points: whole_curve.to_vec() }
+            MeasuredDisplacement {
+                speed,
+                exponent: known(whole)?.exponent,
+                window: self.window,
+                points: whole_curve.to_vec(),
+            }
         } else if let Some(projections) = of_projections {
             self.same_basis(projections)?;
             let speed = projections.squared_velocity.mean() * parameters.learning_rate.powi(2);
             let points = projections.curve.found.clone();
             MeasuredDisplacement { speed, exponent: known(projected)?.exponent, window: self.window, points }
         } else {
-            return Err("the eigenvalues have no density for the other directions, and are not those of the projections".to_owned());
+            return Err(
+                "the eigenvalues have no density for the other directions, and are not those of the projections"
+                    .to_owned(),
+            );
         };
         Ok(predicted_displacement(curvatures, &parameters, &measured))
     }

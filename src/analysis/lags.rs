@@ -60,7 +60,9 @@ pub fn lag_exponents(sums: &DisplacementSums, modes: usize, every: u64) -> Answe
     let lags = sums.lags();
     if lags.len() < 5 {
         let rows = 5 * STRETCHES as u64 * FRACTION;
-        return Answer::cannot_say(format!("the run is too short for lags that are short beside it: it takes {rows} rows"));
+        return Answer::cannot_say(format!(
+            "the run is too short for lags that are short beside it: it takes {rows} rows"
+        ));
     }
     let stretches = sums.by_stretch(modes);
     if stretches.iter().flatten().any(|msd| !(msd.is_finite() && *msd > 0.0)) {
@@ -117,7 +119,11 @@ fn jackknife(stretches: &[Vec<f64>], of: impl Fn(&[f64]) -> f64) -> Option<Estim
     let mean = pseudo.iter().sum::<f64>() / count;
     let variance = pseudo.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (count - 1.0);
     let half = two_sided(count - 1.0, 0.05) * (variance / count).sqrt();
-    [mean, half].iter().all(|value| value.is_finite()).then(|| Estimate { value: mean, low: mean - half, high: mean + half })
+    [mean, half].iter().all(|value| value.is_finite()).then(|| Estimate {
+        value: mean,
+        low: mean - half,
+        high: mean + half,
+    })
 }
 
 /// Where neighbouring local exponents are on different sides of 1, by a straight line in ln k. Only where the intervals

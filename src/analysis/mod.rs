@@ -13,6 +13,7 @@ pub mod fit;
 mod intervals;
 pub mod lags;
 pub mod mode_recursion;
+pub mod modes;
 mod projections;
 mod render;
 mod render_text;
@@ -24,4 +25,5 @@ pub mod sweep;
 
 pub use answer::Answer;
 pub use fit::{FitOptions, RunFit};
+pub use modes::ModesFit;
 pub use reprojection::{Projected, project};

@@ -172,9 +172,11 @@ fn changed_basis(batch: &RecordBatch, basis: &mut Option<f64>) -> Option<u64> {
 /// A column as numbers; null is NaN.
 fn floats(column: &ArrayRef) -> Vec<f64> {
     match column.data_type() {
-        DataType::UInt64 => {
-            column.as_primitive::<UInt64Type>().iter().map(|value| value.map_or(f64::NAN, |value| value as f64)).collect()
-        }
+        DataType::UInt64 => column
+            .as_primitive::<UInt64Type>()
+            .iter()
+            .map(|value| value.map_or(f64::NAN, |value| value as f64))
+            .collect(),
         _ => {
             let column = column.as_primitive::<Float64Type>();
             if column.null_count() == 0 {

@@ -12,6 +12,7 @@ pub mod moments;
 pub mod moving_average;
 pub mod operator;
 pub mod regression;
+pub mod spectrum;
 pub mod subspace_iteration;
 pub mod tall;
 pub mod trace;

@@ -66,7 +66,10 @@ fn intervals_of_the_exponent_cover_it() {
             let [low, high] = law.plain_interval.unwrap();
             [covers(&modes), covers(&given), (low..=high).contains(&truth)]
         });
-        println!("{name}: c = {truth:.3}, plain least squares covers {:.1}%", 100.0 * f64::from(plain) / f64::from(runs()));
+        println!(
+            "{name}: c = {truth:.3}, plain least squares covers {:.1}%",
+            100.0 * f64::from(plain) / f64::from(runs())
+        );
         assert_share(&format!("{name}, given curvatures"), known, runs(), 0.95, [0.93, 0.97]);
         assert_share(&format!("{name}, fitted curvatures"), fitted, runs(), 0.95, [0.93, 0.97]);
     }

@@ -1,0 +1,153 @@
+//! Everything about one mode, from its two columns of the log.
+
+use serde::Serialize;
+
+use super::current::Rotation;
+use super::energy::Equipartition;
+use super::estimate::Estimate;
+use super::innovations::NoiseShape;
+use super::oscillation::SpectralPeak;
+use super::recursion::RecursionFit;
+use super::series::{ModeSeries, mean_and_variance};
+use super::trajectory::TransientFit;
+use super::window::Window;
+use crate::analysis::Answer;
+
+/// Whose rho_i a comparison uses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EigenvalueSource {
+    /// The Hessian's eigenvalues, as given.
+    Hessian,
+    /// The fitted curvature less weight decay.
+    Fit,
+}
+
+/// What a mode's positions and velocities say.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ModeFit {
+    /// Which direction, counted from 1.
+    pub mode: usize,
+    /// rho_i of the Hessian, where it was given.
+    pub hessian_eigenvalue: Option<f64>,
+    /// Rows of the window with position and velocity.
+    pub rows: u64,
+    /// Rows of the window without: null, NaN or infinite.
+    pub rows_left_out: u64,
+    /// Stretches of rows one step apart.
+    pub stretches: u64,
+    /// Means and variances.
+    pub moments: Answer<Moments>,
+    /// The linear recursion by maximum likelihood.
+    pub recursion: Answer<RecursionFit>,
+    /// Fitted curvature over the Hessian's, (rho + lambda): 1 where they agree.
+    pub curvature_over_hessian: Answer<Estimate>,
+    /// The spectrum's highest peak.
+    pub spectrum: Answer<SpectralPeak>,
+    /// Eq. 5 over the way from the start to the mean.
+    pub transient: Answer<TransientFit>,
+    /// Potential against kinetic energy.
+    pub equipartition: Answer<Equipartition>,
+    /// Rotation in the plane of position and velocity.
+    pub rotation: Answer<Rotation>,
+    /// The noise of the steps.
+    pub noise: Answer<NoiseShape>,
+}
+
+/// First two moments of the rows, each row counted once, variances over n.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Moments {
+    /// Parameter units, from the reference point.
+    pub position_mean: f64,
+    /// Parameter units squared.
+    pub position_variance: f64,
+    /// Parameter units per time.
+    pub velocity_mean: f64,
+    /// Their square.
+    pub velocity_variance: f64,
+}
+
+impl ModeFit {
+    /// `recursion_applies` is why not, where the optimizer is another.
+    pub(super) fn new(
+        mode: usize,
+        series: &ModeSeries,
+        window: &Window,
+        hessian_eigenvalue: Option<f64>,
+        steps_per_epoch: Option<u64>,
+        recursion_applies: &Result<(), String>,
+    ) -> ModeFit {
+        let moments = moments(series);
+        let recursion = match (recursion_applies, &moments) {
+            (Err(reason), _) => Err(reason.clone()),
+            (_, Err(reason)) => Err(reason.clone()),
+            _ => RecursionFit::new(series, window),
+        };
+        let curvature = hessian_curvature(hessian_eigenvalue, window);
+        let dynamics = recursion.as_ref().ok().map(|fit| fit.dynamics);
+        let momentum = window.momentum.or(dynamics.map(|dynamics| dynamics.momentum));
+        ModeFit {
+            mode,
+            hessian_eigenvalue,
+            rows: series.rows() as u64,
+            rows_left_out: series.left_out,
+            stretches: series.stretches.len() as u64,
+            curvature_over_hessian: from(&recursion, |fit| {
+                let hessian = curvature.clone()?;
+                fit.curvature.map(|fitted| fitted / hessian).ok_or_else(|| "it is out of range".to_owned())
+            }),
+            spectrum: answer(SpectralPeak::new(series, momentum, dynamics)),
+            transient: from(&recursion, |fit| TransientFit::new(series, window, fit)),
+            equipartition: from(&recursion, |fit| {
+                let moments = moments.as_ref().map_err(String::clone)?;
+                Equipartition::new(moments, window, fit, curvature.clone())
+            }),
+            rotation: from(&recursion, |fit| Rotation::new(series, window, fit, curvature.clone().ok())),
+            noise: from(&recursion, |fit| NoiseShape::new(series, fit, steps_per_epoch)),
+            moments: answer(moments),
+            recursion: answer(recursion),
+        }
+    }
+
+    /// rho by that source; none where it has none.
+    pub(super) fn eigenvalue_of(&self, source: EigenvalueSource, window: &Window) -> Option<f64> {
+        match source {
+            EigenvalueSource::Hessian => self.hessian_eigenvalue,
+            EigenvalueSource::Fit => Some(self.recursion.known()?.curvature.value - window.weight_decay?),
+        }
+    }
+}
+
+fn from<T>(
+    recursion: &Result<RecursionFit, String>,
+    question: impl FnOnce(&RecursionFit) -> Result<T, String>,
+) -> Answer<T> {
+    answer(match recursion {
+        Ok(fit) => question(fit),
+        Err(_) => Err("the recursion is not fitted".to_owned()),
+    })
+}
+
+pub(super) fn answer<T>(result: Result<T, String>) -> Answer<T> {
+    result.map_or_else(|reason| Answer::CannotSay { reason }, Answer::Known)
+}
+
+/// rho + lambda from the Hessian.
+fn hessian_curvature(eigenvalue: Option<f64>, window: &Window) -> Result<f64, String> {
+    let eigenvalue = eigenvalue.ok_or("the Hessian's eigenvalue is not given")?;
+    let curvature = eigenvalue + window.weight_decay.ok_or("the weight decay is not known")?;
+    if curvature > 0.0 && curvature.is_finite() {
+        return Ok(curvature);
+    }
+    Err(format!("the Hessian's eigenvalue with weight decay is {curvature:.3e}, and must be positive"))
+}
+
+fn moments(series: &ModeSeries) -> Result<Moments, String> {
+    if series.rows() == 0 {
+        return Err("no row has a position and a velocity that are known and finite".to_owned());
+    }
+    let too_large = || "positions or velocities are too large to be squared".to_owned();
+    let [position_mean, position_variance] = mean_and_variance(&series.positions).ok_or_else(too_large)?;
+    let [velocity_mean, velocity_variance] = mean_and_variance(&series.velocities).ok_or_else(too_large)?;
+    Ok(Moments { position_mean, position_variance, velocity_mean, velocity_variance })
+}

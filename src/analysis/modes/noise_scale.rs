@@ -1,0 +1,175 @@
+//! sigma^2, by assumption 5 the one number behind all noise, measured in up to four ways: do they agree, and is it one
+//! number?
+
+use serde::Serialize;
+use statrs::distribution::{ContinuousCDF, StudentsT};
+
+use super::current::batches;
+use super::estimate::{BatchedMean, Estimate, Test};
+use super::isotropy::{ModeVariances, heterogeneity};
+use super::mode::{EigenvalueSource, ModeFit};
+use super::options::MeasuredVariance;
+use super::series::ModeSeries;
+use super::window::Window;
+use crate::analysis::Answer;
+
+/// Where a value of sigma^2 comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NoiseSource {
+    /// S / rho times the variance of the fitted recursion's noise, over the modes.
+    Innovations,
+    /// The variances of the velocities, over the modes, by the stationary state in discrete time.
+    VelocityVariances,
+    /// The mean squared displacement of all parameters a step, by eq. 12, and the trace of the Hessian.
+    Speed,
+    /// The measured covariance of gradients, over the modes.
+    GradientCovariance,
+}
+
+/// One value of sigma^2.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct NoiseScale {
+    /// How it was got.
+    pub source: NoiseSource,
+    /// sigma^2.
+    pub value: Estimate,
+    /// Modes pooled; none for the speed.
+    pub modes: Option<u64>,
+    /// Is it the same in all modes (assumption 5)? Where it is not, the interval is too narrow for any one mode.
+    pub same_in_all_modes: Option<Test>,
+}
+
+/// Whether two of them agree.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Agreement {
+    /// The one.
+    pub first: NoiseSource,
+    /// The other.
+    pub second: NoiseSource,
+    /// Second over first.
+    pub ratio: f64,
+    /// Against a ratio of 1.
+    pub test: Test,
+}
+
+/// All of them.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct NoiseScales {
+    /// Whose rho_i.
+    pub eigenvalues: EigenvalueSource,
+    /// Those that could be had.
+    pub values: Vec<NoiseScale>,
+    /// Every pair.
+    pub agreements: Vec<Agreement>,
+}
+
+/// Mean over a mode of v^2 (1 - beta)(2 (1 + beta) - p) / 2 - noise^2, over the noise variance: 0 in the stationary state.
+/// Velocities and innovations are the same rows, so their agreement is tested row by row.
+pub(super) fn velocity_balance(series: &ModeSeries, mode: &ModeFit) -> Option<BatchedMean> {
+    let fit = mode.recursion.known()?;
+    let [_, step_variance] = fit.dynamics.variances();
+    let batches = batches(fit).ok()?;
+    let variance = fit.regression.noise_variance;
+    let excess = series.transitions().map(|step| {
+        let noise = fit.regression.innovation(&step);
+        (step.velocity.powi(2) / step_variance - noise * noise) / variance
+    });
+    BatchedMean::new(excess, fit.transitions as usize, batches)
+}
+
+impl NoiseScales {
+    pub(super) fn new(
+        modes: &[ModeFit],
+        balances: &[Option<BatchedMean>],
+        window: &Window,
+        source: EigenvalueSource,
+        speed: Option<Estimate>,
+        measured: Option<&[MeasuredVariance]>,
+    ) -> Answer<NoiseScales> {
+        let Some(batch_size) = window.batch_size.map(|size| size as f64).filter(|size| *size > 0.0) else {
+            return Answer::cannot_say("the batch size is not known");
+        };
+        let eigenvalue = |mode: &ModeFit| mode.eigenvalue_of(source, window).filter(|rho| *rho > 0.0);
+        // The fitted curvature's own uncertainty, where it is the one used.
+        let of_curvature = |mode: &ModeFit| match source {
+            EigenvalueSource::Hessian => Some(0.0),
+            EigenvalueSource::Fit => mode.recursion.known()?.curvature.logarithmic_error(),
+        };
+        let innovations = modes.iter().filter_map(|mode| {
+            let fit = mode.recursion.known()?;
+            let own = (fit.kurtosis - 1.0).max(0.1) / fit.transitions as f64;
+            let value = batch_size * fit.noise_variance.value / eigenvalue(mode)?;
+            Some([value.ln(), own + of_curvature(mode)?.powi(2)])
+        });
+        let velocities = modes.iter().filter_map(|mode| {
+            let rho = eigenvalue(mode)?;
+            let (variances, fit) = (ModeVariances::new(mode, rho)?, mode.recursion.known()?);
+            let [_, step_variance] = fit.dynamics.variances();
+            let value = batch_size * variances.velocity.value / (step_variance * rho);
+            Some([value.ln(), 2.0 / variances.velocity_freedom + of_curvature(mode)?.powi(2)])
+        });
+        let gradients = modes.iter().zip(measured.unwrap_or_default()).filter_map(|(mode, measured)| {
+            let value = measured.variance / eigenvalue(mode)?;
+            Some([value.ln(), (measured.standard_error / measured.variance).powi(2)])
+        });
+        let speed =
+            speed.map(|value| NoiseScale { source: NoiseSource::Speed, value, modes: None, same_in_all_modes: None });
+        let values: Vec<NoiseScale> = [
+            pooled(NoiseSource::Innovations, innovations),
+            pooled(NoiseSource::VelocityVariances, velocities),
+            speed,
+            pooled(NoiseSource::GradientCovariance, gradients),
+        ]
+        .into_iter()
+        .flatten()
+        .collect();
+        if values.is_empty() {
+            return Answer::cannot_say("no mode is fitted with a positive eigenvalue");
+        }
+        let mut agreements = Vec::new();
+        for (index, first) in values.iter().enumerate() {
+            for second in &values[index + 1..] {
+                let same_rows =
+                    [first.source, second.source] == [NoiseSource::Innovations, NoiseSource::VelocityVariances];
+                let test = if same_rows { balanced(balances) } else { agree(&first.value, &second.value) };
+                let ratio = second.value.value / first.value.value;
+                let pair = (first.source, second.source);
+                agreements.extend(test.map(|test| Agreement { first: pair.0, second: pair.1, ratio, test }));
+            }
+        }
+        Answer::Known(NoiseScales { eigenvalues: source, values, agreements })
+    }
+
+    /// By that source.
+    pub fn value(&self, source: NoiseSource) -> Option<Estimate> {
+        self.values.iter().find(|scale| scale.source == source).map(|scale| scale.value)
+    }
+}
+
+/// Mean of logarithms with weights.
+fn pooled(source: NoiseSource, values: impl Iterator<Item = [f64; 2]>) -> Option<NoiseScale> {
+    let values: Vec<[f64; 2]> =
+        values.filter(|[value, variance]| value.is_finite() && *variance > 0.0 && variance.is_finite()).collect();
+    let weight: f64 = values.iter().map(|[_, variance]| 1.0 / variance).sum();
+    let mean = values.iter().map(|[value, variance]| value / variance).sum::<f64>() / weight;
+    let value = Estimate::from_logarithm(mean.exp(), weight.sqrt().recip())?;
+    let same_in_all_modes = if values.len() > 1 { heterogeneity(&values) } else { None };
+    Some(NoiseScale { source, value, modes: Some(values.len() as u64), same_in_all_modes })
+}
+
+/// Independent values: errors of the logarithms added in squares. Where they share rows the test is too mild.
+fn agree(first: &Estimate, second: &Estimate) -> Option<Test> {
+    let error = first.logarithmic_error()?.hypot(second.logarithmic_error()?);
+    Test::of_normal((second.value / first.value).ln() / error)
+}
+
+/// Whether the modes' balances are 0 in the mean: Student's t, degrees of freedom by Welch and Satterthwaite.
+fn balanced(balances: &[Option<BatchedMean>]) -> Option<Test> {
+    let known: Vec<&BatchedMean> = balances.iter().flatten().collect();
+    let sum: f64 = known.iter().map(|mean| mean.mean).sum();
+    let variance: f64 = known.iter().map(|mean| mean.standard_error.powi(2)).sum();
+    let fourth: f64 = known.iter().map(|mean| mean.standard_error.powi(4) / mean.freedom).sum();
+    let student = StudentsT::new(0.0, 1.0, variance * variance / fourth).ok()?;
+    Test::new(2.0 * student.cdf(-(sum / variance.sqrt()).abs())).filter(|_| variance > 0.0)
+}

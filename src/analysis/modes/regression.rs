@@ -1,0 +1,204 @@
+//! Maximum likelihood of the linear recursion: v' - beta v = intercept - curvature (x - centre) + noise.
+//!
+//! Positions and velocities are seen exactly, so that the noise is one number a step, and given the first row the
+//! likelihood of Gaussian noise is that of a regression: greatest at the least-squares solution, in closed form. A gap
+//! costs the transitions across it and nothing else. A momentum that is not known is one regressor more.
+
+use nalgebra::{Matrix2, Vector2};
+
+use super::series::{ModeSeries, Transition};
+
+/// Fewer transitions than this are not fitted.
+pub(super) const FEWEST_TRANSITIONS: usize = 30;
+
+/// The fitted recursion.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Regression {
+    /// beta, given or fitted.
+    pub(super) momentum: f64,
+    /// Its standard error; none where it was given.
+    pub(super) momentum_error: Option<f64>,
+    /// rho + lambda.
+    pub(super) curvature: f64,
+    pub(super) curvature_error: f64,
+    /// Mean of v' - beta v.
+    pub(super) intercept: f64,
+    /// Mean of the positions from which there is a transition.
+    pub(super) centre: f64,
+    /// Mean of the velocities there, where the momentum is fitted; else 0.
+    velocity_centre: f64,
+    /// Of the noise, unbiased.
+    pub(super) noise_variance: f64,
+    pub(super) transitions: usize,
+}
+
+impl Regression {
+    pub(super) fn new(series: &ModeSeries, momentum: Option<f64>) -> Result<Regression, String> {
+        let transitions = series.count_transitions();
+        if transitions < FEWEST_TRANSITIONS {
+            return Err(format!(
+                "{transitions} pairs of rows one step apart have known positions and velocities; a fit takes \
+                 {FEWEST_TRANSITIONS}"
+            ));
+        }
+        let count = transitions as f64;
+        let [mut x_mean, mut v_mean, mut next_mean] = [0.0; 3];
+        for transition in series.transitions() {
+            x_mean += transition.position;
+            v_mean += transition.velocity;
+            next_mean += transition.next_velocity;
+        }
+        [x_mean, v_mean, next_mean] = [x_mean / count, v_mean / count, next_mean / count];
+        let [mut xx, mut xv, mut vv, mut xn, mut vn, mut nn] = [0.0; 6];
+        for transition in series.transitions() {
+            let x = transition.position - x_mean;
+            let v = transition.velocity - v_mean;
+            let next = transition.next_velocity - next_mean;
+            xx += x * x;
+            xv += x * v;
+            vv += v * v;
+            xn += x * next;
+            vn += v * next;
+            nn += next * next;
+        }
+        if ![xx, xv, vv, xn, vn, nn].iter().all(|sum| sum.is_finite()) {
+            return Err("positions or velocities are too large to be squared".to_owned());
+        }
+        // Below this a mean's rounding error is all there is.
+        if xx <= count * (1e-15 * x_mean).powi(2) || vv <= 0.0 {
+            return Err("the mode does not move".to_owned());
+        }
+        let (slope, fitted, errors, degrees) = match momentum {
+            Some(momentum) => {
+                let slope = (xn - momentum * xv) / xx;
+                (slope, momentum, Matrix2::new(1.0 / xx, 0.0, 0.0, 0.0), 2.0)
+            }
+            None => {
+                // Scaled, so that the determinant says how nearly parallel the two are.
+                let (x, v) = (xx.sqrt(), vv.sqrt());
+                let cross = xv / (x * v);
+                let determinant = 1.0 - cross * cross;
+                if determinant < 1e-12 {
+                    return Err("positions and velocities go together, and the momentum is not known".to_owned());
+                }
+                let inverse = Matrix2::new(1.0 / xx, -cross / (x * v), -cross / (x * v), 1.0 / vv) / determinant;
+                let solution = inverse * Vector2::new(xn, vn);
+                (solution[0], solution[1], inverse, 3.0)
+            }
+        };
+        let curvature = -slope;
+        let mut regression = Regression {
+            momentum: fitted,
+            momentum_error: None,
+            curvature,
+            curvature_error: 0.0,
+            intercept: next_mean - fitted * v_mean,
+            centre: x_mean,
+            velocity_centre: v_mean,
+            noise_variance: 0.0,
+            transitions,
+        };
+        // From the residuals themselves: the difference of the sums cancels where there is little noise.
+        let squares: f64 = regression.innovations(series).map(|noise| noise * noise).sum();
+        regression.noise_variance = squares / (count - degrees);
+        regression.curvature_error = (regression.noise_variance * errors[(0, 0)]).sqrt();
+        regression.momentum_error = momentum.is_none().then_some((regression.noise_variance * errors[(1, 1)]).sqrt());
+        let finite = regression.curvature.is_finite() && regression.noise_variance.is_finite();
+        if finite { Ok(regression) } else { Err("positions are too small to be fitted".to_owned()) }
+    }
+
+    /// The noise of each transition, by the fit.
+    pub(super) fn innovations(&self, series: &ModeSeries) -> impl Iterator<Item = f64> {
+        series.transitions().map(|transition| self.innovation(&transition))
+    }
+
+    pub(super) fn innovation(&self, transition: &Transition) -> f64 {
+        let expected = self.momentum * (transition.velocity - self.velocity_centre)
+            - self.curvature * (transition.position - self.centre);
+        transition.next_velocity - self.momentum * self.velocity_centre - self.intercept - expected
+    }
+
+    /// Kurtosis of the noise, 3 if it is Gaussian; none without noise.
+    pub(super) fn kurtosis(&self, series: &ModeSeries) -> Option<f64> {
+        let scale = self.noise_variance.sqrt();
+        let fourth: f64 = self.innovations(series).map(|noise| (noise / scale).powi(4)).sum();
+        Some(fourth / self.transitions as f64).filter(|kurtosis| kurtosis.is_finite() && scale > 0.0)
+    }
+
+    /// The mean mu with an interval by Fieller's (1940) method; none where a flat mode leaves it open.
+    pub(super) fn mean(&self, normal: f64) -> Option<[f64; 3]> {
+        let count = self.transitions as f64;
+        let [a, b] = [self.curvature, self.intercept];
+        let width = normal * self.curvature_error;
+        let leading = a * a - width * width;
+        let constant = b * b - normal * normal * self.noise_variance / count;
+        let discriminant = a * a * b * b - leading * constant;
+        if a <= width || discriminant < 0.0 {
+            return None;
+        }
+        let root = discriminant.sqrt();
+        let at = |sign: f64| self.centre + (a * b + sign * root) / leading;
+        Some([self.centre + b / a, at(-1.0), at(1.0)]).filter(|ends| ends.iter().all(|end| end.is_finite()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Noise that any generator can repeat; the rows of one stretch per 50 steps, so that there are gaps.
+    fn series(momentum: f64, curvature: f64, mean: f64, gaps: bool) -> (ModeSeries, Vec<f64>) {
+        let (mut x, mut v, learning_rate) = (0.0, 0.0, 0.1);
+        let mut series = ModeSeries::default();
+        let mut noises = Vec::new();
+        for step in 1..=400_u64 {
+            let noise = ((step * step) as f64 * 0.7).sin();
+            v = momentum * v - curvature * (x - mean) + noise;
+            x += learning_rate * v;
+            if !(gaps && step.is_multiple_of(50)) {
+                series.push(step, Some(x), Some(v));
+                noises.push(noise);
+            }
+        }
+        (series, noises)
+    }
+
+    #[test]
+    fn residuals_are_orthogonal_to_the_regressors_and_gaps_are_passed_over() {
+        for momentum in [Some(0.8), None] {
+            for gaps in [false, true] {
+                let (series, _) = series(0.8, 0.5, 1e3, gaps);
+                let fit = Regression::new(&series, momentum).unwrap();
+                assert_eq!(fit.transitions, if gaps { 400 - 8 - 8 } else { 399 });
+                let [mut sum, mut with_x, mut with_v] = [0.0; 3];
+                for transition in series.transitions() {
+                    let noise = fit.innovation(&transition);
+                    sum += noise;
+                    with_x += noise * (transition.position - fit.centre);
+                    with_v += noise * transition.velocity;
+                }
+                assert!(sum.abs() < 1e-8 && with_x.abs() < 1e-7, "{sum} {with_x}");
+                assert!(momentum.is_some() || with_v.abs() < 1e-7);
+                assert!((fit.curvature - 0.5).abs() < 4.0 * fit.curvature_error);
+                assert!((fit.noise_variance - 0.5).abs() < 0.1);
+                let [mean, low, high] = fit.mean(1.96).unwrap();
+                assert!(low < 1e3 && 1e3 < high && low < mean && mean < high);
+            }
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_fitted_has_a_reason() {
+        let of = |rows: &[(f64, f64)]| {
+            let mut series = ModeSeries::default();
+            (1..).zip(rows).for_each(|(step, &(x, v))| series.push(step, Some(x), Some(v)));
+            Regression::new(&series, Some(0.9)).unwrap_err()
+        };
+        assert!(of(&[]).contains("0 pairs"));
+        assert!(of(&[(1.0, 1.0); 30]).contains("29 pairs"));
+        assert!(of(&[(3.3, 0.0); 50]).contains("does not move"));
+        assert!(of(&[(3.3, 1.0); 50]).contains("does not move"));
+        let huge: Vec<_> = (0..50).map(|k| (1e300 * f64::from(k), 1.0)).collect();
+        assert!(of(&huge).contains("too large"));
+    }
+}

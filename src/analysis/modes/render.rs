@@ -1,0 +1,140 @@
+//! The modes as text for people: a table of 80 columns and findings in words.
+
+use std::fmt::{self, Display, Formatter};
+
+use super::findings::findings;
+use super::{Estimate, ModeFit, ModesFit, Window};
+use crate::analysis::Answer;
+use crate::analysis::render_text::{grouped, number};
+
+/// Columns of the text.
+const WIDTH: usize = 80;
+
+impl Display for ModesFit {
+    fn fmt(&self, text: &mut Formatter<'_>) -> fmt::Result {
+        let window = match &self.window {
+            Answer::Known(window) => window,
+            Answer::CannotSay { reason } => return write!(text, "modes      cannot say: {reason}"),
+        };
+        write!(text, "{}", header(window))?;
+        let heads = [
+            ["mode", "curvature", "Hessian", "damping", "theory", "peak", "Var x"],
+            ["", "rho + lambda [95%]", "rho", "ratio", "cycles", "/step", "/theory"],
+        ];
+        for head in heads {
+            write!(text, "\n{}", columns(head.map(str::to_owned)))?;
+        }
+        for mode in &self.modes {
+            write!(text, "\n{}", row(mode, self))?;
+        }
+        write!(text, "\n  peak: of the velocity's spectrum; * stands out of noise (5%)")?;
+        for finding in findings(self, window) {
+            write!(text, "\n{}", wrapped(&finding))?;
+        }
+        Ok(())
+    }
+}
+
+fn header(window: &Window) -> String {
+    let (first, last) = (grouped(window.first_step), grouped(window.last_step));
+    let settings = [
+        ("learning rate", window.learning_rate),
+        ("momentum", window.momentum),
+        ("weight decay", window.weight_decay),
+        ("batch size", window.batch_size.map(|size| size as f64)),
+        ("basis", window.basis.map(|basis| basis as f64)),
+    ];
+    let known: Vec<String> =
+        settings.iter().filter_map(|(name, value)| value.map(|value| format!("{name} {value}"))).collect();
+    let rows = grouped(window.rows);
+    format!("modes      steps {first} to {last}, {rows} rows\n           {}", known.join(", "))
+}
+
+fn row(mode: &ModeFit, fit: &ModesFit) -> String {
+    let Some(recursion) = mode.recursion.known() else {
+        let peak = mode.spectrum.known().map(|peak| format!("; peak at {} cycles/step", number(peak.cycles_per_step)));
+        let reason = mode.recursion.reason().unwrap_or_default();
+        let indent = format!("{:>5}  ", mode.mode);
+        return wrapped(&format!("{indent}cannot say: {reason}{}", peak.unwrap_or_default()));
+    };
+    let none = || "-".to_owned();
+    let peak = mode.spectrum.known().map_or_else(none, |peak| {
+        let mark = if peak.against_noise.rejected { "*" } else { " " };
+        number(peak.cycles_per_step) + mark
+    });
+    let hessian = mode.hessian_eigenvalue.map_or_else(none, number);
+    let variances = fit.isotropy.known().and_then(|isotropy| isotropy.modes.iter().find(|of| of.mode == mode.mode));
+    let ratio =
+        variances.and_then(|of| of.position_over_modified_loss).map_or_else(none, |ratio| format!("{ratio:.2}"));
+    columns([
+        mode.mode.to_string(),
+        interval(&recursion.curvature),
+        hessian,
+        short(recursion.damping_ratio.value),
+        short(recursion.velocity_peak_cycles_per_step.value),
+        peak,
+        ratio,
+    ])
+}
+
+fn columns([mode, curvature, hessian, damping, theory, peak, variance]: [String; 7]) -> String {
+    format!("{mode:>5}  {curvature:<29} {hessian:>8} {damping:>8} {theory:>7} {peak:>8} {variance:>7}")
+        .trim_end()
+        .to_owned()
+}
+
+/// Three significant digits.
+fn short(value: f64) -> String {
+    match value.abs() {
+        0.001..10.0 => format!("{value:.3}"),
+        10.0..1000.0 => format!("{value:.0}"),
+        _ => format!("{value:.1e}"),
+    }
+}
+
+/// 1.234 [1.100, 1.370]; an open end is a dash.
+pub(super) fn interval(estimate: &Estimate) -> String {
+    let end = |end: Option<f64>| end.map_or_else(|| "-".to_owned(), number);
+    format!("{} [{}, {}]", number(estimate.value), end(estimate.low), end(estimate.high))
+}
+
+/// Lines of at most 80 columns; continued where the text after the first two spaces in a row begins.
+fn wrapped(text: &str) -> String {
+    let body = text.trim_start();
+    let start = text.len() - body.len();
+    let indent = body.find("  ").map_or(2, |gap| start + gap + (body[gap..].len() - body[gap..].trim_start().len()));
+    let (mut lines, mut line) = (String::new(), text[..indent.min(text.len())].to_owned());
+    let mut fresh = true;
+    for word in text[indent.min(text.len())..].split_whitespace() {
+        if !fresh && line.chars().count() + 1 + word.chars().count() > WIDTH {
+            lines += line.trim_end();
+            lines += "\n";
+            line = " ".repeat(indent);
+            fresh = true;
+        }
+        if !fresh {
+            line += " ";
+        }
+        line += word;
+        fresh = false;
+    }
+    lines + line.trim_end()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_lines_go_on_under_their_beginning() {
+        let text = format!("  topic      {}", "word ".repeat(30));
+        let lines: Vec<String> = wrapped(&text).lines().map(str::to_owned).collect();
+        assert!(lines.len() == 3 && lines.iter().all(|line| line.len() <= WIDTH), "{lines:?}");
+        assert!(lines[0].starts_with("  topic      word") && lines[1].starts_with("             word"));
+    }
+
+    #[test]
+    fn open_intervals_have_a_dash() {
+        assert_eq!(interval(&Estimate::new(2.0, 1.0, f64::INFINITY).unwrap()), "2.000 [1.000, -]");
+    }
+}

@@ -1,0 +1,50 @@
+//! sigma^2 from the speed of all parameters, where the trace of the Hessian is given.
+
+use super::estimate::{BatchedMean, Estimate};
+use super::mode::ModeFit;
+use super::window::Window;
+use crate::error::Result;
+use crate::log::Run;
+
+const BATCHES: usize = 30;
+/// Fewer rows make batches too short to be independent.
+const FEWEST_ROWS: usize = 300;
+
+/// S (1 - beta^2) E||delta||^2 / (eta^2 tr(H)), eq. 12 inverted; the trace counts the modes that are known with the
+/// factor that discrete time gives them, 1 / (1 - eta (rho + lambda) / (2 (1 + beta))).
+pub(super) fn noise_scale_from_speed(
+    run: &Run,
+    window: &Window,
+    modes: &[ModeFit],
+    trace: f64,
+) -> Result<Option<Estimate>> {
+    let (Some(rate), Some(momentum), Some(batch)) = (window.learning_rate, window.momentum, window.batch_size) else {
+        return Ok(None);
+    };
+    let mut squares = Vec::new();
+    let mut row = 0;
+    run.for_each_row(["local_displacement_squared"], |[squared]| {
+        if window.range.contains(&row) {
+            squares.extend(squared.filter(|squared| squared.is_finite()));
+        }
+        row += 1;
+    })?;
+    if squares.len() < FEWEST_ROWS {
+        return Ok(None);
+    }
+    let count = squares.len();
+    let sharper: f64 = modes
+        .iter()
+        .filter_map(|mode| {
+            let rho = mode.hessian_eigenvalue.filter(|rho| *rho > 0.0)?;
+            let stiffness = rate * (rho + window.weight_decay?) / (2.0 * (1.0 + momentum));
+            (stiffness < 1.0).then(|| rho * stiffness / (1.0 - stiffness))
+        })
+        .sum();
+    let factor = batch as f64 * (1.0 - momentum * momentum) / (rate * rate * (trace + sharper));
+    let mean = BatchedMean::new(squares.into_iter(), count, BATCHES);
+    Ok(mean
+        .and_then(|mean| mean.estimate())
+        .and_then(|speed| speed.map(|speed| factor * speed))
+        .filter(|estimate| estimate.value > 0.0))
+}

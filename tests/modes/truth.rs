@@ -1,0 +1,177 @@
+//! Whole logs with a known truth.
+
+use nalgebra::{DMatrix, DVector};
+use perrin::analysis::modes::{EigenvalueSource, MeasuredVariance, ModesFit, ModesOptions, NoiseSource};
+use perrin::log::Run;
+use perrin::record::RunInfo;
+use perrin::theory::libtorch::UpdateRule;
+use perrin::theory::parameters::SgdParameters;
+use perrin::theory::sampler::{Batches, QuadraticSampler, RegressionSampler};
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use rand_distr::{Distribution, StandardNormal};
+
+use super::support::{PARAMETERS, Row, info, row, write};
+
+const EIGENVALUES: [f64; 5] = [5.0, 1.0, 0.2, 0.026_234, 0.01];
+
+fn rows(steps: u64, seed: u64) -> Vec<Row> {
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    let mut sampler = QuadraticSampler::stationary(&PARAMETERS, &EIGENVALUES, &mut random).unwrap();
+    let step = |step: u64| {
+        sampler.step(&mut random);
+        row(step, &PARAMETERS, sampler.positions(), sampler.velocities())
+    };
+    (1..=steps).map(step).collect()
+}
+
+fn options() -> ModesOptions<'static> {
+    ModesOptions { eigenvalues: Some(&EIGENVALUES), ..ModesOptions::default() }
+}
+
+#[test]
+fn all_questions_about_a_stationary_run() {
+    let directory = tempfile::tempdir().unwrap();
+    let run = write(directory.path(), &info(5), rows(20_000, 1));
+    let measured = EIGENVALUES.map(|rho| MeasuredVariance { variance: 2.05 * rho, standard_error: 0.1 * rho });
+    let options = ModesOptions {
+        hessian_trace: Some(EIGENVALUES.iter().sum()),
+        gradient_variances: Some(&measured),
+        ..options()
+    };
+    let fit = ModesFit::of(&run, &options).unwrap();
+    assert_eq!(fit.modes.len(), 5);
+    for (mode, rho) in fit.modes.iter().zip(EIGENVALUES) {
+        let recursion = mode.recursion.known().unwrap();
+        // Four standard errors: five modes and many questions, one seed.
+        let reach = 2.0 * (recursion.curvature.high.unwrap() - recursion.curvature.value);
+        assert!((recursion.curvature.value - rho - 1e-4).abs() < reach, "{rho}: {:?}", recursion.curvature);
+        let peak = mode.spectrum.known().unwrap();
+        if rho > 0.1 {
+            assert!(peak.against_noise.rejected, "{rho}");
+            assert!(peak.agrees_with(recursion.velocity_peak_cycles_per_step.value), "{rho}: {peak:?}");
+            assert!(recursion.damping_ratio.high.unwrap() < 1.0);
+        }
+        assert!(mode.rotation.known().unwrap().against_detailed_balance.rejected);
+        assert!(mode.transient.reason().unwrap().contains("no transient"));
+    }
+    assert!(fit.modes[4].recursion.known().unwrap().damping_ratio.low.unwrap() > 1.0);
+    let isotropy = fit.isotropy.known().unwrap();
+    assert_eq!((isotropy.eigenvalues, isotropy.modes.len()), (EigenvalueSource::Hessian, 5));
+    let correlation = isotropy.correlation.known().unwrap();
+    assert_eq!((correlation.rows, correlation.matrix.len()), (20_000, 5));
+    assert!((correlation.matrix[2][2] - 1.0).abs() < 1e-12 && !correlation.against_none.rejected);
+    let scales = fit.noise_scale.known().unwrap();
+    let sources =
+        [NoiseSource::Innovations, NoiseSource::VelocityVariances, NoiseSource::Speed, NoiseSource::GradientCovariance];
+    for source in sources {
+        let value = scales.value(source).unwrap().value;
+        assert!((value - 2.0).abs() < 0.1, "{source:?}: {value}");
+    }
+    assert_eq!(scales.agreements.len(), 6);
+
+    let text = fit.to_string();
+    assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+    for topic in ["oscillation", "Hessian", "isotropy", "energy", "currents", "sigma^2", "noise"] {
+        assert!(text.contains(&format!("\n  {topic}")), "{text}");
+    }
+    println!("{text}");
+}
+
+#[test]
+fn rows_missing_and_settings_changed() {
+    let directory = tempfile::tempdir().unwrap();
+    // Every seventh row missing, a hundred in the middle, and another learning rate for the last 3,000.
+    let thinned = rows(10_000, 2).into_iter().filter_map(|mut row| {
+        let step = row.record.step;
+        if step > 7_000 {
+            row.record.hyperparameters.learning_rate = Some(0.05);
+        }
+        (!step.is_multiple_of(7) && !(3_000..3_100).contains(&step)).then_some(row)
+    });
+    let run = write(directory.path(), &info(5), thinned);
+    let fit = ModesFit::of(&run, &options()).unwrap();
+    let window = fit.window.known().unwrap();
+    assert_eq!((window.first_step, window.last_step, window.stretches), (1, 6_999, 2));
+    assert_eq!((window.rows, window.rows_left_out), (5_999 - 100 + 15, 3_000 - 428));
+    for (mode, rho) in fit.modes.iter().zip(EIGENVALUES) {
+        let recursion = mode.recursion.known().unwrap();
+        let reach = 2.0 * (recursion.curvature.high.unwrap() - recursion.curvature.value);
+        assert!((recursion.curvature.value - rho).abs() < reach);
+        assert!(mode.spectrum.reason().unwrap().contains("longest stretch without a gap has 6 rows"));
+    }
+    // The other part, asked for.
+    let last = ModesFit::of(&run, &ModesOptions { first_step: Some(7_001), ..options() }).unwrap();
+    assert_eq!(last.window.known().unwrap().learning_rate, Some(0.05));
+    assert!(fit.to_string().contains("the longest of 2 stretches"));
+}
+
+#[test]
+fn a_transient_is_explained_by_equation_5() {
+    let directory = tempfile::tempdir().unwrap();
+    let quiet = SgdParameters { noise_scale: 1e-4, ..PARAMETERS };
+    let start = [1.0, -2.0, 1.0, 3.0, 1.0];
+    let mut sampler = QuadraticSampler::new(&quiet, UpdateRule::default(), &EIGENVALUES, &start).unwrap();
+    let mut random = ChaCha8Rng::seed_from_u64(3);
+    let rows = (1..=2000).map(|step| {
+        sampler.step(&mut random);
+        row(step, &quiet, sampler.positions(), sampler.velocities())
+    });
+    let run = write(directory.path(), &info(5), rows.collect::<Vec<_>>());
+    let fit = ModesFit::of(&run, &options()).unwrap();
+    for mode in &fit.modes[1..] {
+        let transient = mode.transient.known().unwrap();
+        assert!(transient.position_r_squared > 0.95 && transient.velocity_r_squared > 0.95, "{transient:?}");
+        assert!(transient.discrete_position_r_squared > 0.999);
+    }
+    // At eta rho = 0.5 continuous time is far from what SGD does.
+    let sharp = fit.modes[0].transient.known().unwrap();
+    assert!(sharp.discrete_position_r_squared > 0.999 && sharp.position_r_squared < 0.9, "{sharp:?}");
+}
+
+/// Linear regression on 640 examples in batches of 32: an epoch is 20 steps.
+fn regression(batches: Batches, directory: &std::path::Path) -> Run {
+    let mut random = ChaCha8Rng::seed_from_u64(4);
+    let mut normal = || -> f64 { StandardNormal.sample(&mut random) };
+    let features = DMatrix::from_fn(640, 3, |_, column| normal() * [2.0, 1.0, 0.5][column]);
+    let targets = DVector::from_fn(640, |_, _| normal());
+    let parameters = SgdParameters { learning_rate: 0.02, ..PARAMETERS };
+    let start = DVector::zeros(3);
+    let rule = UpdateRule::default();
+    let mut sampler = RegressionSampler::new(&parameters, rule, batches, features, targets, &start).unwrap();
+    let vectors = sampler.hessian().symmetric_eigen().eigenvectors;
+    let mut random = ChaCha8Rng::seed_from_u64(5);
+    let rows: Vec<Row> = (1..=6000)
+        .map(|step| {
+            sampler.step(&mut random);
+            let along = |values: &[f64]| (vectors.transpose() * DVector::from_row_slice(values)).as_slice().to_vec();
+            row(step, &parameters, &along(sampler.position()), &along(sampler.velocity()))
+        })
+        .skip(1000)
+        .collect();
+    let info = RunInfo { steps_per_epoch: Some(20), ..info(3) };
+    write(directory, &info, rows)
+}
+
+#[test]
+fn sampling_without_replacement_leaves_its_mark() {
+    let directory = tempfile::tempdir().unwrap();
+    for (batches, name) in [(Batches::WithReplacement, "with"), (Batches::WithoutReplacement, "without")] {
+        let run = regression(batches, &directory.path().join(name));
+        let fit = ModesFit::of(&run, &ModesOptions::default()).unwrap();
+        for mode in &fit.modes {
+            let mark = mode.noise.known().unwrap().epochs.unwrap();
+            // Not quite 0 and -1/19: positions, and the noise with them, change within an epoch.
+            if batches == Batches::WithoutReplacement {
+                assert!(mark.against_independent.rejected && mark.variance_ratio < 0.7, "{mark:?}");
+                assert!((mark.correlation_within + 1.0 / 19.0).abs() < 0.03, "{mark:?}");
+            } else {
+                // 249 epochs: the standard deviation is 0.09.
+                assert!((mark.variance_ratio - 1.0).abs() < 0.35, "{mark:?}");
+            }
+        }
+        let text = fit.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
+        let says = text.contains("cancels (drawn without replacement) in 3 of 3");
+        assert_eq!(says, batches == Batches::WithoutReplacement, "{fit}");
+    }
+}
