@@ -14,7 +14,8 @@
 //! [`RunWriter`] appends blocks of rows. Each goes to the open segment's journal with one write, and, encoded, towards
 //! the segment's Parquet file. When the segment is long enough the Parquet file is completed beside its final place,
 //! synced and renamed, and the journal removed: every row is at any moment in a journal or a finished segment.
-//! [`Run`] reads both in step order, a batch at a time, also while a writer is at work. [`recover`] turns
+//! [`Run`] reads both in step order, a batch at a time, also while a writer is at work, and a [`Follower`] goes on where it
+//! was. [`recover`] turns
 //! what a killed process left behind into finished segments.
 //!
 //! `docs/log-format.md` has the bytes and the guarantees.
@@ -22,6 +23,7 @@
 mod check;
 pub mod eigenvectors;
 mod events;
+mod follow;
 mod guard;
 mod journal;
 mod reader;
@@ -39,6 +41,7 @@ use std::path::{Path, PathBuf};
 /// The crate of the record batches that [`Run::steps`] yields.
 pub use arrow_array;
 pub use check::{Check, Finding, check};
+pub use follow::Follower;
 pub use reader::{Run, StepBatches};
 pub use recovery::{Recovery, recover, recover_on};
 pub use reference::ReferenceTensor;

@@ -63,6 +63,28 @@ impl SegmentReader {
         })
     }
 
+    /// Rows of the segment.
+    pub(crate) fn rows(&self) -> u64 {
+        u64::try_from(self.metadata.metadata().file_metadata().num_rows()).unwrap_or(0)
+    }
+
+    /// Step of the last row, if the segment says it.
+    pub(crate) fn last_step(&self) -> Option<u64> {
+        entry(self.metadata.metadata(), key::LAST_STEP)?.parse().ok()
+    }
+
+    /// Passes over the row groups before the one with which the last `rows` rows begin.
+    pub(crate) fn skip_to_last(&mut self, rows: u64) {
+        let groups = self.metadata.metadata().row_groups();
+        let mut found = 0;
+        let needed = groups.iter().rev().take_while(|group| {
+            let wanted = found < rows;
+            found += u64::try_from(group.num_rows()).unwrap_or(0);
+            wanted
+        });
+        self.next_row_group = groups.len() - needed.count();
+    }
+
     fn next_batch(&mut self) -> Result<Option<RecordBatch>> {
         loop {
             if let Some(batches) = &mut self.batches
