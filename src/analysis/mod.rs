@@ -6,8 +6,10 @@
 pub mod answer;
 pub mod diffusion;
 pub mod fit;
+pub mod health;
 mod render;
 pub mod speed;
 
 pub use answer::Answer;
 pub use fit::RunFit;
+pub use health::Health;

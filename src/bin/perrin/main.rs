@@ -4,6 +4,7 @@ mod check;
 mod fit;
 mod predict;
 mod recover;
+mod watch;
 
 use std::io;
 use std::process::ExitCode;
@@ -27,6 +28,8 @@ enum Command {
     Recover(recover::RecoverArguments),
     /// Predict covariances, correlations and displacements from hyperparameters and Hessian eigenvalues.
     Predict(predict::PredictArguments),
+    /// Show a running or finished run in the terminal, as it grows.
+    Watch(watch::WatchArguments),
 }
 
 fn main() -> ExitCode {
@@ -35,6 +38,7 @@ fn main() -> ExitCode {
         Command::Check(arguments) => check::run(&arguments),
         Command::Recover(arguments) => recover::run(&arguments),
         Command::Predict(arguments) => predict::run(&arguments),
+        Command::Watch(arguments) => watch::run(&arguments),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
