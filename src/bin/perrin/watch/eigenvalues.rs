@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use anyhow::{Context, ensure};
-use safetensors::SafeTensors;
+use safetensors::tensor::Metadata;
 
 /// A header longer than this is none of perrin's.
 const LARGEST_HEADER: u64 = 64 << 20;
@@ -58,16 +58,15 @@ fn read(path: &Path) -> anyhow::Result<Vec<(f64, f64)>> {
     let mut length = [0; 8];
     file.read_exact(&mut length).with_context(context)?;
     ensure!(u64::from_le_bytes(length) <= LARGEST_HEADER, "{} is no file of eigenvectors", path.display());
-    let mut header = length.to_vec();
-    header.resize(8 + u64::from_le_bytes(length) as usize, 0);
-    file.read_exact(&mut header[8..]).with_context(context)?;
-    let (header_length, metadata) = SafeTensors::read_metadata(&header).with_context(context)?;
+    let mut header = vec![0; u64::from_le_bytes(length) as usize];
+    file.read_exact(&mut header).with_context(context)?;
+    let metadata: Metadata = serde_json::from_slice(&header).with_context(context)?;
     let mut numbers = |name: &str| -> anyhow::Result<Vec<f64>> {
         let tensor = metadata.info(name).with_context(|| format!("{} has no {name}", path.display()))?;
         let (start, end) = tensor.data_offsets;
         ensure!(end.saturating_sub(start) as u64 <= LARGEST_HEADER, "{} has too many {name}", path.display());
         let mut bytes = vec![0; end.saturating_sub(start)];
-        read_at(&mut file, 8 + header_length as u64 + start as u64, &mut bytes).with_context(context)?;
+        read_at(&mut file, (8 + header.len() + start) as u64, &mut bytes).with_context(context)?;
         Ok(bytes.as_chunks().0.iter().map(|&value| f64::from_le_bytes(value)).collect())
     };
     let (values, residuals) = (numbers("eigenvalues")?, numbers("residuals")?);
