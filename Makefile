@@ -1,12 +1,12 @@
 # What a newcomer needs: `make demo`, `make test`. Both provide libtorch first (see scripts/provide-libtorch.py).
 
-.PHONY: demo test lint docs bench libtorch
+.PHONY: demo test lint docs bench libtorch python
 
 demo: libtorch
 	cargo run --example quickstart
 
 # Everything: the library with libtorch, the program, and that neither analysis nor program need libtorch.
-test: libtorch
+test: libtorch python
 	cargo test --features cli
 	cargo check --no-default-features --features cli
 
@@ -24,3 +24,7 @@ docs:
 
 libtorch:
 	@python3 scripts/provide-libtorch.py
+
+# What docs/queries.md is tested with.
+python:
+	@python3 scripts/provide-python.py

@@ -10,6 +10,7 @@ pub mod diffusion;
 pub mod displacement;
 pub mod displacement_noise;
 pub mod fit;
+pub mod health;
 mod intervals;
 pub mod lags;
 pub mod mode_recursion;
@@ -25,5 +26,6 @@ pub mod sweep;
 
 pub use answer::Answer;
 pub use fit::{FitOptions, RunFit};
+pub use health::Health;
 pub use modes::ModesFit;
 pub use reprojection::{Projected, project};

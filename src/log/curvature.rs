@@ -123,13 +123,19 @@ impl Run {
     /// # Errors
     /// [`Error::Damaged`], [`Error::NewerSchema`], [`Error::Io`].
     pub fn curvature(&self) -> Result<Vec<CurvatureRow>> {
+        self.bases()?.map(|basis| self.estimate(basis)).collect::<Result<Vec<_>>>().map(|estimates| estimates.concat())
+    }
+
+    /// The rows of the `curvature` table of one estimate, the largest eigenvalue first.
+    ///
+    /// # Errors
+    /// As [`curvature`](Run::curvature).
+    pub fn estimate(&self, basis: u64) -> Result<Vec<CurvatureRow>> {
+        let schema = schema();
+        let columns: Vec<usize> = (0..schema.fields().len()).collect();
         let mut rows = Vec::new();
-        for basis in self.bases()? {
-            let path = self.folder.curvature(basis);
-            let schema = schema();
-            for batch in SegmentReader::open(&path, &schema, &(0..schema.fields().len()).collect::<Vec<_>>())? {
-                rows.extend(rows_of(&batch?));
-            }
+        for batch in SegmentReader::open(&self.folder.curvature(basis), &schema, &columns)? {
+            rows.extend(rows_of(&batch?));
         }
         Ok(rows)
     }

@@ -120,6 +120,8 @@ pub(crate) struct JournalReader {
     position: u64,
     length: u64,
     bytes_discarded: u64,
+    /// Where the last whole block ended.
+    end_of_blocks: u64,
 }
 
 /// A message as read: metadata with its padding, and body.
@@ -139,8 +141,17 @@ impl JournalReader {
         let file = BufReader::new(file);
         let schema = schema.clone();
         let path = path.to_owned();
-        let mut reader =
-            JournalReader { path, file, schema, projection, cursor: 0, position: 0, length, bytes_discarded: 0 };
+        let mut reader = JournalReader {
+            path,
+            file,
+            schema,
+            projection,
+            cursor: 0,
+            position: 0,
+            length,
+            bytes_discarded: 0,
+            end_of_blocks: 0,
+        };
         reader.read_schema()?;
         Ok(reader)
     }
@@ -148,6 +159,17 @@ impl JournalReader {
     /// Bytes passed over so far.
     pub(crate) fn bytes_discarded(&self) -> u64 {
         self.bytes_discarded
+    }
+
+    /// Where the last whole block read ended: what is behind it may yet become one.
+    pub(crate) fn end_of_blocks(&self) -> u64 {
+        self.end_of_blocks
+    }
+
+    /// Goes on at an earlier reader's [`end_of_blocks`](Self::end_of_blocks).
+    pub(crate) fn skip_to(&mut self, end_of_blocks: u64) {
+        self.position = self.position.max(end_of_blocks);
+        self.end_of_blocks = self.position.min(self.length);
     }
 
     fn read_schema(&mut self) -> Result<()> {
@@ -178,6 +200,7 @@ impl JournalReader {
         while self.position < self.length {
             if let Some(message) = self.message_at(self.position)? {
                 self.position += message.length();
+                self.end_of_blocks = self.position;
                 return self.batch(&message).map(Some);
             }
             // Every message is a multiple of eight bytes long, so the next whole one begins at one.

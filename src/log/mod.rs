@@ -17,9 +17,9 @@
 //! [`RunWriter`] appends blocks of rows. Each goes to the open segment's journal with one write, and, encoded, towards
 //! the segment's Parquet file. When the segment is long enough the Parquet file is completed beside its final place,
 //! synced and renamed, and the journal removed: every row is at any moment in a journal or a finished segment.
-//! [`Run`] reads both in step order, a batch at a time, also while a writer is at work. [`recover`] turns
-//! what a killed process left behind into finished segments, and [`RunWriter::resume`] goes on with the run; [`compact`]
-//! merges the segments of a run at rest.
+//! [`Run`] reads both in step order, a batch at a time, also while a writer is at work, and a [`Follower`] goes on where it
+//! was. [`recover`] turns what a killed process left behind into finished segments, and [`RunWriter::resume`] goes on with
+//! the run; [`compact`] merges the segments of a run at rest.
 //!
 //! `docs/log-format.md` has the bytes and the guarantees.
 
@@ -29,6 +29,7 @@ mod curvature;
 mod deltas;
 pub mod eigenvectors;
 mod events;
+mod follow;
 mod guard;
 mod journal;
 mod reader;
@@ -54,6 +55,7 @@ pub use check::{Check, Finding, check};
 pub use compact::{Compaction, compact, compact_on};
 pub use curvature::CurvatureRow;
 pub use deltas::{DeltaWriter, Deltas, FullDelta};
+pub use follow::Follower;
 pub use reader::{Run, StepBatches};
 pub use recovery::{Recovery, recover, recover_on};
 pub use reference::{Reference, ReferenceTensor};

@@ -118,7 +118,7 @@ impl Run {
         Ok(())
     }
 
-    fn column_index(&self, column: &str) -> Result<usize> {
+    pub(super) fn column_index(&self, column: &str) -> Result<usize> {
         self.schema.index_of(column).map_err(|_| Error::NoSuchColumn {
             path: self.folder.root.clone(),
             column: column.to_owned(),
@@ -208,7 +208,8 @@ pub(crate) fn check_version(path: &Path, found: u32) -> Result<()> {
     Err(Error::NewerSchema { path: path.to_owned(), found, supported: SCHEMA_VERSION })
 }
 
-fn number(column: &ArrayRef, row: usize) -> Option<f64> {
+/// A value of a column of integers or floats; none where it is null.
+pub(super) fn number(column: &ArrayRef, row: usize) -> Option<f64> {
     match column.data_type() {
         DataType::UInt64 => value(column.as_primitive::<UInt64Type>(), row).map(|integer| integer as f64),
         _ => value(column.as_primitive::<Float64Type>(), row),

@@ -99,6 +99,18 @@ impl SegmentReader {
         Ok(last)
     }
 
+    /// Passes over the row groups before the one with which the last `rows` rows begin.
+    pub(crate) fn skip_to_last(&mut self, rows: u64) {
+        let groups = self.metadata.metadata().row_groups();
+        let mut found = 0;
+        let needed = groups.iter().rev().take_while(|group| {
+            let wanted = found < rows;
+            found += u64::try_from(group.num_rows()).unwrap_or(0);
+            wanted
+        });
+        self.next_row_group = groups.len() - needed.count();
+    }
+
     fn next_batch(&mut self) -> Result<Option<RecordBatch>> {
         loop {
             if let Some(batches) = &mut self.batches

@@ -7,6 +7,7 @@ mod predict;
 mod project;
 mod recover;
 mod sweep;
+mod watch;
 
 use std::io;
 use std::process::ExitCode;
@@ -36,6 +37,8 @@ enum Command {
     Compact(compact::CompactArguments),
     /// Predict covariances, correlations and displacements from hyperparameters and Hessian eigenvalues.
     Predict(predict::PredictArguments),
+    /// Show a running or finished run in the terminal, as it grows.
+    Watch(watch::WatchArguments),
 }
 
 fn main() -> ExitCode {
@@ -47,6 +50,7 @@ fn main() -> ExitCode {
         Command::Project(arguments) => project::run(&arguments),
         Command::Compact(arguments) => compact::run(&arguments),
         Command::Predict(arguments) => predict::run(&arguments),
+        Command::Watch(arguments) => watch::run(&arguments),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,0 +1,129 @@
+//! What a run's events say of how far its rows can be trusted.
+
+use crate::record::{Event, EventKind};
+
+/// The events of a run, summed up.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Health {
+    /// Rows missing because the log could not keep up.
+    pub rows_dropped: u64,
+    /// Changes of parameters by something else than the optimizer.
+    pub outside_writes: u64,
+    /// First step whose displacement was NaN or infinite.
+    pub non_finite: Option<u64>,
+    /// Parameters that joined after observation began.
+    pub parameters_added: usize,
+    /// Rows saved from journals after a crash.
+    pub rows_recovered: u64,
+    /// Times another process took the run up again.
+    pub resumed: u64,
+    /// Whiles in which the log could not be written.
+    pub interruptions: u64,
+    /// When the largest eigenvalue rose above the limit of stability, unless it has fallen below again: the step, the
+    /// eigenvalue with weight decay, the limit.
+    pub unstable: Option<(u64, f64, f64)>,
+    /// The error that stopped the log, and the step before which it did.
+    pub stopped: Option<(u64, String)>,
+    /// Last step of a run that was closed properly.
+    pub finished: Option<u64>,
+}
+
+impl Health {
+    /// Sums up events, given in order.
+    pub fn of(events: &[Event]) -> Health {
+        let mut health = Health::default();
+        for event in events {
+            match &event.kind {
+                EventKind::RowsDropped { count, .. } => health.rows_dropped += count,
+                EventKind::OutsideWrite { count, .. } => health.outside_writes = *count,
+                EventKind::NonFinite { .. } => health.non_finite = health.non_finite.or(Some(event.step)),
+                EventKind::ParametersAdded { parameters } => health.parameters_added += parameters.len(),
+                EventKind::Recovered { rows, .. } => health.rows_recovered += rows,
+                EventKind::Stopped { reason } => health.stopped = Some((event.step, reason.clone())),
+                EventKind::Finished { .. } => health.finished = Some(event.step),
+                EventKind::Resumed { .. } => {
+                    health.resumed += 1;
+                    (health.finished, health.stopped) = (None, None);
+                }
+                EventKind::Interrupted { .. } => health.interruptions += 1,
+                EventKind::StabilityCrossed { sharpness, limit, unstable } => {
+                    health.unstable = unstable.then_some((event.step, *sharpness, *limit));
+                }
+                EventKind::BasisChanged { .. } => {}
+            }
+        }
+        health
+    }
+
+    /// One sentence for each thing that a reader of the numbers should know; none for a run without any.
+    pub fn notes(&self) -> Vec<String> {
+        let mut notes = Vec::new();
+        if let Some(step) = self.non_finite {
+            notes.push(format!("displacements were NaN or infinite, first at step {step}"));
+        }
+        if self.parameters_added > 0 {
+            notes.push(format!("{} parameters joined after observation began", self.parameters_added));
+        }
+        if self.rows_dropped > 0 {
+            notes.push(format!("{} rows were dropped because the log could not keep up", self.rows_dropped));
+        }
+        if self.outside_writes > 0 {
+            notes.push(format!(
+                "parameters were changed {} times from outside: part of the global displacement",
+                self.outside_writes
+            ));
+        }
+        if let Some((step, sharpness, limit)) = self.unstable {
+            notes.push(format!(
+                "since step {step} the largest eigenvalue, {sharpness:.4}, is above the limit of stability, {limit:.4}"
+            ));
+        }
+        if let Some((step, reason)) = &self.stopped {
+            notes.push(format!("an error stopped the log after step {step}: {reason}"));
+        }
+        notes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_are_summed_up_and_told() {
+        let event = |step, kind| Event { step, elapsed_seconds: 1.0, kind };
+        let outside = |count| EventKind::OutsideWrite { parameters: Vec::new(), displacement_squared: None, count };
+        let dropped = |count| EventKind::RowsDropped { count, first_step: 1, last_step: 2 };
+        let nan = || EventKind::NonFinite {
+            local_displacement_squared: "NaN".to_owned(),
+            global_displacement_squared: "NaN".to_owned(),
+        };
+        let events = [
+            event(1, outside(1)),
+            event(3, dropped(5)),
+            event(4, nan()),
+            event(6, dropped(2)),
+            event(7, outside(2)),
+            event(8, nan()),
+            event(8, EventKind::Finished { rows: 8, dropped: 7 }),
+            event(8, EventKind::Resumed { last_step: Some(8), rows_discarded: 0 }),
+            event(8, EventKind::StabilityCrossed { sharpness: 41.0, limit: 40.0, unstable: true }),
+            event(9, EventKind::Finished { rows: 9, dropped: 7 }),
+        ];
+        let health = Health::of(&events);
+        let expected = Health {
+            rows_dropped: 7,
+            outside_writes: 2,
+            non_finite: Some(4),
+            resumed: 1,
+            unstable: Some((8, 41.0, 40.0)),
+            finished: Some(9),
+            ..Health::default()
+        };
+        assert_eq!(health, expected);
+        assert_eq!(health.notes().len(), 4);
+        let before = Health::of(&events[..8]);
+        assert_eq!((before.finished, before.resumed), (None, 1), "a run taken up again is not finished");
+        assert!(Health::default().notes().is_empty());
+    }
+}

@@ -1,0 +1,33 @@
+//! The eigenvalues of a run's newest estimate.
+
+use perrin::log::{CurvatureRow, Run};
+
+/// Eigenvalues as far as they are known.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Eigenvalues {
+    /// Estimates there are.
+    estimates: u64,
+    /// The newest.
+    pub rows: Vec<CurvatureRow>,
+    /// Why it could not be read.
+    pub problem: Option<String>,
+}
+
+impl Eigenvalues {
+    /// Looks for a newer estimate and reads it.
+    pub fn refresh(&mut self, run: &Run) {
+        let read = || {
+            let estimates = run.bases()?.end;
+            if estimates == self.estimates {
+                return Ok(None);
+            }
+            let rows = estimates.checked_sub(1).map_or(Ok(Vec::new()), |newest| run.estimate(newest))?;
+            Ok(Some(Eigenvalues { estimates, rows, problem: None }))
+        };
+        match read() {
+            Ok(Some(newer)) => *self = newer,
+            Ok(None) => self.problem = None,
+            Err(error) => self.problem = Some(perrin::Error::to_string(&error)),
+        }
+    }
+}

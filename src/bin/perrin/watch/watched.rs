@@ -1,0 +1,202 @@
+//! A run being watched: found, read on, and found again.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant, SystemTime};
+
+use perrin::Error;
+use perrin::analysis::Health;
+use perrin::log::{Follower, Run};
+use perrin::record::Event;
+
+use super::eigenvalues::Eigenvalues;
+use super::summary::{self, Summary};
+use super::tail::Tail;
+
+/// Files that could not be read, kept to be shown; the first ones.
+const MOST_PROBLEMS: usize = 100;
+
+/// A run's folder, whether there is a run in it or not.
+pub struct Watched {
+    pub path: PathBuf,
+    /// The mode whose path in phase space is read, from 1.
+    mode: usize,
+    pub state: State,
+}
+
+pub enum State {
+    /// There is nothing to be read, and why.
+    Waiting(String),
+    Open(Box<OpenRun>),
+}
+
+/// A run that could be opened.
+pub struct OpenRun {
+    pub run: Run,
+    pub summary: Summary,
+    pub tail: Tail,
+    pub health: Health,
+    pub events: Vec<Event>,
+    pub eigenvalues: Eigenvalues,
+    /// What could not be read.
+    pub problems: Vec<String>,
+    /// Whether rows that were there already are still to be read.
+    pub catching_up: bool,
+    /// When the last row was written, as far as it shows.
+    pub last_row_at: Option<SystemTime>,
+    follower: Follower,
+    /// Of `run.json`: another one is another run.
+    stamp: Stamp,
+    events_stamp: Stamp,
+}
+
+/// Length and time of a file.
+type Stamp = Option<(u64, SystemTime)>;
+
+impl Watched {
+    pub fn new(path: &Path) -> Watched {
+        Watched { path: path.to_owned(), mode: 1, state: State::Waiting("looking for the run".to_owned()) }
+    }
+
+    /// Reads what is new, for about as long as `budget`; returns whether all of it has been read.
+    pub fn refresh(&mut self, budget: Duration) -> bool {
+        let began = Instant::now();
+        let stamp = stamp(&self.path.join("run.json"));
+        if !matches!(&self.state, State::Open(open) if open.stamp == stamp) {
+            self.state = match OpenRun::open(&self.path, self.mode, stamp) {
+                Ok(open) => State::Open(Box::new(open)),
+                Err(Error::NoSuchRun { .. }) => {
+                    State::Waiting(format!("no run at {} yet; waiting for it", self.path.display()))
+                }
+                Err(error) => State::Waiting(error.to_string()),
+            };
+        }
+        match &mut self.state {
+            State::Open(open) => open.read(|| began.elapsed() >= budget),
+            State::Waiting(_) => true,
+        }
+    }
+
+    /// The mode chosen, which the run may not have.
+    pub fn mode(&self) -> usize {
+        self.mode
+    }
+
+    /// Chooses the mode before or after; from the last the first follows.
+    pub fn change_mode(&mut self, forwards: bool) {
+        let State::Open(open) = &mut self.state else { return };
+        let modes = open.modes();
+        if modes < 2 {
+            return;
+        }
+        self.mode = (self.mode.min(modes) + if forwards { 0 } else { modes - 2 }) % modes + 1;
+        match Tail::new(&open.run, Some(self.mode)) {
+            Ok(tail) => {
+                open.tail = tail;
+                while matches!(open.tail.read(), Ok(rows) if rows > 0) {}
+            }
+            Err(error) => open.problem(&error),
+        }
+    }
+}
+
+impl OpenRun {
+    fn open(path: &Path, mode: usize, stamp: Stamp) -> perrin::Result<OpenRun> {
+        let run = Run::open(path)?;
+        let follower = Follower::new(&run, &summary::COLUMNS)?;
+        let mode = Some(mode).filter(|&mode| mode <= run.info().layout.directions);
+        Ok(OpenRun {
+            tail: Tail::new(&run, mode)?,
+            last_row_at: newest_change(&path.join("steps")),
+            run,
+            follower,
+            stamp,
+            summary: Summary::default(),
+            health: Health::default(),
+            events: Vec::new(),
+            events_stamp: None,
+            eigenvalues: Eigenvalues::default(),
+            problems: Vec::new(),
+            catching_up: true,
+        })
+    }
+
+    /// Modes that rows have positions and velocities along.
+    pub fn modes(&self) -> usize {
+        self.run.info().layout.directions
+    }
+
+    /// Whether the run was closed properly, and not resumed since.
+    pub fn finished(&self) -> bool {
+        self.health.finished.is_some_and(|step| Some(step) >= self.summary.last_step)
+    }
+
+    /// Seconds since the last row was written.
+    pub fn seconds_since_last_row(&self) -> Option<f64> {
+        self.summary.last_step?;
+        // A clock set back makes it now.
+        Some(self.last_row_at?.elapsed().unwrap_or_default().as_secs_f64())
+    }
+
+    fn read(&mut self, mut enough: impl FnMut() -> bool) -> bool {
+        self.read_events();
+        self.eigenvalues.refresh(&self.run);
+        loop {
+            match self.tail.read() {
+                Ok(0) => break,
+                Ok(_) => {}
+                // The reader of all rows meets the same and tells it.
+                Err(_) => break,
+            }
+        }
+        loop {
+            let summary = &mut self.summary;
+            match self.follower.next_rows(|row| summary.push(row)) {
+                Ok(0) => break,
+                Ok(_) if self.catching_up => {}
+                Ok(_) => self.last_row_at = Some(SystemTime::now()),
+                Err(error) => {
+                    self.problem(&error);
+                    if matches!(error, Error::Io { .. }) {
+                        break;
+                    }
+                }
+            }
+            if enough() {
+                return false;
+            }
+        }
+        self.catching_up = false;
+        true
+    }
+
+    fn read_events(&mut self) {
+        let stamp = stamp(&self.run.path().join("events.jsonl"));
+        if stamp == self.events_stamp {
+            return;
+        }
+        match self.run.events() {
+            Ok(events) => (self.health, self.events) = (Health::of(&events), events),
+            Err(error) => self.problem(&error),
+        }
+        self.events_stamp = stamp;
+    }
+
+    fn problem(&mut self, error: &Error) {
+        let problem = error.to_string();
+        if self.problems.len() < MOST_PROBLEMS && !self.problems.contains(&problem) {
+            self.problems.push(problem);
+        }
+    }
+}
+
+fn stamp(path: &Path) -> Stamp {
+    let metadata = fs::metadata(path).ok()?;
+    Some((metadata.len(), metadata.modified().ok()?))
+}
+
+/// When a file of the folder was changed last.
+fn newest_change(folder: &Path) -> Option<SystemTime> {
+    let files = folder.read_dir().ok()?.filter_map(|entry| entry.ok()?.metadata().ok()?.modified().ok());
+    files.max()
+}
