@@ -26,21 +26,42 @@ impl Buffers {
         Buffers { tensors: others.map(Tensor::shallow_clone).collect() }
     }
 
-    /// A copy of what they hold.
-    pub fn snapshot(&self) -> TorchResult<Vec<Tensor>> {
-        no_grad(|| self.tensors.iter().map(|tensor| tensor.f_to_dtype(tensor.kind(), false, true)).collect())
+    /// What they hold, to be put back.
+    pub fn snapshot(&mut self) -> TorchResult<Snapshot<'_>> {
+        let copy = |tensor: &Tensor| tensor.f_to_dtype(tensor.kind(), false, true);
+        let values = no_grad(|| self.tensors.iter().map(copy).collect::<TorchResult<_>>())?;
+        Ok(Snapshot { tensors: &mut self.tensors, values })
+    }
+}
+
+/// Puts back what has changed since: at the latest when it is dropped, so that a forward pass that panics leaves nothing
+/// changed either.
+pub(super) struct Snapshot<'a> {
+    tensors: &'a mut Vec<Tensor>,
+    values: Vec<Tensor>,
+}
+
+impl Snapshot<'_> {
+    /// Values are compared, since batch normalisation leaves the version counters alone; what has not changed is not
+    /// touched, because a graph of the caller's may hold on to it.
+    pub fn restore(mut self) -> TorchResult<()> {
+        self.put_back()
     }
 
-    /// Puts back what has changed since. Values are compared, since batch normalisation leaves the version counters
-    /// alone; what has not changed is not touched, because a graph of the caller's may hold on to it.
-    pub fn restore(&mut self, snapshot: &[Tensor]) -> TorchResult<()> {
+    fn put_back(&mut self) -> TorchResult<()> {
         no_grad(|| {
-            for (tensor, value) in self.tensors.iter_mut().zip(snapshot) {
-                if !tensor.f_equal(value)? {
-                    tensor.f_copy_(value)?;
+            for (tensor, value) in self.tensors.iter_mut().zip(self.values.drain(..)) {
+                if !tensor.f_equal(&value)? {
+                    tensor.f_copy_(&value)?;
                 }
             }
             Ok(())
         })
+    }
+}
+
+impl Drop for Snapshot<'_> {
+    fn drop(&mut self) {
+        let _ = self.put_back();
     }
 }

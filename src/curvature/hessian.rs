@@ -148,7 +148,7 @@ impl<'a> LossHessian<'a> {
     fn preserving_buffers(&mut self, work: impl FnOnce(&Parameters, &mut Loss) -> Result<()>) -> Result<()> {
         let before = self.buffers.snapshot().map_err(torch("copy untrained variables"))?;
         let done = with_grad(|| work(&self.parameters, &mut self.loss));
-        let restored = self.buffers.restore(&before).map_err(torch("put back untrained variables"));
+        let restored = before.restore().map_err(torch("put back untrained variables"));
         done.and(restored)
     }
 

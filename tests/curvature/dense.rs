@@ -30,6 +30,24 @@ fn several_batches_make_the_hessian_of_the_mean_over_all_examples() {
     }
 }
 
+/// Half precision has 8 and 11 bits: each of a few roundings takes 2^-9 and 2^-12 of the largest element.
+#[test]
+fn networks_of_half_precision() {
+    for (kind, tolerance) in [(Kind::BFloat16, 4.0 * 2f64.powi(-8)), (Kind::Half, 4.0 * 2f64.powi(-11))] {
+        let problem = Problem::new(kind);
+        let exact = Problem::new(Kind::Double);
+        for (mut wide, narrow) in
+            exact.variables.trainable_variables().into_iter().zip(problem.variables.trainable_variables())
+        {
+            tch::no_grad(|| wide.copy_(&narrow));
+        }
+        let expected = finite_differences(&exact.variables, || exact.mean(0, EXAMPLES));
+        let loss = |batch: usize| problem.mean(start_of(&BATCHES, batch), BATCHES[batch]);
+        let mut hessian = LossHessian::new(&problem.variables, &BATCHES, loss).unwrap();
+        assert_agree(&matrix(&mut hessian), &expected, tolerance);
+    }
+}
+
 #[test]
 fn sums_add_up() {
     let problem = Problem::new(Kind::Double);

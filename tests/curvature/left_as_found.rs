@@ -97,3 +97,21 @@ fn gradients_need_not_be_enabled_and_stay_disabled() {
     });
     assert_eq!(enabled, disabled);
 }
+
+#[test]
+fn a_loss_that_panics_changes_nothing() {
+    let problem = Normalised::new();
+    problem.loss(true).backward();
+    let before = problem.state();
+    let panicking = std::panic::AssertUnwindSafe(|| {
+        let mut hessian = LossHessian::new(&problem.variables, &[8, 8], |batch| {
+            let loss = problem.loss(true);
+            assert!(batch == 0, "the second batch fails");
+            loss
+        })
+        .unwrap();
+        matrix(&mut hessian)
+    });
+    assert!(std::panic::catch_unwind(panicking).is_err());
+    assert_eq!(problem.state(), before);
+}

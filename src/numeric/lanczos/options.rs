@@ -29,13 +29,17 @@ pub struct LanczosOptions {
 }
 
 impl LanczosOptions {
-    /// The `count` largest eigenpairs to a residual of 1e-3 of the largest, in at most 20 products for each and a basis
+    /// The `count` largest eigenpairs to a residual of 1e-4 of the largest, in at most 20 products for each and a basis
     /// of 5 vectors for each.
+    ///
+    /// 1e-4 because a residual bounds an eigenvalue's error by itself, relative to the *largest*: the 30th of a network's Hessian is
+    /// some 30 times smaller. To 1e-3 the search of a 390,410-parameter network stopped after 107 products with the last
+    /// eigenvalues 5% low.
     pub fn largest(count: usize) -> Self {
         LanczosOptions {
             largest: count,
             smallest: 0,
-            residual_tolerance: 1e-3,
+            residual_tolerance: 1e-4,
             max_products: 20 * count + 100,
             max_basis: 5 * count + 20,
             probe_products: 0,
