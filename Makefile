@@ -7,12 +7,12 @@ demo: libtorch
 
 # Everything: the library with libtorch, the program, and that neither analysis nor program need libtorch.
 test: libtorch python
-	cargo test --features cli
+	cargo test --features cli,metrics
 	cargo check --no-default-features --features cli
 
 lint: libtorch
 	cargo fmt --check
-	cargo clippy --features cli --all-targets -- -D warnings
+	cargo clippy --features cli,metrics --all-targets -- -D warnings
 	cargo clippy --no-default-features --features cli --all-targets -- -D warnings
 
 bench: libtorch
@@ -20,7 +20,7 @@ bench: libtorch
 
 # As docs.rs builds them: libtorch is not needed.
 docs:
-	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --features tch/doc-only,cli
+	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --features tch/doc-only,cli,metrics
 
 libtorch:
 	@python3 scripts/provide-libtorch.py

@@ -44,6 +44,7 @@
 //! - `torch` (default): [`observe`] and [`curvature`]; needs libtorch, as tch does.
 //! - `download-libtorch`: tch's own; it fetches libtorch while building.
 //! - `cli`: the `perrin` program.
+//! - `metrics`: the latest row through the `metrics` facade, see [`recorder`].
 
 pub mod analysis;
 #[cfg(feature = "torch")]

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use common::{info, rows, writer};
 use perrin::Error;
-use perrin::log::{Follower, Run, RunWriter, recover};
+use perrin::log::{Follower, ResumeFrom, Run, RunWriter, compact, recover};
 
 /// The steps of all rows that a follower has now.
 fn steps(follower: &mut Follower) -> Vec<u64> {
@@ -100,34 +100,39 @@ fn a_block_being_written_comes_when_it_is_whole() {
 }
 
 #[test]
-fn a_recovered_run_and_fewer_larger_segments_give_no_row_again() {
+fn a_run_recovered_merged_and_resumed_gives_no_row_again() {
     let directory = tempfile::tempdir().unwrap();
     let mut first = writer(directory.path());
+    let run = Run::open(directory.path()).unwrap();
+    // At the end, in the middle of a journal, and between segments when these are merged.
+    let mut followers = [follower(&run), follower(&run), follower(&run)];
     let mut now = 0;
     for block in 0..4 {
         first.append(&rows(block * 10 + 1..block * 10 + 11)).unwrap();
+        if block == 1 {
+            assert_eq!(steps(&mut followers[1]).len(), 20);
+        }
         roll(&mut first, &mut now);
+        if block == 1 {
+            assert_eq!(steps(&mut followers[2]).len(), 20);
+        }
     }
     first.append(&rows(41..46)).unwrap();
     drop(first);
-    let run = Run::open(directory.path()).unwrap();
-    let mut follower = follower(&run);
-    assert_eq!(steps(&mut follower).len(), 45);
+    assert_eq!(steps(&mut followers[0]).len(), 45);
     recover(directory.path()).unwrap();
-    assert!(steps(&mut follower).is_empty());
-    // The same rows in one segment, as merging leaves them, and then some more in the next.
-    let merged = tempfile::tempdir().unwrap();
-    let mut second = writer(merged.path());
-    second.append(&rows(1..46)).unwrap();
-    roll(&mut second, &mut now);
-    for number in 0..5 {
-        fs::remove_file(directory.path().join(format!("steps/{number:06}.parquet"))).unwrap();
-    }
-    fs::copy(merged.path().join("steps/000000.parquet"), directory.path().join("steps/000000.parquet")).unwrap();
-    assert!(steps(&mut follower).is_empty());
+    assert!(steps(&mut followers[0]).is_empty());
+    let merged = compact(directory.path()).unwrap();
+    assert_eq!((merged.segments_before, merged.segments_after), (5, 1));
+    assert!(steps(&mut followers[0]).is_empty());
+    assert_eq!(steps(&mut followers[1]), (21..46).collect::<Vec<_>>());
+    let (mut second, _) = RunWriter::resume(directory.path(), &info(), ResumeFrom::default()).unwrap();
     second.append(&rows(46..50)).unwrap();
-    fs::copy(merged.path().join("steps/000001.arrows"), directory.path().join("steps/000001.arrows")).unwrap();
-    assert_eq!(steps(&mut follower), (46..50).collect::<Vec<_>>());
+    assert_eq!(steps(&mut followers[0]), (46..50).collect::<Vec<_>>());
+    assert_eq!(steps(&mut followers[1]), (46..50).collect::<Vec<_>>());
+    assert_eq!(steps(&mut followers[2]), (21..50).collect::<Vec<_>>());
+    // One that begins near the end takes a merged segment whole.
+    assert_eq!(steps(&mut Follower::from_last(&run, &["step"], 6).unwrap()), (1..50).collect::<Vec<_>>());
 }
 
 #[test]

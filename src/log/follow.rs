@@ -17,6 +17,8 @@ use crate::error::{Error, Result};
 /// [`Run::steps`] reads once, up to where the run is when it is called. A follower is asked again and again: each call
 /// gives rows that came since, and asking for nothing new costs a few looks at the folder. Rows are told apart
 /// by their step, which rises through a run; so a journal that became a segment, or segments that were merged, give no row twice.
+/// A program that resumes from an earlier checkpoint may discard rows, of which a follower learns nothing: begin a new one when
+/// the run has a `resumed` event with `rows_discarded`.
 ///
 /// ```no_run
 /// # fn main() -> perrin::Result<()> {

@@ -94,6 +94,8 @@ impl Options {
             take_up(&mut tracker, eigenvectors, &directions)?;
         }
         let clock = resumed.as_ref().map_or_else(Clock::start, |resumed| Clock::resume(resumed.elapsed));
+        #[cfg(feature = "metrics")]
+        let writer = crate::recorder::metrics::MetricsSink::new(writer, directory);
         let recorder = Recorder::start(writer, directory, clock, self.queue, complete)?;
         let mut observer = Observer {
             tracker,

@@ -18,6 +18,8 @@ mod backlog;
 mod clock;
 mod deltas;
 mod message;
+#[cfg(feature = "metrics")]
+pub mod metrics;
 mod options;
 mod queue;
 mod shared;

@@ -11,8 +11,8 @@ pub const TAIL_ROWS: usize = 4096;
 const RATE_SECONDS: f64 = 10.0;
 
 /// Columns read for every mode, in the order of [`TailRow`]'s fields.
-const COLUMNS: [&str; 7] =
-    ["step", "elapsed_seconds", "epoch", "learning_rate", "momentum", "weight_decay", "batch_size"];
+const COLUMNS: [&str; 8] =
+    ["step", "elapsed_seconds", "epoch", "learning_rate", "momentum", "weight_decay", "batch_size", "basis"];
 
 /// Values of a row that are of interest only while they are new.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -24,6 +24,8 @@ pub struct TailRow {
     pub momentum: Option<f64>,
     pub weight_decay: Option<f64>,
     pub batch_size: Option<f64>,
+    /// Of the directions that the chosen mode is one of.
+    basis: Option<f64>,
     /// Along the chosen mode.
     pub position: Option<f64>,
     pub velocity: Option<f64>,
@@ -59,6 +61,7 @@ impl Tail {
                 momentum: row[4],
                 weight_decay: row[5],
                 batch_size: row[6],
+                basis: row[7],
                 position: row.get(COLUMNS.len()).copied().flatten(),
                 velocity: row.get(COLUMNS.len() + 1).copied().flatten(),
             });
@@ -73,9 +76,10 @@ impl Tail {
         (count > 1 && last > first).then(|| f64::from(count - 1) / (last - first))
     }
 
-    /// Position and velocity of the chosen mode, oldest first, where both are finite.
+    /// Position and velocity of the chosen mode, oldest first, where both are finite; since its direction changed last.
     pub fn phase_path(&self) -> Vec<(f64, f64)> {
-        let points = self.rows.iter().filter_map(|row| row.position.zip(row.velocity));
+        let basis = self.rows.back().and_then(|row| row.basis);
+        let points = self.rows.iter().filter(|row| row.basis == basis).filter_map(|row| row.position.zip(row.velocity));
         points.filter(|(position, velocity)| position.is_finite() && velocity.is_finite()).collect()
     }
 }

@@ -4,8 +4,8 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use perrin::log::RunWriter;
 use perrin::log::eigenvectors::Eigenvectors;
+use perrin::log::{ResumeFrom, Run, RunWriter};
 use perrin::record::{
     Event, EventKind, Hyperparameters, Layout, OptimizerInfo, ParameterInfo, RowBuffer, RunInfo, StepRecord,
 };
@@ -178,6 +178,37 @@ fn a_run_appears_grows_ends_and_another_takes_its_place() {
     second.append(&rows(1..=10)).unwrap();
     let text = overview(&mut watched);
     assert!(text.contains("step 10 ") && text.contains("running"), "{text}");
+}
+
+#[test]
+fn rows_discarded_by_a_resumed_run_are_forgotten() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut first = writer(folder.path());
+    let info = Run::open(folder.path()).unwrap().info().clone();
+    first.append(&rows(1..=300)).unwrap();
+    drop(first);
+    let mut watched = Watched::new(folder.path());
+    assert!(overview(&mut watched).contains("300 rows"));
+    let from = ResumeFrom { step: Some(200), discard_later_rows: true };
+    let (mut second, _) = RunWriter::resume(folder.path(), &info, from).unwrap();
+    assert!(!watched.refresh(Duration::MAX), "it begins anew");
+    assert!(overview(&mut watched).contains("200 rows"));
+    second.append(&rows(201..=250)).unwrap();
+    let text = overview(&mut watched);
+    assert!(text.contains("250 rows") && text.contains("running"), "{text}");
+}
+
+#[test]
+fn phase_portraits_do_not_mix_directions() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut writer = writer(folder.path());
+    let mut followed = rows(1..=60);
+    followed.records[40..].iter_mut().for_each(|record| record.basis = Some(1));
+    writer.append(&followed).unwrap();
+    let mut watched = Watched::new(folder.path());
+    watched.refresh(Duration::MAX);
+    let State::Open(open) = &watched.state else { panic!() };
+    assert_eq!(open.tail.phase_path().len(), 20);
 }
 
 #[test]

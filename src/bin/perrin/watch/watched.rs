@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 use perrin::Error;
 use perrin::analysis::Health;
 use perrin::log::{Follower, Run};
-use perrin::record::Event;
+use perrin::record::{Event, EventKind};
 
 use super::eigenvalues::Eigenvalues;
 use super::summary::{self, Summary};
@@ -45,6 +45,10 @@ pub struct OpenRun {
     /// When the last row was written, as far as it shows.
     pub last_row_at: Option<SystemTime>,
     follower: Follower,
+    /// Times that rows had been discarded when the run was opened, once that has been looked at.
+    discards: Option<usize>,
+    /// Whether rows that were read have been discarded since, by a program that resumed from an earlier checkpoint.
+    rows_discarded: bool,
     /// Of `run.json`: another one is another run.
     stamp: Stamp,
     events_stamp: Stamp,
@@ -62,9 +66,12 @@ impl Watched {
     pub fn refresh(&mut self, budget: Duration) -> bool {
         let began = Instant::now();
         let stamp = stamp(&self.path.join("run.json"));
-        if !matches!(&self.state, State::Open(open) if open.stamp == stamp) {
+        if !matches!(&self.state, State::Open(open) if open.stamp == stamp && !open.rows_discarded) {
             self.state = match OpenRun::open(&self.path, self.mode, stamp) {
-                Ok(open) => State::Open(Box::new(open)),
+                Ok(open) => {
+                    self.mode = self.mode.min(open.modes()).max(1);
+                    State::Open(Box::new(open))
+                }
                 Err(Error::NoSuchRun { .. }) => {
                     State::Waiting(format!("no run at {} yet; waiting for it", self.path.display()))
                 }
@@ -72,12 +79,12 @@ impl Watched {
             };
         }
         match &mut self.state {
-            State::Open(open) => open.read(|| began.elapsed() >= budget),
+            State::Open(open) => open.read(|| began.elapsed() >= budget) && !open.rows_discarded,
             State::Waiting(_) => true,
         }
     }
 
-    /// The mode chosen, which the run may not have.
+    /// The mode chosen; 1 where there is none.
     pub fn mode(&self) -> usize {
         self.mode
     }
@@ -104,12 +111,15 @@ impl OpenRun {
     fn open(path: &Path, mode: usize, stamp: Stamp) -> perrin::Result<OpenRun> {
         let run = Run::open(path)?;
         let follower = Follower::new(&run, &summary::COLUMNS)?;
-        let mode = Some(mode).filter(|&mode| mode <= run.info().layout.directions);
+        // Another run may have had more modes.
+        let mode = mode.min(run.info().layout.directions);
         Ok(OpenRun {
-            tail: Tail::new(&run, mode)?,
+            tail: Tail::new(&run, Some(mode).filter(|&mode| mode > 0))?,
             last_row_at: newest_change(&path.join("steps")),
             run,
             follower,
+            discards: None,
+            rows_discarded: false,
             stamp,
             summary: Summary::default(),
             health: Health::default(),
@@ -172,14 +182,15 @@ impl OpenRun {
 
     fn read_events(&mut self) {
         let stamp = stamp(&self.run.path().join("events.jsonl"));
-        if stamp == self.events_stamp {
-            return;
+        if stamp != self.events_stamp {
+            match self.run.events() {
+                Ok(events) => (self.health, self.events) = (Health::of(&events), events),
+                Err(error) => self.problem(&error),
+            }
+            self.events_stamp = stamp;
         }
-        match self.run.events() {
-            Ok(events) => (self.health, self.events) = (Health::of(&events), events),
-            Err(error) => self.problem(&error),
-        }
-        self.events_stamp = stamp;
+        let discards = self.events.iter().filter(|event| discards_rows(event)).count();
+        self.rows_discarded |= *self.discards.get_or_insert(discards) != discards;
     }
 
     fn problem(&mut self, error: &Error) {
@@ -188,6 +199,10 @@ impl OpenRun {
             self.problems.push(problem);
         }
     }
+}
+
+fn discards_rows(event: &Event) -> bool {
+    matches!(event.kind, EventKind::Resumed { rows_discarded, .. } if rows_discarded > 0)
 }
 
 fn stamp(path: &Path) -> Stamp {
