@@ -31,7 +31,7 @@ const WAY: &str = "PERRIN_TEST_KILLED_WAY";
 const KILLS_A_RUN: u64 = 8;
 
 /// How long a child lives at most, in microseconds: it starts, recovers and writes a few dozen segments meanwhile.
-const LONGEST_LIFE: u64 = 80_000;
+const LONGEST_LIFE: u64 = 150_000;
 
 fn kills() -> u64 {
     std::env::var("PERRIN_KILLS").ok().and_then(|count| count.parse().ok()).unwrap_or(20)
