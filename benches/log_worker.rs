@@ -48,7 +48,10 @@ fn start(directory: &Path) -> Recorder<()> {
     let layout = Layout { parameter_groups: 1, directions: DIRECTIONS };
     let info = RunInfo { layout, ..RunInfo::default() };
     let writer = RunWriter::create(directory, &info, Vec::new()).expect("the folder is new");
-    Recorder::start(writer, directory, Instant::now(), QueueOptions::default(), |_, _| Ok(())).expect("a thread")
+    // As many rows as the usual queue: here it is always full, and it counts blocks.
+    let capacity = QueueOptions::default().capacity / BLOCK_ROWS as usize;
+    let options = QueueOptions { capacity, ..QueueOptions::default() };
+    Recorder::start(writer, directory, Instant::now(), options, |_, _| Ok(())).expect("a thread")
 }
 
 fn comparison() {

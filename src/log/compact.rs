@@ -64,7 +64,7 @@ pub fn compact_on(storage: &dyn Storage, directory: impl AsRef<Path>) -> Result<
     let segments = old_segments(&folder, &schema)?;
     let groups = groups(&segments, 8 * schema.fields().len() as u64);
     let mut compaction = Compaction {
-        rows: segments.iter().map(|segment| segment.rows).sum(),
+        rows: segments.iter().fold(0, |rows: u64, segment| rows.saturating_add(segment.rows)),
         segments_before: segments.len() as u64,
         segments_after: groups.len() as u64,
         bytes_before: bytes_in(&folder.steps())?,
@@ -87,9 +87,9 @@ pub fn compact_on(storage: &dyn Storage, directory: impl AsRef<Path>) -> Result<
 /// Ends a compaction that was stopped: the old segments or the merged ones become `steps`, the others go.
 pub(super) fn settle(storage: &dyn Storage, folder: &RunFolder) -> Result<()> {
     let (steps, compacting, replaced) = (folder.steps(), folder.compacting(), folder.replaced());
-    if !steps.exists() {
-        // Stopped between two renames, before the first of which the merged segments were complete.
-        let complete = if compacting.exists() { &compacting } else { &replaced };
+    // Stopped between two renames, before the first of which the merged segments were complete.
+    let complete = if compacting.exists() { &compacting } else { &replaced };
+    if !steps.exists() && complete.exists() {
         storage.rename(complete, &steps).map_err(Error::io("rename", complete))?;
         storage.sync_dir(&folder.root).map_err(Error::io("sync", &folder.root))?;
     }
@@ -132,11 +132,11 @@ fn groups(segments: &[Old], row_bytes: u64) -> Vec<&[Old]> {
     let (mut start, mut values) = (0, 0);
     for (index, segment) in segments.iter().enumerate() {
         let more = segment.rows.saturating_mul(row_bytes);
-        if index > start && values + more > LARGEST_VALUES {
+        if index > start && more.saturating_add(values) > LARGEST_VALUES {
             groups.push(&segments[start..index]);
             (start, values) = (index, 0);
         }
-        values += more;
+        values = more.saturating_add(values);
     }
     if start < segments.len() {
         groups.push(&segments[start..]);

@@ -163,7 +163,7 @@ impl Listing {
     /// One more than the last number.
     pub(crate) fn next_number(&self) -> u64 {
         let last = self.segments.last().map(|&(_, last)| last).max(self.journals.last().copied());
-        last.map_or(0, |last| last + 1)
+        last.map_or(0, |last| last.saturating_add(1))
     }
 }
 
