@@ -10,8 +10,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use common::{assert_rows_equal, info, read_rows, rows};
-use perrin::log::{ReferenceTensor, ResumeFrom, Run, RunWriter, check, compact};
+use common::{assert_rows_equal, compact_at_once, info, read_rows, rows};
+use perrin::log::{ReferenceTensor, ResumeFrom, Run, RunWriter, check};
 use perrin::record::{Event, EventKind, ParameterInfo, RunInfo};
 
 const ROWS: u64 = 60;
@@ -33,7 +33,7 @@ fn make(directory: &Path) {
     let mut writer = RunWriter::create(directory, &info, vec![tensor]).unwrap();
     append(&mut writer, 0..3);
     writer.close().unwrap();
-    compact(directory).unwrap();
+    compact_at_once(directory).unwrap();
     let (mut writer, _) = RunWriter::resume(directory, &info, ResumeFrom::default()).unwrap();
     append(&mut writer, 3..5);
     for kind in [

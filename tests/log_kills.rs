@@ -16,9 +16,9 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use common::{assert_rows_equal, info, read_rows};
+use common::{assert_rows_equal, compact_at_once, info, read_rows};
 use perrin::Error;
-use perrin::log::{ResumeFrom, Run, RunWriter, check, compact};
+use perrin::log::{ResumeFrom, Run, RunWriter, check};
 use perrin::record::EventKind;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -50,7 +50,7 @@ fn child() {
     let directory = Path::new(&directory);
     let way = std::env::var(WAY).unwrap();
     if way == "compact" && directory.join("run.json").exists() {
-        compact(directory).unwrap();
+        compact_at_once(directory).unwrap();
     }
     let (mut writer, step) = match RunWriter::resume(directory, &info(), ResumeFrom::default()) {
         Ok((writer, resumed)) => (writer, resumed.step),
@@ -68,7 +68,7 @@ fn child() {
     for block in 0_u64.. {
         if way == "compact" && block == 40 {
             writer.close().unwrap();
-            compact(directory).unwrap();
+            compact_at_once(directory).unwrap();
             return child();
         }
         let first = step + 5 * block + 1;

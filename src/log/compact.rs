@@ -7,6 +7,8 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
 
 use arrow_schema::SchemaRef;
 
@@ -25,6 +27,10 @@ use crate::record::RunInfo;
 /// Merged segments are at most this large, in bytes of values before encoding: a few hundred megabytes as a file. The
 /// size of a file would not do: it shrinks by merging, and merging again would find something to do.
 const LARGEST_VALUES: u64 = 1 << 30;
+
+/// How long the old segments stay after others took their place: a program that had just opened their folder to list it
+/// must not find it half empty.
+const GRACE: Duration = Duration::from_secs(1);
 
 /// What [`compact`] did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -50,11 +56,15 @@ pub struct Compaction {
 /// [`Error::NoSuchRun`], [`Error::RunLocked`] while the run is being written, [`Error::NewerSchema`], [`Error::Damaged`] when a
 /// segment is not as it was written or `steps` holds a file that is not the log's, [`Error::Io`].
 pub fn compact(directory: impl AsRef<Path>) -> Result<Compaction> {
-    compact_on(&Disk, directory)
+    merge(&Disk, directory.as_ref(), GRACE)
 }
 
-/// [`compact`] on a storage of the caller's.
+/// [`compact`] on a storage of the caller's; the old segments go at once.
 pub fn compact_on(storage: &dyn Storage, directory: impl AsRef<Path>) -> Result<Compaction> {
+    merge(storage, directory.as_ref(), Duration::ZERO)
+}
+
+fn merge(storage: &dyn Storage, directory: &Path, grace: Duration) -> Result<Compaction> {
     let folder = RunFolder::new(directory);
     let info = read_info(&folder)?;
     let schema = steps_schema(info.layout)?;
@@ -78,6 +88,7 @@ pub fn compact_on(storage: &dyn Storage, directory: impl AsRef<Path>) -> Result<
         }
         storage.sync_dir(&beside).map_err(Error::io("sync", &beside))?;
         swap(storage, &folder)?;
+        thread::sleep(grace);
         settle(storage, &folder)?;
     }
     compaction.bytes_after = bytes_in(&folder.steps())?;
