@@ -116,13 +116,17 @@ fn paced() {
 fn long_run(rows: u64, directory: &Path) {
     let mut recorder = start(directory);
     let mut motion = Motion::new();
-    println!("{:>12} {:>10} {:>12} {:>8} {:>10} {:>10}", "rows", "seconds", "CPU us/row", "files", "MB", "RSS MB");
+    println!("{:>12} {:>10} {:>12} {:>8} {:>10} {:>10}", "rows", "seconds", "CPU us/row", "files", "MB", "peak MB");
     let (mut last_cpu, mut costs, mut memory) = (0.0, Vec::new(), Vec::new());
     let began = Instant::now();
     for tenth in 1..=10 {
         let until = rows * tenth / 10;
+        let mut largest = 0.0_f64;
         while motion.rows() < until {
             recorder.block(&mut motion.block(BLOCK_ROWS.min(until - motion.rows())));
+            if motion.rows().is_multiple_of(64 * BLOCK_ROWS) {
+                largest = largest.max(resident_megabytes());
+            }
         }
         while recorder.health().expect("the disk works").rows_written < until {
             std::thread::sleep(Duration::from_millis(1));
@@ -130,7 +134,7 @@ fn long_run(rows: u64, directory: &Path) {
         let cpu = worker_cpu_seconds();
         costs.push(1e6 * (cpu - last_cpu) / (rows as f64 / 10.0));
         last_cpu = cpu;
-        memory.push(resident_megabytes());
+        memory.push(largest);
         let (files, bytes) = files(&directory.join("steps"));
         let (cost, resident) = (costs[costs.len() - 1], memory[memory.len() - 1]);
         let (seconds, megabytes) = (began.elapsed().as_secs_f64(), bytes as f64 / 1e6);
@@ -139,7 +143,7 @@ fn long_run(rows: u64, directory: &Path) {
     let totals = recorder.finish().expect("the disk works");
     println!("\nsegments {}, bytes/row {:.1}", totals.segments, totals.bytes as f64 / totals.rows as f64);
     println!("cost of a row, last tenth over first: {:.3} (bar: 1.05)", costs[9] / costs[0]);
-    println!("memory, last tenth less the first: {:.1} MB", memory[9] - memory[0]);
+    println!("peak memory, last tenth less the second: {:.1} MB", memory[9] - memory[1]);
     let mut step = 0.0;
     let reading = Instant::now();
     Run::open(directory)
