@@ -21,7 +21,7 @@ pub enum Error {
         source: io::Error,
     },
     /// The folder to observe into already holds a run.
-    #[error("{} already holds a run; choose another folder, or remove this one first", path.display())]
+    #[error("{} already holds a run; resume it, choose another folder, or remove this one first", path.display())]
     RunExists {
         /// The run's folder.
         path: PathBuf,

@@ -125,7 +125,6 @@ fn notes(run: &Run, fit: &RunFit) -> Result<Vec<String>> {
             EventKind::NonFinite { .. } => non_finite = non_finite.or(Some(event.step)),
             EventKind::ParametersAdded { parameters } => added += parameters.len(),
             EventKind::Finished { .. } => finished = true,
-            EventKind::Resumed { .. } => (finished, stopped) = (false, None),
             EventKind::Stopped { reason } => stopped = Some((event.step, reason)),
             _ => {}
         }
