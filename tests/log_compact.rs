@@ -11,10 +11,10 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use common::{assert_rows_equal, info, read_rows, rows, writer};
+use common::{assert_rows_equal, compact_at_once, info, read_rows, rows, writer};
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use perrin::Error;
-use perrin::log::{Compaction, ResumeFrom, Run, RunWriter, check, compact, compact_on, recover};
+use perrin::log::{Compaction, ResumeFrom, Run, RunWriter, check, compact_on, recover};
 use perrin::record::{RunInfo, SCHEMA_VERSION};
 use stopping::{Stopping, Then};
 
@@ -51,7 +51,7 @@ fn assert_sound(directory: &Path, last_step: u64) {
 fn many_segments_become_one_and_stay_one() {
     let directory = tempfile::tempdir().unwrap();
     append_segments(writer(directory.path()), 1, 12);
-    let done = compact(directory.path()).unwrap();
+    let done = compact_at_once(directory.path()).unwrap();
     assert_eq!((done.rows, done.segments_before, done.segments_after), (120, 12, 1));
     assert!(done.bytes_after < done.bytes_before / 4, "{done:?}");
     assert_eq!(names(directory.path()), ["000000-000011.parquet"]);
@@ -69,7 +69,7 @@ fn many_segments_become_one_and_stay_one() {
     assert!(metadata["perrin.merged"].starts_with("[[0,10],[1,10],"), "{}", metadata["perrin.merged"]);
 
     let before = fs::read(&path).unwrap();
-    let again = compact(directory.path()).unwrap();
+    let again = compact_at_once(directory.path()).unwrap();
     assert_eq!((again.segments_before, again.segments_after, again.bytes_after), (1, 1, done.bytes_after));
     assert_eq!(fs::read(&path).unwrap(), before);
 }
@@ -78,7 +78,7 @@ fn many_segments_become_one_and_stay_one() {
 fn a_flipped_bit_in_a_merged_segment_is_found_once() {
     let directory = tempfile::tempdir().unwrap();
     append_segments(writer(directory.path()), 1, 5);
-    compact(directory.path()).unwrap();
+    compact_at_once(directory.path()).unwrap();
     append_segments(resume(directory.path(), ResumeFrom::default()), 51, 1);
     let path = directory.path().join("steps/000000-000004.parquet");
     let whole = fs::read(&path).unwrap();
@@ -91,18 +91,32 @@ fn a_flipped_bit_in_a_merged_segment_is_found_once() {
     }
 }
 
+/// Names and metadata are only what somebody wrote: numbers at the end of their range are no reason to panic.
+#[test]
+fn a_merged_segment_with_an_impossible_name_is_read_or_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    append_segments(writer(directory.path()), 1, 5);
+    compact_at_once(directory.path()).unwrap();
+    let steps = directory.path().join("steps");
+    fs::rename(steps.join("000000-000004.parquet"), steps.join(format!("000000-{}.parquet", u64::MAX))).unwrap();
+    assert_sound(directory.path(), 50);
+    fs::rename(steps.join(format!("000000-{}.parquet", u64::MAX)), steps.join("000003-000004.parquet")).unwrap();
+    assert!(matches!(common::try_read_rows(directory.path()), Err(Error::Damaged { .. })));
+    assert!(!check(directory.path()).unwrap().damage.is_empty());
+}
+
 #[test]
 fn a_merged_run_is_resumed_merged_again_and_cut_anywhere() {
     let directory = tempfile::tempdir().unwrap();
     append_segments(writer(directory.path()), 1, 4);
-    compact(directory.path()).unwrap();
+    compact_at_once(directory.path()).unwrap();
     append_segments(resume(directory.path(), ResumeFrom::default()), 41, 3);
     assert_eq!(
         names(directory.path()),
         ["000000-000003.parquet", "000004.parquet", "000005.parquet", "000006.parquet"]
     );
     assert_sound(directory.path(), 70);
-    assert_eq!(compact(directory.path()).unwrap().segments_after, 1);
+    assert_eq!(compact_at_once(directory.path()).unwrap().segments_after, 1);
     assert_eq!(names(directory.path()), ["000000-000006.parquet"]);
     assert_sound(directory.path(), 70);
 
@@ -110,7 +124,7 @@ fn a_merged_run_is_resumed_merged_again_and_cut_anywhere() {
     append_segments(resume(directory.path(), cut), 34, 2);
     assert_eq!(names(directory.path())[1], "000007.parquet", "a number is not given twice");
     assert_sound(directory.path(), 53);
-    compact(directory.path()).unwrap();
+    compact_at_once(directory.path()).unwrap();
     assert_sound(directory.path(), 53);
 }
 
@@ -119,23 +133,23 @@ fn what_a_killed_process_left_is_merged_too() {
     let directory = tempfile::tempdir().unwrap();
     let mut killed = writer(directory.path());
     killed.append(&rows(1..11)).unwrap();
-    assert!(matches!(compact(directory.path()), Err(Error::RunLocked { .. })));
+    assert!(matches!(compact_at_once(directory.path()), Err(Error::RunLocked { .. })));
     drop(killed);
     append_segments(resume(directory.path(), ResumeFrom::default()), 11, 1);
-    assert_eq!(compact(directory.path()).unwrap().segments_after, 1);
+    assert_eq!(compact_at_once(directory.path()).unwrap().segments_after, 1);
     assert_sound(directory.path(), 20);
 }
 
 #[test]
 fn nothing_to_merge_and_nothing_of_somebody_elses() {
     let directory = tempfile::tempdir().unwrap();
-    assert!(matches!(compact(directory.path()), Err(Error::NoSuchRun { .. })));
+    assert!(matches!(compact_at_once(directory.path()), Err(Error::NoSuchRun { .. })));
     writer(directory.path()).close().unwrap();
-    assert_eq!(compact(directory.path()).unwrap(), Compaction::default());
+    assert_eq!(compact_at_once(directory.path()).unwrap(), Compaction::default());
     append_segments(resume(directory.path(), ResumeFrom::default()), 1, 2);
     let note = directory.path().join("steps/notes.txt");
     fs::write(&note, "mine").unwrap();
-    let error = compact(directory.path()).err().unwrap();
+    let error = compact_at_once(directory.path()).err().unwrap();
     assert!(error.to_string().contains("notes.txt"), "{error}");
     assert_eq!(fs::read(note).unwrap(), b"mine");
     assert_sound(directory.path(), 20);
@@ -159,7 +173,7 @@ fn a_merging_that_dies_at_any_operation_can_be_done_again() {
                 recover(directory.path()).unwrap();
                 assert_sound(directory.path(), 30);
             }
-            assert_eq!(compact(directory.path()).unwrap().segments_after, 1);
+            assert_eq!(compact_at_once(directory.path()).unwrap().segments_after, 1);
             assert_sound(directory.path(), 30);
             let left: Vec<_> =
                 fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
@@ -178,7 +192,7 @@ fn a_reading_that_began_before_goes_on_after() {
         let directory = tempfile::tempdir().unwrap();
         append_segments(writer(directory.path()), 1, 5);
         if cut {
-            compact(directory.path()).unwrap();
+            compact_at_once(directory.path()).unwrap();
             append_segments(resume(directory.path(), ResumeFrom::default()), 51, 4);
         }
         let run = Run::open(directory.path()).unwrap();
@@ -189,7 +203,7 @@ fn a_reading_that_began_before_goes_on_after() {
             found.extend(batch.column(0).as_primitive::<UInt64Type>().values().iter().copied());
         };
         (0..read_before).for_each(|_| take(batches.next().unwrap().unwrap()));
-        compact(directory.path()).unwrap();
+        compact_at_once(directory.path()).unwrap();
         batches.for_each(|batch| take(batch.unwrap()));
         assert!(found.iter().copied().eq(1..=if cut { 90 } else { 50 }), "{read_before}: {found:?}");
     }
@@ -205,7 +219,7 @@ fn readers_see_every_row_once_while_segments_are_written_and_merged() {
         scope.spawn(|| {
             for round in 0..ROUNDS {
                 append_segments(resume(directory.path(), ResumeFrom::default()), 10 * (3 * round + 1) + 1, 3);
-                compact(directory.path()).unwrap();
+                compact_at_once(directory.path()).unwrap();
             }
             finished.store(true, Ordering::SeqCst);
         });

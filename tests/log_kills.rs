@@ -10,15 +10,15 @@ mod recorded;
 
 mod common;
 
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use common::{assert_rows_equal, info, read_rows};
+use common::{assert_rows_equal, compact_at_once, info, read_rows};
 use perrin::Error;
-use perrin::log::{ResumeFrom, Run, RunWriter, check, compact};
+use perrin::log::{ResumeFrom, Run, RunWriter, check};
 use perrin::record::EventKind;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -31,7 +31,7 @@ const WAY: &str = "PERRIN_TEST_KILLED_WAY";
 const KILLS_A_RUN: u64 = 8;
 
 /// How long a child lives at most, in microseconds: it starts, recovers and writes a few dozen segments meanwhile.
-const LONGEST_LIFE: u64 = 80_000;
+const LONGEST_LIFE: u64 = 100_000;
 
 fn kills() -> u64 {
     std::env::var("PERRIN_KILLS").ok().and_then(|count| count.parse().ok()).unwrap_or(20)
@@ -50,7 +50,7 @@ fn child() {
     let directory = Path::new(&directory);
     let way = std::env::var(WAY).unwrap();
     if way == "compact" && directory.join("run.json").exists() {
-        compact(directory).unwrap();
+        compact_at_once(directory).unwrap();
     }
     let (mut writer, step) = match RunWriter::resume(directory, &info(), ResumeFrom::default()) {
         Ok((writer, resumed)) => (writer, resumed.step),
@@ -68,7 +68,7 @@ fn child() {
     for block in 0_u64.. {
         if way == "compact" && block == 40 {
             writer.close().unwrap();
-            compact(directory).unwrap();
+            compact_at_once(directory).unwrap();
             return child();
         }
         let first = step + 5 * block + 1;
@@ -79,22 +79,24 @@ fn child() {
     }
 }
 
-/// Lets a child live for so long, kills it, and returns the last step that it told of.
-fn kill_one(directory: &Path, way: &str, life: Duration) -> u64 {
-    let began = Instant::now();
+/// Lets a child live for so long, from its start or from its first rows on, kills it, and returns the last step that it
+/// told of.
+fn kill_one(directory: &Path, way: &str, from_first_rows: bool, life: Duration) -> u64 {
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args(["child", "--exact", "--nocapture"])
         .envs([(RUN, directory.as_os_str()), (WAY, way.as_ref())])
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    while began.elapsed() < life {
-        std::thread::sleep(Duration::from_micros(200));
+    let mut out = BufReader::new(child.stdout.take().unwrap());
+    let mut told = String::new();
+    while from_first_rows && !told.contains("appended") {
+        assert!(out.read_line(&mut told).unwrap() > 0, "the child ended by itself: {told}");
     }
+    std::thread::sleep(life);
     child.kill().unwrap();
     let status = child.wait().unwrap();
-    let mut told = String::new();
-    child.stdout.take().unwrap().read_to_string(&mut told).unwrap();
+    out.read_to_string(&mut told).unwrap();
     assert_eq!(status.signal(), Some(9), "the child ended by itself: {told}");
     let steps = told.lines().filter_map(|line| line.strip_prefix("appended ")?.parse().ok());
     steps.max().unwrap_or(0)
@@ -113,7 +115,7 @@ fn a_killed_process_loses_no_row_that_was_appended() {
         }
         let way = ["compact", "recorder", "writer"][(kill / KILLS_A_RUN % 3) as usize];
         let life = Duration::from_micros(random.random_range(1_000..LONGEST_LIFE));
-        let told = kill_one(directory.path(), way, life);
+        let told = kill_one(directory.path(), way, kill.is_multiple_of(2), life);
         mute += u64::from(told == 0);
         at_least = told.max(at_least);
         if !directory.path().join("run.json").exists() {

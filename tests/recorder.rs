@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use perrin::log::LogTotals;
 use perrin::record::{Event, EventKind, RowBuffer, StepRecord};
-use perrin::recorder::{QueueOptions, QueuePolicy, Recorder, Row, Sink};
+use perrin::recorder::{Clock, QueueOptions, QueuePolicy, Recorder, Row, Sink};
 use perrin::{Error, Result};
 
 /// What a test's log has seen.
@@ -15,6 +15,7 @@ use perrin::{Error, Result};
 struct Seen {
     steps: Vec<u64>,
     events: Vec<EventKind>,
+    last_event: Option<Event>,
     closed: bool,
 }
 
@@ -41,7 +42,9 @@ impl Sink for TestLog {
     }
 
     fn event(&mut self, event: &Event) -> Result<()> {
-        self.seen.lock().unwrap().events.push(event.kind.clone());
+        let mut seen = self.seen.lock().unwrap();
+        seen.events.push(event.kind.clone());
+        seen.last_event = Some(event.clone());
         Ok(())
     }
 
@@ -175,6 +178,21 @@ fn the_first_error_is_returned_and_training_goes_on() {
     let error = recorder.finish().err().unwrap();
     assert!(matches!(error, Error::Stopped(_)) && error.to_string().starts_with("somewhere is damaged"), "{error}");
     assert!(seen.lock().unwrap().steps.iter().copied().eq(1..=4));
+}
+
+/// A run that is taken up again and closed without a row: its last event does not go back to the beginning.
+#[test]
+fn a_resumed_recorder_counts_on() {
+    let seen = Arc::default();
+    let clock = Clock::resume(Duration::from_secs(7_200));
+    let began = Instant::now();
+    let mut recorder =
+        Recorder::<f64>::start(log(&seen), Path::new("a run"), clock, QueueOptions::default(), |_, _| Ok(())).unwrap();
+    recorder.resume_after(900);
+    recorder.finish().unwrap();
+    let last = seen.lock().unwrap().last_event.clone().unwrap();
+    assert_eq!(last.step, 900);
+    assert!((7_200.0..=7_200.0 + began.elapsed().as_secs_f64()).contains(&last.elapsed_seconds), "{last:?}");
 }
 
 #[test]

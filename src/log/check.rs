@@ -84,7 +84,7 @@ impl Check {
                 self.damaged(error, None)?;
                 let of_number = |&(first, last): &(u64, u64)| first <= number && number <= last;
                 let merged = run.folder.list_steps()?.segments.into_iter().find(of_number);
-                return Ok(merged.map_or(number, |(_, last)| last) + 1);
+                return Ok(merged.map_or(number, |(_, last)| last).saturating_add(1));
             }
         };
         let next_number = source.next_number;

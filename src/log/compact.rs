@@ -7,6 +7,8 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
 
 use arrow_schema::SchemaRef;
 
@@ -25,6 +27,10 @@ use crate::record::RunInfo;
 /// Merged segments are at most this large, in bytes of values before encoding: a few hundred megabytes as a file. The
 /// size of a file would not do: it shrinks by merging, and merging again would find something to do.
 const LARGEST_VALUES: u64 = 1 << 30;
+
+/// How long the old segments stay after others took their place: a program that had just opened their folder to list it
+/// must not find it half empty.
+const GRACE: Duration = Duration::from_secs(1);
 
 /// What [`compact`] did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -50,11 +56,15 @@ pub struct Compaction {
 /// [`Error::NoSuchRun`], [`Error::RunLocked`] while the run is being written, [`Error::NewerSchema`], [`Error::Damaged`] when a
 /// segment is not as it was written or `steps` holds a file that is not the log's, [`Error::Io`].
 pub fn compact(directory: impl AsRef<Path>) -> Result<Compaction> {
-    compact_on(&Disk, directory)
+    merge(&Disk, directory.as_ref(), GRACE)
 }
 
-/// [`compact`] on a storage of the caller's.
+/// [`compact`] on a storage of the caller's; the old segments go at once.
 pub fn compact_on(storage: &dyn Storage, directory: impl AsRef<Path>) -> Result<Compaction> {
+    merge(storage, directory.as_ref(), Duration::ZERO)
+}
+
+fn merge(storage: &dyn Storage, directory: &Path, grace: Duration) -> Result<Compaction> {
     let folder = RunFolder::new(directory);
     let info = read_info(&folder)?;
     let schema = steps_schema(info.layout)?;
@@ -64,7 +74,7 @@ pub fn compact_on(storage: &dyn Storage, directory: impl AsRef<Path>) -> Result<
     let segments = old_segments(&folder, &schema)?;
     let groups = groups(&segments, 8 * schema.fields().len() as u64);
     let mut compaction = Compaction {
-        rows: segments.iter().map(|segment| segment.rows).sum(),
+        rows: segments.iter().fold(0, |rows: u64, segment| rows.saturating_add(segment.rows)),
         segments_before: segments.len() as u64,
         segments_after: groups.len() as u64,
         bytes_before: bytes_in(&folder.steps())?,
@@ -78,6 +88,7 @@ pub fn compact_on(storage: &dyn Storage, directory: impl AsRef<Path>) -> Result<
         }
         storage.sync_dir(&beside).map_err(Error::io("sync", &beside))?;
         swap(storage, &folder)?;
+        thread::sleep(grace);
         settle(storage, &folder)?;
     }
     compaction.bytes_after = bytes_in(&folder.steps())?;
@@ -87,9 +98,9 @@ pub fn compact_on(storage: &dyn Storage, directory: impl AsRef<Path>) -> Result<
 /// Ends a compaction that was stopped: the old segments or the merged ones become `steps`, the others go.
 pub(super) fn settle(storage: &dyn Storage, folder: &RunFolder) -> Result<()> {
     let (steps, compacting, replaced) = (folder.steps(), folder.compacting(), folder.replaced());
-    if !steps.exists() {
-        // Stopped between two renames, before the first of which the merged segments were complete.
-        let complete = if compacting.exists() { &compacting } else { &replaced };
+    // Stopped between two renames, before the first of which the merged segments were complete.
+    let complete = if compacting.exists() { &compacting } else { &replaced };
+    if !steps.exists() && complete.exists() {
         storage.rename(complete, &steps).map_err(Error::io("rename", complete))?;
         storage.sync_dir(&folder.root).map_err(Error::io("sync", &folder.root))?;
     }
@@ -132,11 +143,11 @@ fn groups(segments: &[Old], row_bytes: u64) -> Vec<&[Old]> {
     let (mut start, mut values) = (0, 0);
     for (index, segment) in segments.iter().enumerate() {
         let more = segment.rows.saturating_mul(row_bytes);
-        if index > start && values + more > LARGEST_VALUES {
+        if index > start && more.saturating_add(values) > LARGEST_VALUES {
             groups.push(&segments[start..index]);
             (start, values) = (index, 0);
         }
-        values += more;
+        values = more.saturating_add(values);
     }
     if start < segments.len() {
         groups.push(&segments[start..]);

@@ -118,7 +118,8 @@ fn rows(
 }
 
 impl Run {
-    /// The `curvature` table: every estimate of the eigenvalues, in step order. Empty for a run without directions.
+    /// The `curvature` table: every estimate of the eigenvalues, in the order in which they were made (a run resumed from
+    /// an earlier step goes back). Empty for a run without directions.
     ///
     /// # Errors
     /// [`Error::Damaged`], [`Error::NewerSchema`], [`Error::Io`].

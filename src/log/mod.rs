@@ -159,6 +159,29 @@ impl RunFolder {
 
     /// The finished segments and the journals there are, by number.
     pub(crate) fn list_steps(&self) -> Result<Listing> {
+        // A folder that stopped being `steps` while it was listed has had its files removed meanwhile.
+        loop {
+            let before = self.identity_of_steps()?;
+            let listing = self.list_once()?;
+            if self.identity_of_steps()? == before {
+                return Ok(listing);
+            }
+        }
+    }
+
+    #[cfg(unix)]
+    fn identity_of_steps(&self) -> Result<(u64, u64)> {
+        use std::os::unix::fs::MetadataExt;
+        let metadata = self.steps().metadata().map_err(Error::io("list", self.steps()))?;
+        Ok((metadata.dev(), metadata.ino()))
+    }
+
+    #[cfg(not(unix))]
+    fn identity_of_steps(&self) -> Result<()> {
+        Ok(())
+    }
+
+    fn list_once(&self) -> Result<Listing> {
         let steps = self.steps();
         let mut listing = Listing::default();
         for entry in fs::read_dir(&steps).map_err(Error::io("list", &steps))? {
@@ -214,7 +237,7 @@ impl Listing {
     /// One more than the last number.
     pub(crate) fn next_number(&self) -> u64 {
         let last = self.segments.last().map(|&(_, last)| last).max(self.journals.last().copied());
-        last.map_or(0, |last| last + 1)
+        last.map_or(0, |last| last.saturating_add(1))
     }
 }
 

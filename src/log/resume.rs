@@ -109,7 +109,7 @@ impl RunWriter {
 
         // Told before rows go: a discarding that is interrupted is told, and told again when it is done again.
         let kind = EventKind::Resumed { last_step, rows_discarded: later };
-        let event = Event { step: step + 1, elapsed_seconds, kind };
+        let event = Event { step: step.saturating_add(1), elapsed_seconds, kind };
         EventWriter::open(&*storage, &folder.events())?.append(&event)?;
         tail.discard_after(&*storage, step, &stored)?;
         let (number, totals) = (tail.next_number(), tail.totals());

@@ -75,7 +75,7 @@ impl SegmentReader {
 
     /// Rows in the file.
     pub(crate) fn rows(&self) -> u64 {
-        self.metadata.metadata().file_metadata().num_rows() as u64
+        self.metadata.metadata().file_metadata().num_rows().try_into().unwrap_or(0)
     }
 
     /// First and last step, unless there are no rows.

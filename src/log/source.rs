@@ -44,11 +44,11 @@ impl Source {
             // A journal vanishes only once its segment is there, so the segment is looked for again after it.
             if let Some(reader) = unless_missing(SegmentReader::open(&segment, schema, columns))? {
                 let rows = Rows::Segment(Box::new(reader));
-                return Ok(Source { path: segment, rows, next_number: number + 1, skip: 0 });
+                return Ok(Source { path: segment, rows, next_number: number.saturating_add(1), skip: 0 });
             }
             if let Some(reader) = unless_missing(JournalReader::open(&journal, schema, columns.to_vec()))? {
                 let rows = Rows::Journal(Box::new(reader));
-                return Ok(Source { path: journal, rows, next_number: number + 1, skip: 0 });
+                return Ok(Source { path: journal, rows, next_number: number.saturating_add(1), skip: 0 });
             }
             let listing = folder.list_steps()?;
             let merged = listing.segments.into_iter().find(|&(first, last)| first <= number && number <= last);
@@ -56,8 +56,13 @@ impl Source {
             let path = folder.segment_of((first, last));
             if let Some(reader) = unless_missing(SegmentReader::open(&path, schema, columns))? {
                 let earlier = reader.merged().iter().filter(|(merged, _)| *merged < number);
-                let skip = earlier.map(|(_, rows)| rows).sum();
-                return Ok(Source { path, rows: Rows::Segment(Box::new(reader)), next_number: last + 1, skip });
+                let skip = earlier.fold(0, |skip: u64, (_, rows)| skip.saturating_add(*rows));
+                return Ok(Source {
+                    path,
+                    rows: Rows::Segment(Box::new(reader)),
+                    next_number: last.saturating_add(1),
+                    skip,
+                });
             }
         }
         Err(damaged(&segment, "it is missing, and later rows are there"))

@@ -47,7 +47,7 @@ impl Tail {
     /// Rows, bytes and segments there are.
     pub(super) fn totals(&self) -> LogTotals {
         LogTotals {
-            rows: self.segments.iter().map(|segment| segment.rows).sum(),
+            rows: rows_of(&self.segments),
             bytes: self.segments.iter().map(|segment| segment.bytes).sum(),
             segments: self.segments.len() as u64,
         }
@@ -59,19 +59,19 @@ impl Tail {
 
     /// Number of the segment to write next.
     pub(super) fn next_number(&self) -> u64 {
-        self.segments.last().map_or(0, |segment| segment.last_number + 1)
+        self.segments.last().map_or(0, |segment| segment.last_number.saturating_add(1))
     }
 
     /// Rows after `step`.
     pub(super) fn rows_after(&self, step: u64) -> Result<u64> {
         let kept = self.kept(step);
-        let mut rows = self.segments[kept..].iter().map(|segment| segment.rows).sum();
+        let mut rows = rows_of(&self.segments[kept..]);
         if let Some(last) = self.segments[..kept].last()
             && last.first_and_last_step.is_some_and(|(_, last)| last > step)
         {
             for batch in SegmentReader::open(&last.path, &self.schema, &[0])? {
                 let batch = batch?;
-                rows += (batch.num_rows() - rows_until(&batch, step)) as u64;
+                rows = rows.saturating_add((batch.num_rows() - rows_until(&batch, step)) as u64);
             }
         }
         Ok(rows)
@@ -148,6 +148,11 @@ impl Tail {
     fn sync(&self, storage: &dyn Storage) -> Result<()> {
         storage.sync_dir(&self.folder.steps()).map_err(Error::io("sync", self.folder.steps()))
     }
+}
+
+/// A footer may say anything of its rows, so that their sum is bounded.
+fn rows_of(segments: &[Segment]) -> u64 {
+    segments.iter().fold(0, |rows, segment| rows.saturating_add(segment.rows))
 }
 
 /// How many rows of a batch, whose first column is `step`, are not after `step`.

@@ -280,6 +280,8 @@ fn check_place(path: &Path, open: &File) -> Result<()> {
     if (named.dev(), named.ino()) != (open.dev(), open.ino()) {
         return Err(Error::io("find", path)(io::ErrorKind::NotFound.into()));
     }
+    #[cfg(not(unix))]
+    let _ = (named, open);
     Ok(())
 }
 

@@ -96,7 +96,10 @@ impl Options {
         let clock = resumed.as_ref().map_or_else(Clock::start, |resumed| Clock::resume(resumed.elapsed));
         #[cfg(feature = "metrics")]
         let writer = crate::recorder::metrics::MetricsSink::new(writer, directory);
-        let recorder = Recorder::start(writer, directory, clock, self.queue, complete)?;
+        let mut recorder = Recorder::start(writer, directory, clock, self.queue, complete)?;
+        if let Some(resumed) = &resumed {
+            recorder.resume_after(resumed.step);
+        }
         let mut observer = Observer {
             tracker,
             recorder,

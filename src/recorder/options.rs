@@ -34,7 +34,7 @@ impl Default for QueueOptions {
 pub struct Health {
     /// Rows given to the recorder.
     pub rows_received: u64,
-    /// Rows that are in the log.
+    /// Those of them that are in the log.
     pub rows_written: u64,
     /// Rows dropped because the channel was full.
     pub rows_dropped: u64,

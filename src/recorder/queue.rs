@@ -79,6 +79,11 @@ impl<D: Send + 'static> Recorder<D> {
 }
 
 impl<D> Recorder<D> {
+    /// Says the step after which a resumed run goes on: that of events told before its first row.
+    pub fn resume_after(&mut self, step: u64) {
+        self.last_step = step;
+    }
+
     /// Whether an error has stopped the log for good. One atomic load.
     pub fn failed(&self) -> bool {
         self.shared.failed.load(Ordering::Relaxed)

@@ -62,7 +62,7 @@ impl Shared {
     /// Takes note of an error that may pass. Keeps the first one, and says it once in the life of the run.
     pub fn interrupt(&self, error: Error) {
         self.errors().interrupted.get_or_insert_with(|| {
-            tracing::error!(run = %self.folder.display(), %error, "the log cannot be written, training goes on, and so do attempts");
+            tracing::error!(run = %self.folder.display(), %error, "the log cannot be written, training goes on");
             Arc::new(error)
         });
         self.failing.store(true, Ordering::Relaxed);

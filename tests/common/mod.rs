@@ -4,7 +4,8 @@
 use std::ops::Range;
 use std::path::Path;
 
-use perrin::log::{Run, RunWriter, rows_from_batch};
+use perrin::log::storage::Disk;
+use perrin::log::{Compaction, Run, RunWriter, compact_on, rows_from_batch};
 use perrin::record::{Hyperparameters, Layout, RowBuffer, RunInfo, StepRecord};
 
 /// Two parameter groups and three directions: 12 + 3 + 6 columns.
@@ -48,6 +49,11 @@ pub fn rows(steps: Range<u64>) -> RowBuffer {
         rows.projections.extend((1..=6).map(|value| (value != 4).then(|| number / f64::from(value))));
     }
     rows
+}
+
+/// `compact` without the second for which the old segments stay.
+pub fn compact_at_once(directory: &Path) -> perrin::Result<Compaction> {
+    compact_on(&Disk, directory)
 }
 
 /// All rows of a run.

@@ -83,3 +83,12 @@ pub fn recorded(steps: impl Iterator<Item = u64>) -> RowBuffer {
     }
     all
 }
+
+/// Waits, at most a minute, for what the recorder says of itself.
+pub fn wait_until(recorder: &Recorder<()>, wanted: impl Fn(&Recorder<()>) -> bool) {
+    let since = Instant::now();
+    while !wanted(recorder) {
+        assert!(since.elapsed() < Duration::from_secs(60), "waited for a minute");
+        std::thread::yield_now();
+    }
+}

@@ -1,0 +1,103 @@
+//! A run that has every part a log can have, for keeping: what a version of perrin wrote, every later one reads.
+//!
+//! `PERRIN_FIXTURE=tests/data/log_schema_1 cargo test --test log_fixture` writes it there; a folder that holds a run is left as it is.
+
+mod common;
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use common::{assert_rows_equal, compact_at_once, info, read_rows, rows};
+use perrin::log::{ReferenceTensor, ResumeFrom, Run, RunWriter, check};
+use perrin::record::{Event, EventKind, ParameterInfo, RunInfo};
+
+const ROWS: u64 = 60;
+
+/// Ten rows in each of three merged segments, in two segments, and in the journal of a process that was killed.
+fn make(directory: &Path) {
+    let parameter = ParameterInfo {
+        name: "weight".to_owned(),
+        shape: vec![2, 3],
+        kind: "f32".to_owned(),
+        device: "cpu".to_owned(),
+        group: Some(0),
+    };
+    // Nothing that depends on the moment or the machine.
+    let info = RunInfo { created: "2026-11-23T00:00:00Z".to_owned(), parameters: vec![parameter], ..info() };
+    let elements = [1.0_f32, -2.0, 0.5, f32::MIN_POSITIVE, 0.0, 3.25];
+    let bytes = elements.iter().flat_map(|element| element.to_le_bytes()).collect();
+    let tensor = ReferenceTensor { name: "weight", kind: "f32", shape: vec![2, 3], bytes: Cow::Owned(bytes) };
+    let mut writer = RunWriter::create(directory, &info, vec![tensor]).unwrap();
+    append(&mut writer, 0..3);
+    writer.close().unwrap();
+    compact_at_once(directory).unwrap();
+    let (mut writer, _) = RunWriter::resume(directory, &info, ResumeFrom::default()).unwrap();
+    append(&mut writer, 3..5);
+    for kind in [
+        EventKind::OutsideWrite { parameters: vec!["weight".to_owned()], displacement_squared: Some(0.25), count: 1 },
+        EventKind::NonFinite {
+            local_displacement_squared: "NaN".to_owned(),
+            global_displacement_squared: "inf".to_owned(),
+        },
+        EventKind::ParametersAdded { parameters: vec!["late".to_owned()] },
+        EventKind::RowsDropped { count: 2, first_step: 70, last_step: 71 },
+        EventKind::Interrupted { reason: "a full disk".to_owned(), seconds: 1.5, events_lost: 0 },
+        EventKind::Recovered { rows: 3, bytes_discarded: 8 },
+        EventKind::Stopped { reason: "an error".to_owned() },
+        EventKind::Finished { rows: 50, dropped: 2 },
+    ] {
+        writer.event(&Event { step: 51, elapsed_seconds: 0.75, kind }).unwrap();
+    }
+    writer.append(&rows(51..61)).unwrap();
+}
+
+fn append(writer: &mut RunWriter, segments: std::ops::Range<u64>) {
+    for segment in segments {
+        writer.append(&rows(10 * segment + 1..10 * segment + 11)).unwrap();
+        writer.roll_if_due(Duration::from_secs(2_000 * segment)).unwrap();
+        writer.roll_if_due(Duration::from_secs(2_000 * segment + 1_000)).unwrap();
+    }
+}
+
+fn assert_readable(directory: &Path) {
+    assert_rows_equal(&read_rows(directory), &rows(1..ROWS + 1));
+    let checked = check(directory).unwrap();
+    assert!(checked.damage.is_empty() && checked.notes.is_empty(), "{checked:?}");
+    assert_eq!((checked.segments, checked.journals), (3, 1));
+    let run = Run::open(directory).unwrap();
+    assert_eq!(run.info().created, "2026-11-23T00:00:00Z");
+    assert_eq!(run.reference().unwrap().tensors().map(|tensor| tensor.bytes.len()).sum::<usize>(), 24);
+    let kinds: BTreeSet<String> = run.events().unwrap().into_iter().map(|event| kind_name(&event.kind)).collect();
+    assert_eq!(kinds.len(), 9, "{kinds:?}");
+}
+
+fn kind_name(kind: &EventKind) -> String {
+    serde_json::to_value(kind).unwrap()["event"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_fixture_has_every_part_and_is_read() {
+    let directory = tempfile::tempdir().unwrap();
+    make(directory.path());
+    assert_readable(directory.path());
+    if let Some(place) = std::env::var_os("PERRIN_FIXTURE").map(PathBuf::from)
+        && !place.join("run.json").exists()
+    {
+        make(&place);
+        fs::remove_file(place.join("lock")).unwrap();
+    }
+}
+
+/// Every fixture that is kept, whatever version wrote it.
+#[test]
+fn kept_fixtures_are_read() {
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");
+    for entry in fs::read_dir(data).unwrap().map(Result::unwrap) {
+        if entry.file_name().to_str().is_some_and(|name| name.starts_with("log_schema_")) {
+            assert_readable(&entry.path());
+        }
+    }
+}
