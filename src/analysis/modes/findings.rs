@@ -115,6 +115,12 @@ fn isotropy(isotropy: &Isotropy) -> String {
         let verdict = if test.rejected { "do not follow" } else { "follow" };
         format!("position variances {verdict} the modified loss {}", probability(test))
     })];
+    let modified = isotropy.against_modified_loss.known();
+    let discrete = isotropy.against_discrete_theory.known().filter(|_| modified.is_some_and(|test| test.rejected));
+    parts.extend(discrete.map(|test| {
+        let verdict = if test.rejected { "nor" } else { "but" };
+        format!("{verdict} the theory in discrete time {}", probability(test))
+    }));
     if let (Answer::Known(ratio), [first, .., last]) = (&isotropy.first_to_last, isotropy.modes.as_slice()) {
         parts.push(format!("q_{} : q_{} is {}", first.mode, last.mode, interval(ratio)));
     }
