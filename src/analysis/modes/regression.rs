@@ -25,6 +25,10 @@ pub(super) struct Regression {
     pub(super) intercept: f64,
     /// Mean of the positions from which there is a transition.
     pub(super) centre: f64,
+    /// Their variance, over n.
+    pub(super) position_variance: f64,
+    /// The first of them.
+    pub(super) first_position: f64,
     /// Mean of the velocities there, where the momentum is fitted; else 0.
     velocity_centre: f64,
     /// Of the noise, unbiased.
@@ -94,6 +98,8 @@ impl Regression {
             curvature_error: 0.0,
             intercept: next_mean - fitted * v_mean,
             centre: x_mean,
+            position_variance: xx / count,
+            first_position: series.transitions().next().map_or(x_mean, |first| first.position),
             velocity_centre: v_mean,
             noise_variance: 0.0,
             transitions,
