@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use rand_distr::{Distribution, StandardNormal};
 
 use super::isotropy::Isotropy;
 use super::mode::{EigenvalueSource, ModeFit};
@@ -60,10 +61,20 @@ struct Case {
     dropped: f64,
     /// Distance of the start in standard deviations; none for a stationary start.
     start: Option<f64>,
+    /// Whether the noises of every 50 steps sum to zero.
+    without_replacement: bool,
 }
 
-const CASE: Case =
-    Case { name: "", momentum: 0.9, eigenvalues: &[0.5], steps: 2000, momentum_known: true, dropped: 0.0, start: None };
+const CASE: Case = Case {
+    name: "",
+    momentum: 0.9,
+    eigenvalues: &[0.5],
+    steps: 2000,
+    momentum_known: true,
+    dropped: 0.0,
+    start: None,
+    without_replacement: false,
+};
 
 const fn parameters(momentum: f64) -> SgdParameters {
     SgdParameters { learning_rate: 0.1, momentum, weight_decay: 1e-4, batch_size: 32.0, noise_scale: 2.0 }
@@ -89,6 +100,9 @@ fn window(case: &Case) -> Window {
 /// One run: a series a mode, positions from a reference point that is not the mean.
 fn simulate(case: &Case, seed: u64) -> Vec<ModeSeries> {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
+    if case.without_replacement {
+        return vec![simulate_without_replacement(case, &mut random)];
+    }
     let parameters = parameters(case.momentum);
     let mut sampler = match case.start {
         None => QuadraticSampler::stationary(&parameters, case.eigenvalues, &mut random).unwrap(),
@@ -111,6 +125,29 @@ fn simulate(case: &Case, seed: u64) -> Vec<ModeSeries> {
     series
 }
 
+/// Batches of one example out of 50, each used once an epoch, with gradients that do not depend on the position but for
+/// the mean; from ten epochs before the first row on.
+fn simulate_without_replacement(case: &Case, random: &mut ChaCha8Rng) -> ModeSeries {
+    let parameters = parameters(case.momentum);
+    let curvature = case.eigenvalues[0] + parameters.weight_decay;
+    let scale = (parameters.noise_scale * case.eigenvalues[0] / parameters.batch_size).sqrt();
+    let mut series = ModeSeries::default();
+    let (mut x, mut v, mut noises) = (0.0, 0.0, [0.0; 50]);
+    for step in 0..case.steps + 500 {
+        if step % 50 == 0 {
+            noises = std::array::from_fn(|_| StandardNormal.sample(random));
+            let mean: f64 = noises.iter().sum::<f64>() / 50.0;
+            noises.iter_mut().for_each(|noise| *noise = (*noise - mean) * (50.0_f64 / 49.0).sqrt());
+        }
+        v = case.momentum * v - curvature * x + scale * noises[(step % 50) as usize];
+        x += parameters.learning_rate * v;
+        if step >= 500 && !(case.dropped > 0.0 && random.random::<f64>() < case.dropped) {
+            series.push(step - 499, Some(x + 3.0), Some(v));
+        }
+    }
+    series
+}
+
 fn fit(case: &Case, series: &[ModeSeries], hessian: bool) -> Vec<ModeFit> {
     let window = window(case);
     let fit = |(mode, series): (usize, &ModeSeries)| {
@@ -120,7 +157,7 @@ fn fit(case: &Case, series: &[ModeSeries], hessian: bool) -> Vec<ModeFit> {
     series.iter().enumerate().map(fit).collect()
 }
 
-const CASES: [Case; 12] = [
+const CASES: [Case; 16] = [
     Case { name: "under-damped", ..CASE },
     Case { name: "under-damped, a tenth of the rows missing", dropped: 0.1, ..CASE },
     Case { name: "under-damped, momentum fitted", momentum_known: false, ..CASE },
@@ -133,6 +170,10 @@ const CASES: [Case; 12] = [
     Case { name: "without momentum, alternating", momentum: 0.0, eigenvalues: &[15.0], steps: 500, ..CASE },
     Case { name: "60 steps", momentum: 0.5, eigenvalues: &[2.0], steps: 60, ..CASE },
     Case { name: "start 10 deviations away", eigenvalues: &[0.003], steps: 2000, start: Some(10.0), ..CASE },
+    Case { name: "without replacement, swinging", without_replacement: true, ..CASE },
+    Case { name: "without replacement, 0.05", eigenvalues: &[0.05], without_replacement: true, ..CASE },
+    Case { name: "without replacement, 0.003", eigenvalues: &[0.003], without_replacement: true, steps: 4000, ..CASE },
+    Case { name: "without replacement, rows missing", dropped: 0.05, without_replacement: true, ..CASE },
 ];
 
 #[test]
@@ -235,8 +276,6 @@ fn comparisons_of_modes_cover_the_truth_and_raise_five_false_alarms_in_a_hundred
 /// A flat mode has momentum and noise and no frequency; a reversible process has no current.
 #[test]
 fn spectra_and_currents_of_nothing_raise_five_false_alarms_in_a_hundred() {
-    use rand_distr::{Distribution, StandardNormal};
-
     let mut alarms = Tally::default();
     let case = Case { momentum: 0.9, steps: 4000, ..CASE };
     for seed in 0..runs() {

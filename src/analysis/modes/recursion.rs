@@ -4,6 +4,7 @@ use serde::Serialize;
 use statrs::distribution::{ChiSquared, ContinuousCDF, StudentsT};
 
 use super::dynamics::Dynamics;
+use super::epoch_regression::{EpochNoise, with_epochs};
 use super::estimate::{Estimate, standard_normal_quantile};
 use super::regression::Regression;
 use super::series::ModeSeries;
@@ -44,6 +45,8 @@ pub struct RecursionFit {
     pub relaxation_times: f64,
     /// Pairs of rows one step apart.
     pub transitions: u64,
+    /// How the noise of an epoch cancels, where it does: then the fit allows for it.
+    pub epoch_noise: Option<EpochNoise>,
     #[serde(skip)]
     pub(super) regression: Regression,
     #[serde(skip)]
@@ -54,10 +57,19 @@ pub struct RecursionFit {
 }
 
 impl RecursionFit {
-    pub(super) fn new(series: &ModeSeries, window: &Window) -> Result<RecursionFit, String> {
+    /// Batches are taken for independent unless `steps_per_epoch` is known and the noise cancels over epochs.
+    pub(super) fn new(
+        series: &ModeSeries,
+        window: &Window,
+        steps_per_epoch: Option<u64>,
+    ) -> Result<RecursionFit, String> {
         let learning_rate =
             window.learning_rate.filter(|rate| *rate > 0.0).ok_or("the learning rate is not known, or not positive")?;
-        let regression = Regression::new(series, window.momentum)?;
+        let plain = Regression::new(series, window.momentum)?;
+        let (regression, epoch_noise) = match steps_per_epoch.and_then(|steps| with_epochs(series, &plain, steps)) {
+            Some((regression, noise)) => (regression, Some(noise)),
+            None => (plain, None),
+        };
         let momentum = regression.momentum;
         if !(0.0..1.0).contains(&momentum) {
             return Err(format!("the momentum is {momentum:.4}, and the recursion needs it at least 0 and below 1"));
@@ -109,6 +121,7 @@ impl RecursionFit {
             relaxation_steps: relaxation,
             relaxation_times: regression.transitions as f64 / relaxation,
             transitions: regression.transitions as u64,
+            epoch_noise,
             regression,
             dynamics,
             kurtosis,
