@@ -61,7 +61,7 @@ struct Case {
     dropped: f64,
     /// Distance of the start in standard deviations; none for a stationary start.
     start: Option<f64>,
-    /// Whether the noises of every 50 steps sum to zero.
+    /// Whether the noises of every 50 steps cancel, but for 0.09 of the variance of their sum.
     without_replacement: bool,
 }
 
@@ -125,8 +125,8 @@ fn simulate(case: &Case, seed: u64) -> Vec<ModeSeries> {
     series
 }
 
-/// Batches of one example out of 50, each used once an epoch, with gradients that do not depend on the position but for
-/// the mean; from ten epochs before the first row on.
+/// Noise whose sum over 50 steps has 0.09 of the variance that it would have if they were independent, as it is where
+/// gradients depend on the position; from ten epochs before the first row on.
 fn simulate_without_replacement(case: &Case, random: &mut ChaCha8Rng) -> ModeSeries {
     let parameters = parameters(case.momentum);
     let curvature = case.eigenvalues[0] + parameters.weight_decay;
@@ -137,7 +137,7 @@ fn simulate_without_replacement(case: &Case, random: &mut ChaCha8Rng) -> ModeSer
         if step % 50 == 0 {
             noises = std::array::from_fn(|_| StandardNormal.sample(random));
             let mean: f64 = noises.iter().sum::<f64>() / 50.0;
-            noises.iter_mut().for_each(|noise| *noise = (*noise - mean) * (50.0_f64 / 49.0).sqrt());
+            noises.iter_mut().for_each(|noise| *noise = (*noise - 0.7 * mean) / (1.0 - 0.91_f64 / 50.0).sqrt());
         }
         v = case.momentum * v - curvature * x + scale * noises[(step % 50) as usize];
         x += parameters.learning_rate * v;
@@ -157,7 +157,7 @@ fn fit(case: &Case, series: &[ModeSeries], hessian: bool) -> Vec<ModeFit> {
     series.iter().enumerate().map(fit).collect()
 }
 
-const CASES: [Case; 16] = [
+const CASES: [Case; 15] = [
     Case { name: "under-damped", ..CASE },
     Case { name: "under-damped, a tenth of the rows missing", dropped: 0.1, ..CASE },
     Case { name: "under-damped, momentum fitted", momentum_known: false, ..CASE },
@@ -173,7 +173,6 @@ const CASES: [Case; 16] = [
     Case { name: "without replacement, swinging", without_replacement: true, ..CASE },
     Case { name: "without replacement, 0.05", eigenvalues: &[0.05], without_replacement: true, ..CASE },
     Case { name: "without replacement, 0.003", eigenvalues: &[0.003], without_replacement: true, steps: 4000, ..CASE },
-    Case { name: "without replacement, rows missing", dropped: 0.05, without_replacement: true, ..CASE },
 ];
 
 #[test]

@@ -3,7 +3,8 @@
 //! Within an epoch of E steps the noise has covariance a (I - J/E) + b J/E, J all ones: a is the variance of a step's
 //! noise but for 1/E, b that of E times an epoch's mean, and b = a if steps are independent. Taken for independent, noise
 //! that cancels looks like a force towards the mean: a mode that relaxes more slowly than an epoch seems many times as
-//! sharp as it is. The noise of each step follows from the rows one by one, so the likelihood is that of weighted least
+//! sharp as it is. Only epochs seen from end to end are used: positions after a gap tell of the noise in it, which is not
+//! independent of the rest. The noise of each step follows from the rows one by one, so the likelihood is that of weighted least
 //! squares, greatest over b/a by a search in one dimension.
 
 use serde::Serialize;
@@ -13,8 +14,8 @@ use super::series::ModeSeries;
 
 /// Twice the logarithm of the likelihood's gain that b/a is worth: 1% of independent noises reach it.
 const GAIN: f64 = 6.63;
-/// Fewer epochs of which half is seen say nothing about their means.
-const FEWEST_EPOCHS: u64 = 5;
+/// Fewer whole epochs say nothing about their means.
+const FEWEST_EPOCHS: f64 = 5.0;
 
 /// How the noise of an epoch cancels.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -36,12 +37,13 @@ struct Sums {
     yy: f64,
 }
 
-/// Sums within epochs, and those of epochs' means by the number of transitions seen of an epoch.
+/// Sums within whole epochs, and of their means.
+#[derive(Default)]
 struct Epochs {
-    length: f64,
-    transitions: f64,
+    steps_per_epoch: f64,
+    epochs: f64,
     within: Sums,
-    between: Vec<(f64, f64, Sums)>,
+    between: Sums,
 }
 
 struct Solution {
@@ -64,34 +66,40 @@ pub(super) fn with_epochs(
         return None;
     }
     let epochs = Epochs::new(series, plain, steps_per_epoch)?;
-    let ratio = epochs.most_likely_ratio();
-    let (free, independent) = (epochs.solve(ratio), epochs.solve(1.0));
+    let ratio = epochs.most_likely_ratio(None);
+    let (free, independent) = (epochs.solve(ratio, None), epochs.solve(1.0, None));
     let gain = 2.0 * (free.logarithm - independent.logarithm);
     if gain.is_nan() || gain < GAIN || ratio >= 1.0 {
         return None;
     }
-    let scale = free.scale * epochs.transitions / (epochs.transitions - 2.0);
-    let regression = Regression {
+    // The ratio is uncertain too, and errs together with the slope, as positions depend on the noise before them: the
+    // information is that of the likelihood at its maximum over the ratio, at a standard error to either side.
+    let nearby = (free.scale / free.xx).sqrt();
+    let profile = |slope: f64| {
+        let ratio = epochs.most_likely_ratio(Some(slope));
+        epochs.solve(ratio, Some(slope)).logarithm
+    };
+    let fall = 2.0 * free.logarithm - profile(free.slope - nearby) - profile(free.slope + nearby);
+    let widening = if fall > 0.0 { fall.sqrt().recip().max(1.0) } else { return None };
+    let transitions = epochs.epochs * epochs.steps_per_epoch;
+    let scale = free.scale * transitions / (transitions - 2.0);
+    let mut regression = Regression {
         curvature: -free.slope,
-        curvature_error: (scale / free.xx).sqrt(),
+        curvature_error: widening * (scale / free.xx).sqrt(),
         centre: plain.centre + free.centre,
         intercept: plain.intercept + free.intercept,
         intercept_error: (scale / free.weight).sqrt(),
-        noise_variance: scale * (1.0 + (ratio - 1.0) / epochs.length),
         ..*plain
     };
+    let squares: f64 = regression.innovations(series).map(|noise| noise * noise).sum();
+    regression.noise_variance = squares / (regression.transitions as f64 - 2.0);
     let finite = regression.curvature.is_finite() && regression.curvature_error.is_finite();
     finite.then_some((regression, EpochNoise { steps_per_epoch, variance_ratio: ratio }))
 }
 
 impl Epochs {
     fn new(series: &ModeSeries, plain: &Regression, steps_per_epoch: u64) -> Option<Epochs> {
-        let mut epochs = Epochs {
-            length: steps_per_epoch as f64,
-            transitions: plain.transitions as f64,
-            within: Sums::default(),
-            between: Vec::new(),
-        };
+        let mut epochs = Epochs { steps_per_epoch: steps_per_epoch as f64, ..Epochs::default() };
         let (mut current, mut group) = (0, Sums::default());
         for (stretch, &first_step) in series.stretches.iter().zip(&series.first_steps) {
             // The first transition makes the step after the first row's; steps count from 1.
@@ -112,65 +120,46 @@ impl Epochs {
             }
         }
         epochs.close(group);
-        let half_seen = epochs.between.iter().filter(|(seen, ..)| 2.0 * seen >= epochs.length);
-        let enough = half_seen.map(|(_, epochs, _)| epochs).sum::<f64>() >= FEWEST_EPOCHS as f64;
-        enough.then_some(epochs)
+        (epochs.epochs >= FEWEST_EPOCHS).then_some(epochs)
     }
 
     fn close(&mut self, group: Sums) {
         let Sums { count, x, y, xx, xy, yy } = group;
-        if count == 0.0 {
+        if count != self.steps_per_epoch {
             return;
         }
+        self.epochs += 1.0;
         self.within.xx += xx - x * x / count;
         self.within.xy += xy - x * y / count;
         self.within.yy += yy - y * y / count;
-        let at = match self.between.iter().position(|(seen, ..)| *seen == count) {
-            Some(at) => at,
-            None => {
-                self.between.push((count, 0.0, Sums::default()));
-                self.between.len() - 1
-            }
-        };
-        let (_, epochs, sums) = &mut self.between[at];
-        *epochs += 1.0;
-        sums.count += count;
-        sums.x += x;
-        sums.y += y;
-        sums.xx += x * x / count;
-        sums.xy += x * y / count;
-        sums.yy += y * y / count;
+        self.between.count += count;
+        self.between.x += x;
+        self.between.y += y;
+        self.between.xx += x * x / count;
+        self.between.xy += x * y / count;
+        self.between.yy += y * y / count;
     }
 
-    /// Weighted least squares for a ratio b/a, and the logarithm of the likelihood at its maximum over the rest.
-    fn solve(&self, ratio: f64) -> Solution {
-        let mut sums = self.within;
-        let mut determinant = 0.0;
-        for (seen, epochs, of) in &self.between {
-            // Variance, over a, of the mean of what was seen of an epoch, times its number.
-            let variance = 1.0 + (ratio - 1.0) * seen / self.length;
-            determinant += epochs * variance.ln();
-            sums.count += of.count / variance;
-            sums.x += of.x / variance;
-            sums.y += of.y / variance;
-            sums.xx += of.xx / variance;
-            sums.xy += of.xy / variance;
-            sums.yy += of.yy / variance;
-        }
-        let (centre, intercept) = (sums.x / sums.count, sums.y / sums.count);
-        let xx = sums.xx - sums.x * centre;
-        let xy = sums.xy - sums.x * intercept;
-        let yy = sums.yy - sums.y * intercept;
-        let slope = xy / xx;
-        let scale = (yy - slope * xy) / self.transitions;
-        let logarithm = -0.5 * (self.transitions * scale.ln() + determinant);
-        Solution { logarithm, slope, centre, intercept, scale, xx, weight: sums.count }
+    /// Weighted least squares for a ratio b/a, and the logarithm of the likelihood at its maximum over the rest, or over
+    /// all but the slope.
+    fn solve(&self, ratio: f64, slope: Option<f64>) -> Solution {
+        let Epochs { within, between, .. } = self;
+        let (centre, intercept) = (between.x / between.count, between.y / between.count);
+        let xx = within.xx + (between.xx - between.x * centre) / ratio;
+        let xy = within.xy + (between.xy - between.x * intercept) / ratio;
+        let yy = within.yy + (between.yy - between.y * intercept) / ratio;
+        let best = xy / xx;
+        let slope = slope.unwrap_or(best);
+        let transitions = between.count;
+        let scale = (yy - best * xy + (slope - best).powi(2) * xx) / transitions;
+        let logarithm = -0.5 * (transitions * scale.ln() + self.epochs * ratio.ln());
+        Solution { logarithm, slope, centre, intercept, scale, xx, weight: between.count / ratio }
     }
 
     /// Golden section search over the logarithm of b/a.
-    fn most_likely_ratio(&self) -> f64 {
+    fn most_likely_ratio(&self, slope: Option<f64>) -> f64 {
         let golden = 0.5 * (5.0_f64.sqrt() - 1.0);
-        let at = |logarithm: f64| self.solve(logarithm.exp()).logarithm;
+        let at = |logarithm: f64| self.solve(logarithm.exp(), slope).logarithm;
         let (mut low, mut high) = (1e-8_f64.ln(), 4.0_f64.ln());
         let (mut left, mut right) = (high - golden * (high - low), low + golden * (high - low));
         let (mut at_left, mut at_right) = (at(left), at(right));
