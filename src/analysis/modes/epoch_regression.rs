@@ -8,7 +8,9 @@
 //! squares, greatest over b/a by a search in one dimension.
 
 use serde::Serialize;
+use statrs::distribution::{ContinuousCDF, StudentsT};
 
+use super::estimate::standard_normal_quantile;
 use super::regression::Regression;
 use super::series::ModeSeries;
 
@@ -81,6 +83,9 @@ pub(super) fn with_epochs(
     };
     let fall = 2.0 * free.logarithm - profile(free.slope - nearby) - profile(free.slope + nearby);
     let widening = if fall > 0.0 { fall.sqrt().recip().max(1.0) } else { return None };
+    // As many means as epochs.
+    let student = StudentsT::new(0.0, 1.0, (epochs.epochs - 2.0).min(1e5)).ok()?;
+    let widening = widening * student.inverse_cdf(0.975) / standard_normal_quantile(0.975);
     let transitions = epochs.epochs * epochs.steps_per_epoch;
     let scale = free.scale * transitions / (transitions - 2.0);
     let mut regression = Regression {
