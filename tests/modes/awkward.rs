@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::support::{PARAMETERS, Row, info, row, sgd, write};
 
 /// Where null means unknown or unbounded; anywhere else it would be a NaN.
-const MAY_BE_NULL: [&str; 13] = [
+const MAY_BE_NULL: [&str; 14] = [
     "low",
     "high",
     "hessian_eigenvalue",
@@ -19,6 +19,7 @@ const MAY_BE_NULL: [&str; 13] = [
     "basis",
     "mean",
     "epochs",
+    "epoch_noise",
     "modes",
     "same_in_all_modes",
     "position_over_modified_loss",
