@@ -4,10 +4,12 @@
 
 use std::collections::BTreeMap;
 
+use nalgebra::DMatrix;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 
+use super::correlation::summarize;
 use super::isotropy::Isotropy;
 use super::mode::{EigenvalueSource, ModeFit};
 use super::noise_scale::{NoiseScales, NoiseSource, velocity_balance};
@@ -230,6 +232,12 @@ fn comparisons_of_modes_cover_the_truth_and_raise_five_false_alarms_in_a_hundred
         let isotropy = Isotropy::new(&modes, &window, EigenvalueSource::Hessian, Some(2.0), none);
         covered.count("ratio q_1 : q_K", isotropy.first_to_last.known().unwrap().covers(variance(0) / variance(5)));
         alarms.count("positions against discrete theory", isotropy.against_discrete_theory.known().unwrap().rejected);
+        let centred =
+            |mode: usize, row: usize| series[mode].positions[row] - modes[mode].moments.known().unwrap().position_mean;
+        let positions = DMatrix::from_fn(6, case.steps as usize, centred);
+        let covariance = &positions * positions.transpose() / case.steps as f64;
+        let correlation = summarize(&modes.iter().collect::<Vec<_>>(), &covariance, case.steps).unwrap();
+        alarms.count("correlation of modes", correlation.against_none.rejected);
         let total = super::TotalEquipartition::new(&modes);
         covered.count("equipartition, total", total.known().unwrap().holds);
         let balances: Vec<_> = modes.iter().zip(&series).map(|(mode, series)| velocity_balance(series, mode)).collect();

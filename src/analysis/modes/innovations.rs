@@ -275,3 +275,25 @@ fn f_distribution(ratio: f64, numerator: f64, denominator: f64) -> f64 {
     let share = numerator * ratio / (numerator * ratio + denominator);
     beta_reg(0.5 * numerator, 0.5 * denominator, share.clamp(0.0, 1.0))
 }
+
+#[cfg(test)]
+mod tests {
+    use rand::SeedableRng;
+    use rand_chacha::ChaCha8Rng;
+    use rand_distr::{Distribution, StandardNormal, StudentT};
+
+    use super::*;
+
+    #[test]
+    fn tails_are_told_from_gaussian_ones() {
+        let mut random = ChaCha8Rng::seed_from_u64(1);
+        let count = 40_000;
+        let of = |sizes: Vec<f64>| TailIndex::new(sizes.into_iter().map(f64::abs), count).unwrap();
+        let gaussian = of((0..count).map(|_| StandardNormal.sample(&mut random)).collect());
+        assert!(gaussian.index.covers(gaussian.of_gaussian_noise) && !gaussian.heavier_than_gaussian, "{gaussian:?}");
+        let student = StudentT::new(3.0).unwrap();
+        let heavy = of((0..count).map(|_| student.sample(&mut random)).collect());
+        assert!(heavy.index.covers(3.0) && heavy.heavier_than_gaussian, "{heavy:?}");
+        assert_eq!(heavy.tail_values, 200);
+    }
+}
