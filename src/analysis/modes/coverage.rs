@@ -2,12 +2,14 @@
 //! exact sampler, in every regime. `PERRIN_COVERAGE=1000` sets the number of runs, and `--nocapture` shows the table of
 //! `docs/modes.md`.
 
-use std::collections::BTreeMap;
+mod tally;
 
 use nalgebra::DMatrix;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
+
+use tally::Tally;
 
 use super::correlation::summarize;
 use super::isotropy::Isotropy;
@@ -23,33 +25,6 @@ use crate::theory::sampler::QuadraticSampler;
 
 fn runs() -> u64 {
     std::env::var("PERRIN_COVERAGE").ok().and_then(|runs| runs.parse().ok()).unwrap_or(200)
-}
-
-/// Yes or no, by name: how often yes.
-#[derive(Default)]
-struct Tally(BTreeMap<&'static str, [u64; 2]>);
-
-impl Tally {
-    fn count(&mut self, name: &'static str, yes: bool) {
-        let [hits, all] = self.0.entry(name).or_default();
-        *hits += u64::from(yes);
-        *all += 1;
-    }
-
-    /// The shares that do not lie between the bounds, allowing for 3.3 standard errors of a share at the bounds beyond the
-    /// thousand runs that the bounds are meant for.
-    fn outside(&self, what: &str, low: f64, high: f64) -> Vec<String> {
-        let mut wrong = Vec::new();
-        for (name, &[hits, all]) in &self.0 {
-            let share = hits as f64 / all as f64;
-            println!("| {what} | {name} | {:.1}% | {all} |", 100.0 * share);
-            let slack = if all < 1000 { 3.3 * (low * (1.0 - low) / all as f64).sqrt() } else { 0.0 };
-            if share < low - slack || share > high + slack {
-                wrong.push(format!("{what}, {name}: {share} of {all}"));
-            }
-        }
-        wrong
-    }
 }
 
 #[derive(Clone, Copy)]
