@@ -1,7 +1,7 @@
 //! Whole logs with a known truth.
 
-use nalgebra::{DMatrix, DVector};
-use perrin::analysis::modes::{EigenvalueSource, MeasuredVariance, ModesFit, ModesOptions, NoiseSource};
+use nalgebra::{DMatrix, DVector, SymmetricEigen};
+use perrin::analysis::modes::{EigenvalueSource, Estimate, MeasuredVariance, ModesFit, ModesOptions, NoiseSource};
 use perrin::log::Run;
 use perrin::record::RunInfo;
 use perrin::theory::libtorch::UpdateRule;
@@ -130,7 +130,7 @@ fn a_transient_is_explained_by_equation_5() {
 }
 
 /// Linear regression on 640 examples in batches of 32: an epoch is 20 steps.
-fn regression(batches: Batches, directory: &std::path::Path) -> Run {
+fn regression(batches: Batches, directory: &std::path::Path) -> (Run, Vec<f64>) {
     let mut random = ChaCha8Rng::seed_from_u64(4);
     let mut normal = || -> f64 { StandardNormal.sample(&mut random) };
     let features = DMatrix::from_fn(640, 3, |_, column| normal() * [2.0, 1.0, 0.5][column]);
@@ -139,7 +139,7 @@ fn regression(batches: Batches, directory: &std::path::Path) -> Run {
     let start = DVector::zeros(3);
     let rule = UpdateRule::default();
     let mut sampler = RegressionSampler::new(&parameters, rule, batches, features, targets, &start).unwrap();
-    let vectors = sampler.hessian().symmetric_eigen().eigenvectors;
+    let SymmetricEigen { eigenvectors: vectors, eigenvalues } = sampler.hessian().symmetric_eigen();
     let mut random = ChaCha8Rng::seed_from_u64(5);
     let rows: Vec<Row> = (1..=6000)
         .map(|step| {
@@ -150,16 +150,21 @@ fn regression(batches: Batches, directory: &std::path::Path) -> Run {
         .skip(1000)
         .collect();
     let info = RunInfo { steps_per_epoch: Some(20), ..info(3) };
-    write(directory, &info, rows)
+    (write(directory, &info, rows), eigenvalues.as_slice().to_vec())
 }
 
 #[test]
 fn sampling_without_replacement_leaves_its_mark() {
     let directory = tempfile::tempdir().unwrap();
     for (batches, name) in [(Batches::WithReplacement, "with"), (Batches::WithoutReplacement, "without")] {
-        let run = regression(batches, &directory.path().join(name));
+        let (run, eigenvalues) = regression(batches, &directory.path().join(name));
         let fit = ModesFit::of(&run, &ModesOptions::default()).unwrap();
-        for mode in &fit.modes {
+        for (mode, rho) in fit.modes.iter().zip(eigenvalues) {
+            let recursion = mode.recursion.known().unwrap();
+            assert_eq!(recursion.epoch_noise.is_some(), batches == Batches::WithoutReplacement);
+            let Estimate { value, high, .. } = recursion.curvature;
+            let reach = 2.0 * (high.unwrap() - value);
+            assert!((value - rho).abs() < reach, "{name}, {rho}: {:?}", recursion.curvature);
             let mark = mode.noise.known().unwrap().epochs.unwrap();
             // Not quite 0 and -1/19: positions, and the noise with them, change within an epoch.
             if batches == Batches::WithoutReplacement {

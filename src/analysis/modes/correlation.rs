@@ -84,7 +84,11 @@ fn covariance(run: &Run, window: &Window, modes: &[usize], centres: &[f64]) -> R
     Ok((DMatrix::from_fn(count, count, |i, j| (products[(i, j)] - sums[i] * sums[j] / size) / size), rows))
 }
 
-fn summarize(modes: &[&ModeFit], covariance: &DMatrix<f64>, rows: u64) -> std::result::Result<Correlation, String> {
+pub(super) fn summarize(
+    modes: &[&ModeFit],
+    covariance: &DMatrix<f64>,
+    rows: u64,
+) -> std::result::Result<Correlation, String> {
     let count = modes.len();
     let correlation = |i: usize, j: usize| covariance[(i, j)] / (covariance[(i, i)] * covariance[(j, j)]).sqrt();
     let matrix: Vec<Vec<f64>> = (0..count).map(|i| (0..count).map(|j| correlation(i, j)).collect()).collect();

@@ -2,11 +2,16 @@
 //! exact sampler, in every regime. `PERRIN_COVERAGE=1000` sets the number of runs, and `--nocapture` shows the table of
 //! `docs/modes.md`.
 
-use std::collections::BTreeMap;
+mod tally;
 
+use nalgebra::DMatrix;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use rand_distr::{Distribution, StandardNormal};
 
+use tally::Tally;
+
+use super::correlation::summarize;
 use super::isotropy::Isotropy;
 use super::mode::{EigenvalueSource, ModeFit};
 use super::noise_scale::{NoiseScales, NoiseSource, velocity_balance};
@@ -22,33 +27,6 @@ fn runs() -> u64 {
     std::env::var("PERRIN_COVERAGE").ok().and_then(|runs| runs.parse().ok()).unwrap_or(200)
 }
 
-/// Yes or no, by name: how often yes.
-#[derive(Default)]
-struct Tally(BTreeMap<&'static str, [u64; 2]>);
-
-impl Tally {
-    fn count(&mut self, name: &'static str, yes: bool) {
-        let [hits, all] = self.0.entry(name).or_default();
-        *hits += u64::from(yes);
-        *all += 1;
-    }
-
-    /// The shares that do not lie between the bounds, allowing for 3.3 standard errors of a share at the bounds beyond the
-    /// thousand runs that the bounds are meant for.
-    fn outside(&self, what: &str, low: f64, high: f64) -> Vec<String> {
-        let mut wrong = Vec::new();
-        for (name, &[hits, all]) in &self.0 {
-            let share = hits as f64 / all as f64;
-            println!("| {what} | {name} | {:.1}% | {all} |", 100.0 * share);
-            let slack = if all < 1000 { 3.3 * (low * (1.0 - low) / all as f64).sqrt() } else { 0.0 };
-            if share < low - slack || share > high + slack {
-                wrong.push(format!("{what}, {name}: {share} of {all}"));
-            }
-        }
-        wrong
-    }
-}
-
 #[derive(Clone, Copy)]
 struct Case {
     name: &'static str,
@@ -60,10 +38,20 @@ struct Case {
     dropped: f64,
     /// Distance of the start in standard deviations; none for a stationary start.
     start: Option<f64>,
+    /// Whether the noises of every 50 steps cancel, but for 0.09 of the variance of their sum.
+    without_replacement: bool,
 }
 
-const CASE: Case =
-    Case { name: "", momentum: 0.9, eigenvalues: &[0.5], steps: 2000, momentum_known: true, dropped: 0.0, start: None };
+const CASE: Case = Case {
+    name: "",
+    momentum: 0.9,
+    eigenvalues: &[0.5],
+    steps: 2000,
+    momentum_known: true,
+    dropped: 0.0,
+    start: None,
+    without_replacement: false,
+};
 
 const fn parameters(momentum: f64) -> SgdParameters {
     SgdParameters { learning_rate: 0.1, momentum, weight_decay: 1e-4, batch_size: 32.0, noise_scale: 2.0 }
@@ -89,6 +77,9 @@ fn window(case: &Case) -> Window {
 /// One run: a series a mode, positions from a reference point that is not the mean.
 fn simulate(case: &Case, seed: u64) -> Vec<ModeSeries> {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
+    if case.without_replacement {
+        return vec![simulate_without_replacement(case, &mut random)];
+    }
     let parameters = parameters(case.momentum);
     let mut sampler = match case.start {
         None => QuadraticSampler::stationary(&parameters, case.eigenvalues, &mut random).unwrap(),
@@ -111,6 +102,29 @@ fn simulate(case: &Case, seed: u64) -> Vec<ModeSeries> {
     series
 }
 
+/// Noise whose sum over 50 steps has 0.09 of the variance that it would have if they were independent, as it is where
+/// gradients depend on the position; from ten epochs before the first row on.
+fn simulate_without_replacement(case: &Case, random: &mut ChaCha8Rng) -> ModeSeries {
+    let parameters = parameters(case.momentum);
+    let curvature = case.eigenvalues[0] + parameters.weight_decay;
+    let scale = (parameters.noise_scale * case.eigenvalues[0] / parameters.batch_size).sqrt();
+    let mut series = ModeSeries::default();
+    let (mut x, mut v, mut noises) = (0.0, 0.0, [0.0; 50]);
+    for step in 0..case.steps + 500 {
+        if step % 50 == 0 {
+            noises = std::array::from_fn(|_| StandardNormal.sample(random));
+            let mean: f64 = noises.iter().sum::<f64>() / 50.0;
+            noises.iter_mut().for_each(|noise| *noise = (*noise - 0.7 * mean) / (1.0 - 0.91_f64 / 50.0).sqrt());
+        }
+        v = case.momentum * v - curvature * x + scale * noises[(step % 50) as usize];
+        x += parameters.learning_rate * v;
+        if step >= 500 && !(case.dropped > 0.0 && random.random::<f64>() < case.dropped) {
+            series.push(step - 499, Some(x + 3.0), Some(v));
+        }
+    }
+    series
+}
+
 fn fit(case: &Case, series: &[ModeSeries], hessian: bool) -> Vec<ModeFit> {
     let window = window(case);
     let fit = |(mode, series): (usize, &ModeSeries)| {
@@ -120,7 +134,7 @@ fn fit(case: &Case, series: &[ModeSeries], hessian: bool) -> Vec<ModeFit> {
     series.iter().enumerate().map(fit).collect()
 }
 
-const CASES: [Case; 12] = [
+const CASES: [Case; 15] = [
     Case { name: "under-damped", ..CASE },
     Case { name: "under-damped, a tenth of the rows missing", dropped: 0.1, ..CASE },
     Case { name: "under-damped, momentum fitted", momentum_known: false, ..CASE },
@@ -133,6 +147,9 @@ const CASES: [Case; 12] = [
     Case { name: "without momentum, alternating", momentum: 0.0, eigenvalues: &[15.0], steps: 500, ..CASE },
     Case { name: "60 steps", momentum: 0.5, eigenvalues: &[2.0], steps: 60, ..CASE },
     Case { name: "start 10 deviations away", eigenvalues: &[0.003], steps: 2000, start: Some(10.0), ..CASE },
+    Case { name: "without replacement, swinging", without_replacement: true, ..CASE },
+    Case { name: "without replacement, 0.05", eigenvalues: &[0.05], without_replacement: true, ..CASE },
+    Case { name: "without replacement, 0.003", eigenvalues: &[0.003], without_replacement: true, steps: 4000, ..CASE },
 ];
 
 #[test]
@@ -190,6 +207,12 @@ fn comparisons_of_modes_cover_the_truth_and_raise_five_false_alarms_in_a_hundred
         let isotropy = Isotropy::new(&modes, &window, EigenvalueSource::Hessian, Some(2.0), none);
         covered.count("ratio q_1 : q_K", isotropy.first_to_last.known().unwrap().covers(variance(0) / variance(5)));
         alarms.count("positions against discrete theory", isotropy.against_discrete_theory.known().unwrap().rejected);
+        let centred =
+            |mode: usize, row: usize| series[mode].positions[row] - modes[mode].moments.known().unwrap().position_mean;
+        let positions = DMatrix::from_fn(6, case.steps as usize, centred);
+        let covariance = &positions * positions.transpose() / case.steps as f64;
+        let correlation = summarize(&modes.iter().collect::<Vec<_>>(), &covariance, case.steps).unwrap();
+        alarms.count("correlation of modes", correlation.against_none.rejected);
         let total = super::TotalEquipartition::new(&modes);
         covered.count("equipartition, total", total.known().unwrap().holds);
         let balances: Vec<_> = modes.iter().zip(&series).map(|(mode, series)| velocity_balance(series, mode)).collect();
@@ -235,8 +258,6 @@ fn comparisons_of_modes_cover_the_truth_and_raise_five_false_alarms_in_a_hundred
 /// A flat mode has momentum and noise and no frequency; a reversible process has no current.
 #[test]
 fn spectra_and_currents_of_nothing_raise_five_false_alarms_in_a_hundred() {
-    use rand_distr::{Distribution, StandardNormal};
-
     let mut alarms = Tally::default();
     let case = Case { momentum: 0.9, steps: 4000, ..CASE };
     for seed in 0..runs() {

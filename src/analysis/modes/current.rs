@@ -63,7 +63,7 @@ impl Rotation {
         };
         let squares = || series.transitions().map(|step| 0.5 * (step.velocity.powi(2) + step.next_velocity.powi(2)));
         let count = fit.transitions as usize;
-        let mean = BatchedMean::new(areas(), count, batches);
+        let mean = BatchedMean::new(areas(), count, batches, fit.relaxation_steps);
         // With x' = x + eta v' the area is -eta/4 (v + v')^2 but for a difference of squares of positions, which cancels
         // from row to row; left in, it would make batches look more uncertain than their sum is.
         let excess = series.transitions().map(|step| {
@@ -71,7 +71,7 @@ impl Rotation {
             let square = 0.5 * (step.velocity.powi(2) + step.next_velocity.powi(2));
             -0.25 * learning_rate * sum * sum - theory * square
         });
-        let excess = BatchedMean::new(excess, count, batches);
+        let excess = BatchedMean::new(excess, count, batches, fit.relaxation_steps);
         let square = squares().sum::<f64>() / count as f64;
         let variance = series.transitions().map(|step| (step.position - centre).powi(2)).sum::<f64>() / count as f64;
         let relative = |area: f64| area / (square * variance).sqrt();

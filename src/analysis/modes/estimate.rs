@@ -102,8 +102,15 @@ pub(super) struct BatchedMean {
 }
 
 impl BatchedMean {
-    /// Of `count` values in `batches` batches, at least two; what is left over joins the last.
-    pub(super) fn new(values: impl Iterator<Item = f64>, count: usize, batches: usize) -> Option<BatchedMean> {
+    /// Of `count` values in `batches` batches, at least two; what is left over joins the last. `memory`, in values,
+    /// makes up for what neighbouring batches share: means of batches of b values with a memory of m vary less, by
+    /// 1 - m/b, than they would if they were independent.
+    pub(super) fn new(
+        values: impl Iterator<Item = f64>,
+        count: usize,
+        batches: usize,
+        memory: f64,
+    ) -> Option<BatchedMean> {
         let length = count / batches.max(1);
         if batches < 2 || length == 0 {
             return None;
@@ -118,7 +125,8 @@ impl BatchedMean {
         let mean = means.iter().sum::<f64>() / batches as f64;
         let spread: f64 = means.iter().map(|value| (value - mean).powi(2)).sum();
         let freedom = batches as f64 - 1.0;
-        let standard_error = (spread / (freedom * batches as f64)).sqrt();
+        let shared = 1.0 - (memory / length as f64).min(0.5);
+        let standard_error = (spread / (freedom * batches as f64) / shared).sqrt();
         (mean.is_finite() && standard_error.is_finite()).then_some(BatchedMean { mean, standard_error, freedom })
     }
 
@@ -155,10 +163,10 @@ mod tests {
     fn batched_means_are_students() {
         // scipy.stats.ttest_1samp([1, 2, 3, 4.5], 0): p = 0.0390203
         let values = [1.0, 1.0, 2.0, 2.0, 3.0, 3.0, 4.5, 4.5];
-        let mean = BatchedMean::new(values.into_iter(), 8, 4).unwrap();
+        let mean = BatchedMean::new(values.into_iter(), 8, 4, 0.0).unwrap();
         assert_eq!(mean.mean, 2.625);
         assert!((mean.against_zero().unwrap().probability - 0.039_020_304).abs() < 1e-8);
-        assert!(BatchedMean::new([1.0; 8].into_iter(), 8, 4).unwrap().against_zero().is_none());
-        assert!(BatchedMean::new([1.0].into_iter(), 1, 4).is_none());
+        assert!(BatchedMean::new([1.0; 8].into_iter(), 8, 4, 0.0).unwrap().against_zero().is_none());
+        assert!(BatchedMean::new([1.0].into_iter(), 1, 4, 0.0).is_none());
     }
 }

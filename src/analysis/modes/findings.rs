@@ -115,6 +115,12 @@ fn isotropy(isotropy: &Isotropy) -> String {
         let verdict = if test.rejected { "do not follow" } else { "follow" };
         format!("position variances {verdict} the modified loss {}", probability(test))
     })];
+    let modified = isotropy.against_modified_loss.known();
+    let discrete = isotropy.against_discrete_theory.known().filter(|_| modified.is_some_and(|test| test.rejected));
+    parts.extend(discrete.map(|test| {
+        let verdict = if test.rejected { "nor" } else { "but" };
+        format!("{verdict} the theory in discrete time {}", probability(test))
+    }));
     if let (Answer::Known(ratio), [first, .., last]) = (&isotropy.first_to_last, isotropy.modes.as_slice()) {
         parts.push(format!("q_{} : q_{} is {}", first.mode, last.mode, interval(ratio)));
     }
@@ -180,9 +186,18 @@ fn noise(fit: &ModesFit) -> String {
         format!("heavier tails than that in {}", of(&|shape| shape.tail.heavier_than_gaussian)),
         format!("not white in {}{}", of(&|shape| shape.against_white.rejected), by_chance(all)),
     ];
-    let white = shapes.iter().filter(|(_, shape)| shape.against_white.rejected).map(|(mode, _)| *mode);
-    if of(&|shape| shape.against_white.rejected) as f64 > 3.0 * SIGNIFICANCE * all as f64 {
-        parts.push(format!("intervals of mode {} take it for white", numbers(white)));
+    let cancels = |mode: &ModeFit| mode.recursion.known().is_some_and(|fit| fit.epoch_noise.is_some());
+    let coloured: Vec<&ModeFit> =
+        shapes.iter().filter(|(mode, shape)| shape.against_white.rejected && !cancels(mode)).map(|of| of.0).collect();
+    if coloured.len() as f64 > 3.0 * SIGNIFICANCE * all as f64 {
+        parts.push(format!("intervals of mode {} take it for white", numbers(coloured.into_iter())));
+    }
+    let cancelling = fit.modes.iter().filter(|mode| cancels(mode)).count();
+    if cancelling > 0 {
+        parts.push(format!(
+            "fitted as noise that cancels over epochs in {cancelling}; variances, energies, currents and sigma^2 by \
+             velocities are compared with theory that takes batches for independent"
+        ));
     }
     let epochs: Vec<_> = shapes.iter().filter_map(|(_, shape)| shape.epochs).collect();
     if let Some(first) = epochs.first() {

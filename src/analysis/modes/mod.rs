@@ -12,6 +12,7 @@ mod coverage;
 mod current;
 mod dynamics;
 mod energy;
+mod epoch_regression;
 mod estimate;
 mod findings;
 mod innovations;
@@ -37,6 +38,7 @@ use serde::Serialize;
 pub use correlation::Correlation;
 pub use current::Rotation;
 pub use energy::{Equipartition, TotalEquipartition};
+pub use epoch_regression::EpochNoise;
 pub use estimate::{Estimate, Test};
 pub use innovations::{EpochMark, NoiseShape, TailIndex};
 pub use isotropy::{Isotropy, ModeVariances};
@@ -149,23 +151,26 @@ fn check_lengths(options: &ModesOptions, directions: usize) -> Result<()> {
     Ok(())
 }
 
+/// A mode's answers, and what of sigma^2 is pooled over modes.
+type FitAndBalance = (ModeFit, Option<BatchedMean>);
+
 /// Reads and fits the modes, [`READERS`] at a time, in order.
 fn read_modes(
     run: &Run,
     window: &Window,
     options: &ModesOptions,
     applies: &std::result::Result<(), String>,
-) -> Result<Vec<(ModeFit, Option<BatchedMean>)>> {
+) -> Result<Vec<FitAndBalance>> {
     let directions = run.info().layout.directions;
     let next = AtomicUsize::new(0);
-    let read = |mode: usize| -> Result<(ModeFit, Option<BatchedMean>)> {
+    let read = |mode: usize| -> Result<FitAndBalance> {
         let series = ModeSeries::read(run, window, mode + 1)?;
         let eigenvalue = options.eigenvalues.map(|eigenvalues| eigenvalues[mode]);
         let fit = ModeFit::new(mode + 1, &series, window, eigenvalue, run.info().steps_per_epoch, applies);
         let balance = velocity_balance(&series, &fit);
         Ok((fit, balance))
     };
-    let work = || -> Vec<(usize, Result<(ModeFit, Option<BatchedMean>)>)> {
+    let work = || -> Vec<(usize, Result<FitAndBalance>)> {
         let mut done = Vec::new();
         loop {
             let mode = next.fetch_add(1, Ordering::Relaxed);

@@ -81,7 +81,7 @@ impl ModeFit {
         let recursion = match (recursion_applies, &moments) {
             (Err(reason), _) => Err(reason.clone()),
             (_, Err(reason)) => Err(reason.clone()),
-            _ => RecursionFit::new(series, window),
+            _ => RecursionFit::new(series, window, steps_per_epoch),
         };
         let curvature = hessian_curvature(hessian_eigenvalue, window);
         let dynamics = recursion.as_ref().ok().map(|fit| fit.dynamics);

@@ -75,7 +75,7 @@ pub(super) fn velocity_balance(series: &ModeSeries, mode: &ModeFit) -> Option<Ba
         let noise = fit.regression.innovation(&step);
         (step.velocity.powi(2) / step_variance - noise * noise) / variance
     });
-    BatchedMean::new(excess, fit.transitions as usize, batches)
+    BatchedMean::new(excess, fit.transitions as usize, batches, fit.relaxation_steps)
 }
 
 impl NoiseScales {
@@ -98,7 +98,7 @@ impl NoiseScales {
         };
         let innovations = modes.iter().filter_map(|mode| {
             let fit = mode.recursion.known()?;
-            let own = (fit.kurtosis - 1.0).max(0.1) / fit.transitions as f64;
+            let own = (fit.kurtosis - 1.0).max(2.0) / fit.transitions as f64;
             let value = batch_size * fit.noise_variance.value / eigenvalue(mode)?;
             Some([value.ln(), own + of_curvature(mode)?.powi(2)])
         });

@@ -4,10 +4,12 @@ use serde::Serialize;
 use statrs::distribution::{ChiSquared, ContinuousCDF, StudentsT};
 
 use super::dynamics::Dynamics;
+use super::epoch_regression::{EpochNoise, with_epochs};
 use super::estimate::{Estimate, standard_normal_quantile};
 use super::regression::Regression;
 use super::series::ModeSeries;
 use super::slow_mode_quantiles::quantiles;
+use super::trajectory::FAR;
 use super::window::Window;
 
 /// Below so many relaxation times the window is called short: estimates of variances and of the mean rest on few
@@ -43,6 +45,8 @@ pub struct RecursionFit {
     pub relaxation_times: f64,
     /// Pairs of rows one step apart.
     pub transitions: u64,
+    /// How the noise of an epoch cancels, where it does: then the fit allows for it.
+    pub epoch_noise: Option<EpochNoise>,
     #[serde(skip)]
     pub(super) regression: Regression,
     #[serde(skip)]
@@ -53,10 +57,19 @@ pub struct RecursionFit {
 }
 
 impl RecursionFit {
-    pub(super) fn new(series: &ModeSeries, window: &Window) -> Result<RecursionFit, String> {
+    /// Batches are taken for independent unless `steps_per_epoch` is known and the noise cancels over epochs.
+    pub(super) fn new(
+        series: &ModeSeries,
+        window: &Window,
+        steps_per_epoch: Option<u64>,
+    ) -> Result<RecursionFit, String> {
         let learning_rate =
             window.learning_rate.filter(|rate| *rate > 0.0).ok_or("the learning rate is not known, or not positive")?;
-        let regression = Regression::new(series, window.momentum)?;
+        let plain = Regression::new(series, window.momentum)?;
+        let (regression, epoch_noise) = match steps_per_epoch.and_then(|steps| with_epochs(series, &plain, steps)) {
+            Some((regression, noise)) => (regression, Some(noise)),
+            None => (plain, None),
+        };
         let momentum = regression.momentum;
         if !(0.0..1.0).contains(&momentum) {
             return Err(format!("the momentum is {momentum:.4}, and the recursion needs it at least 0 and below 1"));
@@ -88,7 +101,8 @@ impl RecursionFit {
             of_pull.combined_with(&of_momentum)
         };
         let none = || "a number is out of range".to_owned();
-        let spread = (kurtosis - 1.0).max(0.1);
+        // Not less than Gaussian noise has: few values' kurtosis is often too low.
+        let spread = (kurtosis - 1.0).max(2.0);
         let relaxation = dynamics.decay_per_step().recip();
         let langevin_ratio = |mode: &Dynamics| (1.0 - mode.momentum) / (2.0 * (1.0 + mode.momentum) * mode.pull).sqrt();
         Ok(RecursionFit {
@@ -107,6 +121,7 @@ impl RecursionFit {
             relaxation_steps: relaxation,
             relaxation_times: regression.transitions as f64 / relaxation,
             transitions: regression.transitions as u64,
+            epoch_noise,
             regression,
             dynamics,
             kurtosis,
@@ -129,11 +144,16 @@ fn pull_interval(regression: &Regression, learning_rate: f64) -> [f64; 2] {
     let student = StudentsT::new(0.0, 1.0, (steps - 2.0).min(1e5));
     let widening = student.map_or(1.0, |student| student.inverse_cdf(0.975) / normal);
     let quantile = |pull: f64, end: usize| {
+        let limit = [-normal, normal][end];
         let of = match Dynamics::new(momentum, pull) {
-            None if pull > 0.0 => [-normal, normal],
-            dynamics => quantiles(dynamics, steps),
+            None if pull > 0.0 => limit,
+            None => quantiles(None, steps)[end],
+            Some(mode) => {
+                let share = stationary_share(regression, learning_rate, &mode);
+                limit + (quantiles(Some(mode), steps)[end] - limit) * share.sqrt()
+            }
         };
-        of[end] * widening
+        of * widening
     };
     let accepts_low = |pull: f64| (estimate - pull) <= error * quantile(pull, 1);
     let accepts_high = |pull: f64| (estimate - pull) >= error * quantile(pull, 0);
@@ -144,6 +164,19 @@ fn pull_interval(regression: &Regression, learning_rate: f64) -> [f64; 2] {
     let low = if accepts_low(0.0) { 0.0 } else { edge(start, 0.0, accepts_low) };
     let high = edge(start, start + 10.0 * error, accepts_high);
     [low, high]
+}
+
+/// How much of the positions' variance is that of a stationary state. The way back from a start far away says as much of
+/// the curvature as its share is, and that with a normal error.
+fn stationary_share(regression: &Regression, learning_rate: f64, mode: &Dynamics) -> f64 {
+    let mean = regression.centre + regression.intercept * learning_rate / mode.pull;
+    let [position_variance, _] = mode.variances();
+    let stationary = learning_rate * learning_rate * position_variance * regression.noise_variance;
+    if (regression.first_position - mean).abs() < FAR * stationary.sqrt() {
+        return 1.0;
+    }
+    let [bias, _] = mode.position_autocorrelation().freedom_of_variance(regression.transitions as f64);
+    (stationary * bias / regression.position_variance).min(1.0)
 }
 
 /// Between a point that is accepted and one that is not.

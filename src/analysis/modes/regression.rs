@@ -25,8 +25,13 @@ pub(super) struct Regression {
     pub(super) intercept: f64,
     /// Mean of the positions from which there is a transition.
     pub(super) centre: f64,
+    /// Their variance, over n.
+    pub(super) position_variance: f64,
+    /// The first of them.
+    pub(super) first_position: f64,
     /// Mean of the velocities there, where the momentum is fitted; else 0.
-    velocity_centre: f64,
+    pub(super) velocity_centre: f64,
+    pub(super) intercept_error: f64,
     /// Of the noise, unbiased.
     pub(super) noise_variance: f64,
     pub(super) transitions: usize,
@@ -93,7 +98,10 @@ impl Regression {
             curvature,
             curvature_error: 0.0,
             intercept: next_mean - fitted * v_mean,
+            intercept_error: 0.0,
             centre: x_mean,
+            position_variance: xx / count,
+            first_position: series.transitions().next().map_or(x_mean, |first| first.position),
             velocity_centre: v_mean,
             noise_variance: 0.0,
             transitions,
@@ -101,6 +109,7 @@ impl Regression {
         // From the residuals themselves: the difference of the sums cancels where there is little noise.
         let squares: f64 = regression.innovations(series).map(|noise| noise * noise).sum();
         regression.noise_variance = squares / (count - degrees);
+        regression.intercept_error = (regression.noise_variance / count).sqrt();
         regression.curvature_error = (regression.noise_variance * errors[(0, 0)]).sqrt();
         regression.momentum_error = momentum.is_none().then_some((regression.noise_variance * errors[(1, 1)]).sqrt());
         let finite = regression.curvature.is_finite() && regression.noise_variance.is_finite();
@@ -127,11 +136,10 @@ impl Regression {
 
     /// The mean mu with an interval by Fieller's (1940) method; none where a flat mode leaves it open.
     pub(super) fn mean(&self, normal: f64) -> Option<[f64; 3]> {
-        let count = self.transitions as f64;
         let [a, b] = [self.curvature, self.intercept];
         let width = normal * self.curvature_error;
         let leading = a * a - width * width;
-        let constant = b * b - normal * normal * self.noise_variance / count;
+        let constant = b * b - (normal * self.intercept_error).powi(2);
         let discriminant = a * a * b * b - leading * constant;
         if a <= width || discriminant < 0.0 {
             return None;

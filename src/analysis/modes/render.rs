@@ -45,9 +45,8 @@ fn header(window: &Window) -> String {
         ("basis", window.basis.map(|basis| basis as f64)),
     ];
     let known: Vec<String> =
-        settings.iter().filter_map(|(name, value)| value.map(|value| format!("{name} {value}"))).collect();
-    let rows = grouped(window.rows);
-    format!("modes      steps {first} to {last}, {rows} rows\n           {}", known.join(", "))
+        settings.iter().filter_map(|(name, value)| value.map(|value| format!("{name} {}", short(value)))).collect();
+    wrapped(&format!("modes      steps {first} to {last}, {} rows, {}", grouped(window.rows), known.join(", ")))
 }
 
 fn row(mode: &ModeFit, fit: &ModesFit) -> String {
@@ -83,12 +82,14 @@ fn columns([mode, curvature, hessian, damping, theory, peak, variance]: [String;
         .to_owned()
 }
 
-/// Three significant digits.
+/// At most seven characters where a number has a plain form, and whole numbers as such.
 fn short(value: f64) -> String {
     match value.abs() {
-        0.001..10.0 => format!("{value:.3}"),
-        10.0..1000.0 => format!("{value:.0}"),
-        _ => format!("{value:.1e}"),
+        size if size.fract() == 0.0 && size < 1e7 => format!("{value}"),
+        0.001..0.1 => format!("{value:.5}"),
+        0.1..10.0 => format!("{value:.3}"),
+        10.0..1000.0 => format!("{value:.1}"),
+        _ => format!("{value:.2e}"),
     }
 }
 
@@ -131,6 +132,15 @@ mod tests {
         let lines: Vec<String> = wrapped(&text).lines().map(str::to_owned).collect();
         assert!(lines.len() == 3 && lines.iter().all(|line| line.len() <= WIDTH), "{lines:?}");
         assert!(lines[0].starts_with("  topic      word") && lines[1].starts_with("             word"));
+    }
+
+    #[test]
+    fn short_numbers_are_short() {
+        let cases =
+            [(0.0, "0"), (128.0, "128"), (0.9, "0.900"), (0.0345678, "0.03457"), (123.45, "123.5"), (1e-5, "1.00e-5")];
+        for (value, expected) in cases {
+            assert_eq!(short(value), expected);
+        }
     }
 
     #[test]

@@ -42,7 +42,7 @@ pub(super) fn noise_scale_from_speed(
         })
         .sum();
     let factor = batch as f64 * (1.0 - momentum * momentum) / (rate * rate * (trace + sharper));
-    let mean = BatchedMean::new(squares.into_iter(), count, BATCHES);
+    let mean = BatchedMean::new(squares.into_iter(), count, BATCHES, 0.0);
     Ok(mean
         .and_then(|mean| mean.estimate())
         .and_then(|speed| speed.map(|speed| factor * speed))

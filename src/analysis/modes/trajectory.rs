@@ -8,7 +8,7 @@ use super::window::Window;
 use crate::theory::oscillator::DampedOscillator;
 
 /// A start nearer to the mean than so many standard deviations is no transient.
-const FAR: f64 = 3.0;
+pub(super) const FAR: f64 = 3.0;
 /// How long a transient is followed, in relaxation times.
 const RELAXATION_TIMES: f64 = 5.0;
 /// Points compared at most.
