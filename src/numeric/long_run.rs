@@ -126,6 +126,11 @@ fn long_run_variance(values: &[f64], without_trend: bool) -> Result<LongRun> {
     } else {
         values
     };
+    let scale = values.iter().fold(0.0_f64, |largest, value| largest.max(value.abs()));
+    // Rounding is correlated too; it must not be taken for noise.
+    if residuals.iter().all(|residual| residual.abs() <= 1e-13 * scale) {
+        return Err(Error::NotEnoughData { question, reason: "the values are all the same, or on a line".to_owned() });
+    }
     let memory = correlation_times(residuals)?.memory;
     let affordable = (values.len() as f64 / (MEMORIES_A_COSINE * memory)) as usize;
     if affordable < FEWEST_COSINES {

@@ -4,4 +4,7 @@
 //! takes 1,000 and prints the figures of docs/analysis.md.
 
 mod diffusion;
+mod epochs;
+mod lags;
+mod stationarity;
 mod support;

@@ -8,6 +8,23 @@ use rand_chacha::ChaCha8Rng;
 pub const PARAMETERS: SgdParameters =
     SgdParameters { learning_rate: 0.1, momentum: 0.9, weight_decay: 0.0, batch_size: 32.0, noise_scale: 2.0 };
 
+fn power_law(low: f64, high: f64, modes: i32) -> Vec<f64> {
+    (0..modes).map(|mode| low * (high / low).powf(f64::from(mode) / f64::from(modes - 1))).collect()
+}
+
+/// Relaxations of the slowest mode in the run: eta rho rows / (1 - beta) = 1200 rho.
+pub fn regimes() -> Vec<(&'static str, SgdParameters, Vec<f64>)> {
+    let strong = SgdParameters { momentum: 0.99, learning_rate: 0.01, ..PARAMETERS };
+    vec![
+        ("broad", PARAMETERS, power_law(1e-3, 5.0, 12)),
+        ("all slow", PARAMETERS, power_law(1e-4, 1e-3, 8)),
+        ("relaxing", PARAMETERS, power_law(3e-3, 3e-2, 6)),
+        ("swinging", strong, power_law(0.05, 2.0, 10)),
+        ("one slow, many fast", PARAMETERS, [vec![5e-4], power_law(0.1, 3.0, 9)].concat()),
+        ("near the edge", PARAMETERS, power_law(0.02, 37.0, 8)),
+    ]
+}
+
 /// A trajectory in its stationary state: positions from the reference point and velocities, mode by mode.
 pub struct Trajectory {
     pub positions: Vec<Vec<f64>>,
