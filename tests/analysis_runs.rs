@@ -19,7 +19,11 @@ fn synthetic() -> SyntheticRun {
     SyntheticRun { parameters: PARAMETERS, eigenvalues: EIGENVALUES.to_vec(), rows: 6000, seed: 1 }
 }
 
-fn fit(run: &SyntheticRun, options: &FitOptions, change: impl FnMut(&mut StepRecord, &mut [Option<f64>]) -> bool) -> RunFit {
+fn fit(
+    run: &SyntheticRun,
+    options: &FitOptions,
+    change: impl FnMut(&mut StepRecord, &mut [Option<f64>]) -> bool,
+) -> RunFit {
     let directory = tempfile::tempdir().unwrap();
     run.write_with(directory.path(), change);
     let fit = RunFit::with(&Run::open(directory.path()).unwrap(), options).unwrap();
@@ -31,8 +35,22 @@ fn fit(run: &SyntheticRun, options: &FitOptions, change: impl FnMut(&mut StepRec
 fn assert_no_null(fit: &RunFit) {
     fn walk(path: &str, value: &serde_json::Value) {
         const MAY_BE_NULL: [&str; 16] = [
-            "prefactor", "r_squared", "moving_average", "plain_interval", "projected_share", "elapsed_seconds", "first_step",
-            "name", "dampening", "nesterov", "second_moment_decay", "epsilon", "amsgrad", "centered", "batch_size", "learning_rate",
+            "prefactor",
+            "r_squared",
+            "moving_average",
+            "plain_interval",
+            "projected_share",
+            "elapsed_seconds",
+            "first_step",
+            "name",
+            "dampening",
+            "nesterov",
+            "second_moment_decay",
+            "epsilon",
+            "amsgrad",
+            "centered",
+            "batch_size",
+            "learning_rate",
         ];
         match value {
             serde_json::Value::Null => {
@@ -40,7 +58,9 @@ fn assert_no_null(fit: &RunFit) {
                 assert!(MAY_BE_NULL.contains(&field) || ["momentum", "weight_decay"].contains(&field), "{path}");
             }
             serde_json::Value::Array(values) => values.iter().for_each(|value| walk(path, value)),
-            serde_json::Value::Object(fields) => fields.iter().for_each(|(key, value)| walk(&format!("{path}/{key}"), value)),
+            serde_json::Value::Object(fields) => {
+                fields.iter().for_each(|(key, value)| walk(&format!("{path}/{key}"), value))
+            }
             _ => {}
         }
     }
@@ -58,7 +78,9 @@ fn a_stationary_run_answers_everything() {
     println!("{fit}");
     let law = fit.displacement.known().unwrap();
     let interval = law.interval.known().unwrap();
-    assert!(interval.curvatures == From::Given && interval.low < interval.expected && interval.expected < interval.high);
+    assert!(
+        interval.curvatures == From::Given && interval.low < interval.expected && interval.expected < interval.high
+    );
     assert!((fit.projected_share.unwrap() - 1.0).abs() < 1e-9);
     let lags = fit.lags.known().unwrap();
     assert!(lags.local.len() > 3 && lags.exponent.value < 1.0);
@@ -109,7 +131,8 @@ fn what_is_not_stationary_is_said() {
 
 #[test]
 fn gaps_are_borne_and_unknown_settings_are_said() {
-    let gaps = fit(&synthetic(), &FitOptions::default(), |row, _| row.step % 50 != 0 && !(2000..2300).contains(&row.step));
+    let gaps =
+        fit(&synthetic(), &FitOptions::default(), |row, _| row.step % 50 != 0 && !(2000..2300).contains(&row.step));
     assert!(gaps.displacement.known().unwrap().interval.known().is_some());
     let unknown = fit(&synthetic(), &FitOptions::default(), |row, _| {
         row.hyperparameters.learning_rate = None;

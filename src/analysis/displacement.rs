@@ -11,7 +11,9 @@ use serde::Serialize;
 
 use super::Answer;
 use super::curvatures::Curvatures as Given;
-use super::displacement_noise::{Curvatures, ExponentInterval, WeightedMode, Window, exponent_scatter, slope_weights, thinned};
+use super::displacement_noise::{
+    Curvatures, ExponentInterval, WeightedMode, Window, exponent_scatter, slope_weights, thinned,
+};
 use crate::theory::discrete::DiscreteMode;
 use crate::theory::langevin::LangevinMode;
 use crate::theory::parameters::SgdParameters;
@@ -171,9 +173,10 @@ mod tests {
 
     #[test]
     fn the_noise_comes_back_and_the_curve_is_the_theorys() {
-        let given =
-            Given::from_json(r#"{"eigenvalues": [2.0, 0.1], "density": {"nodes": [0.01], "weights": [1], "dimension": 40}}"#)
-                .unwrap();
+        let given = Given::from_json(
+            r#"{"eigenvalues": [2.0, 0.1], "density": {"nodes": [0.01], "weights": [1], "dimension": 40}}"#,
+        )
+        .unwrap();
         let truth = SgdParameters { noise_scale: 3.0, ..PARAMETERS };
         let modes = weighted_modes(&given.spectrum().unwrap(), &truth).unwrap();
         let speed: f64 = modes.iter().map(|mode| mode.multiplicity * mode.mode.local_displacement()).sum();

@@ -153,7 +153,8 @@ impl RunFit {
         let speed = base.speed.speed();
         let mut quantities = vec![("local displacement".to_owned(), &base.local), ("loss".to_owned(), &base.loss)];
         let positions = projections.iter().flat_map(|projections| &projections.positions);
-        quantities.extend(positions.clone().enumerate().map(|(mode, series)| (format!("position {}", mode + 1), series)));
+        quantities
+            .extend(positions.clone().enumerate().map(|(mode, series)| (format!("position {}", mode + 1), series)));
         let stationarity = Stationarity {
             beginning: beginning(&quantities, base.steps.0, base.steps.1),
             fluctuation_dissipation: base.relation.answer(sgd.clone()),
@@ -180,7 +181,9 @@ impl RunFit {
                 Some(Projections { basis_changed: Some(step), .. }) => {
                     Answer::cannot_say(format!("the directions were replaced at step {step}"))
                 }
-                Some(projections) => lag_exponents(&projections.lags, directions, info.every_steps),
+                Some(projections) => {
+                    lag_exponents(&projections.lags, directions, info.every_steps, projections.memory_rows())
+                }
                 None => Answer::cannot_say(
                     "there are no projections, and distances from other points than the reference are not logged",
                 ),
@@ -216,29 +219,32 @@ fn read_base(run: &Run, options: &FitOptions, rows: u64, end: u64) -> Result<Opt
         "local_displacement_squared",
         "global_displacement_squared",
     ];
-    run.for_each_row(columns, |[step, elapsed, learning_rate, momentum, weight_decay, batch_size, loss, local, global]| {
-        let step = step.unwrap_or_default() as u64;
-        // A run that is being written may have grown since its rows were counted.
-        if read == rows || step > last {
-            return;
-        }
-        let base = base.get_or_insert_with(|| Base::new(rows, step, options.first_step.unwrap_or(step), end));
-        let hyperparameters = Hyperparameters { learning_rate, momentum, weight_decay };
-        let batch_size = batch_size.map(|examples| examples as u64);
-        base.settings.see(step, hyperparameters, batch_size);
-        base.all.push(step, global);
-        base.local.push(local);
-        base.loss.push(loss);
-        if options.first_step.map_or(read >= rows / 3, |first| step >= first) {
-            base.window.push(step, global);
-            base.speed.push(step, local, hyperparameters, batch_size);
-            base.relation.push(step, local, global);
-        }
-        base.curve.push(step, global.unwrap_or(f64::NAN));
-        base.steps.1 = step;
-        base.elapsed = elapsed;
-        read += 1;
-    })?;
+    run.for_each_row(
+        columns,
+        |[step, elapsed, learning_rate, momentum, weight_decay, batch_size, loss, local, global]| {
+            let step = step.unwrap_or_default() as u64;
+            // A run that is being written may have grown since its rows were counted.
+            if read == rows || step > last {
+                return;
+            }
+            let base = base.get_or_insert_with(|| Base::new(rows, step, options.first_step.unwrap_or(step), end));
+            let hyperparameters = Hyperparameters { learning_rate, momentum, weight_decay };
+            let batch_size = batch_size.map(|examples| examples as u64);
+            base.settings.see(step, hyperparameters, batch_size);
+            base.all.push(step, global);
+            base.local.push(local);
+            base.loss.push(loss);
+            if options.first_step.map_or(read >= rows / 3, |first| step >= first) {
+                base.window.push(step, global);
+                base.speed.push(step, local, hyperparameters, batch_size);
+                base.relation.push(step, local, global);
+            }
+            base.curve.push(step, global.unwrap_or(f64::NAN));
+            base.steps.1 = step;
+            base.elapsed = elapsed;
+            read += 1;
+        },
+    )?;
     Ok(base)
 }
 
@@ -282,7 +288,8 @@ fn with_interval(
 
 fn notes(run: &Run, fit: &RunFit) -> Result<Vec<String>> {
     let mut notes = Vec::new();
-    if let Some(beginning) = fit.stationarity.beginning.known().filter(|found| found.first_step != Some(fit.first_step)) {
+    if let Some(beginning) = fit.stationarity.beginning.known().filter(|found| found.first_step != Some(fit.first_step))
+    {
         let what = match beginning.first_step {
             Some(step) => format!("the run is stationary only from step {step} on"),
             None => "the run is not stationary".to_owned(),

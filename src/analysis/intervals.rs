@@ -8,6 +8,7 @@ use super::displacement::{
     MeasuredDisplacement, PredictedDisplacement, exponent_interval, predicted_displacement, weighted_modes,
 };
 use super::displacement_noise::{self, ExponentInterval, WeightedMode, Window};
+use super::lags::is_reproduced;
 use super::projections::Projections;
 use super::settings::PlainSgd;
 use super::speed::Speed;
@@ -89,14 +90,22 @@ impl Process<'_> {
         let of_projections = self.projections.filter(|found| found.recursions.len() == curvatures.eigenvalues.len());
         let measured = if curvatures.density.is_some() {
             let speed = known(speed)?.mean_local_displacement_squared;
-            MeasuredDisplacement { speed, exponent: known(whole)?.exponent, window: self.window, points: whole_curve.to_vec() }
+            MeasuredDisplacement {
+                speed,
+                exponent: known(whole)?.exponent,
+                window: self.window,
+                points: whole_curve.to_vec(),
+            }
         } else if let Some(projections) = of_projections {
             self.same_basis(projections)?;
             let speed = projections.squared_velocity.mean() * parameters.learning_rate.powi(2);
             let points = projections.curve.found.clone();
             MeasuredDisplacement { speed, exponent: known(projected)?.exponent, window: self.window, points }
         } else {
-            return Err("the eigenvalues have no density for the other directions, and are not those of the projections".to_owned());
+            return Err(
+                "the eigenvalues have no density for the other directions, and are not those of the projections"
+                    .to_owned(),
+            );
         };
         Ok(predicted_displacement(curvatures, &parameters, &measured))
     }
@@ -132,7 +141,14 @@ impl Process<'_> {
             let mode = recursion.mode(sgd).map_err(|reason| format!("mode {}: {reason}", index + 1))?;
             modes.extend(mode.map(|mode| WeightedMode { mode, multiplicity: 1.0 }));
         }
-        if modes.is_empty() { Err("nothing moves along the projections".to_owned()) } else { Ok(modes) }
+        if modes.is_empty() {
+            return Err("nothing moves along the projections".to_owned());
+        }
+        // The recursion is fitted to successive steps only: a row a step.
+        let expected =
+            |lag| modes.iter().map(|mode| mode.multiplicity * mode.mode.mean_squared_displacement(lag)).sum::<f64>();
+        is_reproduced(&projections.lags, projections.recursions.len(), expected)?;
+        Ok(modes)
     }
 
     fn same_basis(&self, projections: &Projections) -> Result<(), String> {

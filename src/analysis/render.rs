@@ -26,7 +26,11 @@ impl Display for RunFit {
         power_law(text, "  all rows   ", &self.displacement_all)?;
         if !self.prefixes.is_empty() {
             let exponents: Vec<String> = self.prefixes.iter().map(|prefix| format!("{:.2}", prefix.exponent)).collect();
-            writeln!(text, "{}", wrapped("  prefixes   ", &format!("c by tenths of the run: {}", exponents.join(" "))))?;
+            writeln!(
+                text,
+                "{}",
+                wrapped("  prefixes   ", &format!("c by tenths of the run: {}", exponents.join(" ")))
+            )?;
         }
         if self.projected_share.is_some() {
             writeln!(text, "the same along the projections{}", share(self.projected_share))?;
@@ -200,8 +204,10 @@ fn stationarity(text: &mut Formatter<'_>, stationarity: &Stationarity) -> fmt::R
 
 fn predicted(predicted: &PredictedDisplacement) -> String {
     let of = if predicted.projected_part { "along the projections" } else { "of the whole" };
-    let mut lines = format!("{of}: c = {:.3} exact, {:.3} Langevin, {:.3} measured",
-        predicted.exact_exponent, predicted.langevin_exponent, predicted.measured_exponent);
+    let mut lines = format!(
+        "{of}: c = {:.3} exact, {:.3} Langevin, {:.3} measured",
+        predicted.exact_exponent, predicted.langevin_exponent, predicted.measured_exponent
+    );
     lines += &match &predicted.interval {
         Answer::Known(interval) => exponent_interval(interval),
         Answer::CannotSay { reason } => format!("\n95% interval of c: cannot say: {reason}"),

@@ -279,7 +279,10 @@ mod tests {
             fit.push(3, Some(1.0), Hyperparameters { learning_rate, ..SGD }, batch_size);
             reason(&fit, sgd())
         };
-        assert_eq!(after(Some(2e-2), Some(32)), "the learning rate changed at step 3, and the theory needs it constant");
+        assert_eq!(
+            after(Some(2e-2), Some(32)),
+            "the learning rate changed at step 3, and the theory needs it constant"
+        );
         assert_eq!(after(None, Some(32)), "the learning rate is not known");
         assert_eq!(after(Some(1e-2), Some(64)), "the batch size changed at step 3, and the theory needs it constant");
         assert_eq!(reason(&SpeedFit::default(), sgd()), "the learning rate is not known");

@@ -64,8 +64,10 @@ impl Sweep {
         let default = fits.first().map(|fit| &fit.gradient_noise);
         let runs: Vec<SweepRun> = fits.iter().map(|fit| SweepRun::of(fit, default)).collect();
         let others = runs.get(1..).unwrap_or_default();
-        let speeds = others.iter().map(|run| (run.speed.known().map(|x| x.ln()), run.predicted_speed.known().map(|x| x.ln())));
-        let exponents = others.iter().map(|run| (run.exponent.known().copied(), run.predicted_exponent.known().copied()));
+        let speeds =
+            others.iter().map(|run| (run.speed.known().map(|x| x.ln()), run.predicted_speed.known().map(|x| x.ln())));
+        let exponents =
+            others.iter().map(|run| (run.exponent.known().copied(), run.predicted_exponent.known().copied()));
         Sweep { speed_r_squared: r_squared(speeds), exponent_r_squared: r_squared(exponents), runs }
     }
 }
@@ -92,18 +94,20 @@ impl SweepRun {
             batch_size: noise.map(|noise| noise.batch_size),
             momentum: noise.map(|noise| noise.momentum),
             speed: map(&fit.speed, |speed| speed.mean_local_displacement_squared),
-            failed_assumptions: failed_assumptions(fit, predicted.as_ref().ok(), speed.and_then(|speed| speed.interval.known())),
-            predicted_speed: predicted.map_or_else(|reason| Answer::CannotSay { reason }, |(speed, _)| Answer::Known(speed)),
+            failed_assumptions: failed_assumptions(
+                fit,
+                predicted.as_ref().ok(),
+                speed.and_then(|speed| speed.interval.known()),
+            ),
+            predicted_speed: predicted
+                .map_or_else(|reason| Answer::CannotSay { reason }, |(speed, _)| Answer::Known(speed)),
             exponent: map(&fit.displacement, |law: &DisplacementPowerLaw| law.exponent),
             predicted_exponent,
         }
     }
 }
 
-fn predicted_speed(
-    default: &GradientNoise,
-    run: &Answer<GradientNoise>,
-) -> Result<(f64, Option<Estimate>), String> {
+fn predicted_speed(default: &GradientNoise, run: &Answer<GradientNoise>) -> Result<(f64, Option<Estimate>), String> {
     let run = run.known().ok_or_else(|| run.reason().unwrap_or_default().to_owned())?;
     let parameters = SgdParameters {
         learning_rate: run.learning_rate,
@@ -156,8 +160,10 @@ fn map<T>(answer: &Answer<T>, of: impl Fn(&T) -> f64) -> Answer<f64> {
 
 /// Of (measured, predicted).
 fn r_squared(pairs: impl Iterator<Item = (Option<f64>, Option<f64>)>) -> Answer<f64> {
-    let pairs: Vec<(f64, f64)> =
-        pairs.filter_map(|(measured, predicted)| measured.zip(predicted)).filter(|pair| (pair.0 + pair.1).is_finite()).collect();
+    let pairs: Vec<(f64, f64)> = pairs
+        .filter_map(|(measured, predicted)| measured.zip(predicted))
+        .filter(|pair| (pair.0 + pair.1).is_finite())
+        .collect();
     let measured: Vec<f64> = pairs.iter().map(|pair| pair.0).collect();
     let scatter = Moments::of(&measured).population_variance() * measured.len() as f64;
     if pairs.len() < 2 || scatter <= 0.0 {

@@ -17,9 +17,9 @@ use super::moments::Moments;
 use crate::error::{Error, Result};
 
 const FEWEST_COSINES: usize = 4;
-const MOST_COSINES: usize = 64;
+const MOST_COSINES: usize = 32;
 /// A sequence has to be so many memories long for each cosine.
-const MEMORIES_A_COSINE: f64 = 12.0;
+const MEMORIES_A_COSINE: f64 = 24.0;
 
 /// A number with its 95% interval.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]

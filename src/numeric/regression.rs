@@ -64,8 +64,8 @@ impl LineFit {
         let slope = self.xy / self.xx;
         // Rounding may take it over 1 by a little.
         let r_squared = (self.yy > 0.0).then(|| (slope * (self.xy / self.yy)).clamp(0.0, 1.0));
-        let residual_variance = (self.points > 2)
-            .then(|| (self.yy - slope * self.xy).max(0.0) / (self.points - 2) as f64);
+        let residual_variance =
+            (self.points > 2).then(|| (self.yy - slope * self.xy).max(0.0) / (self.points - 2) as f64);
         Ok(Line {
             intercept: self.mean_y - slope * self.mean_x,
             slope,

@@ -4,9 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use perrin::log::RunWriter;
-use perrin::record::{
-    Event, EventKind, Hyperparameters, Layout, OptimizerInfo, RowBuffer, RunInfo, StepRecord,
-};
+use perrin::record::{Event, EventKind, Hyperparameters, Layout, OptimizerInfo, RowBuffer, RunInfo, StepRecord};
 use perrin::theory::parameters::SgdParameters;
 use perrin::theory::sampler::QuadraticSampler;
 use rand::SeedableRng;

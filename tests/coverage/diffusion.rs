@@ -1,7 +1,7 @@
 //! The exponent of the global displacement. Truth: the log-log slope of the expected curve over the same window.
 
 use perrin::analysis::diffusion::DiffusionFit;
-use perrin::analysis::displacement_noise::{WeightedMode, Window, exponent_scatter};
+use perrin::analysis::displacement_noise::{ExponentScatter, WeightedMode, Window, exponent_scatter};
 use perrin::analysis::mode_recursion::ModeRecursion;
 use perrin::analysis::settings::PlainSgd;
 use perrin::theory::discrete::DiscreteMode;
@@ -15,7 +15,8 @@ const ROWS: usize = 1200;
 
 #[test]
 fn intervals_of_the_exponent_cover_it() {
-    let gaps = regimes().into_iter().take(1).map(|(_, parameters, eigenvalues)| ("broad, with gaps", parameters, eigenvalues));
+    let gaps =
+        regimes().into_iter().take(1).map(|(_, parameters, eigenvalues)| ("broad, with gaps", parameters, eigenvalues));
     for (name, parameters, eigenvalues) in regimes().into_iter().chain(gaps) {
         // Every tenth stretch of 37 rows was dropped.
         let has_row = |step: u64| !name.contains("gaps") || !(step / 37).is_multiple_of(10);
@@ -27,6 +28,7 @@ fn intervals_of_the_exponent_cover_it() {
             .iter()
             .map(|&rho| WeightedMode { mode: DiscreteMode::new(&parameters, rho).unwrap(), multiplicity: 1.0 })
             .collect();
+        let of_given = exponent_scatter(&given, window, 1).unwrap();
         let [fitted, known, plain] = count(runs(), |seed| {
             let run = Trajectory::draw(&parameters, &eigenvalues, ROWS, seed);
             let squared = Trajectory::squared(&run.positions);
@@ -46,14 +48,18 @@ fn intervals_of_the_exponent_cover_it() {
                     WeightedMode { mode: recursion.mode(sgd).unwrap().unwrap(), multiplicity: 1.0 }
                 })
                 .collect();
-            let covers = |modes: &[WeightedMode]| {
-                let [low, high] = exponent_scatter(modes, window, 1).unwrap().around(law.exponent);
+            let covers = |scatter: ExponentScatter| {
+                let [low, high] = scatter.around(law.exponent);
                 (low..=high).contains(&truth)
             };
             let [low, high] = law.plain_interval.unwrap();
-            [covers(&modes), covers(&given), (low..=high).contains(&truth)]
+            let of_fitted = exponent_scatter(&modes, window, seed).unwrap();
+            [covers(of_fitted), covers(of_given), (low..=high).contains(&truth)]
         });
-        println!("{name}: c = {truth:.3}, plain least squares covers {:.1}%", 100.0 * f64::from(plain) / f64::from(runs()));
+        println!(
+            "{name}: c = {truth:.3}, plain least squares covers {:.1}%",
+            100.0 * f64::from(plain) / f64::from(runs())
+        );
         assert_share(&format!("{name}, given curvatures"), known, runs(), 0.95, [0.93, 0.97]);
         assert_share(&format!("{name}, fitted curvatures"), fitted, runs(), 0.95, [0.93, 0.97]);
     }

@@ -7,7 +7,10 @@ use perrin::theory::spectrum::Spectrum;
 
 use crate::support::{Trajectory, assert_share, count, regimes, runs};
 
+/// Stretches of 200 rows; velocities remember about 10.
 const ROWS: usize = 4000;
+/// And 100 with a momentum of 0.99.
+const ROWS_OF_STRONG_MOMENTUM: usize = 24_000;
 
 fn slope(curve: &[f64], lags: &[u64]) -> f64 {
     let points: Vec<(f64, f64)> = lags.iter().map(|&lag| ((lag as f64).ln(), curve[lag as usize].ln())).collect();
@@ -18,20 +21,20 @@ fn slope(curve: &[f64], lags: &[u64]) -> f64 {
 
 #[test]
 fn intervals_of_exponents_over_lags_cover_them() {
-    let lags = DisplacementSums::new(ROWS as u64, STRETCHES, FRACTION).lags().to_vec();
-    let between = |from: u64, to: u64| -> Vec<u64> {
-        lags.iter().copied().filter(|lag| (from..=to).contains(lag)).collect()
-    };
     for (name, parameters, eigenvalues) in regimes() {
-        let curve = exact_curve(&parameters, &Spectrum::from_eigenvalues(&eigenvalues).unwrap(), ROWS).unwrap();
+        let rows = if parameters.momentum > 0.95 { ROWS_OF_STRONG_MOMENTUM } else { ROWS };
+        let lags = DisplacementSums::new(rows as u64, STRETCHES, FRACTION).lags().to_vec();
+        let between =
+            |from: u64, to: u64| -> Vec<u64> { lags.iter().copied().filter(|lag| (from..=to).contains(lag)).collect() };
+        let curve = exact_curve(&parameters, &Spectrum::from_eigenvalues(&eigenvalues).unwrap(), rows).unwrap();
         let [fitted, short, long] = count(runs(), |seed| {
-            let run = Trajectory::draw(&parameters, &eigenvalues, ROWS, seed);
-            let mut sums = DisplacementSums::new(ROWS as u64, STRETCHES, FRACTION);
+            let run = Trajectory::draw(&parameters, &eigenvalues, rows, seed);
+            let mut sums = DisplacementSums::new(rows as u64, STRETCHES, FRACTION);
             for positions in &run.positions {
                 let mut coordinate = Coordinate::default();
                 positions.iter().for_each(|&position| coordinate.push(position, &mut sums));
             }
-            let answer = lag_exponents(&sums, eigenvalues.len(), 1);
+            let answer = lag_exponents(&sums, eigenvalues.len(), 1, 1.0);
             let found = answer.known().unwrap();
             let local = |lag: u64| {
                 let exponent = found.local.iter().find(|local| local.lag_steps == lag).unwrap().exponent;

@@ -9,11 +9,14 @@ use perrin::theory::langevin::noise_trace;
 
 use crate::support::{Trajectory, assert_share, count, regimes, runs};
 
-const ROWS: usize = 3000;
+const ROWS: usize = 4000;
+/// Steps remember about 100 rows with a momentum of 0.99.
+const ROWS_OF_STRONG_MOMENTUM: usize = 24_000;
 
 #[test]
 fn speeds_are_covered_and_false_alarms_kept_to_5_percent() {
     for (name, parameters, eigenvalues) in regimes() {
+        let rows = if parameters.momentum > 0.95 { ROWS_OF_STRONG_MOMENTUM } else { ROWS };
         let speed: f64 =
             eigenvalues.iter().map(|&rho| DiscreteMode::new(&parameters, rho).unwrap().local_displacement()).sum();
         let noise = noise_trace(&parameters, speed).unwrap();
@@ -29,7 +32,7 @@ fn speeds_are_covered_and_false_alarms_kept_to_5_percent() {
             ..OptimizerInfo::default()
         };
         let [of_speed, of_noise, trends, changes] = count(runs(), |seed| {
-            let run = Trajectory::draw(&parameters, &eigenvalues, ROWS, seed);
+            let run = Trajectory::draw(&parameters, &eigenvalues, rows, seed);
             let (mut fit, mut local) = (SpeedFit::default(), CoarseSeries::default());
             for (row, squared) in Trajectory::squared(&run.velocities).into_iter().enumerate() {
                 let squared = squared * parameters.learning_rate.powi(2);
@@ -39,7 +42,7 @@ fn speeds_are_covered_and_false_alarms_kept_to_5_percent() {
             let positions: Vec<CoarseSeries> = run.positions.iter().map(|column| series(column)).collect();
             let mut quantities = vec![("local displacement".to_owned(), &local)];
             quantities.extend(positions.iter().enumerate().map(|(mode, series)| (format!("position {mode}"), series)));
-            let verdict = beginning(&quantities, 1, ROWS as u64);
+            let verdict = beginning(&quantities, 1, rows as u64);
             let answer = fit.speed();
             let found = answer.known().unwrap();
             let gradient_noise = fit.gradient_noise(&sgd, 1);

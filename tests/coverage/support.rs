@@ -12,17 +12,22 @@ fn power_law(low: f64, high: f64, modes: i32) -> Vec<f64> {
     (0..modes).map(|mode| low * (high / low).powf(f64::from(mode) / f64::from(modes - 1))).collect()
 }
 
-/// Relaxations of the slowest mode in the run: eta rho rows / (1 - beta) = 1200 rho.
+/// Spectra by how their slowest and fastest modes stand to the run; a mode has rows * rho relaxations in it (eta = 1 - beta).
+/// The ordinary test takes the first two.
 pub fn regimes() -> Vec<(&'static str, SgdParameters, Vec<f64>)> {
     let strong = SgdParameters { momentum: 0.99, learning_rate: 0.01, ..PARAMETERS };
-    vec![
+    let mut regimes = vec![
         ("broad", PARAMETERS, power_law(1e-3, 5.0, 12)),
         ("all slow", PARAMETERS, power_law(1e-4, 1e-3, 8)),
         ("relaxing", PARAMETERS, power_law(3e-3, 3e-2, 6)),
         ("swinging", strong, power_law(0.05, 2.0, 10)),
         ("one slow, many fast", PARAMETERS, [vec![5e-4], power_law(0.1, 3.0, 9)].concat()),
         ("near the edge", PARAMETERS, power_law(0.02, 37.0, 8)),
-    ]
+    ];
+    if !is_long() {
+        regimes.truncate(2);
+    }
+    regimes
 }
 
 /// A trajectory in its stationary state: positions from the reference point and velocities, mode by mode.
@@ -54,9 +59,14 @@ impl Trajectory {
     }
 }
 
-/// Runs of each simulation: 200, or what `PERRIN_COVERAGE` says.
+/// Runs of each simulation: 100, or what `PERRIN_COVERAGE` says.
 pub fn runs() -> u32 {
-    std::env::var("PERRIN_COVERAGE").ok().and_then(|runs| runs.parse().ok()).unwrap_or(200)
+    std::env::var("PERRIN_COVERAGE").ok().and_then(|runs| runs.parse().ok()).unwrap_or(100)
+}
+
+/// Whether `PERRIN_COVERAGE` asked for all regimes.
+pub fn is_long() -> bool {
+    std::env::var_os("PERRIN_COVERAGE").is_some()
 }
 
 /// Fails unless a share that should be `expected` is within 4 standard errors of `low..=high`.

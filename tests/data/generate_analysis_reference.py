@@ -9,7 +9,7 @@ import json
 import numpy as np
 from scipy import stats
 
-ROWS, MODES = 900, 2
+ROWS, MODES = 1800, 2
 ETA, BETA, S = 0.1, 0.9, 32.0
 RHO = np.array([3.0, 0.2])
 
@@ -23,6 +23,7 @@ for burn_in in (True, False):
         position = position + ETA * velocity
         if not burn_in:
             positions[row], velocities[row] = position - start, velocity
+positions, velocities = positions.round(7), velocities.round(7)
 steps = np.arange(1, ROWS + 1)
 whole = (positions**2).sum(axis=1)
 local = ETA**2 * (velocities**2).sum(axis=1)
@@ -61,7 +62,7 @@ def long_run(values, trend):
     n = len(values)
     x = np.arange(n) - (n - 1) / 2
     residuals = values - np.polyval(np.polyfit(x, values, 1), x) if trend else values - values.mean()
-    cosines = min(int(n / (12 * correlation_times(residuals)[1])), 64)
+    cosines = min(int(n / (24 * correlation_times(residuals)[1])), 32)
     assert cosines >= 4
     line = x / np.linalg.norm(x)
     squares = []
@@ -94,6 +95,7 @@ answer = {
     "learning_rate": ETA,
     "momentum": BETA,
     "batch_size": S,
+    # Rounded, so that the file is half as long; everything is computed from the rounded numbers.
     "positions": positions.tolist(),
     "velocities": velocities.tolist(),
     "expected": {
