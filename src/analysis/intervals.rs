@@ -72,8 +72,7 @@ impl Process<'_> {
         projected: &Answer<DisplacementPowerLaw>,
         speed: &Answer<Speed>,
     ) -> Answer<PredictedDisplacement> {
-        self.try_prediction(whole, whole_curve, projected, speed)
-            .map_or_else(|reason| Answer::CannotSay { reason }, |prediction| prediction)
+        self.try_prediction(whole, whole_curve, projected, speed).unwrap_or_else(|reason| Answer::CannotSay { reason })
     }
 
     fn try_prediction(

@@ -155,11 +155,8 @@ fn jackknife(stretches: &[Vec<f64>], of: impl Fn(&[f64]) -> f64) -> Option<Estim
     let mean = pseudo.iter().sum::<f64>() / count;
     let variance = pseudo.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (count - 1.0);
     let half = two_sided(count - 1.0, 0.05) * (variance / count).sqrt();
-    [mean, half].iter().all(|value| value.is_finite()).then(|| Estimate {
-        value: mean,
-        low: mean - half,
-        high: mean + half,
-    })
+    let estimate = Estimate { value: mean, low: mean - half, high: mean + half };
+    [mean, half].iter().all(|value| value.is_finite()).then_some(estimate)
 }
 
 /// Where neighbouring local exponents are on different sides of 1, by a straight line in ln k. Only where the intervals

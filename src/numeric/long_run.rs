@@ -38,6 +38,13 @@ impl Estimate {
         Estimate { value: self.value * factor, low: self.low * factor, high: self.high * factor }
     }
 
+    /// The same of a number above 0, its interval multiplicative: `value exp(+-half / value)`. Means of squares scatter
+    /// to the right, and their standard error with them: a symmetric interval misses the truth where both are small.
+    pub fn of_positive(self) -> Estimate {
+        let Estimate { value, low, high } = self;
+        Estimate { value, low: value * (low / value - 1.0).exp(), high: value * (high / value - 1.0).exp() }
+    }
+
     /// Whether the interval has this value in it.
     pub fn covers(&self, value: f64) -> bool {
         (self.low..=self.high).contains(&value)

@@ -9,12 +9,13 @@ use perrin::theory::displacement::exact_curve;
 use perrin::theory::exponent::exponent;
 use perrin::theory::spectrum::Spectrum;
 
-use crate::support::{Trajectory, assert_share, count, regimes, runs};
+use crate::support::{Shares, Trajectory, count, regimes, runs};
 
 const ROWS: usize = 1200;
 
 #[test]
 fn intervals_of_the_exponent_cover_it() {
+    let mut shares = Shares::default();
     let gaps =
         regimes().into_iter().take(1).map(|(_, parameters, eigenvalues)| ("broad, with gaps", parameters, eigenvalues));
     for (name, parameters, eigenvalues) in regimes().into_iter().chain(gaps) {
@@ -60,7 +61,8 @@ fn intervals_of_the_exponent_cover_it() {
             "{name}: c = {truth:.3}, plain least squares covers {:.1}%",
             100.0 * f64::from(plain) / f64::from(runs())
         );
-        assert_share(&format!("{name}, given curvatures"), known, runs(), 0.95, [0.93, 0.97]);
-        assert_share(&format!("{name}, fitted curvatures"), fitted, runs(), 0.95, [0.93, 0.97]);
+        shares.check(&format!("{name}, given curvatures"), known, runs(), 0.95, [0.93, 0.97]);
+        shares.check(&format!("{name}, fitted curvatures"), fitted, runs(), 0.95, [0.93, 0.97]);
     }
+    shares.finish();
 }

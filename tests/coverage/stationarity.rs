@@ -7,7 +7,7 @@ use perrin::record::{Hyperparameters, OptimizerInfo};
 use perrin::theory::discrete::DiscreteMode;
 use perrin::theory::langevin::noise_trace;
 
-use crate::support::{Trajectory, assert_share, count, regimes, runs};
+use crate::support::{Shares, Trajectory, count, regimes, runs};
 
 const ROWS: usize = 4000;
 /// Steps remember about 100 rows with a momentum of 0.99.
@@ -15,6 +15,7 @@ const ROWS_OF_STRONG_MOMENTUM: usize = 24_000;
 
 #[test]
 fn speeds_are_covered_and_false_alarms_kept_to_5_percent() {
+    let mut shares = Shares::default();
     for (name, parameters, eigenvalues) in regimes() {
         let rows = if parameters.momentum > 0.95 { ROWS_OF_STRONG_MOMENTUM } else { ROWS };
         let speed: f64 =
@@ -53,12 +54,13 @@ fn speeds_are_covered_and_false_alarms_kept_to_5_percent() {
                 verdict.known().unwrap().first_step != Some(1),
             ]
         });
-        assert_share(&format!("{name}: speed"), of_speed, runs(), 0.95, [0.93, 0.97]);
-        assert_share(&format!("{name}: sigma^2 tr(H)"), of_noise, runs(), 0.95, [0.93, 0.97]);
-        assert_share(&format!("{name}: false trends"), trends, runs(), 0.05, [0.03, 0.07]);
+        shares.check(&format!("{name}: speed"), of_speed, runs(), 0.95, [0.93, 0.97]);
+        shares.check(&format!("{name}: sigma^2 tr(H)"), of_noise, runs(), 0.95, [0.93, 0.97]);
+        shares.check(&format!("{name}: false trends"), trends, runs(), 0.05, [0.03, 0.07]);
         // Several tests of correlated quantities: no more than 5%, and less.
-        assert_share(&format!("{name}: false non-stationarity"), changes, runs(), 0.05, [0.0, 0.07]);
+        shares.check(&format!("{name}: false non-stationarity"), changes, runs(), 0.05, [0.0, 0.07]);
     }
+    shares.finish();
 }
 
 fn series(values: &[f64]) -> CoarseSeries {

@@ -69,14 +69,28 @@ pub fn is_long() -> bool {
     std::env::var_os("PERRIN_COVERAGE").is_some()
 }
 
-/// Fails unless a share that should be `expected` is within 4 standard errors of `low..=high`.
-pub fn assert_share(name: &str, count: u32, runs: u32, expected: f64, [low, high]: [f64; 2]) {
-    let share = f64::from(count) / f64::from(runs);
-    println!("{name}: {:.1}% of {runs}", 100.0 * share);
-    // At 1,000 runs the bounds themselves; with fewer, as much more as chance has more room.
-    let error = |runs: f64| (expected * (1.0 - expected) / runs).sqrt();
-    let room = 4.0 * (error(f64::from(runs)) - error(1000.0)).max(0.0);
-    assert!((low - room..=high + room).contains(&share), "{name}: {share} is not in {low}..{high}");
+/// Shares of successes, all printed before the first that is out of bounds fails the test.
+#[derive(Default)]
+pub struct Shares {
+    wrong: Vec<String>,
+}
+
+impl Shares {
+    /// A share that should be `expected`, and the bounds it is held to at 1,000 runs.
+    pub fn check(&mut self, name: &str, count: u32, runs: u32, expected: f64, [low, high]: [f64; 2]) {
+        let share = f64::from(count) / f64::from(runs);
+        println!("{name}: {:.1}% of {runs}", 100.0 * share);
+        // With fewer runs, as much more room as chance has.
+        let error = |runs: f64| (expected * (1.0 - expected) / runs).sqrt();
+        let room = 4.0 * (error(f64::from(runs)) - error(1000.0)).max(0.0);
+        if !(low - room..=high + room).contains(&share) {
+            self.wrong.push(format!("{name}: {share} is not in {low}..{high}"));
+        }
+    }
+
+    pub fn finish(self) {
+        assert!(self.wrong.is_empty(), "{}", self.wrong.join("\n"));
+    }
 }
 
 /// Work shared between two threads; the sum of what each run counts.

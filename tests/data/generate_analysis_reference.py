@@ -77,7 +77,9 @@ def long_run(values, trend):
 def mean_interval(values):
     variance, cosines, _ = long_run(values, False)
     half = stats.t.ppf(0.975, cosines) * np.sqrt(variance / len(values))
-    return {"value": values.mean(), "low": values.mean() - half, "high": values.mean() + half}
+    # Multiplicative, for a quantity above zero.
+    mean = values.mean()
+    return {"value": mean, "low": mean * np.exp(-half / mean), "high": mean * np.exp(half / mean)}
 
 
 def trend(values):
