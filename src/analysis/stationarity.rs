@@ -120,10 +120,10 @@ pub fn beginning(quantities: &[Named], first_step: u64, last_step: u64) -> Answe
     })
 }
 
-/// The smaller p-value of the two tests, where both can be made.
+/// The smaller p-value of the tests that can be made: beside a transient there is no telling a trend, and the reverse.
 fn smallest_p(values: &[f64]) -> Option<f64> {
-    let early_against_late = contrast(values, values.len() / 10, values.len() / 2).ok()?;
-    Some(early_against_late.p_value.min(trend(values).ok()?.p_value))
+    let tests = [contrast(values, values.len() / 10, values.len() / 2), trend(values)];
+    tests.into_iter().filter_map(|test| Some(test.ok()?.p_value)).reduce(f64::min)
 }
 
 /// The autocorrelation time of a position, in steps of `every` a row.
@@ -266,17 +266,22 @@ mod tests {
     #[test]
     fn the_relation_tells_a_free_walk_from_a_bound_one() {
         let sgd = PlainSgd { learning_rate: 0.1, momentum: 0.9 };
+        // Forty coordinates: of a free walk the ratio scatters by sqrt(2 / 40) about 0.
         let relation = |pull: f64| {
-            let (mut position, mut velocity, mut fit) = (0.0, 0.0, RelationFit::default());
-            for (step, noise) in noise(5, 20_000).enumerate() {
-                velocity = 0.9 * velocity - pull * position + noise;
-                position += 0.1 * velocity;
-                fit.push(step as u64 + 1, Some((0.1 * velocity).powi(2)), Some(position * position));
+            let (mut position, mut velocity, mut fit) = ([0.0; 40], [0.0; 40], RelationFit::default());
+            let mut noise = noise(5, 40 * 3000);
+            for step in 1..=3000 {
+                for (position, velocity) in position.iter_mut().zip(&mut velocity) {
+                    *velocity = 0.9 * *velocity - pull * *position + noise.next().unwrap();
+                    *position += 0.1 * *velocity;
+                }
+                let squares = |of: &[f64]| of.iter().map(|x| x * x).sum::<f64>();
+                fit.push(step, Some(0.01 * squares(&velocity)), Some(squares(&position)));
             }
             *fit.answer(Ok(sgd)).known().unwrap()
         };
         assert!((relation(1.0).ratio - 1.0).abs() < 0.02 && relation(1.0).holds);
-        assert!(!relation(0.0).holds);
+        assert!(relation(0.0).ratio.abs() < 0.7 && !relation(0.0).holds);
         assert!(RelationFit::default().answer(Ok(sgd)).reason().is_some());
         assert!(RelationFit::default().answer(Err("unknown".to_owned())).reason().is_some());
     }
