@@ -13,6 +13,7 @@ pub mod fit;
 mod intervals;
 pub mod lags;
 pub mod mode_recursion;
+mod notes;
 mod projections;
 mod render;
 mod render_text;
