@@ -81,7 +81,43 @@ fn text_is_what_a_person_reads() {
     assert!(output.status.success());
     let text = String::from_utf8(output.stdout).unwrap().replace(directory.path().to_str().unwrap(), "RUN");
     let expected = "\
-TEXT";
+run        RUN
+optimizer  sgd, learning rate 0.01, momentum 0.9, weight decay 0.0001, batch
+           size 32
+rows       1,500, steps 1 to 1,500, 15.0 s
+
+displacement from the reference point, ||Delta_k||^2 = a k^c
+  last 2/3   c = 1.2000  a = 3.000e-4  R^2 = 1.0000
+             1,000 points, steps 501 to 1,500
+             95% interval of c: cannot say: one trajectory has no error bar in
+             itself: it takes projections, or eigenvalues with a density
+  all rows   c = 1.2000  a = 3.000e-4  R^2 = 1.0000
+             1,500 points, steps 1 to 1,500
+  prefixes   c by tenths of the run: 1.20 1.20 1.20 1.20 1.20 1.20 1.20 1.20
+             1.20 1.20
+speed, mean of ||delta_k||^2
+  last 2/3   2.046e-4
+             95% interval: cannot say: the values are all the same
+             constant? cannot say: the values are all the same, or on a line
+             15-point average: 2.046e-4 at first, 2.046e-4 at last,
+             between 2.046e-4 and 2.046e-4
+gradient noise sigma^2 tr(H), by eq. 12 from the speed
+  last 2/3   12.44
+             95% interval: cannot say: the values are all the same
+stationarity
+  begins     cannot say: no quantity is known, moves and forgets fast enough
+             beside the run to be tested
+  relation   <theta g> is 0.634 of eta (1+beta)/2 <v^2>: not stationary
+displacement predicted from eigenvalues, nothing fitted to it
+  cannot say: no eigenvalues are given
+advice
+  stability  cannot say: no curvature is known: give eigenvalues, or log
+             projections at every step
+  rate       cannot say: no quantity is known, moves and forgets fast enough
+             beside the run to be tested
+  averaging  cannot say: no projected mode is resolved by the run: log
+             projections, and longer
+";
     assert_eq!(text, expected);
 }
 

@@ -123,7 +123,7 @@ fn try_predicted(
         .iter()
         .filter(|mode| mode.eigenvalue > 0.0)
         .map(|mode| Ok((LangevinMode::new(&parameters, mode.eigenvalue)?, mode.multiplicity)))
-        .collect::<crate::Result<Vec<_>>>()
+        .collect::<crate::error::Result<Vec<_>>>()
         .map_err(|error| error.to_string())?;
     let exact_at =
         |step: u64| exact.iter().map(|mode| mode.multiplicity * mode.mode.mean_squared_displacement(step)).sum::<f64>();

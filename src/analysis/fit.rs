@@ -10,10 +10,10 @@ use super::curvatures::Curvatures;
 use super::diffusion::{DiffusionFit, DisplacementPowerLaw, PrefixExponent, PrefixFit};
 use super::displacement::PredictedDisplacement;
 use super::displacement_noise::{ExponentInterval, Window};
-use super::health::Health;
 use super::intervals::Process;
 use super::lags::{LagExponents, lag_exponents};
 use super::modes::{ModesFit, ModesOptions};
+use super::notes::notes;
 use super::projections::{CurvePoints, Extent, Projections};
 use super::settings::Settings;
 use super::speed::{GradientNoise, Speed, SpeedFit};
@@ -163,11 +163,12 @@ impl RunFit {
             fluctuation_dissipation: base.relation.answer(sgd.clone()),
             modes: positions.map(|position| effective_samples(position, info.every_steps)).collect(),
         };
+        let stationary_from = stationarity.beginning.known().and_then(|beginning| beginning.first_step);
         let modes = ModesFit::of(
             run,
             &ModesOptions {
                 eigenvalues: curvatures.as_ref().and_then(|found| found.eigenvalues.get(..directions)),
-                first_step: options.first_step,
+                first_step: options.first_step.or(stationary_from),
                 last_step: options.last_step,
                 ..ModesOptions::default()
             },
@@ -193,7 +194,9 @@ impl RunFit {
                 Some(Projections { basis_changed: Some(step), .. }) => {
                     Answer::cannot_say(format!("the directions were replaced at step {step}"))
                 }
-                Some(projections) => lag_exponents(&projections.lags, directions, info.every_steps),
+                Some(projections) => {
+                    lag_exponents(&projections.lags, directions, info.every_steps, projections.memory_rows())
+                }
                 None => Answer::cannot_say(
                     "there are no projections, and distances from other points than the reference are not logged",
                 ),
@@ -295,31 +298,4 @@ fn with_interval(
         law.interval = interval(law.exponent);
     }
     law
-}
-
-fn notes(run: &Run, fit: &RunFit) -> Result<Vec<String>> {
-    let mut notes = Vec::new();
-    if let Some(beginning) = fit.stationarity.beginning.known().filter(|found| found.first_step != Some(fit.first_step))
-    {
-        let what = match beginning.first_step {
-            Some(step) => format!("the run is stationary only from step {step} on"),
-            None => "the run is not stationary".to_owned(),
-        };
-        notes.push(format!("{what} ({} changes): intervals and predictions take it to be", beginning.worst));
-    }
-    if let Some(law) = fit.displacement_all.known().filter(|law| law.points_left_out > 0) {
-        notes.push(format!(
-            "{} rows have no global displacement to fit: unknown, zero or not finite",
-            law.points_left_out
-        ));
-    }
-    if let Some(speed) = fit.speed.known().filter(|speed| speed.points_left_out > 0) {
-        notes.push(format!("{} rows of the window have no local displacement that is finite", speed.points_left_out));
-    }
-    let health = Health::of(&run.events()?);
-    notes.extend(health.notes());
-    if health.stopped.is_none() && health.finished.is_none() {
-        notes.push("the run was not closed: it is still being written, or was interrupted".to_owned());
-    }
-    Ok(notes)
 }

@@ -8,6 +8,7 @@ use super::displacement::{
     MeasuredDisplacement, PredictedDisplacement, exponent_interval, predicted_displacement, weighted_modes,
 };
 use super::displacement_noise::{self, ExponentInterval, WeightedMode, Window};
+use super::lags::is_reproduced;
 use super::projections::Projections;
 use super::settings::PlainSgd;
 use super::speed::Speed;
@@ -71,8 +72,7 @@ impl Process<'_> {
         projected: &Answer<DisplacementPowerLaw>,
         speed: &Answer<Speed>,
     ) -> Answer<PredictedDisplacement> {
-        self.try_prediction(whole, whole_curve, projected, speed)
-            .map_or_else(|reason| Answer::CannotSay { reason }, |prediction| prediction)
+        self.try_prediction(whole, whole_curve, projected, speed).unwrap_or_else(|reason| Answer::CannotSay { reason })
     }
 
     fn try_prediction(
@@ -140,7 +140,14 @@ impl Process<'_> {
             let mode = recursion.mode(sgd).map_err(|reason| format!("mode {}: {reason}", index + 1))?;
             modes.extend(mode.map(|mode| WeightedMode { mode, multiplicity: 1.0 }));
         }
-        if modes.is_empty() { Err("nothing moves along the projections".to_owned()) } else { Ok(modes) }
+        if modes.is_empty() {
+            return Err("nothing moves along the projections".to_owned());
+        }
+        // The recursion is fitted to successive steps only: a row a step.
+        let expected =
+            |lag| modes.iter().map(|mode| mode.multiplicity * mode.mode.mean_squared_displacement(lag)).sum::<f64>();
+        is_reproduced(&projections.lags, projections.recursions.len(), expected)?;
+        Ok(modes)
     }
 
     fn same_basis(&self, projections: &Projections) -> Result<(), String> {

@@ -3,8 +3,8 @@
 //! MSD(k) = mean over t of sum_i (x_i(t + k) - x_i(t))^2, over all origins t in the run. For lags that are short beside
 //! the run that is a mean over many nearly independent displacements, and nothing has to be known of the process: the
 //! run is cut into 20 stretches, and the interval is the jackknife's over them, with Student's distribution of 19 degrees
-//! of freedom. The longest lag is an eightieth of the run, a quarter of a stretch: stretches have to be nearly
-//! independent. It needs projections, since ||theta(t + k) - theta(t)|| is not logged for other origins than the
+//! of freedom. The longest lag is an eightieth of the run, a quarter of a stretch, and velocities have to be forgotten
+//! within a tenth of a stretch: stretches have to be nearly independent. It needs projections, since ||theta(t + k) - theta(t)|| is not logged for other origins than the
 //! reference point.
 
 use serde::Serialize;
@@ -17,6 +17,12 @@ use crate::numeric::mean_squared_displacement::DisplacementSums;
 pub const STRETCHES: usize = 20;
 /// The longest lag is a stretch divided by this.
 pub const FRACTION: u64 = 4;
+/// A stretch has to be so many times as long as the velocities remember.
+const MEMORIES_A_STRETCH: f64 = 10.0;
+/// A process whose displacements differ by less than this share is not refused, however sure the difference.
+const TOLERATED_DIFFERENCE: f64 = 0.15;
+/// Half widths of a 95% interval by which it has to differ: some four standard errors.
+const SURE_DIFFERENCE: f64 = 2.0;
 /// The local exponent at a lag is the slope between a half and twice the lag.
 const HALF_WIDTH: u64 = 2;
 
@@ -55,13 +61,20 @@ pub struct Crossover {
     pub slower_beyond: bool,
 }
 
-/// Reads the exponents off sums over `modes` coordinates, pushed every `every` steps.
-pub fn lag_exponents(sums: &DisplacementSums, modes: usize, every: u64) -> Answer<LagExponents> {
+/// Reads the exponents off sums over `modes` coordinates, pushed every `every` steps; `memory_rows` is how long the
+/// slowest velocity remembers: stretches have to be ten times as long to be nearly independent.
+pub fn lag_exponents(sums: &DisplacementSums, modes: usize, every: u64, memory_rows: f64) -> Answer<LagExponents> {
     let lags = sums.lags();
     if lags.len() < 5 {
         let rows = 5 * STRETCHES as u64 * FRACTION;
         return Answer::cannot_say(format!(
             "the run is too short for lags that are short beside it: it takes {rows} rows"
+        ));
+    }
+    if MEMORIES_A_STRETCH * memory_rows > sums.rows_a_stretch() as f64 {
+        let rows = MEMORIES_A_STRETCH * memory_rows * STRETCHES as f64;
+        return Answer::cannot_say(format!(
+            "the run is too short beside the {memory_rows:.0} rows that a velocity remembers: it takes {rows:.0}"
         ));
     }
     let stretches = sums.by_stretch(modes);
@@ -87,6 +100,29 @@ pub fn lag_exponents(sums: &DisplacementSums, modes: usize, every: u64) -> Answe
     };
     let fit_lags = [lags[fitted.start] * every, lags[lags.len() - 1] * every];
     Answer::Known(LagExponents { modes, exponent, fit_lags, crossovers: crossovers(&local), local })
+}
+
+/// Whether a process has the measured mean squared displacement at the longest lag and at a half of it; the reason if
+/// not. `expected` is of a lag in rows. Without lags there is nothing against it.
+pub fn is_reproduced(sums: &DisplacementSums, modes: usize, expected: impl Fn(u64) -> f64) -> Result<(), String> {
+    let stretches = sums.by_stretch(modes);
+    let lags = sums.lags();
+    let Some(&longest) = lags.last() else { return Ok(()) };
+    for index in [lags.partition_point(|&lag| 2 * lag < longest), lags.len() - 1] {
+        let Some(measured) = jackknife(&stretches, |msd| msd[index]) else { continue };
+        let expected = expected(lags[index]);
+        let difference = (expected - measured.value).abs();
+        let sure = difference > SURE_DIFFERENCE * (measured.high - measured.value);
+        if sure && difference > TOLERATED_DIFFERENCE * measured.value {
+            return Err(format!(
+                "the fitted recursion moves {:.2} times as far as measured over {} rows; noise that is correlated from \
+                 step to step does that, as when batches are drawn without replacement",
+                (expected / measured.value).sqrt(),
+                lags[index]
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// The slope of the least-squares line through the logarithms.
@@ -119,11 +155,8 @@ fn jackknife(stretches: &[Vec<f64>], of: impl Fn(&[f64]) -> f64) -> Option<Estim
     let mean = pseudo.iter().sum::<f64>() / count;
     let variance = pseudo.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (count - 1.0);
     let half = two_sided(count - 1.0, 0.05) * (variance / count).sqrt();
-    [mean, half].iter().all(|value| value.is_finite()).then(|| Estimate {
-        value: mean,
-        low: mean - half,
-        high: mean + half,
-    })
+    let estimate = Estimate { value: mean, low: mean - half, high: mean + half };
+    [mean, half].iter().all(|value| value.is_finite()).then_some(estimate)
 }
 
 /// Where neighbouring local exponents are on different sides of 1, by a straight line in ln k. Only where the intervals
@@ -155,7 +188,7 @@ mod tests {
         let mut sums = DisplacementSums::new(rows, STRETCHES, FRACTION);
         let mut coordinate = Coordinate::default();
         values.for_each(|value| coordinate.push(value, &mut sums));
-        lag_exponents(&sums, 1, 1)
+        lag_exponents(&sums, 1, 1, 1.0)
     }
 
     #[test]
@@ -184,6 +217,6 @@ mod tests {
         assert!(exponents((0..100).map(f64::from), 100).reason().is_some());
         assert!(exponents((0..4000).map(|_| 1.0), 4000).reason().is_some());
         assert!(exponents((0..4000).map(|_| f64::NAN), 4000).reason().is_some());
-        assert!(lag_exponents(&DisplacementSums::new(4000, STRETCHES, FRACTION), 1, 1).reason().is_some());
+        assert!(lag_exponents(&DisplacementSums::new(4000, STRETCHES, FRACTION), 1, 1, 1.0).reason().is_some());
     }
 }

@@ -16,6 +16,7 @@ mod intervals;
 pub mod lags;
 pub mod mode_recursion;
 pub mod modes;
+mod notes;
 mod projections;
 mod render;
 mod render_text;

@@ -12,6 +12,7 @@ use super::lags::{FRACTION, STRETCHES};
 use super::mode_recursion::ModeRecursion;
 use crate::error::Result;
 use crate::log::Run;
+use crate::numeric::autocorrelation::correlation_times;
 use crate::numeric::coarse_series::CoarseSeries;
 use crate::numeric::mean_squared_displacement::{Coordinate, DisplacementSums};
 use crate::numeric::moments::Moments;
@@ -22,6 +23,7 @@ pub(crate) struct Projections {
     /// One a direction.
     pub(crate) recursions: Vec<ModeRecursion>,
     pub(crate) positions: Vec<CoarseSeries>,
+    pub(crate) velocities: Vec<CoarseSeries>,
     /// Displacements over lags, all directions together.
     pub(crate) lags: DisplacementSums,
     /// The squared displacement of the projected part over the window.
@@ -90,6 +92,7 @@ impl Projections {
         let mut sums = Projections {
             recursions: vec![ModeRecursion::default(); directions],
             positions: vec![CoarseSeries::default(); directions],
+            velocities: vec![CoarseSeries::default(); directions],
             lags: DisplacementSums::new(extent.rows, STRETCHES, FRACTION),
             diffusion: DiffusionFit::default(),
             squared_velocity: Moments::default(),
@@ -128,6 +131,7 @@ impl Projections {
                 squared_position[row] += position * position;
                 squared_velocity[row] += velocity * velocity;
                 self.positions[direction].push(Some(position));
+                self.velocities[direction].push(Some(velocity));
                 coordinate.push(position, &mut self.lags);
                 if let Some(momentum) = extent.momentum {
                     self.recursions[direction].push(steps[row] as u64, position, velocity, momentum);
@@ -150,6 +154,16 @@ impl Projections {
                 self.whole += whole[row];
             }
         }
+    }
+
+    /// How many rows the slowest velocity remembers.
+    pub(crate) fn memory_rows(&self) -> f64 {
+        let memory = |series: &CoarseSeries| {
+            let times = correlation_times(&series.means()).ok()?;
+            // Bins wider than the memory hide it, and are short beside the run.
+            Some(times.memory * series.width() as f64)
+        };
+        self.velocities.iter().filter_map(memory).fold(1.0, f64::max)
     }
 
     /// Share of the squared displacement over the window that is along the directions.

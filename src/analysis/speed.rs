@@ -89,6 +89,7 @@ fn finite(estimate: Result<Estimate>) -> Answer<Estimate> {
         Ok(estimate) if ![estimate.low, estimate.high].iter().all(|end| end.is_finite()) => {
             Answer::cannot_say("the values are out of range")
         }
+        Ok(estimate) if estimate.value > 0.0 => Answer::Known(estimate.of_positive()),
         estimate => estimate.into(),
     }
 }

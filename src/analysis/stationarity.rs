@@ -86,38 +86,44 @@ pub type Named<'a> = (String, &'a CoarseSeries);
 pub fn beginning(quantities: &[Named], first_step: u64, last_step: u64) -> Answer<Beginning> {
     let series: Vec<(&str, Vec<f64>)> =
         quantities.iter().map(|(name, series)| (name.as_str(), series.means())).collect();
-    let (testable, untestable): (Vec<_>, Vec<_>) = series.iter().partition(|(_, values)| smallest_p(values).is_some());
-    if testable.is_empty() {
-        return Answer::cannot_say("no quantity is known, moves and forgets fast enough beside the run to be tested");
-    }
-    // Two tests a quantity.
-    let tests = 2.0 * testable.len() as f64;
-    let worst_from = |share: f64| {
-        let p_values = testable.iter().map(|(name, values)| {
-            let from = (values.len() as f64 * share) as usize;
-            // What is too short for a test has nothing against it.
-            (*name, smallest_p(&values[from..]).unwrap_or(1.0))
-        });
-        p_values.min_by(|a, b| a.1.total_cmp(&b.1)).unwrap_or(("", 1.0))
+    let at_first: Vec<Option<f64>> = series.iter().map(|(_, values)| smallest_p(values)).collect();
+    let named = |testable: bool| {
+        let these = series.iter().zip(&at_first).filter(move |(_, p)| p.is_some() == testable);
+        these.map(|((name, _), _)| (*name).to_owned()).collect::<Vec<_>>()
     };
-    let (worst, p_value) = worst_from(0.0);
-    let passes = |share: &&f64| worst_from(**share).1 * tests >= LEVEL;
+    let (tested, untested) = (named(true), named(false));
+    let p_values = series.iter().zip(&at_first).filter_map(|((name, _), p)| Some((*name, (*p)?)));
+    let Some((worst, p_value)) = p_values.min_by(|a, b| a.1.total_cmp(&b.1)) else {
+        return Answer::cannot_say("no quantity is known, moves and forgets fast enough beside the run to be tested");
+    };
+    // Two tests a quantity.
+    let tests = 2.0 * tested.len() as f64;
+    let passes = |share: &&f64| {
+        if **share == 0.0 {
+            return p_value * tests >= LEVEL;
+        }
+        let testable = series.iter().zip(&at_first).filter(|(_, p)| p.is_some());
+        // What is left too short for a test has nothing against it.
+        testable.into_iter().all(|((_, values), _)| {
+            let from = (values.len() as f64 * **share) as usize;
+            smallest_p(&values[from..]).is_none_or(|p| p * tests >= LEVEL)
+        })
+    };
     let first = BEGINNINGS.iter().find(passes);
     let first_step = first.map(|share| first_step + ((last_step - first_step) as f64 * share) as u64);
-    let names = |of: &[&(&str, Vec<f64>)]| of.iter().map(|(name, _)| (*name).to_owned()).collect();
     Answer::Known(Beginning {
         first_step,
         worst: worst.to_owned(),
         p_value: (p_value * tests).min(1.0),
-        tested: names(&testable),
-        untested: names(&untestable),
+        tested,
+        untested,
     })
 }
 
-/// The smaller p-value of the two tests, where both can be made.
+/// The smaller p-value of the tests that can be made: beside a transient there is no telling a trend, and the reverse.
 fn smallest_p(values: &[f64]) -> Option<f64> {
-    let early_against_late = contrast(values, values.len() / 10, values.len() / 2).ok()?;
-    Some(early_against_late.p_value.min(trend(values).ok()?.p_value))
+    let tests = [contrast(values, values.len() / 10, values.len() / 2), trend(values)];
+    tests.into_iter().filter_map(|test| Some(test.ok()?.p_value)).reduce(f64::min)
 }
 
 /// The autocorrelation time of a position, in steps of `every` a row.
@@ -244,14 +250,15 @@ mod tests {
 
     #[test]
     fn independent_values_count_each_and_bins_do_not_matter() {
-        let narrow = series(noise(3, 60_000));
+        let narrow = series(noise(3, 8_000));
         let wide = series(noise(3, 300_000));
         assert!(wide.width() > 1);
-        for (position, rows) in [(narrow, 60_000.0), (wide, 300_000.0)] {
+        for (position, rows) in [(narrow, 8_000.0), (wide, 300_000.0)] {
             let answer = effective_samples(&position, 10);
             let found = answer.known().unwrap();
-            assert!((found.effective_samples / rows - 1.0).abs() < 0.1 && found.resolved, "{found:?}");
-            assert!((found.autocorrelation_steps / 10.0 - 1.0).abs() < 0.1);
+            // Standard error sqrt(2 * 13 / 8,000), 6%: Sokal.
+            assert!((found.effective_samples / rows - 1.0).abs() < 0.2 && found.resolved, "{found:?}");
+            assert!((found.autocorrelation_steps / 10.0 - 1.0).abs() < 0.25);
         }
         assert!(effective_samples(&series([1.0; 50]), 1).reason().is_some());
     }
@@ -259,17 +266,22 @@ mod tests {
     #[test]
     fn the_relation_tells_a_free_walk_from_a_bound_one() {
         let sgd = PlainSgd { learning_rate: 0.1, momentum: 0.9 };
+        // Forty coordinates: of a free walk the ratio scatters by sqrt(2 / 40) about 0.
         let relation = |pull: f64| {
-            let (mut position, mut velocity, mut fit) = (0.0, 0.0, RelationFit::default());
-            for (step, noise) in noise(5, 20_000).enumerate() {
-                velocity = 0.9 * velocity - pull * position + noise;
-                position += 0.1 * velocity;
-                fit.push(step as u64 + 1, Some((0.1 * velocity).powi(2)), Some(position * position));
+            let (mut position, mut velocity, mut fit) = ([0.0; 40], [0.0; 40], RelationFit::default());
+            let mut noise = noise(5, 40 * 3000);
+            for step in 1..=3000 {
+                for (position, velocity) in position.iter_mut().zip(&mut velocity) {
+                    *velocity = 0.9 * *velocity - pull * *position + noise.next().unwrap();
+                    *position += 0.1 * *velocity;
+                }
+                let squares = |of: &[f64]| of.iter().map(|x| x * x).sum::<f64>();
+                fit.push(step, Some(0.01 * squares(&velocity)), Some(squares(&position)));
             }
             *fit.answer(Ok(sgd)).known().unwrap()
         };
         assert!((relation(1.0).ratio - 1.0).abs() < 0.02 && relation(1.0).holds);
-        assert!(!relation(0.0).holds);
+        assert!(relation(0.0).ratio.abs() < 0.7 && !relation(0.0).holds);
         assert!(RelationFit::default().answer(Ok(sgd)).reason().is_some());
         assert!(RelationFit::default().answer(Err("unknown".to_owned())).reason().is_some());
     }

@@ -1,4 +1,4 @@
-//! A sequence of any length kept as at most 65,536 means of equally many successive values.
+//! A sequence of any length kept as at most 8,192 means of equally many successive values.
 //!
 //! Short sequences are kept as they are. When the bins are full, neighbours are merged and the bins become twice as
 //! wide. Slow structure (trends, long correlations, the variance of the mean) survives that; only what is faster than a
@@ -7,7 +7,7 @@
 use super::moments::Moments;
 
 /// Bins are merged when there would be more.
-const MOST_BINS: usize = 1 << 16;
+const MOST_BINS: usize = 1 << 13;
 
 /// Bins of a sequence that is given value by value. Values that are not finite leave a hole and are counted.
 #[derive(Debug, Clone)]

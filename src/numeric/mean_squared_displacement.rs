@@ -41,6 +41,11 @@ impl DisplacementSums {
         &self.lags
     }
 
+    /// Values a stretch.
+    pub fn rows_a_stretch(&self) -> u64 {
+        self.rows_a_stretch
+    }
+
     /// The mean squared displacement at each lag, one list a stretch, each coordinate's mean added up: with `coordinates`
     /// coordinates pushed. A lag without a displacement is NaN.
     pub fn by_stretch(&self, coordinates: usize) -> Vec<Vec<f64>> {

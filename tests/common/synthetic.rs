@@ -1,5 +1,7 @@
 //! Runs whose truth is known: SGD on a quadratic loss in its stationary state, drawn step by step and logged.
 
+#![allow(dead_code, reason = "each test program uses a part of it")]
+
 use std::path::Path;
 use std::time::Duration;
 

@@ -8,6 +8,28 @@ use rand_chacha::ChaCha8Rng;
 pub const PARAMETERS: SgdParameters =
     SgdParameters { learning_rate: 0.1, momentum: 0.9, weight_decay: 0.0, batch_size: 32.0, noise_scale: 2.0 };
 
+fn power_law(low: f64, high: f64, modes: i32) -> Vec<f64> {
+    (0..modes).map(|mode| low * (high / low).powf(f64::from(mode) / f64::from(modes - 1))).collect()
+}
+
+/// Spectra by how their slowest and fastest modes stand to the run; a mode has rows * rho relaxations in it (eta = 1 - beta).
+/// The ordinary test takes the first two.
+pub fn regimes() -> Vec<(&'static str, SgdParameters, Vec<f64>)> {
+    let strong = SgdParameters { momentum: 0.99, learning_rate: 0.01, ..PARAMETERS };
+    let mut regimes = vec![
+        ("broad", PARAMETERS, power_law(1e-3, 5.0, 12)),
+        ("all slow", PARAMETERS, power_law(1e-4, 1e-3, 8)),
+        ("relaxing", PARAMETERS, power_law(3e-3, 3e-2, 6)),
+        ("swinging", strong, power_law(0.05, 2.0, 10)),
+        ("one slow, many fast", PARAMETERS, [vec![5e-4], power_law(0.1, 3.0, 9)].concat()),
+        ("near the edge", PARAMETERS, power_law(0.02, 37.0, 8)),
+    ];
+    if !is_long() {
+        regimes.truncate(2);
+    }
+    regimes
+}
+
 /// A trajectory in its stationary state: positions from the reference point and velocities, mode by mode.
 pub struct Trajectory {
     pub positions: Vec<Vec<f64>>,
@@ -37,19 +59,38 @@ impl Trajectory {
     }
 }
 
-/// Runs of each simulation: 200, or what `PERRIN_COVERAGE` says.
+/// Runs of each simulation: 100, or what `PERRIN_COVERAGE` says.
 pub fn runs() -> u32 {
-    std::env::var("PERRIN_COVERAGE").ok().and_then(|runs| runs.parse().ok()).unwrap_or(200)
+    std::env::var("PERRIN_COVERAGE").ok().and_then(|runs| runs.parse().ok()).unwrap_or(100)
 }
 
-/// Fails unless a share that should be `expected` is within 4 standard errors of `low..=high`.
-pub fn assert_share(name: &str, count: u32, runs: u32, expected: f64, [low, high]: [f64; 2]) {
-    let share = f64::from(count) / f64::from(runs);
-    println!("{name}: {:.1}% of {runs}", 100.0 * share);
-    // At 1,000 runs the bounds themselves; with fewer, as much more as chance has more room.
-    let error = |runs: f64| (expected * (1.0 - expected) / runs).sqrt();
-    let room = 4.0 * (error(f64::from(runs)) - error(1000.0)).max(0.0);
-    assert!((low - room..=high + room).contains(&share), "{name}: {share} is not in {low}..{high}");
+/// Whether `PERRIN_COVERAGE` asked for all regimes.
+pub fn is_long() -> bool {
+    std::env::var_os("PERRIN_COVERAGE").is_some()
+}
+
+/// Shares of successes, all printed before the first that is out of bounds fails the test.
+#[derive(Default)]
+pub struct Shares {
+    wrong: Vec<String>,
+}
+
+impl Shares {
+    /// A share that should be `expected`, and the bounds it is held to at 1,000 runs.
+    pub fn check(&mut self, name: &str, count: u32, runs: u32, expected: f64, [low, high]: [f64; 2]) {
+        let share = f64::from(count) / f64::from(runs);
+        println!("{name}: {:.1}% of {runs}", 100.0 * share);
+        // With fewer runs, as much more room as chance has.
+        let error = |runs: f64| (expected * (1.0 - expected) / runs).sqrt();
+        let room = 4.0 * (error(f64::from(runs)) - error(1000.0)).max(0.0);
+        if !(low - room..=high + room).contains(&share) {
+            self.wrong.push(format!("{name}: {share} is not in {low}..{high}"));
+        }
+    }
+
+    pub fn finish(self) {
+        assert!(self.wrong.is_empty(), "{}", self.wrong.join("\n"));
+    }
 }
 
 /// Work shared between two threads; the sum of what each run counts.
