@@ -52,6 +52,10 @@ fn assert_no_null(fit: &RunFit) {
             "batch_size",
             "learning_rate",
         ];
+        if path.starts_with("/modes") {
+            // What is known of a mode and what is not is looked at in tests/modes.
+            return;
+        }
         match value {
             serde_json::Value::Null => {
                 let field = path.rsplit('/').next().unwrap();

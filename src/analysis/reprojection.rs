@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::log::eigenvectors::Eigenvectors;
 use crate::log::{FullDelta, Run, RunWriter, rows_from_batch};
 use crate::numeric::tall::inner_products;
-use crate::record::{Layout, ParameterInfo, RowBuffer, RunInfo};
+use crate::record::{Event, EventKind, Layout, ParameterInfo, RowBuffer, RunInfo};
 
 /// What [`project`] has written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -24,7 +24,8 @@ pub struct Projected {
 /// kept have nulls there. `progress` is told now and then how many rows are written.
 ///
 /// # Errors
-/// [`Error::NotEnoughData`] for a run without deltas, [`Error::Parameters`] where the directions are of parameters whose
+/// [`Error::NotEnoughData`] for a run without deltas, [`Error::ShapeMismatch`] for directions that do not fit together (or,
+/// if they name no parameters, with those kept), [`Error::Parameters`] where the directions are of parameters whose
 /// deltas were not kept, [`Error::RunExists`] for `output`, and what reading and writing runs gives.
 pub fn project(
     run: &Run,
@@ -33,6 +34,13 @@ pub fn project(
     progress: &mut dyn FnMut(u64),
 ) -> Result<Projected> {
     let mut deltas = run.deltas()?;
+    let named;
+    let directions = if directions.parameters.is_empty() {
+        named = Eigenvectors { parameters: deltas.parameters().to_vec(), ..directions.clone() };
+        &named
+    } else {
+        directions
+    };
     let vectors = arranged(directions, deltas.parameters())?;
     let vectors: Vec<&[f32]> = vectors.iter().map(Vec::as_slice).collect();
     let layout = Layout { directions: vectors.len(), ..run.info().layout };
@@ -60,8 +68,11 @@ pub fn project(
         done.rows += rows.len() as u64;
         progress(done.rows);
     }
-    for event in run.events()? {
-        writer.event(&event)?;
+    // Those of directions that the new run does not have are left out.
+    let of_directions =
+        |event: &Event| matches!(event.kind, EventKind::BasisChanged { .. } | EventKind::StabilityCrossed { .. });
+    for event in run.events()?.iter().filter(|event| !of_directions(event)) {
+        writer.event(event)?;
     }
     writer.close()?;
     Ok(done)
@@ -81,6 +92,7 @@ fn project_one(vectors: &[&[f32]], delta: &FullDelta, rows: &mut RowBuffer) {
 
 /// The directions with an element for each of the deltas': zero for parameters that they do not have.
 fn arranged(directions: &Eigenvectors, kept: &[ParameterInfo]) -> Result<Vec<Vec<f32>>> {
+    directions.check()?;
     let elements = ranges(kept).last().map_or(0, |range| range.end);
     let mut copies: Vec<(Range<usize>, usize)> = Vec::new();
     for (parameter, from) in directions.parameters.iter().zip(ranges(&directions.parameters)) {
@@ -131,5 +143,7 @@ mod tests {
         assert_eq!(arranged(&swapped, &kept).unwrap(), [[4.0, 5.0, 0.0, 1.0, 2.0, 3.0]]);
         let other_shape = of(vec![parameter("c", &[3]), parameter("a", &[2])]);
         assert!(arranged(&other_shape, &kept).unwrap_err().to_string().contains("`c` [3]"));
+        let short = of(vec![parameter("a", &[2])]);
+        assert!(matches!(arranged(&short, &kept), Err(Error::ShapeMismatch { .. })));
     }
 }

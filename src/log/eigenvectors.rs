@@ -85,15 +85,7 @@ impl Eigenvectors {
     }
 
     pub(crate) fn write_on(&self, storage: &dyn Storage, path: &Path) -> Result<()> {
-        let count = self.eigenvectors.len();
-        let dimension = dimension_of(&self.parameters).unwrap_or(usize::MAX);
-        let lengths = [self.eigenvalues.len(), self.residuals.len(), self.converged.len(), self.overlaps.len()];
-        if let Some(length) = lengths.into_iter().find(|&length| length != count) {
-            return Err(mismatch("values of the eigenvectors", length, count));
-        }
-        if let Some(vector) = self.eigenvectors.iter().find(|vector| vector.len() != dimension) {
-            return Err(mismatch("eigenvector", vector.len(), dimension));
-        }
+        let (count, dimension) = self.check()?;
         let mut elements = Vec::with_capacity(4 * count * dimension);
         for element in self.eigenvectors.iter().flatten() {
             elements.extend_from_slice(&element.to_le_bytes());
@@ -125,6 +117,23 @@ impl Eigenvectors {
         metadata.extend(self.products.map(|products| (PRODUCTS_KEY.to_owned(), products.to_string())));
         metadata.insert(SEAL_KEY.to_owned(), seal(&metadata));
         write_safetensors(storage, path, tensors, Some(metadata))
+    }
+
+    /// How many there are, and their length.
+    ///
+    /// # Errors
+    /// [`Error::ShapeMismatch`] if lengths do not fit together.
+    pub(crate) fn check(&self) -> Result<(usize, usize)> {
+        let count = self.eigenvectors.len();
+        let dimension = dimension_of(&self.parameters).unwrap_or(usize::MAX);
+        let lengths = [self.eigenvalues.len(), self.residuals.len(), self.converged.len(), self.overlaps.len()];
+        if let Some(length) = lengths.into_iter().find(|&length| length != count) {
+            return Err(mismatch("values of the eigenvectors", length, count));
+        }
+        if let Some(vector) = self.eigenvectors.iter().find(|vector| vector.len() != dimension) {
+            return Err(mismatch("eigenvector", vector.len(), dimension));
+        }
+        Ok((count, dimension))
     }
 
     /// Reads what [`write`](Self::write) wrote.

@@ -82,7 +82,7 @@ impl Observer {
         let unstable = sharpness > limit;
         if unstable != self.directions.unstable {
             self.directions.unstable = unstable;
-            self.tell(self.step, EventKind::StabilityCrossed { sharpness, limit, unstable });
+            self.tell(self.step + 1, EventKind::StabilityCrossed { sharpness, limit, unstable });
         }
     }
 }
@@ -149,6 +149,7 @@ pub(super) fn take_up(tracker: &mut Tracker, eigenvectors: &mut Eigenvectors, di
     } else {
         check_parameters(&eigenvectors.parameters, &observed)?;
     }
+    eigenvectors.check()?;
     tracker.project_onto(&eigenvectors.eigenvectors, directions.memory_bytes)
 }
 

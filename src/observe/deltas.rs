@@ -12,7 +12,7 @@ use crate::log::{DeltaWriter, FullDelta};
 use crate::record::ParameterInfo;
 use crate::recorder::{DeltaRecorder, QueuePolicy};
 
-/// Memory for deltas that wait for the disk.
+/// Memory for deltas that wait for the disk; two may wait however large they are.
 const WAITING_BYTES: usize = 256 << 20;
 
 /// What was asked for.
@@ -48,6 +48,12 @@ impl DeltaOptions {
             let names = parameters.iter().map(|parameter| parameter.name.as_str()).collect::<Vec<_>>().join(", ");
             let reason = format!("no parameter was chosen whose displacements to keep; observed: {names}");
             return Err(Error::Parameters { reason });
+        }
+        let shapes = members.iter().map(|member| &parameters[*member].shape);
+        let elements = shapes.map(|shape| shape.iter().product::<i64>()).sum::<i64>();
+        if elements > i64::from(i32::MAX) {
+            let requirement = "below 2^31: choose fewer parameters";
+            return Err(Error::InvalidValue { name: "elements of a delta", value: elements as f64, requirement });
         }
         Ok(DeltaChoice { every_steps, members })
     }

@@ -81,9 +81,14 @@ impl DeviceTracker {
 
     /// Projects on directions from now on: `part` gives those of a parameter, [K, its elements].
     pub fn project_onto(&mut self, part: impl Fn(usize) -> Result<Tensor, TchError>) -> Result<(), TchError> {
-        for group in &mut self.groups {
+        let of_group = |group: &Group| {
             let parts = group.members.iter().map(|member| part(*member)).collect::<Result<Vec<_>, _>>()?;
-            group.directions = Some(Tensor::f_cat(&parts, 1)?.f_to_device(group.device)?.f_to_kind(group.kind)?);
+            Tensor::f_cat(&parts, 1)?.f_to_device(group.device)?.f_to_kind(group.kind)
+        };
+        // All of them before any is replaced: an error leaves those in force.
+        let directions = self.groups.iter().map(of_group).collect::<Result<Vec<_>, TchError>>()?;
+        for (group, directions) in self.groups.iter_mut().zip(directions) {
+            group.directions = Some(directions);
         }
         Ok(())
     }

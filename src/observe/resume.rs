@@ -9,61 +9,89 @@ use super::options::Options;
 use super::settings::{Settings, later_groups};
 use super::tracker::{Tracker, torch};
 use crate::error::{Error, Result};
+use crate::log::eigenvectors::Eigenvectors;
 use crate::log::{ReferenceTensor, Resumed, Run};
-use crate::record::Hyperparameters;
+use crate::record::{EventKind, Hyperparameters};
+
+/// What is read of a run before it is taken up again: whatever cannot be read is told before anything is changed.
+pub(super) struct Past {
+    run: Run,
+    next_basis: u64,
+    unstable: bool,
+}
 
 impl Options {
     /// Takes from the run to be resumed what its rows need and was not said.
-    pub(super) fn fill_in_from_run(&mut self, directory: &Path) -> Result<()> {
+    pub(super) fn fill_in_from_run(&mut self, directory: &Path) -> Result<Option<Past>> {
         if self.resume.is_none() {
-            return Ok(());
+            return Ok(None);
         }
         if !self.reference.is_empty() {
             let reason = "a run that is resumed has its reference point already: leave it out".to_owned();
             return Err(Error::Parameters { reason });
         }
         let run = Run::open(directory)?;
-        let info = run.info();
-        self.every_steps = self.every_steps.or(Some(info.every_steps));
-        self.steps_per_epoch = self.steps_per_epoch.or(info.steps_per_epoch);
-        self.batch_size = self.batch_size.or(info.batch_size);
+        self.every_steps = self.every_steps.or(Some(run.info().every_steps));
         if self.directions == 0 {
-            self.directions = info.layout.directions;
+            self.directions = run.info().layout.directions;
         }
-        Ok(())
+        let crossings = run.events()?.into_iter().filter_map(|event| match event.kind {
+            EventKind::StabilityCrossed { unstable, .. } => Some(unstable),
+            _ => None,
+        });
+        Ok(Some(Past { next_basis: run.bases()?.end, unstable: crossings.last().unwrap_or(false), run }))
     }
 }
 
-/// Measures from the run's reference point, and projects on the directions that were in force.
-pub(super) fn restore(
-    resumed: &Resumed,
-    directory: &Path,
-    tracker: &mut Tracker,
-    directions: &mut Directions,
-    settings: &mut Settings,
-) -> Result<()> {
-    let tensors = resumed.reference.tensors().map(|tensor| Ok((tensor.name.to_owned(), tensor_of(&tensor)?)));
-    tracker.measure_from(tensors.collect::<Result<_>>()?)?;
+impl Past {
+    /// Measures from the run's reference point; what was not said is as it was at its last row.
+    pub fn restore(&self, resumed: &Resumed, tracker: &mut Tracker, settings: &mut Settings) -> Result<()> {
+        let tensors = resumed.reference.tensors().map(|tensor| Ok((tensor.name.to_owned(), tensor_of(&tensor)?)));
+        tracker.measure_from(tensors.collect::<Result<_>>()?)?;
 
-    let run = Run::open(directory)?;
-    directions.next = run.bases()?.end;
-    let in_force = run.curvature()?.iter().filter(|row| row.step <= resumed.step).map(|row| row.basis).max();
-    if let Some(basis) = in_force
-        && let Ok(mut eigenvectors) = run.eigenvectors(basis)
-    {
-        take_up(tracker, &mut eigenvectors, directions)?;
-        directions.basis = Some(basis);
+        for (now, before) in settings.hyperparameters.iter_mut().zip(&resumed.hyperparameters) {
+            *now = Hyperparameters {
+                learning_rate: now.learning_rate.or(before.learning_rate),
+                momentum: now.momentum.or(before.momentum),
+                weight_decay: now.weight_decay.or(before.weight_decay),
+            };
+        }
+        settings.groups = later_groups(&settings.hyperparameters);
+        let info = self.run.info();
+        let last_row = resumed.last_row;
+        let batch_size = || last_row.map_or(info.batch_size, |row| row.batch_size);
+        settings.batch_size = settings.batch_size.or_else(batch_size);
+        // Rows whose epochs are not those of so many steps were counted by `start_epoch`.
+        let counted = |steps: &u64| last_row.is_none_or(|row| row.epoch == Some((row.step - 1) / steps + 1));
+        settings.steps_per_epoch = settings.steps_per_epoch.or(info.steps_per_epoch.filter(counted));
+        Ok(())
     }
 
-    for (now, before) in settings.hyperparameters.iter_mut().zip(&resumed.hyperparameters) {
-        *now = Hyperparameters {
-            learning_rate: now.learning_rate.or(before.learning_rate),
-            momentum: now.momentum.or(before.momentum),
-            weight_decay: now.weight_decay.or(before.weight_decay),
-        };
+    /// Projects on the directions of the last row, unless there are others now. Where they were not kept, cannot be read
+    /// or are of other parameters, the run goes on without, until it is given some.
+    pub fn restore_directions(
+        &self,
+        resumed: &Resumed,
+        given: Option<&mut Eigenvectors>,
+        tracker: &mut Tracker,
+        directions: &mut Directions,
+    ) -> Result<()> {
+        directions.next = self.next_basis;
+        directions.unstable = self.unstable;
+        if let Some(given) = given {
+            // Anew, because positions count from the run's reference point.
+            return take_up(tracker, given, directions);
+        }
+        let Some(basis) = resumed.last_row.and_then(|row| row.basis) else { return Ok(()) };
+        let taken = self.run.eigenvectors(basis).and_then(|mut found| take_up(tracker, &mut found, directions));
+        match taken {
+            Ok(()) => directions.basis = Some(basis),
+            Err(error) => {
+                tracing::warn!(run = %self.run.path().display(), %error, "resumed without directions");
+            }
+        }
+        Ok(())
     }
-    settings.groups = later_groups(&settings.hyperparameters);
-    Ok(())
 }
 
 fn tensor_of(tensor: &ReferenceTensor) -> Result<Tensor> {

@@ -13,7 +13,7 @@ use super::options::Options;
 use super::outside::OutsideWrites;
 use super::parameters::Source;
 use super::projection::DEFAULT_MEMORY_BYTES;
-use super::resume::{kind_of, restore};
+use super::resume::kind_of;
 use super::settings::{Settings, later_groups};
 use super::tracker::Tracker;
 use crate::error::{Error, Result};
@@ -24,7 +24,7 @@ use crate::variables::{self, Variable};
 
 impl Options {
     pub(super) fn start(mut self, source: Source, list: Vec<Tensor>, directory: &Path) -> Result<Observer> {
-        self.fill_in_from_run(directory)?;
+        let past = self.fill_in_from_run(directory)?;
         let positive = |name, value: Option<u64>| match value {
             Some(0) => Err(Error::InvalidValue { name, value: 0.0, requirement: "at least 1" }),
             other => Ok(other),
@@ -77,22 +77,19 @@ impl Options {
         if let Some(eigenvectors) = &mut projected {
             take_up(&mut tracker, eigenvectors, &directions)?;
         }
-        let (writer, resumed) = match self.resume {
-            None => (create_writer(directory, &info, &tracker)?, None),
-            Some(from) => {
+        let (writer, resumed) = match (self.resume, past) {
+            (Some(from), Some(past)) => {
                 let (writer, resumed) = RunWriter::resume(directory, &info, from)?;
-                restore(&resumed, directory, &mut tracker, &mut directions, &mut settings)?;
+                past.restore(&resumed, &mut tracker, &mut settings)?;
+                past.restore_directions(&resumed, projected.as_mut(), &mut tracker, &mut directions)?;
                 (writer, Some(resumed))
             }
+            _ => (create_writer(directory, &info, &tracker)?, None),
         };
         let deltas = match deltas {
             Some(chosen) => Some(chosen.start(directory, &info.parameters, self.queue.policy)?),
             None => None,
         };
-        if let (Some(eigenvectors), Some(_)) = (&mut projected, &resumed) {
-            // Anew, from the run's reference point.
-            take_up(&mut tracker, eigenvectors, &directions)?;
-        }
         let clock = resumed.as_ref().map_or_else(Clock::start, |resumed| Clock::resume(resumed.elapsed));
         #[cfg(feature = "metrics")]
         let writer = crate::recorder::metrics::MetricsSink::new(writer, directory);

@@ -84,7 +84,9 @@ fn chosen_parameters_bit_by_bit() {
     let names: Vec<String> = deltas.parameters().iter().map(|parameter| parameter.name.clone()).collect();
     assert_eq!(names, ["second.bias", "second.weight"]);
     let infos = run.info().parameters.clone();
+    let mut count = 0;
     for (index, delta) in deltas.enumerate() {
+        count += 1;
         let delta = delta.unwrap();
         assert_eq!((delta.step, delta.learning_rate), (index as u64 + 1, Some(LEARNING_RATE)));
         let part = |from: &[f64]| -> Vec<f32> {
@@ -104,6 +106,7 @@ fn chosen_parameters_bit_by_bit() {
         assert_eq!(delta.delta, part(&saved[index]));
         assert_eq!(delta.displacement, part(&saved[0]));
     }
+    assert_eq!(count, 5);
     // Directions of all parameters need all parameters' displacements.
     let all = Eigenvectors { parameters: infos, ..directions(1, saved[0].len()).into() };
     let refused = project(&run, &all, folder.path().join("never"), &mut |_| {}).unwrap_err().to_string();
