@@ -12,7 +12,9 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use perrin::analysis::RunFit;
+use perrin::curvature::{LossHessian, eigenvectors, top_eigenpairs};
 use perrin::log::Run;
+use perrin::numeric::lanczos::LanczosOptions;
 use tch::nn::{self, Module, OptimizerConfig, VarStore};
 use tch::{Device, Kind, Tensor};
 
@@ -20,6 +22,7 @@ const BATCH: i64 = 64;
 const LEARNING_RATE: f64 = 0.02;
 const WARM_UP_EPOCHS: u64 = 600;
 const OBSERVED_EPOCHS: u64 = 400;
+const DIRECTIONS: usize = 10;
 
 fn main() -> Result<()> {
     let folder = std::env::args_os().nth(1).map_or_else(free_folder, PathBuf::from);
@@ -47,11 +50,18 @@ fn main() -> Result<()> {
     }
     report(WARM_UP_EPOCHS, &network, &digits);
 
+    // The sharpest directions of the loss over all digits, to look at the motion along them.
+    let all = |_| network.forward(&digits.images).cross_entropy_for_logits(&digits.labels);
+    let mut hessian = LossHessian::new(&variables, &[digits.labels.numel()], all)?;
+    let sharpest = top_eigenpairs(&mut hessian, &LanczosOptions::largest(DIRECTIONS))?;
+
     // The observed part. Unobserved, this line would be: let mut optimizer = sgd.build(&variables, LEARNING_RATE)?;
-    let observation = perrin::Options::new().batch_size(BATCH as u64);
+    let observation = perrin::Options::new()
+        .batch_size(BATCH as u64)
+        .steps_per_epoch((digits.labels.numel() as i64 / BATCH) as u64)
+        .project_onto(eigenvectors(&hessian, &sharpest.largest));
     let mut optimizer = observation.build(sgd, &variables, LEARNING_RATE, &folder)?;
     for epoch in 1..=OBSERVED_EPOCHS {
-        optimizer.start_epoch(epoch);
         for (images, labels) in batches(&digits) {
             optimizer.backward_step(&network.forward(&images).cross_entropy_for_logits(&labels));
         }
