@@ -169,6 +169,7 @@ impl Backlog {
         while let Some(waiting) = self.bases.front_mut() {
             waiting.write(sink)?;
             if let Some(WaitingBasis { basis, not_kept: Some(reason) }) = self.bases.pop_front() {
+                tracing::warn!(basis = basis.number, reason, "eigenvectors could not be written and are not kept");
                 let kind = EventKind::EigenvectorsNotKept { basis: basis.number, reason };
                 self.push_event(Event { step: basis.step + 1, elapsed_seconds: now.as_secs_f64(), kind });
             }
