@@ -217,6 +217,13 @@ pub enum EventKind {
         /// Its number, which is that of its files in `eigenvectors` and `curvature`.
         basis: u64,
     },
+    /// The vectors of a basis could not be written and are not in the log; its eigenvalues are.
+    EigenvectorsNotKept {
+        /// Its number.
+        basis: u64,
+        /// The error.
+        reason: String,
+    },
     /// The largest eigenvalue has crossed the limit of stability: above it, a step along its eigenvector grows from step
     /// to step, as far as the loss is quadratic there.
     StabilityCrossed {

@@ -136,3 +136,57 @@ fn damage_is_found() {
     fs::remove_file(directory.path().join("curvature/000000.parquet")).unwrap();
     assert_eq!(check(directory.path()).unwrap().damage.len(), 1);
 }
+
+#[test]
+fn rows_along_a_basis_without_a_table_are_noted() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut writer = writer(directory.path());
+    writer.basis(0, 0, &eigenvectors(), true).unwrap();
+    let mut along = rows(1..11);
+    for (row, basis) in along.records.iter_mut().zip([0, 0, 0, 0, 1, 1, 1, 0, 0, 0]) {
+        row.basis = Some(basis);
+    }
+    writer.append(&along).unwrap();
+    drop(writer);
+    let found = check(directory.path()).unwrap();
+    assert_eq!((found.damage.len(), found.notes.len()), (0, 1), "{found:?}");
+    assert_eq!(found.notes[0].row, Some(4));
+    assert!(found.notes[0].what.contains("basis 1"), "{found:?}");
+}
+
+#[test]
+fn another_run_in_the_place_of_the_folder_keeps_its_bases() {
+    let directory = tempfile::tempdir().unwrap();
+    let run = directory.path().join("run");
+    let mut old = writer(&run);
+    fs::rename(&run, directory.path().join("elsewhere")).unwrap();
+    let mut new = writer(&run);
+    new.basis(0, 0, &eigenvectors(), true).unwrap();
+    let theirs = Eigenvectors { products: Some(1), ..eigenvectors() };
+    assert!(matches!(old.basis(0, 0, &theirs, true), Err(perrin::Error::Io { .. })));
+    assert_eq!(Run::open(&run).unwrap().eigenvectors(0).unwrap().products, Some(40));
+}
+
+#[test]
+fn vectors_of_a_basis_that_was_never_complete_are_not_the_next_ones() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut first = writer(directory.path());
+    (0..2).for_each(|basis| first.basis(basis, basis, &eigenvectors(), true).unwrap());
+    drop(first);
+    // As a process leaves it that dies between the vectors and their table.
+    fs::remove_file(directory.path().join("curvature/000001.parquet")).unwrap();
+    recover(directory.path()).unwrap();
+    assert_eq!(files(directory.path()), ["curvature/000000.parquet", "eigenvectors/000000.safetensors"]);
+
+    let (mut second, _) = RunWriter::resume(directory.path(), &info(), Default::default()).unwrap();
+    second.basis(1, 1, &eigenvectors(), true).unwrap();
+    // Without its vectors it has none, given or not, and its table is the same.
+    let table = Run::open(directory.path()).unwrap().estimate(1).unwrap();
+    let known = Eigenvectors { eigenvectors: Vec::new(), ..eigenvectors() };
+    second.basis(1, 1, &known, false).unwrap();
+    assert_eq!(files(directory.path()).len(), 3);
+    let again = Run::open(directory.path()).unwrap().estimate(1).unwrap();
+    assert_eq!(format!("{again:?}"), format!("{table:?}"));
+    let unequal = Eigenvectors { residuals: vec![0.0], ..known };
+    assert!(matches!(second.basis(2, 2, &unequal, false), Err(perrin::Error::ShapeMismatch { .. })));
+}

@@ -165,8 +165,14 @@ fn a_merging_that_dies_at_any_operation_can_be_done_again() {
             storage.exchanges = exchanges;
             let outcome = compact_on(&storage, directory.path());
             assert_eq!(outcome.is_ok(), !storage.stopped(), "operation {stop}");
+            // Whoever tries to begin a run here meanwhile makes nothing that recovery could take for the run's.
+            assert!(matches!(RunWriter::create(directory.path(), &info(), Vec::new()), Err(Error::RunExists { .. })));
+            if stop % 3 == 0 && !directory.path().join("steps").exists() {
+                fs::create_dir(directory.path().join("steps")).unwrap();
+            }
             // Without an exchange in one step there is a moment without the folder, which recovery ends.
-            if exchanges || directory.path().join("steps").exists() {
+            let whole = fs::read_dir(directory.path().join("steps")).is_ok_and(|mut steps| steps.next().is_some());
+            if exchanges || whole {
                 assert_rows_equal(&read_rows(directory.path()), &rows(1..31));
             }
             if stop.is_multiple_of(2) {
@@ -184,6 +190,25 @@ fn a_merging_that_dies_at_any_operation_can_be_done_again() {
             }
         }
     }
+}
+
+#[test]
+fn an_empty_folder_between_two_renames_is_no_run_and_three_full_ones_are_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    append_segments(writer(directory.path()), 1, 3);
+    fs::rename(at("steps"), at("steps.replaced")).unwrap();
+    fs::create_dir(at("steps.compacting")).unwrap();
+    for entry in fs::read_dir(at("steps.replaced")).unwrap().map(|entry| entry.unwrap()) {
+        fs::copy(entry.path(), at("steps.compacting").join(entry.file_name())).unwrap();
+    }
+    fs::create_dir(at("steps")).unwrap();
+    fs::write(at("steps/mine.txt"), "").unwrap();
+    assert!(matches!(recover(directory.path()), Err(Error::Damaged { .. })));
+    fs::remove_file(at("steps/mine.txt")).unwrap();
+    recover(directory.path()).unwrap();
+    assert_sound(directory.path(), 30);
+    assert!(!at("steps.replaced").exists() && !at("steps.compacting").exists());
 }
 
 #[test]

@@ -5,6 +5,7 @@ mod stopping;
 
 mod common;
 
+use std::borrow::Cow;
 use std::fs::{self, OpenOptions};
 use std::path::Path;
 use std::sync::Arc;
@@ -12,8 +13,8 @@ use std::time::Duration;
 
 use common::{assert_rows_equal, info, read_rows, rows, writer};
 use perrin::Result;
-use perrin::log::{Recovery, Run, RunWriter, recover_on};
-use perrin::record::{Event, EventKind, RowBuffer};
+use perrin::log::{Recovery, ReferenceTensor, Run, RunWriter, recover_on};
+use perrin::record::{Event, EventKind, ParameterInfo, RowBuffer, RunInfo};
 use stopping::{Stopping, Then};
 
 /// Writes three segments of three blocks each; returns the rows whose append was acknowledged.
@@ -92,6 +93,44 @@ fn a_segment_is_on_disk_under_its_name_before_its_journal_goes() {
     let written = operations.iter().position(|operation| operation == begin[0]).unwrap();
     assert_eq!(operations[written..written + 3], begin);
     assert!(operations[written + 3].starts_with("sync"), "the run's folder");
+}
+
+/// What a run begins with goes through the storage too, and a process that dies leaves nothing that a second attempt does
+/// not replace.
+#[test]
+fn a_beginning_that_dies_at_any_operation_can_be_done_again() {
+    let parameter = ParameterInfo {
+        name: "weight".to_owned(),
+        shape: vec![2],
+        kind: "f32".to_owned(),
+        device: "cpu".to_owned(),
+        group: None,
+    };
+    let info = RunInfo { parameters: vec![parameter], ..info() };
+    let begin = |storage: &Stopping, directory: &Path| {
+        let bytes = Cow::Borrowed([1, 2, 3, 4, 5, 6, 7, 8].as_slice());
+        let tensor = ReferenceTensor { name: "weight", kind: "f32", shape: vec![2], bytes };
+        RunWriter::create_on(Arc::new(storage.clone()), directory, &info, vec![tensor])
+    };
+    for stop in 0.. {
+        let directory = tempfile::tempdir().unwrap();
+        let storage = Stopping::at(stop, Then::Dead);
+        let begun = begin(&storage, directory.path()).map(drop);
+        let operations = storage.operations();
+        if !directory.path().join("run.json").exists() {
+            begin(&Stopping::never(), directory.path()).unwrap();
+        }
+        recover(directory.path()).unwrap();
+        assert_eq!(Run::open(directory.path()).unwrap().reference().unwrap().tensors().len(), 1);
+        let entries = fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().file_name());
+        let mut names: Vec<_> = entries.map(|name| name.into_string().unwrap()).collect();
+        names.sort();
+        assert_eq!(names, ["lock", "reference.safetensors", "run.json", "steps"], "stopped at {stop}");
+        if begun.is_ok() {
+            assert!(operations.iter().any(|operation| operation == "write reference.safetensors.partial"));
+            break;
+        }
+    }
 }
 
 #[test]

@@ -11,8 +11,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use common::{assert_rows_equal, compact_at_once, info, read_rows, rows};
-use perrin::log::{ReferenceTensor, ResumeFrom, Run, RunWriter, check};
-use perrin::record::{Event, EventKind, ParameterInfo, RunInfo};
+use perrin::log::eigenvectors::Eigenvectors;
+use perrin::log::{DeltaWriter, FullDelta, ReferenceTensor, ResumeFrom, Run, RunWriter, check};
+use perrin::record::{Event, EventKind, ParameterInfo, RowBuffer, RunInfo};
 
 const ROWS: u64 = 60;
 
@@ -31,12 +32,20 @@ fn make(directory: &Path) {
     let bytes = elements.iter().flat_map(|element| element.to_le_bytes()).collect();
     let tensor = ReferenceTensor { name: "weight", kind: "f32", shape: vec![2, 3], bytes: Cow::Owned(bytes) };
     let mut writer = RunWriter::create(directory, &info, vec![tensor]).unwrap();
+    writer.basis(0, 0, &eigenvectors(&info), true).unwrap();
     append(&mut writer, 0..3);
     writer.close().unwrap();
+    // The last two are of steps that were taken anew.
+    keep_deltas(directory, &info, 1.0, [10, 20, 31, 32]);
     compact_at_once(directory).unwrap();
     let (mut writer, _) = RunWriter::resume(directory, &info, ResumeFrom::default()).unwrap();
+    keep_deltas(directory, &info, 2.0, [40, 50]);
+    writer.basis(1, 30, &Eigenvectors { products: None, ..eigenvectors(&info) }, false).unwrap();
     append(&mut writer, 3..5);
     for kind in [
+        EventKind::BasisChanged { basis: 1 },
+        EventKind::EigenvectorsNotKept { basis: 1, reason: "a full disk".to_owned() },
+        EventKind::StabilityCrossed { sharpness: 41.0, limit: 40.0, unstable: true },
         EventKind::OutsideWrite { parameters: vec!["weight".to_owned()], displacement_squared: Some(0.25), count: 1 },
         EventKind::NonFinite {
             local_displacement_squared: "NaN".to_owned(),
@@ -51,19 +60,49 @@ fn make(directory: &Path) {
     ] {
         writer.event(&Event { step: 51, elapsed_seconds: 0.75, kind }).unwrap();
     }
-    writer.append(&rows(51..61)).unwrap();
+    writer.append(&rows_along(51..61)).unwrap();
+}
+
+/// As `common::rows`; along basis 0 up to step 30, then along basis 1.
+fn rows_along(steps: std::ops::Range<u64>) -> RowBuffer {
+    let mut rows = rows(steps);
+    rows.records.iter_mut().for_each(|row| row.basis = Some(u64::from(row.step > 30)));
+    rows
+}
+
+fn eigenvectors(info: &RunInfo) -> Eigenvectors {
+    let axis = |axis: usize| (0..6).map(|element| f32::from(u8::from(element == axis))).collect::<Vec<_>>();
+    Eigenvectors {
+        parameters: info.parameters.clone(),
+        eigenvectors: vec![axis(0), axis(3), axis(5)],
+        eigenvalues: vec![2.5, 1.125, -0.25],
+        residuals: vec![1e-3, 2e-3, f64::NAN],
+        converged: vec![true, true, false],
+        overlaps: vec![1.0, 0.75, f64::NAN],
+        weight_decay: 0.125,
+        products: Some(40),
+    }
+}
+
+/// Displacements whose every element tells whose they are.
+fn keep_deltas(directory: &Path, info: &RunInfo, process: f32, steps: impl IntoIterator<Item = u64>) {
+    let mut deltas = DeltaWriter::create(directory, &info.parameters).unwrap();
+    for step in steps {
+        let displacement = vec![step as f32; 6];
+        deltas.append(FullDelta { step, learning_rate: Some(1e-3), delta: vec![process; 6], displacement }).unwrap();
+    }
 }
 
 fn append(writer: &mut RunWriter, segments: std::ops::Range<u64>) {
     for segment in segments {
-        writer.append(&rows(10 * segment + 1..10 * segment + 11)).unwrap();
+        writer.append(&rows_along(10 * segment + 1..10 * segment + 11)).unwrap();
         writer.roll_if_due(Duration::from_secs(2_000 * segment)).unwrap();
         writer.roll_if_due(Duration::from_secs(2_000 * segment + 1_000)).unwrap();
     }
 }
 
 fn assert_readable(directory: &Path) {
-    assert_rows_equal(&read_rows(directory), &rows(1..ROWS + 1));
+    assert_rows_equal(&read_rows(directory), &rows_along(1..ROWS + 1));
     let checked = check(directory).unwrap();
     assert!(checked.damage.is_empty() && checked.notes.is_empty(), "{checked:?}");
     assert_eq!((checked.segments, checked.journals), (3, 1));
@@ -71,7 +110,16 @@ fn assert_readable(directory: &Path) {
     assert_eq!(run.info().created, "2026-11-23T00:00:00Z");
     assert_eq!(run.reference().unwrap().tensors().map(|tensor| tensor.bytes.len()).sum::<usize>(), 24);
     let kinds: BTreeSet<String> = run.events().unwrap().into_iter().map(|event| kind_name(&event.kind)).collect();
-    assert_eq!(kinds.len(), 9, "{kinds:?}");
+    assert_eq!(kinds.len(), 12, "{kinds:?}");
+    let curvature = run.curvature().unwrap();
+    assert_eq!(curvature.len(), 6);
+    assert_eq!((curvature[0].eigenvalue, curvature[5].eigenvalue), (Some(2.375), Some(-0.375)));
+    assert_eq!((curvature[1].products, curvature[4].products), (Some(40), None));
+    assert_eq!(run.eigenvectors(0).unwrap().eigenvectors, eigenvectors(run.info()).eigenvectors);
+    assert!(run.eigenvectors(1).is_err());
+    let deltas = run.deltas().unwrap().map(Result::unwrap);
+    let deltas: Vec<_> = deltas.map(|delta| (delta.step, delta.delta[5], delta.displacement[0])).collect();
+    assert_eq!(deltas, [(10, 1.0, 10.0), (20, 1.0, 20.0), (40, 2.0, 40.0), (50, 2.0, 50.0)]);
 }
 
 fn kind_name(kind: &EventKind) -> String {

@@ -179,3 +179,28 @@ fn beginning_near_the_end_reads_at_least_the_rows_asked_for() {
         assert_eq!(steps(&mut follower), (first..61).collect::<Vec<_>>(), "{asked} rows");
     }
 }
+
+#[test]
+fn the_last_rows_are_all_there_when_segments_are_merged_before_they_are_read() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut writer = writer(directory.path());
+    let mut now = 0;
+    // Each of two row groups, so that there is something to pass over.
+    for segment in 0..4 {
+        for block in 0..12 {
+            let first = segment * 120_000 + block * 10_000 + 1;
+            writer.append(&rows(first..first + 10_000)).unwrap();
+        }
+        roll(&mut writer, &mut now);
+    }
+    writer.close().unwrap();
+    let run = Run::open(directory.path()).unwrap();
+    // Of the first and of a later number, both of which the merged segment has.
+    let mut last = [370_000, 130_000].map(|wanted| (wanted, Follower::from_last(&run, &["step"], wanted).unwrap()));
+    perrin::log::compact_on(&perrin::log::storage::Disk, directory.path()).unwrap();
+    for (wanted, follower) in &mut last {
+        let found = steps(follower);
+        assert!(found.len() as u64 >= *wanted, "{} of {wanted}", found.len());
+        assert!(found.iter().copied().eq(480_001 - found.len() as u64..=480_000));
+    }
+}

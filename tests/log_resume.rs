@@ -18,7 +18,8 @@ use perrin::log::{Reference, ReferenceTensor, ResumeFrom, Run, RunWriter, check}
 use perrin::record::{EventKind, ParameterInfo, RunInfo};
 use stopping::{Stopping, Then};
 
-/// Segments of ten rows: 1..=30 finished, 31..=40 in the journal that the dying process leaves.
+/// Segments of ten rows: 1..=30 finished, 31..=40 in a journal, and one of which there is only the schema: as a process
+/// that dies beginning a segment leaves it, having failed to finish the one before.
 fn killed_run(directory: &Path) {
     let mut writer = writer(directory);
     for segment in 0..4 {
@@ -29,6 +30,10 @@ fn killed_run(directory: &Path) {
             writer.roll_if_due(Duration::from_secs(segment * 2000 + 1000)).unwrap();
         }
     }
+    drop(writer);
+    let journal = fs::read(directory.join("steps/000003.arrows")).unwrap();
+    let schema = 8 + u32::from_le_bytes(journal[4..8].try_into().unwrap()) as usize;
+    fs::write(directory.join("steps/000004.arrows"), &journal[..schema]).unwrap();
 }
 
 fn discarding_after(step: u64) -> ResumeFrom {
@@ -57,15 +62,15 @@ fn a_killed_run_goes_on_after_its_last_row() {
     assert_eq!(resumed.hyperparameters, [last.records[0].hyperparameters, last.group_hyperparameters[0]]);
     assert_eq!(resumed.projections, last.projections);
     assert_eq!(resumed.elapsed, Duration::from_secs_f64(last.records[0].elapsed_seconds));
-    assert_eq!((resumed.totals.rows, resumed.totals.segments), (40, 4));
+    assert_eq!((resumed.totals.rows, resumed.totals.segments), (40, 5));
     let bytes: u64 =
-        (0..4).map(|n| directory.path().join(format!("steps/{n:06}.parquet")).metadata().unwrap().len()).sum();
+        (0..5).map(|n| directory.path().join(format!("steps/{n:06}.parquet")).metadata().unwrap().len()).sum();
     assert_eq!(resumed.totals.bytes, bytes);
 
     writer.append(&rows(41..51)).unwrap();
     let totals = writer.close().unwrap();
-    assert_eq!((totals.rows, totals.segments), (50, 5));
-    assert!(directory.path().join("steps/000004.parquet").exists());
+    assert_eq!((totals.rows, totals.segments), (50, 6));
+    assert!(directory.path().join("steps/000005.parquet").exists());
     assert_rows_equal(&read_rows(directory.path()), &rows(1..51));
     let checked = check(directory.path()).unwrap();
     assert!(checked.damage.is_empty() && checked.notes.is_empty(), "{checked:?}");

@@ -48,7 +48,7 @@ fn value(scraped: &str, name: &str, run: &Path) -> Option<f64> {
     scraped.lines().find_map(|line| line.strip_prefix(&start)).map(|value| value.parse().unwrap())
 }
 
-/// A log that does not take the second block.
+/// A log that does not take the second block, nor an event before the first one.
 struct Full(u64);
 
 impl Sink for Full {
@@ -58,7 +58,7 @@ impl Sink for Full {
     }
 
     fn event(&mut self, _: &Event) -> perrin::Result<()> {
-        Ok(())
+        if self.0 > 0 { Ok(()) } else { Err(Error::RunLocked { path: "full".into() }) }
     }
 
     fn tick(&mut self, _: Duration) -> perrin::Result<()> {
@@ -121,9 +121,12 @@ fn a_scrape_has_the_latest_row_of_every_run() {
     let path = Path::new("full");
     let mut sink = MetricsSink::new(Full(0), path);
     let rows = RowBuffer { records: vec![record(1), record(2)], ..RowBuffer::default() };
-    sink.append(&rows).unwrap();
     let dropped = EventKind::RowsDropped { count: 5, first_step: 3, last_step: 7 };
-    sink.event(&Event { step: 7, elapsed_seconds: 1.0, kind: dropped }).unwrap();
+    let dropped = Event { step: 7, elapsed_seconds: 1.0, kind: dropped };
+    // Told again later, and counted once.
+    sink.event(&dropped).unwrap_err();
+    sink.append(&rows).unwrap();
+    sink.event(&dropped).unwrap();
     let scraped = scrape(&exporter);
     let found =
         ["perrin_rows_written", "perrin_rows_dropped", "perrin_failing"].map(|name| value(&scraped, name, path));

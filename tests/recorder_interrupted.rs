@@ -7,8 +7,9 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use perrin::log::LogTotals;
+use perrin::log::eigenvectors::Eigenvectors;
 use perrin::record::{Event, EventKind, RowBuffer, StepRecord};
-use perrin::recorder::{QueueOptions, QueuePolicy, Recorder, Row, Sink};
+use perrin::recorder::{Basis, QueueOptions, QueuePolicy, Recorder, Row, Sink};
 use perrin::{Error, Result};
 
 /// A log in memory that takes nothing while its disk is full.
@@ -19,6 +20,10 @@ struct FullLog {
     stuck: Arc<AtomicBool>,
     steps: Arc<Mutex<Vec<u64>>>,
     events: Arc<Mutex<Vec<Event>>>,
+    /// Whether there is no room for vectors.
+    nearly_full: Arc<AtomicBool>,
+    /// Number, vectors, and vectors kept of each basis.
+    bases: Arc<Mutex<Vec<(u64, usize, bool)>>>,
 }
 
 impl FullLog {
@@ -48,6 +53,17 @@ impl Sink for FullLog {
         Ok(())
     }
 
+    fn basis(&mut self, basis: &Basis) -> Result<()> {
+        self.refuse(&self.full)?;
+        if basis.keep_vectors {
+            self.refuse(&self.nearly_full)?;
+        }
+        assert_eq!(basis.eigenvectors.eigenvalues.len(), 2);
+        let vectors = basis.eigenvectors.eigenvectors.len();
+        self.bases.lock().unwrap().push((basis.number, vectors, basis.keep_vectors));
+        Ok(())
+    }
+
     fn tick(&mut self, _: Duration) -> Result<()> {
         self.refuse(&self.stuck)
     }
@@ -69,6 +85,23 @@ fn start(log: &FullLog, policy: QueuePolicy) -> Recorder<()> {
 
 fn row(step: u64) -> Row<()> {
     Row { record: StepRecord { step, ..StepRecord::default() }, groups: None, deferred: None }
+}
+
+fn basis(number: u64, keep_vectors: bool) -> Basis {
+    let eigenvectors = Eigenvectors::from(vec![vec![0.5; 4]; 2]);
+    Basis { number, step: number, eigenvectors, keep_vectors }
+}
+
+/// The bases whose vectors an event says are not kept.
+fn not_kept(log: &FullLog) -> Vec<u64> {
+    let number = |kind| match kind {
+        EventKind::EigenvectorsNotKept { basis, reason } => {
+            assert!(reason.contains("cannot write somewhere"), "{reason}");
+            Some(basis)
+        }
+        _ => None,
+    };
+    log.kinds().into_iter().filter_map(number).collect()
 }
 
 fn wait_until(recorder: &Recorder<()>, wanted: fn(&Recorder<()>) -> bool) {
@@ -160,4 +193,40 @@ fn rows_go_on_while_segments_cannot_be_finished() {
     assert!(matches!(error, Error::Interrupted { rows_lost: 0, .. }), "{error}");
     assert!(log.steps.lock().unwrap().iter().copied().eq(1..=5_000));
     assert_eq!(log.kinds(), [EventKind::Finished { rows: 5_000, dropped: 0 }], "nothing is missing");
+}
+
+#[test]
+fn vectors_that_there_is_no_room_for_hold_back_no_row() {
+    let log = FullLog::default();
+    log.nearly_full.store(true, Ordering::SeqCst);
+    let mut recorder = start(&log, QueuePolicy::Block);
+    recorder.basis(basis(0, true));
+    recorder.basis(basis(1, false));
+    (1..=100).for_each(|step| recorder.row(row(step)));
+    recorder.finish().unwrap();
+    assert_eq!(log.steps.lock().unwrap().len(), 100);
+    assert_eq!(*log.bases.lock().unwrap(), [(0, 2, false), (1, 0, false)]);
+    assert_eq!(not_kept(&log), [0]);
+}
+
+/// While nothing can be written, the memory of one set of vectors is kept, and every table.
+#[test]
+fn only_the_last_vectors_wait_for_a_full_disk() {
+    let log = FullLog::default();
+    log.full.store(true, Ordering::SeqCst);
+    let mut recorder = start(&log, QueuePolicy::Block);
+    (0..2).for_each(|number| recorder.basis(basis(number, true)));
+    (1..=100).for_each(|step| recorder.row(row(step)));
+    wait_until(&recorder, |recorder| recorder.health().is_err());
+    (2..5).for_each(|number| recorder.basis(basis(number, true)));
+    (101..=5_000).for_each(|step| recorder.row(row(step)));
+    log.full.store(false, Ordering::SeqCst);
+    recorder.finish().unwrap_err();
+    assert_eq!(log.steps.lock().unwrap().len(), 5_000);
+    let bases = log.bases.lock().unwrap();
+    assert_eq!(bases.iter().map(|(number, ..)| *number).collect::<Vec<_>>(), [0, 1, 2, 3, 4]);
+    assert_eq!(bases.last(), Some(&(4, 2, true)));
+    // One that was written before the next ones came would have its vectors; none was.
+    assert!(bases[..4].iter().all(|basis| (basis.1, basis.2) == (0, false)), "{bases:?}");
+    assert_eq!(not_kept(&log), [0, 1, 2, 3]);
 }

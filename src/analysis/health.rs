@@ -49,7 +49,7 @@ impl Health {
                 EventKind::StabilityCrossed { sharpness, limit, unstable } => {
                     health.unstable = unstable.then_some((event.step, *sharpness, *limit));
                 }
-                EventKind::BasisChanged { .. } => {}
+                EventKind::BasisChanged { .. } | EventKind::EigenvectorsNotKept { .. } => {}
             }
         }
         health

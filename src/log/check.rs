@@ -70,7 +70,8 @@ pub fn check(directory: impl AsRef<Path>) -> Result<Check> {
     while number < count {
         number = check.part(&run, number, &mut order)?;
     }
-    check.bases(&run)?;
+    check.bases(&run, order.last_basis)?;
+    check.deltas(&run)?;
     Ok(check)
 }
 
@@ -78,6 +79,7 @@ impl Check {
     /// Reads a part; returns the number of the next one.
     fn part(&mut self, run: &Run, number: u64, order: &mut Order) -> Result<u64> {
         let all_columns: Vec<usize> = (0..run.schema.fields().len()).collect();
+        let basis_column = run.column_index("basis")?;
         let mut source = match Source::open(&run.folder, number, &run.schema, &all_columns) {
             Ok(source) => source,
             Err(error) => {
@@ -95,8 +97,12 @@ impl Check {
                 Ok(batch) => batch,
                 Err(error) => return self.damaged(error, Some(rows)).map(|()| next_number),
             };
-            for &step in batch.column(0).as_primitive::<UInt64Type>().values() {
+            let bases = batch.column(basis_column).as_primitive::<UInt64Type>();
+            for (&step, basis) in batch.column(0).as_primitive::<UInt64Type>().values().iter().zip(bases) {
                 order.follow(step, &path, rows, self);
+                if basis > order.last_basis.as_ref().map(|(basis, ..)| *basis) {
+                    order.last_basis = basis.map(|basis| (basis, path.clone(), rows));
+                }
                 rows += 1;
             }
         }
@@ -105,21 +111,23 @@ impl Check {
             Rows::Segment(_) => self.segments += 1,
             Rows::Journal(journal) => {
                 self.journals += 1;
-                let bytes = journal.bytes_discarded();
-                if bytes > 0 {
-                    self.notes.push(Finding { path, row: None, what: format!("{bytes} bytes are no whole block") });
-                }
+                self.torn(path, journal.bytes_discarded());
             }
         }
         Ok(next_number)
     }
 
-    /// The curvature table, and the eigenvectors that were kept.
-    fn bases(&mut self, run: &Run) -> Result<()> {
+    /// The curvature table, and the eigenvectors that were kept; `last` is the last basis that rows are along.
+    fn bases(&mut self, run: &Run, last: Option<(u64, PathBuf, u64)>) -> Result<()> {
         if let Err(error) = run.curvature() {
             self.damaged(error, None)?;
         }
-        for basis in run.bases().unwrap_or_default() {
+        let Ok(bases) = run.bases() else { return Ok(()) };
+        if let Some((basis, path, row)) = last.filter(|(basis, ..)| *basis >= bases.end) {
+            let what = format!("it is along basis {basis}, of which curvature has no table");
+            self.notes.push(Finding { path, row: Some(row), what });
+        }
+        for basis in bases {
             match run.eigenvectors(basis) {
                 Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => self.damaged(error, None)?,
@@ -127,6 +135,38 @@ impl Check {
             }
         }
         Ok(())
+    }
+
+    /// The whole displacements, where there are any.
+    fn deltas(&mut self, run: &Run) -> Result<()> {
+        let deltas = match run.deltas() {
+            Err(Error::NotEnoughData { .. }) => return Ok(()),
+            Err(error) => return self.damaged(error, None),
+            Ok(deltas) => deltas,
+        };
+        for (path, journal) in deltas.journals() {
+            let mut journal = match journal {
+                Ok(journal) => journal,
+                Err(error) => {
+                    self.damaged(error, None)?;
+                    continue;
+                }
+            };
+            for (row, batch) in (&mut journal).enumerate() {
+                if let Err(error) = batch {
+                    self.damaged(error, Some(row as u64))?;
+                }
+            }
+            self.torn(path, journal.bytes_discarded());
+        }
+        Ok(())
+    }
+
+    /// Takes note of what a journal holds besides whole blocks.
+    fn torn(&mut self, path: PathBuf, bytes: u64) {
+        if bytes > 0 {
+            self.notes.push(Finding { path, row: None, what: format!("{bytes} bytes are no whole block") });
+        }
     }
 
     /// Takes note of a damaged file; another error ends the check.
@@ -148,13 +188,17 @@ struct Order {
     /// First and last step of rows that were dropped.
     dropped: Vec<(u64, u64)>,
     last: Option<u64>,
+    /// The highest number of a basis, and the first row that has it.
+    last_basis: Option<(u64, PathBuf, u64)>,
 }
 
 impl Order {
     fn follow(&mut self, step: u64, path: &Path, row: u64, check: &mut Check) {
         let finding = |what| Finding { path: path.to_owned(), row: Some(row), what };
         if let Some(last) = self.last {
-            let explained = |&(from, to): &(u64, u64)| from <= last + self.every_steps && step <= to + self.every_steps;
+            let explained = |&(from, to): &(u64, u64)| {
+                from <= last.saturating_add(self.every_steps) && step <= to.saturating_add(self.every_steps)
+            };
             if step <= last {
                 check.damage.push(finding(format!("step {step} comes after step {last}")));
             } else if step - last > self.every_steps && !self.dropped.iter().any(explained) {

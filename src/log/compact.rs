@@ -98,10 +98,20 @@ fn merge(storage: &dyn Storage, directory: &Path, grace: Duration) -> Result<Com
 /// Ends a compaction that was stopped: the old segments or the merged ones become `steps`, the others go.
 pub(super) fn settle(storage: &dyn Storage, folder: &RunFolder) -> Result<()> {
     let (steps, compacting, replaced) = (folder.steps(), folder.compacting(), folder.replaced());
+    if replaced.exists() && is_empty(&steps)? {
+        // Made by somebody who found none between the two renames.
+        fs::remove_dir(&steps).map_err(Error::io("remove", &steps))?;
+    }
     // Stopped between two renames, before the first of which the merged segments were complete.
     let complete = if compacting.exists() { &compacting } else { &replaced };
     if !steps.exists() && complete.exists() {
         storage.rename(complete, &steps).map_err(Error::io("rename", complete))?;
+    } else if compacting.exists() && replaced.exists() {
+        let reason = "steps.compacting and steps.replaced are there too, and no compaction leaves all three";
+        return Err(damaged(&steps, reason));
+    }
+    if compacting.exists() || replaced.exists() {
+        // What has the name `steps` now must have it for good before the others go.
         storage.sync_dir(&folder.root).map_err(Error::io("sync", &folder.root))?;
     }
     for leftover in [compacting, replaced] {
@@ -115,6 +125,14 @@ pub(super) fn settle(storage: &dyn Storage, folder: &RunFolder) -> Result<()> {
         fs::remove_dir(&leftover).map_err(Error::io("remove", &leftover))?;
     }
     Ok(())
+}
+
+/// Whether a folder is there and holds nothing.
+fn is_empty(folder: &Path) -> Result<bool> {
+    match fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        entries => Ok(entries.map_err(Error::io("list", folder))?.next().is_none()),
+    }
 }
 
 struct Old {

@@ -55,8 +55,8 @@ fn schema() -> SchemaRef {
     ]))
 }
 
-/// Writes an estimate: first its vectors (unless they are not to be kept), then its rows. The rows being there says that
-/// it is complete.
+/// Writes an estimate: first its vectors (unless they are not to be kept, then there are none), then its rows. The rows
+/// being there says that it is complete.
 pub(crate) fn write_basis(
     storage: &dyn Storage,
     folder: &RunFolder,
@@ -65,12 +65,20 @@ pub(crate) fn write_basis(
     eigenvectors: &Eigenvectors,
     keep_vectors: bool,
 ) -> Result<()> {
+    eigenvectors.check_lists()?;
     let (curvature, vectors) = (folder.curvature_folder(), folder.eigenvectors_folder());
     for place in [Some(&curvature), keep_vectors.then_some(&vectors)].into_iter().flatten() {
         make_place(storage, folder, place)?;
     }
+    let kept = folder.eigenvectors(basis);
     if keep_vectors {
-        eigenvectors.write_on(storage, &folder.eigenvectors(basis))?;
+        eigenvectors.write_on(storage, &kept).inspect_err(|_| {
+            // Where the disk is full, what was written of them takes the room of all else.
+            let _ = storage.remove(&partial(&kept));
+        })?;
+    } else if kept.exists() {
+        // Of an attempt that ended before the rows were there.
+        storage.remove(&kept).map_err(Error::io("remove", &kept))?;
     }
     let path = folder.curvature(basis);
     let schema = schema();
@@ -80,6 +88,20 @@ pub(crate) fn write_basis(
     writer.finish()?;
     storage.rename(&partial(&path), &path).map_err(Error::io("rename", &path))?;
     storage.sync_dir(&curvature).map_err(Error::io("sync", &curvature))
+}
+
+/// One more than the highest number of a table.
+pub(super) fn count_bases(folder: &RunFolder) -> Result<u64> {
+    let place = folder.curvature_folder();
+    let mut count = 0;
+    if place.exists() {
+        for entry in fs::read_dir(&place).map_err(Error::io("list", &place))? {
+            let path = entry.map_err(Error::io("list", &place))?.path();
+            let number = folder.number_of_basis(&path);
+            count = number.map_or(count, |number| count.max(number.saturating_add(1)));
+        }
+    }
+    Ok(count)
 }
 
 /// Makes a folder of the run folder, where it is not there.
@@ -97,7 +119,7 @@ fn rows(
     step: u64,
     eigenvectors: &Eigenvectors,
 ) -> std::result::Result<RecordBatch, std::io::Error> {
-    let count = eigenvectors.eigenvectors.len();
+    let count = eigenvectors.eigenvalues.len();
     let same = |value: u64| -> ArrayRef { Arc::new(UInt64Array::from(vec![value; count])) };
     let known = |values: &[f64], less: f64| -> ArrayRef {
         Arc::new(
@@ -154,15 +176,7 @@ impl Run {
     /// # Errors
     /// [`Error::Io`], and [`Error::Damaged`] if one is missing.
     pub fn bases(&self) -> Result<std::ops::Range<u64>> {
-        let place = self.folder.curvature_folder();
-        let mut count = 0;
-        if place.exists() {
-            for entry in fs::read_dir(&place).map_err(Error::io("list", &place))? {
-                let path = entry.map_err(Error::io("list", &place))?.path();
-                let number = self.folder.number_of_basis(&path);
-                count = number.map_or(count, |number| count.max(number + 1));
-            }
-        }
+        let count = count_bases(&self.folder)?;
         match (0..count).map(|basis| self.folder.curvature(basis)).find(|path| !path.exists()) {
             Some(missing) => Err(damaged(&missing, "it is missing, and later estimates are there")),
             None => Ok(0..count),

@@ -1,16 +1,20 @@
 //! Whole displacements, one number an element: for projections on vectors that are found later.
 //!
 //! `deltas/NNNNNN.arrows` are journals like that of the steps: Arrow IPC streams that grow by a sealed block a row.
-//! `deltas/parameters.json` lists the parameters whose elements the vectors have.
+//! `deltas/parameters.json` lists the parameters whose elements the vectors have. `deltas/bounds.json` says which of
+//! them were of steps that a resumed run took anew: written at each resumption, whether it keeps deltas or not.
 
-use std::fs;
-use std::path::Path;
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float32Type, Float64Type, UInt64Type};
 use arrow_array::{ArrayRef, FixedSizeListArray, Float32Array, Float64Array, RecordBatch, UInt64Array};
 use arrow_schema::{DataType, Field, FieldRef, Schema, SchemaRef};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use super::RunFolder;
 use super::curvature::make_place;
@@ -18,9 +22,10 @@ use super::eigenvectors::dimension_of;
 use super::guard::damaged;
 use super::journal::{Journal, JournalReader};
 use super::reader::Run;
+use super::resume::parameter_differences;
 use super::schema::value;
-use super::storage::Disk;
-use super::writer::write_whole;
+use super::storage::{Disk, Storage};
+use super::writer::{check_place, write_whole};
 use crate::error::{Error, Result};
 use crate::record::ParameterInfo;
 
@@ -47,29 +52,50 @@ pub struct DeltaWriter {
     elements: usize,
     number: u64,
     journal: Option<Journal>,
+    /// The run's, by which the folder is known to be still the same.
+    lock: File,
 }
 
 impl DeltaWriter {
-    /// For the run folder `directory`, which is there. Goes on behind what is there already.
+    /// Whether deltas of these parameters can go on in the run folder `directory`: it has none yet, or of the same.
     ///
     /// # Errors
-    /// [`Error::InvalidValue`] for parameters of 2^31 elements together, or none; [`Error::Io`].
+    /// [`Error::ResumeMismatch`] naming every difference in names, shapes, kinds or order; [`Error::Damaged`],
+    /// [`Error::Io`].
+    pub fn check(directory: impl AsRef<Path>, parameters: &[ParameterInfo]) -> Result<()> {
+        let folder = RunFolder::new(directory);
+        let Some(kept) = read_json::<Vec<ParameterInfo>>(&folder.delta_parameters())? else { return Ok(()) };
+        let differences = parameter_differences(&kept, parameters);
+        if differences.is_empty() {
+            return Ok(());
+        }
+        let differences = format!("of the deltas kept so far, {}", differences.join("; "));
+        Err(Error::ResumeMismatch { path: folder.root, differences })
+    }
+
+    /// For the run folder `directory`, whose [`RunWriter`](super::RunWriter) is there. Goes on behind what is there already.
+    ///
+    /// # Errors
+    /// [`Error::InvalidValue`] for parameters of 2^31 elements together, or none; as [`check`](Self::check).
     pub fn create(directory: impl AsRef<Path>, parameters: &[ParameterInfo]) -> Result<DeltaWriter> {
+        DeltaWriter::check(&directory, parameters)?;
         let folder = RunFolder::new(directory);
         let elements = dimension_of(parameters).unwrap_or(usize::MAX);
         let schema = schema(elements)?;
+        let lock = File::open(folder.lock()).map_err(Error::io("open", folder.lock()))?;
         make_place(&Disk, &folder, &folder.deltas_folder())?;
-        let path = folder.delta_parameters();
-        let json = serde_json::to_vec_pretty(parameters).map_err(|error| Error::io("encode", &path)(error.into()))?;
-        write_whole(&Disk, &path, &json)?;
+        if !folder.delta_parameters().exists() {
+            write_json(&Disk, &folder, &folder.delta_parameters(), parameters)?;
+        }
         let number = count_journals(&folder);
-        Ok(DeltaWriter { folder, schema, elements, number, journal: None })
+        Ok(DeltaWriter { folder, schema, elements, number, journal: None, lock })
     }
 
     /// Appends a step. When it returns without error the step outlives this process.
     ///
     /// # Errors
-    /// [`Error::ShapeMismatch`] for another number of elements, [`Error::Io`].
+    /// [`Error::ShapeMismatch`] for another number of elements; [`Error::Io`], among it that a file is to be begun and the
+    /// folder is no longer the run's, or the file there.
     pub fn append(&mut self, delta: FullDelta) -> Result<()> {
         for values in [&delta.delta, &delta.displacement] {
             if values.len() != self.elements {
@@ -84,7 +110,13 @@ impl DeltaWriter {
         let path = self.folder.delta_journal(self.number);
         let journal = match &mut self.journal {
             Some(journal) => journal,
-            none => none.insert(Journal::create(&Disk, &path, &self.schema)?),
+            none => {
+                check_place(&self.folder.lock(), &self.lock)?;
+                if path.exists() {
+                    return Err(Error::io("create", &path)(io::ErrorKind::AlreadyExists.into()));
+                }
+                none.insert(Journal::create(&Disk, &path, &self.schema)?)
+            }
         };
         let list = |values| -> ArrayRef {
             Arc::new(FixedSizeListArray::new(
@@ -129,6 +161,43 @@ fn count_journals(folder: &RunFolder) -> u64 {
     (0..).find(|&number| !folder.delta_journal(number).exists()).unwrap_or(0)
 }
 
+/// Steps after `step` that have been kept so far do not count any more: the run goes on after `step`.
+pub(super) fn bound_deltas(storage: &dyn Storage, folder: &RunFolder, step: u64) -> Result<()> {
+    let first_after = count_journals(folder);
+    if first_after == 0 {
+        return Ok(());
+    }
+    let mut bounds = read_bounds(folder)?;
+    match bounds.last_mut() {
+        // Nothing was kept since the last resumption.
+        Some((last, bound)) if *last == first_after => *bound = step.min(*bound),
+        _ => bounds.push((first_after, step)),
+    }
+    write_json(storage, folder, &folder.delta_bounds(), &bounds)
+}
+
+/// For each resumption the number of the first journal after it, and the step it went on after.
+fn read_bounds(folder: &RunFolder) -> Result<Vec<(u64, u64)>> {
+    read_json(&folder.delta_bounds()).map(Option::unwrap_or_default)
+}
+
+/// None if there is no such file.
+fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
+    match fs::read(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        bytes => {
+            let bytes = bytes.map_err(Error::io("read", path))?;
+            serde_json::from_slice(&bytes).map(Some).map_err(|error| damaged(path, error))
+        }
+    }
+}
+
+fn write_json(storage: &dyn Storage, folder: &RunFolder, path: &Path, value: &(impl Serialize + ?Sized)) -> Result<()> {
+    let json = serde_json::to_vec_pretty(value).map_err(|error| Error::io("encode", path)(error.into()))?;
+    write_whole(storage, path, &json)?;
+    storage.sync_dir(&folder.deltas_folder()).map_err(Error::io("sync", folder.deltas_folder()))
+}
+
 /// The whole displacements of a run, in the order written. See [`Run::deltas`].
 pub struct Deltas {
     folder: RunFolder,
@@ -136,28 +205,29 @@ pub struct Deltas {
     schema: SchemaRef,
     number: u64,
     current: Option<JournalReader>,
-    /// The first step of any later journal: a run that was resumed took its steps anew from there.
+    /// See [`read_bounds`].
+    bounds: Vec<(u64, u64)>,
+    /// The last step of `current` that was not taken anew.
     until: u64,
     /// Read, and of a later step than was asked for.
     ahead: Option<FullDelta>,
 }
 
 impl Run {
-    /// The whole displacements that the run was asked to keep. It may be being written.
+    /// The whole displacements that the run was asked to keep. It may be being written; after it was resumed, ask anew.
     ///
     /// # Errors
     /// [`Error::NotEnoughData`] where none were asked for, [`Error::Damaged`], [`Error::Io`].
     pub fn deltas(&self) -> Result<Deltas> {
         let path = self.folder.delta_parameters();
-        if !path.exists() {
+        let Some(parameters) = read_json::<Vec<ParameterInfo>>(&path)? else {
             let reason = format!("{} was not asked to keep whole displacements", self.path().display());
             return Err(Error::NotEnoughData { question: "read deltas", reason });
-        }
-        let bytes = fs::read(&path).map_err(Error::io("read", &path))?;
-        let parameters: Vec<ParameterInfo> = serde_json::from_slice(&bytes).map_err(|error| damaged(&path, error))?;
+        };
         let elements = dimension_of(&parameters).unwrap_or(usize::MAX);
         let schema = schema(elements).map_err(|error| damaged(&path, error))?;
-        Ok(Deltas { folder: self.folder.clone(), parameters, schema, number: 0, current: None, until: 0, ahead: None })
+        let (folder, bounds) = (self.folder.clone(), read_bounds(&self.folder)?);
+        Ok(Deltas { folder, parameters, schema, number: 0, current: None, bounds, until: 0, ahead: None })
     }
 }
 
@@ -184,11 +254,24 @@ impl Deltas {
         }
     }
 
+    /// Its files, those of steps taken anew among them.
+    pub(super) fn journals(&self) -> impl Iterator<Item = (PathBuf, Result<JournalReader>)> {
+        (0..count_journals(&self.folder)).map(|number| {
+            let path = self.folder.delta_journal(number);
+            let journal = JournalReader::open(&path, &self.schema, self.columns());
+            (path, journal)
+        })
+    }
+
+    fn columns(&self) -> Vec<usize> {
+        (0..self.schema.fields().len()).collect()
+    }
+
     fn next_delta(&mut self) -> Result<Option<FullDelta>> {
         loop {
             if let Some(batch) = self.current.as_mut().and_then(JournalReader::next) {
                 match delta_of(&batch?) {
-                    Some(delta) if delta.step < self.until => return Ok(Some(delta)),
+                    Some(delta) if delta.step <= self.until => return Ok(Some(delta)),
                     _ => continue,
                 }
             }
@@ -196,22 +279,11 @@ impl Deltas {
             if !path.exists() {
                 return Ok(None);
             }
+            let later = self.bounds.iter().filter(|(first_after, _)| *first_after > self.number);
+            self.until = later.map(|(_, step)| *step).min().unwrap_or(u64::MAX);
             self.number += 1;
-            self.until = self.first_step_after()?;
-            self.current = Some(JournalReader::open(&path, &self.schema, (0..self.schema.fields().len()).collect())?);
+            self.current = Some(JournalReader::open(&path, &self.schema, self.columns())?);
         }
-    }
-}
-
-impl Deltas {
-    fn first_step_after(&self) -> Result<u64> {
-        let mut first = u64::MAX;
-        for number in self.number..count_journals(&self.folder) {
-            let journal = JournalReader::open(&self.folder.delta_journal(number), &self.schema, vec![0])?;
-            let batch = journal.take(1).next().transpose()?.filter(|batch| batch.num_rows() > 0);
-            first = batch.map_or(first, |batch| first.min(batch.column(0).as_primitive::<UInt64Type>().value(0)));
-        }
-        Ok(first)
     }
 }
 

@@ -75,7 +75,7 @@ impl From<Vec<Vec<f32>>> for Eigenvectors {
 }
 
 impl Eigenvectors {
-    /// Writes them to `path`, beside it first and renamed when complete; a file that is there is replaced. Takes as
+    /// Writes them to `path`, beside it first and renamed when complete; a file that is there is replaced. Takes twice as
     /// much memory again as the vectors.
     ///
     /// # Errors
@@ -124,16 +124,26 @@ impl Eigenvectors {
     /// # Errors
     /// [`Error::ShapeMismatch`] if lengths do not fit together.
     pub(crate) fn check(&self) -> Result<(usize, usize)> {
-        let count = self.eigenvectors.len();
+        self.check_lists()?;
+        let count = self.eigenvalues.len();
         let dimension = dimension_of(&self.parameters).unwrap_or(usize::MAX);
-        let lengths = [self.eigenvalues.len(), self.residuals.len(), self.converged.len(), self.overlaps.len()];
-        if let Some(length) = lengths.into_iter().find(|&length| length != count) {
-            return Err(mismatch("values of the eigenvectors", length, count));
+        if self.eigenvectors.len() != count {
+            return Err(mismatch("eigenvectors", self.eigenvectors.len(), count));
         }
-        if let Some(vector) = self.eigenvectors.iter().find(|vector| vector.len() != dimension) {
-            return Err(mismatch("eigenvector", vector.len(), dimension));
+        match self.eigenvectors.iter().find(|vector| vector.len() != dimension) {
+            Some(vector) => Err(mismatch("eigenvector", vector.len(), dimension)),
+            None => Ok((count, dimension)),
         }
-        Ok((count, dimension))
+    }
+
+    /// Whether all that is known is known of the same number of vectors; these may have been left out.
+    pub(super) fn check_lists(&self) -> Result<()> {
+        let count = self.eigenvalues.len();
+        let lengths = [self.residuals.len(), self.converged.len(), self.overlaps.len()];
+        match lengths.into_iter().find(|&length| length != count) {
+            Some(length) => Err(mismatch("values of the eigenvectors", length, count)),
+            None => Ok(()),
+        }
     }
 
     /// Reads what [`write`](Self::write) wrote.

@@ -44,8 +44,8 @@ pub struct Follower {
     /// How far the journal of `number` has been read, in bytes.
     journal_read: u64,
     last_step: Option<u64>,
-    /// Rows at the end that suffice, while the first file is being opened.
-    enough: Option<u64>,
+    /// Number of the part after the first one, and how many rows at the end of the first one suffice; until it is opened.
+    enough: Option<(u64, u64)>,
 }
 
 impl Follower {
@@ -89,7 +89,7 @@ impl Follower {
             let path = run.folder.segment_of((first, last));
             if let Ok(segment) = SegmentReader::open(&path, &run.schema, &follower.columns) {
                 found += segment.rows();
-                follower.enough = Some(missing);
+                follower.enough = Some((last.saturating_add(1), missing));
             }
         }
         Ok(follower)
@@ -185,8 +185,11 @@ impl Follower {
                         self.go_to(source.next_number);
                         continue;
                     }
-                    if let Some(rows) = self.enough.take() {
-                        segment.skip_to_last(rows);
+                    // If it was merged since, its end is another one.
+                    let is_same = source.skip == 0;
+                    match self.enough.take() {
+                        Some((next, rows)) if is_same && next == source.next_number => segment.skip_to_last(rows),
+                        _ => {}
                     }
                 }
             }

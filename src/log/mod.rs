@@ -136,6 +136,10 @@ impl RunFolder {
         self.deltas_folder().join("parameters.json")
     }
 
+    pub(crate) fn delta_bounds(&self) -> PathBuf {
+        self.deltas_folder().join("bounds.json")
+    }
+
     pub(crate) fn delta_journal(&self, number: u64) -> PathBuf {
         self.deltas_folder().join(format!("{number:06}.arrows"))
     }
@@ -144,6 +148,11 @@ impl RunFolder {
     pub(crate) fn number_of_basis(&self, file: &Path) -> Option<u64> {
         let number = file.file_stem()?.to_str()?.parse().ok()?;
         [self.curvature(number), self.eigenvectors(number)].iter().any(|path| path == file).then_some(number)
+    }
+
+    /// The number of the basis whose vectors a file holds, if it is one of `eigenvectors`.
+    pub(crate) fn number_of_eigenvectors(&self, file: &Path) -> Option<u64> {
+        self.number_of_basis(file).filter(|&number| self.eigenvectors(number) == file)
     }
 
     /// The folders whose files are written beside their place first.
@@ -220,6 +229,7 @@ impl RunFolder {
             && (complete == self.run_json()
                 || complete == self.reference()
                 || complete == self.delta_parameters()
+                || complete == self.delta_bounds()
                 || self.numbers_of_segment(&complete).is_some()
                 || self.number_of_basis(&complete).is_some())
     }

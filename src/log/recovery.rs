@@ -9,6 +9,7 @@ use arrow_array::types::{Float64Type, UInt64Type};
 use arrow_schema::SchemaRef;
 
 use super::compact::settle;
+use super::curvature::count_bases;
 use super::events::EventWriter;
 use super::journal::JournalReader;
 use super::reader::read_info;
@@ -60,11 +61,14 @@ pub(crate) fn recover_locked(
     info: &RunInfo,
 ) -> Result<Recovery> {
     settle(storage, folder)?;
+    // Vectors of this number have no table: their writer died before it, and the next ones are given the number.
+    let next_basis = count_bases(folder)?;
     let mut journals = Vec::new();
     for place in folder.places().iter().filter(|place| place.exists()) {
         for entry in fs::read_dir(place).map_err(Error::io("list", place))? {
             let path = entry.map_err(Error::io("list", place))?.path();
-            if folder.is_partial(&path) {
+            let without_table = folder.number_of_eigenvectors(&path) == Some(next_basis);
+            if folder.is_partial(&path) || without_table {
                 storage.remove(&path).map_err(Error::io("remove", &path))?;
             }
             journals.extend(folder.number_of_journal(&path));
@@ -83,7 +87,7 @@ pub(crate) fn recover_locked(
         recovery.rows += size.rows;
         recovery.bytes_discarded += end.bytes_discarded;
         let kind = EventKind::Recovered { rows: size.rows, bytes_discarded: end.bytes_discarded };
-        let event = Event { step: end.last_step + 1, elapsed_seconds: end.elapsed_seconds, kind };
+        let event = Event { step: end.last_step.saturating_add(1), elapsed_seconds: end.elapsed_seconds, kind };
         EventWriter::open(storage, &folder.events())?.append(&event)?;
     }
     Ok(recovery)

@@ -2,16 +2,17 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
-use std::fs::{self, File, OpenOptions};
+use std::fs;
 use std::io;
 use std::ops::Range;
 use std::path::Path;
 
-use safetensors::{Dtype, SafeTensors, View, serialize_to_file};
+use safetensors::{Dtype, SafeTensors, View, serialize};
 
+use super::RunFolder;
 use super::guard::{damaged, decode};
 use super::storage::Storage;
-use super::{RunFolder, partial};
+use super::writer::write_whole;
 use crate::error::{Error, Result};
 use crate::record::{ParameterInfo, RunInfo};
 
@@ -72,22 +73,16 @@ pub(crate) fn write_reference(storage: &dyn Storage, folder: &RunFolder, tensors
     write_safetensors(storage, &folder.reference(), tensors, Some(metadata))
 }
 
-/// Writes tensors beside their final place, syncs and renames.
+/// Writes tensors beside their final place, syncs and renames. Takes as much memory again as the tensors.
 pub(super) fn write_safetensors<V: View>(
     storage: &dyn Storage,
     complete: &Path,
     tensors: Vec<(&str, V)>,
     metadata: Option<HashMap<String, String>>,
 ) -> Result<()> {
-    let path = partial(complete);
-    // safetensors makes files for their owner alone; these are to be as readable as any other the user makes.
-    let permissions = File::create(&path).and_then(|file| file.metadata()).map_err(Error::io("create", &path))?;
-    serialize_to_file(tensors, metadata, &path)
-        .map_err(|error| Error::io("write", &path)(std::io::Error::other(error)))?;
-    fs::set_permissions(&path, permissions.permissions()).map_err(Error::io("open", &path))?;
-    let file = OpenOptions::new().write(true).open(&path).map_err(Error::io("open", &path))?;
-    file.sync_all().map_err(Error::io("sync", &path))?;
-    storage.rename(&path, complete).map_err(Error::io("rename", &path))?;
+    // In memory, because what writes safetensors files makes one of a name of its own first, for nobody to clean up.
+    let bytes = serialize(tensors, metadata).map_err(|error| Error::io("encode", complete)(io::Error::other(error)))?;
+    write_whole(storage, complete, &bytes)?;
     let folder = match complete.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),

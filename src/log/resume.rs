@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::RunFolder;
+use super::deltas::bound_deltas;
 use super::events::EventWriter;
 use super::reader::read_info;
 use super::recovery::{Recovery, recover_locked};
@@ -112,6 +113,7 @@ impl RunWriter {
         let event = Event { step: step.saturating_add(1), elapsed_seconds, kind };
         EventWriter::open(&*storage, &folder.events())?.append(&event)?;
         tail.discard_after(&*storage, step, &stored)?;
+        bound_deltas(&*storage, &folder, step)?;
         let (number, totals) = (tail.next_number(), tail.totals());
         let writer = RunWriter::from_number(storage, folder, stored.clone(), schema, lock, number, totals);
         let resumed = Resumed {
@@ -148,13 +150,20 @@ fn differences(run: &RunInfo, now: &RunInfo) -> Vec<String> {
     number("the number of parameter groups", run.layout.parameter_groups as u64, now.layout.parameter_groups as u64);
     number("the number of directions", run.layout.directions as u64, now.layout.directions as u64);
 
-    let by_name = |info: &RunInfo| -> HashMap<String, ParameterInfo> {
-        info.parameters.iter().map(|parameter| (parameter.name.clone(), parameter.clone())).collect()
+    differences.extend(parameter_differences(&run.parameters, &now.parameters));
+    differences
+}
+
+/// The same for the parameters; the order counts only where nothing else differs.
+pub(super) fn parameter_differences(run: &[ParameterInfo], now: &[ParameterInfo]) -> Vec<String> {
+    let by_name = |parameters: &[ParameterInfo]| -> HashMap<String, ParameterInfo> {
+        parameters.iter().map(|parameter| (parameter.name.clone(), parameter.clone())).collect()
     };
+    let mut differences = Vec::new();
     let (of_run, of_now) = (by_name(run), by_name(now));
-    let missing = run.parameters.iter().filter(|was| !of_now.contains_key(&was.name)).map(|was| was.name.clone());
-    let extra = now.parameters.iter().filter(|is| !of_run.contains_key(&is.name)).map(|is| is.name.clone());
-    let changed = run.parameters.iter().filter_map(|was| {
+    let missing = run.iter().filter(|was| !of_now.contains_key(&was.name)).map(|was| was.name.clone());
+    let extra = now.iter().filter(|is| !of_run.contains_key(&is.name)).map(|is| is.name.clone());
+    let changed = run.iter().filter_map(|was| {
         let is = of_now.get(&was.name).filter(|is| (&is.shape, &is.kind) != (&was.shape, &was.kind))?;
         Some(format!("{} (was {} {:?}, is {} {:?})", was.name, was.kind, was.shape, is.kind, is.shape))
     });
@@ -169,7 +178,9 @@ fn differences(run: &RunInfo, now: &RunInfo) -> Vec<String> {
             differences.push(format!("{what}: {}{more}", names[..names.len().min(NAMED)].join(", ")));
         }
     }
-    let names = |info: &RunInfo| info.parameters.iter().map(|parameter| parameter.name.clone()).collect::<Vec<_>>();
+    let names = |parameters: &[ParameterInfo]| -> Vec<String> {
+        parameters.iter().map(|parameter| parameter.name.clone()).collect()
+    };
     if differences.is_empty() && names(run) != names(now) {
         differences.push("the parameters come in another order".to_owned());
     }

@@ -29,7 +29,7 @@ pub(crate) struct Source {
     /// Number of the part that follows.
     pub(crate) next_number: u64,
     /// Rows of a merged segment that belong to earlier numbers and are still to be passed over.
-    skip: u64,
+    pub(crate) skip: u64,
 }
 
 impl Source {

@@ -6,8 +6,7 @@ use std::path::Path;
 
 /// What the log's writer and recovery ask of a file system.
 ///
-/// Reading, making folders, the lock and the bytes of the reference point go to `std::fs` directly: nothing that was
-/// written before is at stake there.
+/// Reading, making folders, and the lock go to `std::fs` directly: nothing that was written before is at stake there.
 pub trait Storage: Send + Sync {
     /// Opens a new, empty file for appending; a file that is there is emptied.
     fn create(&self, path: &Path) -> io::Result<Box<dyn StorageFile>>;

@@ -115,14 +115,15 @@ impl Tail {
         Ok(())
     }
 
-    /// How many segments hold rows up to `step`, or stand before one that does.
+    /// How many segments stay: all where no row is later than `step`, else those up to the last one with a row that is
+    /// not. Segments without rows behind that one go, or they would hide it.
     fn kept(&self, step: u64) -> usize {
-        let holds = |segment: &Segment| segment.first_and_last_step.is_some_and(|(first, _)| first <= step);
-        let later = |segment: &Segment| segment.first_and_last_step.is_some_and(|(first, _)| first > step);
-        match self.segments.iter().position(later) {
-            Some(_) => self.segments.iter().rposition(holds).map_or(0, |index| index + 1),
-            None => self.segments.len(),
+        let steps = |segment: &Segment| segment.first_and_last_step;
+        if !self.segments.iter().any(|segment| steps(segment).is_some_and(|(_, last)| last > step)) {
+            return self.segments.len();
         }
+        let holds = |segment: &Segment| steps(segment).is_some_and(|(first, _)| first <= step);
+        self.segments.iter().rposition(holds).map_or(0, |index| index + 1)
     }
 
     /// Puts a segment in the place of another that has only the rows up to `step`; returns its rows and bytes.

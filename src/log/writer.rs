@@ -88,10 +88,14 @@ impl RunWriter {
     ) -> Result<RunWriter> {
         let folder = RunFolder::new(directory);
         let schema = steps_schema(info.layout)?;
-        create_folder(&*storage, &folder)?;
+        create_folder(&*storage, &folder.root)?;
         let lock = lock(&folder)?;
-        let mut steps = fs::read_dir(folder.steps()).map_err(Error::io("list", folder.steps()))?;
-        if folder.run_json().exists() || steps.next().is_some() {
+        // Of a run not even a missing `steps` is made: a compaction may have stopped between two renames.
+        if folder.run_json().exists() {
+            return Err(Error::RunExists { path: folder.root });
+        }
+        fs::create_dir_all(folder.steps()).map_err(Error::io("create", folder.steps()))?;
+        if fs::read_dir(folder.steps()).map_err(Error::io("list", folder.steps()))?.next().is_some() {
             return Err(Error::RunExists { path: folder.root });
         }
         let json =
@@ -163,7 +167,10 @@ impl RunWriter {
     pub fn event(&mut self, event: &Event) -> Result<()> {
         let events = match &mut self.events {
             Some(events) => events,
-            none => none.insert(EventWriter::open(&*self.storage, &self.folder.events())?),
+            none => {
+                check_place(&self.folder.lock(), &self.lock)?;
+                none.insert(EventWriter::open(&*self.storage, &self.folder.events())?)
+            }
         };
         let appended = events.append(event);
         if appended.is_err() {
@@ -174,11 +181,13 @@ impl RunWriter {
     }
 
     /// Writes a set of directions and what is known of them, as `basis`, before the first row that carries this number.
-    /// `step`: steps taken until then. The vectors themselves are left out unless they are to be kept.
+    /// `step`: steps taken until then. The vectors themselves are left out unless they are to be kept, and need not be given
+    /// then; vectors that this basis has already go.
     ///
     /// # Errors
     /// [`Error::ShapeMismatch`] when their lists do not fit together; [`Error::Io`]. A later call may then succeed.
     pub fn basis(&mut self, basis: u64, step: u64, eigenvectors: &Eigenvectors, keep_vectors: bool) -> Result<()> {
+        check_place(&self.folder.lock(), &self.lock)?;
         write_basis(&*self.storage, &self.folder, &self.info, (basis, step), eigenvectors, keep_vectors)
     }
 
@@ -261,10 +270,10 @@ impl RunWriter {
 }
 
 /// Makes the folder, and its parents where they are missing, so that they survive a power loss.
-fn create_folder(storage: &dyn Storage, folder: &RunFolder) -> Result<()> {
-    let missing = folder.root.ancestors().take_while(|ancestor| !ancestor.exists()).count();
-    fs::create_dir_all(folder.steps()).map_err(Error::io("create", folder.steps()))?;
-    for parent in folder.root.ancestors().skip(1).take(missing) {
+fn create_folder(storage: &dyn Storage, root: &Path) -> Result<()> {
+    let missing = root.ancestors().take_while(|ancestor| !ancestor.exists()).count();
+    fs::create_dir_all(root).map_err(Error::io("create", root))?;
+    for parent in root.ancestors().skip(1).take(missing) {
         // The parent of a relative path's first part is the working folder.
         let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
         storage.sync_dir(parent).map_err(Error::io("sync", parent))?;
@@ -273,7 +282,7 @@ fn create_folder(storage: &dyn Storage, folder: &RunFolder) -> Result<()> {
 }
 
 /// Whether an open file still is what its path names.
-fn check_place(path: &Path, open: &File) -> Result<()> {
+pub(super) fn check_place(path: &Path, open: &File) -> Result<()> {
     let (named, open) =
         (path.metadata().map_err(Error::io("find", path))?, open.metadata().map_err(Error::io("find", path))?);
     #[cfg(unix)]

@@ -60,8 +60,20 @@ impl DeltaOptions {
 }
 
 impl DeltaChoice {
+    /// Whether a run that is to be resumed kept those of the same parameters, if any.
+    ///
+    /// # Errors
+    /// [`Error::ResumeMismatch`].
+    pub fn check(&self, directory: &Path, parameters: &[ParameterInfo]) -> Result<()> {
+        DeltaWriter::check(directory, &self.of(parameters))
+    }
+
+    fn of(&self, parameters: &[ParameterInfo]) -> Vec<ParameterInfo> {
+        self.members.iter().map(|member| parameters[*member].clone()).collect()
+    }
+
     pub fn start(self, directory: &Path, parameters: &[ParameterInfo], policy: QueuePolicy) -> Result<DeltaTap> {
-        let chosen: Vec<ParameterInfo> = self.members.iter().map(|member| parameters[*member].clone()).collect();
+        let chosen = self.of(parameters);
         let elements: i64 = chosen.iter().map(|parameter| parameter.shape.iter().product::<i64>()).sum();
         let capacity = (WAITING_BYTES / (8 * elements.max(1) as usize)).clamp(2, 4_096);
         let recorder = DeltaRecorder::start(DeltaWriter::create(directory, &chosen)?, directory, policy, capacity)?;

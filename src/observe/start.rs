@@ -79,6 +79,9 @@ impl Options {
         }
         let (writer, resumed) = match (self.resume, past) {
             (Some(from), Some(past)) => {
+                if let Some(chosen) = &deltas {
+                    chosen.check(directory, &info.parameters)?;
+                }
                 let (writer, resumed) = RunWriter::resume(directory, &info, from)?;
                 past.restore(&resumed, &mut tracker, &mut settings)?;
                 past.restore_directions(&resumed, projected.as_mut(), &mut tracker, &mut directions)?;

@@ -28,13 +28,43 @@ pub(super) struct Backlog {
     /// Memory of a block that was written.
     spare: Option<RowBuffer>,
     events: VecDeque<Event>,
-    /// Large, but few: each took many Hessian-vector products to find.
-    bases: VecDeque<Basis>,
+    /// Few: each took many Hessian-vector products to find. While the log cannot be written only the last one has its
+    /// vectors, which are large.
+    bases: VecDeque<WaitingBasis>,
     /// Rows for which there was no room.
     lost: Option<Dropped>,
     /// Step of the last row that was written.
     last_step: u64,
     failure: Option<Failure>,
+}
+
+struct WaitingBasis {
+    basis: Basis,
+    /// Why its vectors will not be kept, though they were to be.
+    not_kept: Option<String>,
+}
+
+impl WaitingBasis {
+    fn forget_vectors(&mut self) {
+        self.basis.keep_vectors = false;
+        self.basis.eigenvectors.eigenvectors = Vec::new();
+    }
+
+    /// Writes it; without its vectors, if only these cannot be written.
+    fn write(&mut self, sink: &mut dyn Sink) -> Result<()> {
+        match sink.basis(&self.basis) {
+            Err(error @ Error::Io { .. }) if self.basis.keep_vectors => {
+                self.basis.keep_vectors = false;
+                if sink.basis(&self.basis).is_err() {
+                    self.basis.keep_vectors = true;
+                    return Err(error);
+                }
+                self.not_kept = Some(error.to_string());
+                Ok(())
+            }
+            outcome => outcome,
+        }
+    }
 }
 
 /// A while in which the log cannot be written.
@@ -79,7 +109,14 @@ impl Backlog {
     }
 
     pub fn push_basis(&mut self, basis: Basis) {
-        self.bases.push_back(basis);
+        let mut waiting = WaitingBasis { basis, not_kept: None };
+        if !waiting.basis.keep_vectors {
+            waiting.forget_vectors();
+        }
+        self.bases.push_back(waiting);
+        if let Some(failure) = &self.failure {
+            forget_earlier_vectors(&mut self.bases, &failure.reason);
+        }
     }
 
     /// Whether it is time to write: always, except while waiting for a failure to pass.
@@ -92,7 +129,7 @@ impl Backlog {
     /// # Errors
     /// One that will not pass.
     pub fn write(&mut self, sink: &mut dyn Sink, now: Duration, shared: &Shared) -> Result<()> {
-        if let Err(error) = self.flush(sink, shared) {
+        if let Err(error) = self.flush(sink, now, shared) {
             return self.failed(error, true, shared);
         }
         // Segments that cannot be finished do not keep rows from being appended.
@@ -127,11 +164,15 @@ impl Backlog {
         self.lost.take().map(Dropped::event)
     }
 
-    fn flush(&mut self, sink: &mut dyn Sink, shared: &Shared) -> Result<()> {
+    fn flush(&mut self, sink: &mut dyn Sink, now: Duration, shared: &Shared) -> Result<()> {
         // Before the rows that are along them.
-        while let Some(basis) = self.bases.front() {
-            sink.basis(basis)?;
-            self.bases.pop_front();
+        while let Some(waiting) = self.bases.front_mut() {
+            waiting.write(sink)?;
+            if let Some(WaitingBasis { basis, not_kept: Some(reason) }) = self.bases.pop_front() {
+                tracing::warn!(basis = basis.number, reason, "eigenvectors could not be written and are not kept");
+                let kind = EventKind::EigenvectorsNotKept { basis: basis.number, reason };
+                self.push_event(Event { step: basis.step + 1, elapsed_seconds: now.as_secs_f64(), kind });
+            }
         }
         while let Some(rows) = self.blocks.front() {
             sink.append(rows)?;
@@ -168,8 +209,18 @@ impl Backlog {
             failure.next_attempt = now + failure.wait;
             failure.wait = (2 * failure.wait).min(LONGEST_WAIT);
         }
+        forget_earlier_vectors(&mut self.bases, &failure.reason);
         shared.interrupt(error);
         Ok(())
+    }
+}
+
+/// Lets the vectors of all bases but the last go.
+fn forget_earlier_vectors(bases: &mut VecDeque<WaitingBasis>, reason: &str) {
+    let earlier = bases.len().saturating_sub(1);
+    for waiting in bases.range_mut(..earlier).filter(|waiting| waiting.basis.keep_vectors) {
+        waiting.not_kept = Some(reason.to_owned());
+        waiting.forget_vectors();
     }
 }
 

@@ -76,14 +76,15 @@ impl<S: Sink> Sink for MetricsSink<S> {
     }
 
     fn event(&mut self, event: &Event) -> Result<()> {
+        let told = self.sink.event(event);
         match &event.kind {
-            EventKind::RowsDropped { count, .. } => {
+            // What was not told is told again.
+            EventKind::RowsDropped { count, .. } if told.is_ok() => {
                 counter!("perrin_rows_dropped", "run" => self.run.clone()).increment(*count);
             }
             EventKind::Stopped { .. } => self.failing(true),
             _ => {}
         }
-        let told = self.sink.event(event);
         self.noting(told)
     }
 

@@ -111,7 +111,8 @@ impl<D> Recorder<D> {
             return;
         }
         self.tell();
-        if self.offer(message).is_some() {
+        // A row never overtakes the basis that it is along, should there be room just now.
+        if !self.waiting.is_empty() || self.offer(message).is_some() {
             self.rows_dropped += count;
             self.untold = Some(Dropped::with(self.untold, count, steps, elapsed_seconds));
         }

@@ -104,6 +104,9 @@ fn from_a_checkpoint_before_the_last_row() {
     optimizer.finish().unwrap();
 
     drop(resume(ResumeFrom::default()).unwrap());
+    let others = options(&problem).deltas(1, |name| name.starts_with("first")).resume(ResumeFrom::default());
+    let refused = others.observe(&problem.variables, &run).err().unwrap();
+    assert!(matches!(refused, Error::ResumeMismatch { .. }), "{refused}");
 
     let found = rows(&run);
     let numbers: Vec<u64> = found.records.iter().map(|row| row.step).collect();
