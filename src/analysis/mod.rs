@@ -17,7 +17,7 @@ pub mod mode_recursion;
 pub mod modes;
 mod projections;
 mod render;
-mod render_text;
+pub(crate) mod render_text;
 mod reprojection;
 pub mod settings;
 pub mod speed;

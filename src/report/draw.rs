@@ -1,0 +1,321 @@
+//! SVG of a [`Chart`], by plotters.
+//!
+//! Drawn four times as large as it is meant to be seen, since plotters rounds to whole units. Title and legend stand above the
+//! axes, so that they never lie over the data.
+
+use plotters::coord::Shift;
+use plotters::coord::ranged1d::{KeyPointHint, NoDefaultFormatting, Ranged, ValueFormatter};
+use plotters::element::{Circle, Cross, PathElement, Polygon, Rectangle, Text};
+use plotters::prelude::{
+    Cartesian2d, ChartBuilder, ChartContext, Color, DrawingArea, DrawingAreaErrorKind, IntoDrawingArea, SVGBackend,
+};
+use plotters::style::text_anchor::{HPos, Pos, VPos};
+use plotters::style::{FontDesc, FontStyle, IntoFont, RGBAColor, ShapeStyle, TRANSPARENT, TextStyle};
+
+use super::chart::{Axis, Chart, Ink, Mark, Point, Series};
+use super::style::{Role, style_sheet, with_classes};
+use super::ticks::{Ticks, power, ticks};
+use crate::error::{Error, Result};
+
+/// Units of the drawing to a unit as seen.
+const UNIT: i32 = 4;
+/// As seen: about the width of a phone.
+const WIDTH: i32 = 420 * UNIT;
+/// Height of the axes with their labels.
+const HEIGHT: i32 = 268 * UNIT;
+const TEXT: i32 = 13 * UNIT;
+const LINE: i32 = 19 * UNIT;
+const LEFT: i32 = 66 * UNIT;
+const RIGHT: i32 = 16 * UNIT;
+const BELOW: i32 = 46 * UNIT;
+/// Width of a letter on average, of the size of the text.
+const LETTER: f64 = 0.54;
+
+type Backend<'a> = SVGBackend<'a>;
+type Plane = Cartesian2d<Ticks, Ticks>;
+type Drawn = std::result::Result<(), DrawingAreaErrorKind<std::io::Error>>;
+
+impl Ranged for Ticks {
+    type FormatOption = NoDefaultFormatting;
+    type ValueType = f64;
+
+    fn map(&self, value: &f64, (from, to): (i32, i32)) -> i32 {
+        let [low, high] = self.limits;
+        from + ((value - low) / (high - low) * f64::from(to - from)).round() as i32
+    }
+
+    fn key_points<Hint: KeyPointHint>(&self, _: Hint) -> Vec<f64> {
+        self.labels.iter().map(|(at, _)| *at).collect()
+    }
+
+    fn range(&self) -> std::ops::Range<f64> {
+        self.limits[0]..self.limits[1]
+    }
+}
+
+impl ValueFormatter<f64> for Ticks {
+    fn format_ext(&self, value: &f64) -> String {
+        self.labels.iter().find(|(at, _)| at == value).map_or_else(String::new, |(_, text)| text.clone())
+    }
+}
+
+/// The chart as an SVG element, to stand in a page that has [`style_sheet`].
+///
+/// # Errors
+/// [`Error::Io`] should plotters refuse something.
+pub fn svg(chart: &Chart) -> Result<String> {
+    let limits = chart.limits().unwrap_or([[0.0, 1.0]; 2]);
+    let mut ticks = [ticks(&chart.x, limits[0], 6), ticks(&chart.y, limits[1], 6)];
+    let legend = Legend::new(chart);
+    let title = wrapped(&chart.title, WIDTH - 2 * UNIT, 1.08);
+    let head = LINE * (title.len() + legend.lines) as i32 + LINE / 2;
+    let mut height = HEIGHT;
+    if chart.equal_scales {
+        equalize(&mut ticks);
+        height = WIDTH - label_width(chart, &ticks[1]) - RIGHT + BELOW + RIGHT;
+    }
+    let mut text = String::new();
+    let drawn = {
+        let root = SVGBackend::with_string(&mut text, (WIDTH as u32, (head + height) as u32)).into_drawing_area();
+        draw(&root, chart, &ticks, &legend, &title, head).and_then(|()| root.present())
+    };
+    drawn.map_err(|error| Error::io("draw", &chart.name)(std::io::Error::other(error.to_string())))?;
+    let start = text.find('>').map_or(0, |end| end + 1);
+    let opening = format!(
+        "<svg viewBox=\"0 0 {WIDTH} {}\" xmlns=\"http://www.w3.org/2000/svg\" role=\"img\" aria-label=\"{}\">",
+        head + height,
+        super::html::escaped(&chart.title)
+    );
+    Ok(opening + &with_classes(&text[start..]))
+}
+
+/// The chart as an SVG file of its own.
+///
+/// # Errors
+/// As [`svg`].
+pub fn svg_file(chart: &Chart) -> Result<String> {
+    let svg = svg(chart)?;
+    let style = format!("<style>svg{{background:#fff}}{}@media screen and (prefers-color-scheme:dark){{svg{{background:#151515}}}}</style>", style_sheet());
+    Ok(svg.replacen('>', &format!(">{style}"), 1) + "\n")
+}
+
+fn draw(
+    root: &DrawingArea<Backend, Shift>,
+    chart: &Chart,
+    ticks: &[Ticks; 2],
+    legend: &Legend,
+    title: &[String],
+    head: i32,
+) -> Drawn {
+    let (above, axes) = root.split_vertically(head);
+    for (line, text) in title.iter().enumerate() {
+        let style = font().style(FontStyle::Bold).color(&Role::Text.colour()).pos(Pos::new(HPos::Left, VPos::Center));
+        above.draw(&Text::new(text.clone(), (2 * UNIT, LINE * line as i32 + LINE / 2), style))?;
+    }
+    legend.draw(&above, LINE * title.len() as i32)?;
+    let mut context = ChartBuilder::on(&axes)
+        .margin_right(RIGHT)
+        .x_label_area_size(BELOW)
+        .y_label_area_size(label_width(chart, &ticks[1]))
+        .build_cartesian_2d(ticks[0].clone(), ticks[1].clone())?;
+    let name = |ticks: &Ticks, axis: &Axis| match ticks.exponent {
+        0 => axis.label.clone(),
+        exponent => format!("{} (×{})", axis.label, power(exponent)),
+    };
+    context
+        .configure_mesh()
+        .light_line_style(TRANSPARENT)
+        .bold_line_style(Role::Grid.colour().stroke_width(UNIT as u32))
+        .axis_style(Role::Axis.colour().stroke_width(UNIT as u32))
+        .label_style(text_style(HPos::Center))
+        .axis_desc_style(text_style(HPos::Center))
+        .x_desc(name(&ticks[0], &chart.x))
+        .y_desc(if chart.y.categories.is_empty() { name(&ticks[1], &chart.y) } else { String::new() })
+        .draw()?;
+    chart.series.iter().try_for_each(|series| draw_series(&mut context, chart, series, ticks))
+}
+
+/// Room for the labels of the y axis.
+fn label_width(chart: &Chart, ticks: &Ticks) -> i32 {
+    let longest = ticks.labels.iter().map(|(_, text)| text.chars().count()).max().unwrap_or(0);
+    let description = if chart.y.categories.is_empty() { LINE } else { 0 };
+    ((longest as f64 * LETTER * f64::from(TEXT)) as i32 + description + 14 * UNIT).max(LEFT)
+}
+
+fn draw_series(context: &mut ChartContext<Backend, Plane>, chart: &Chart, series: &Series, ticks: &[Ticks; 2]) -> Drawn {
+    let at = |axis: &Axis, value: f64| if axis.logarithmic { value.log10() } else { value };
+    let place = |point: &Point| (at(&chart.x, point.x), at(&chart.y, point.y));
+    let [[left, right], [bottom, top]] = [ticks[0].limits, ticks[1].limits];
+    let colour = Role::Series(series.ink).colour();
+    let line: ShapeStyle = colour.stroke_width(if series.ink == Ink::Measured { 6 } else { 8 });
+    let shown = || series.points.iter().filter(|point| chart.is_shown(series.mark, point));
+    match series.mark {
+        Mark::Line => {
+            for part in series.points.split(|point| !chart.is_shown(series.mark, point)).filter(|part| !part.is_empty()) {
+                let mut path: Vec<(f64, f64)> = part.iter().map(place).collect();
+                // A single point between gaps would be no line at all.
+                if let [(x, y)] = path[..] {
+                    let nudge = 0.003 * (right - left);
+                    path = vec![(x - nudge, y), (x + nudge, y)];
+                }
+                context.draw_series([PathElement::new(path, line)])?;
+            }
+        }
+        Mark::Band => {
+            let area: RGBAColor = colour.mix(if series.ink == Ink::Faint { 0.45 } else { 0.25 });
+            let ends = |point: &Point| point.interval.unwrap_or([point.y; 2]).map(|end| at(&chart.y, end));
+            let inside = |point: &Point| chart.is_shown(series.mark, point) && ends(point).iter().all(|end| end.is_finite());
+            for part in series.points.split(|point| !inside(point)).filter(|part| part.len() > 1) {
+                let lower = part.iter().map(|point| (at(&chart.x, point.x), ends(point)[0]));
+                let upper = part.iter().rev().map(|point| (at(&chart.x, point.x), ends(point)[1]));
+                context.draw_series([Polygon::new(lower.chain(upper).collect::<Vec<_>>(), area)])?;
+            }
+        }
+        Mark::Dots => {
+            let dots = shown().map(|point| Circle::new(place(point), 6, colour.mix(0.55).filled()));
+            context.draw_series(dots)?;
+        }
+        Mark::Signs => {
+            let bars = shown().filter_map(|point| Some((point, point.interval?)));
+            let bars = bars.map(|(point, ends)| {
+                let x = at(&chart.x, point.x);
+                let ends = ends.map(|end| at(&chart.y, end)).map(|end| if end.is_nan() { bottom } else { end });
+                PathElement::new(ends.map(|end| (x, end.clamp(bottom, top))), colour.stroke_width(6))
+            });
+            context.draw_series(bars)?;
+            for point in shown() {
+                sign(context, place(point), series.ink)?;
+            }
+        }
+        Mark::Verticals => {
+            let lines = shown().map(|point| {
+                let x = at(&chart.x, point.x);
+                PathElement::new([(x, bottom), (x, top)], line)
+            });
+            context.draw_series(lines)?;
+        }
+        Mark::Horizontals => {
+            let lines = shown().map(|point| {
+                let y = at(&chart.y, point.y);
+                PathElement::new([(left, y), (right, y)], line)
+            });
+            context.draw_series(lines)?;
+        }
+    }
+    Ok(())
+}
+
+/// Each ink has a sign of its own.
+fn sign(context: &mut ChartContext<Backend, Plane>, at: (f64, f64), ink: Ink) -> Drawn {
+    let colour = Role::Series(ink).colour();
+    match ink {
+        Ink::Measured | Ink::Faint => context.draw_series([Circle::new(at, 4 * UNIT, colour.filled())]).map(|_| ()),
+        Ink::Predicted => context.draw_series([Cross::new(at, 4 * UNIT, colour.stroke_width(8))]).map(|_| ()),
+        Ink::Fitted | Ink::Other => {
+            context.draw_series([Circle::new(at, 4 * UNIT, colour.stroke_width(7))]).map(|_| ())
+        }
+    }
+}
+
+fn font() -> FontDesc<'static> {
+    // plotters divides sizes by 1.24.
+    ("sans-serif", f64::from(TEXT) * 1.24).into_font()
+}
+
+fn text_style(position: HPos) -> TextStyle<'static> {
+    font().color(&Role::Text.colour()).pos(Pos::new(position, VPos::Center))
+}
+
+/// The same length a unit on both axes, about the middle of each.
+fn equalize(ticks_of: &mut [Ticks; 2]) {
+    let half = ticks_of.iter().map(|ticks| 0.5 * (ticks.limits[1] - ticks.limits[0])).fold(0.0, f64::max);
+    for axis in ticks_of {
+        let middle = 0.5 * (axis.limits[0] + axis.limits[1]);
+        // 1.08: the limits are widened again.
+        *axis = ticks(&Axis::default(), [middle - half / 1.08, middle + half / 1.08], 5);
+    }
+}
+
+/// Lines that fit a width.
+fn wrapped(text: &str, width: i32, boldness: f64) -> Vec<String> {
+    let room = (f64::from(width) / (LETTER * boldness * f64::from(TEXT))) as usize;
+    let mut lines = vec![String::new()];
+    for word in text.split_whitespace() {
+        let line = &lines[lines.len() - 1];
+        if !line.is_empty() && line.chars().count() + 1 + word.chars().count() > room {
+            lines.push(String::new());
+        }
+        let last = lines.len() - 1;
+        if !lines[last].is_empty() {
+            lines[last].push(' ');
+        }
+        lines[last].push_str(word);
+    }
+    lines
+}
+
+/// The names of the series, in lines.
+struct Legend {
+    entries: Vec<Entry>,
+    lines: usize,
+}
+
+struct Entry {
+    name: String,
+    ink: Ink,
+    mark: Mark,
+    at: (i32, i32),
+}
+
+/// Width of the sample of a line in the legend.
+const SAMPLE: i32 = 24 * UNIT;
+
+impl Legend {
+    /// None for a single series: the title says it.
+    fn new(chart: &Chart) -> Legend {
+        let mut legend = Legend { entries: Vec::new(), lines: 0 };
+        let (mut x, mut line) = (2 * UNIT, 0);
+        for series in chart.series.iter().filter(|series| !series.name.is_empty()) {
+            if legend.entries.iter().any(|entry| entry.name == series.name) {
+                continue;
+            }
+            let width = SAMPLE + (series.name.chars().count() as f64 * LETTER * f64::from(TEXT)) as i32 + 16 * UNIT;
+            if x + width > WIDTH && x > 2 * UNIT {
+                (x, line) = (2 * UNIT, line + 1);
+            }
+            legend.entries.push(Entry { name: series.name.clone(), ink: series.ink, mark: series.mark, at: (x, line) });
+            x += width;
+        }
+        if legend.entries.len() < 2 {
+            legend.entries.clear();
+        }
+        legend.lines = if legend.entries.is_empty() { 0 } else { line as usize + 1 };
+        legend
+    }
+
+    fn draw(&self, area: &DrawingArea<Backend, Shift>, above: i32) -> Drawn {
+        for Entry { name, ink, mark, at: (x, line) } in &self.entries {
+            let (x, y) = (*x, above + LINE * line + LINE / 2);
+            let colour = Role::Series(*ink).colour();
+            let middle = (x + SAMPLE / 2 - 2 * UNIT, y);
+            match mark {
+                Mark::Line | Mark::Verticals | Mark::Horizontals => {
+                    let ends = [(x, y), (x + SAMPLE - 4 * UNIT, y)];
+                    area.draw(&PathElement::new(ends, colour.stroke_width(8)))?;
+                }
+                Mark::Band => {
+                    let corners = [(x, y - LINE / 4), (x + SAMPLE - 4 * UNIT, y + LINE / 4)];
+                    area.draw(&Rectangle::new(corners, colour.mix(0.45).filled()))?;
+                }
+                Mark::Dots => area.draw(&Circle::new(middle, 6, colour.filled()))?,
+                Mark::Signs => match ink {
+                    Ink::Measured | Ink::Faint => area.draw(&Circle::new(middle, 4 * UNIT, colour.filled()))?,
+                    Ink::Predicted => area.draw(&Cross::new(middle, 4 * UNIT, colour.stroke_width(8)))?,
+                    Ink::Fitted | Ink::Other => area.draw(&Circle::new(middle, 4 * UNIT, colour.stroke_width(7)))?,
+                },
+            }
+            area.draw(&Text::new(name.clone(), (x + SAMPLE, y), text_style(HPos::Left)))?;
+        }
+        Ok(())
+    }
+}
