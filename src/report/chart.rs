@@ -66,6 +66,8 @@ pub enum Ink {
     Other,
     /// The background of a measurement: its spread.
     Faint,
+    /// Rows in a row.
+    Way,
 }
 
 /// How a series is drawn.
@@ -187,10 +189,12 @@ mod tests {
         let mut chart = Chart::new("a", "A", Axis::logarithmic("x"), Axis::linear("y").including(&[0.0]));
         chart.add("none", Ink::Measured, Mark::Line, [Point::new(-1.0, 5.0), Point::new(f64::NAN, 1.0)]);
         assert!(chart.is_empty() && chart.limits().is_none());
-        chart.add("some", Ink::Measured, Mark::Signs, [
-            Point::with_interval(10.0, 2.0, Some(1.0), Some(4.0)),
-            Point::new(-3.0, 9.0),
-        ]);
+        chart.add(
+            "some",
+            Ink::Measured,
+            Mark::Signs,
+            [Point::with_interval(10.0, 2.0, Some(1.0), Some(4.0)), Point::new(-3.0, 9.0)],
+        );
         chart.add("limit", Ink::Other, Mark::Horizontals, [Point::new(0.0, 8.0)]);
         assert_eq!(chart.limits(), Some([[10.0, 10.0], [0.0, 8.0]]));
     }

@@ -31,10 +31,12 @@ mod tests {
     #[test]
     fn fields_are_quoted_and_what_is_not_finite_is_empty() {
         let mut chart = Chart::new("a", "A", Axis::linear("x, steps"), Axis::linear("y"));
-        chart.add("a \"b\"", Ink::Measured, Mark::Line, [
-            Point::with_interval(1.0, 0.5, Some(0.25), Some(1e-9)),
-            Point::new(2.0, f64::NAN),
-        ]);
+        chart.add(
+            "a \"b\"",
+            Ink::Measured,
+            Mark::Line,
+            [Point::with_interval(1.0, 0.5, Some(0.25), Some(1e-9)), Point::new(2.0, f64::NAN)],
+        );
         let expected = "series,\"x, steps\",y,low,high\n\"a \"\"b\"\"\",1,0.5,0.25,0.000000001\n\"a \"\"b\"\"\",2,,,\n";
         assert_eq!(table(&chart), expected);
     }

@@ -31,19 +31,25 @@ pub fn description(material: &Material) -> Vec<(String, String)> {
             ("momentum", settings.momentum),
             ("weight decay", settings.weight_decay),
         ];
-        let known: Vec<String> =
-            known.iter().map(|(name, value)| format!("{name} {}", value.map_or("not known".to_owned(), |value| value.to_string()))).collect();
-        let name = if info.hyperparameters.len() > 1 { format!("Group {group}, at first") } else { "At first".to_owned() };
+        let known: Vec<String> = known
+            .iter()
+            .map(|(name, value)| format!("{name} {}", value.map_or("not known".to_owned(), |value| value.to_string())))
+            .collect();
+        let name =
+            if info.hyperparameters.len() > 1 { format!("Group {group}, at first") } else { "At first".to_owned() };
         add(&name, known.join(", "));
     }
     add("Batch size", info.batch_size.map_or("not known".to_owned(), grouped));
     if let Some(steps) = info.steps_per_epoch {
         add("Steps in an epoch", grouped(steps));
     }
-    add("Directions", match info.layout.directions {
-        0 => "none: no positions and velocities".to_owned(),
-        count => grouped(count as u64),
-    });
+    add(
+        "Directions",
+        match info.layout.directions {
+            0 => "none: no positions and velocities".to_owned(),
+            count => grouped(count as u64),
+        },
+    );
     add("Parameters", parameters(material));
     lines
 }

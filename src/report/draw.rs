@@ -27,7 +27,7 @@ const TEXT: i32 = 13 * UNIT;
 const LINE: i32 = 19 * UNIT;
 const LEFT: i32 = 66 * UNIT;
 const RIGHT: i32 = 16 * UNIT;
-const BELOW: i32 = 46 * UNIT;
+const BELOW: i32 = 44 * UNIT;
 /// Width of a letter on average, of the size of the text.
 const LETTER: f64 = 0.54;
 
@@ -95,7 +95,10 @@ pub fn svg(chart: &Chart) -> Result<String> {
 /// As [`svg`].
 pub fn svg_file(chart: &Chart) -> Result<String> {
     let svg = svg(chart)?;
-    let style = format!("<style>svg{{background:#fff}}{}@media screen and (prefers-color-scheme:dark){{svg{{background:#151515}}}}</style>", style_sheet());
+    let style = format!(
+        "<style>svg{{background:#fff}}{}@media screen and (prefers-color-scheme:dark){{svg{{background:#151515}}}}</style>",
+        style_sheet()
+    );
     Ok(svg.replacen('>', &format!(">{style}"), 1) + "\n")
 }
 
@@ -125,6 +128,7 @@ fn draw(
     context
         .configure_mesh()
         .light_line_style(TRANSPARENT)
+        .set_all_tick_mark_size(5 * UNIT)
         .bold_line_style(Role::Grid.colour().stroke_width(UNIT as u32))
         .axis_style(Role::Axis.colour().stroke_width(UNIT as u32))
         .label_style(text_style(HPos::Center))
@@ -142,16 +146,27 @@ fn label_width(chart: &Chart, ticks: &Ticks) -> i32 {
     ((longest as f64 * LETTER * f64::from(TEXT)) as i32 + description + 14 * UNIT).max(LEFT)
 }
 
-fn draw_series(context: &mut ChartContext<Backend, Plane>, chart: &Chart, series: &Series, ticks: &[Ticks; 2]) -> Drawn {
+fn draw_series(
+    context: &mut ChartContext<Backend, Plane>,
+    chart: &Chart,
+    series: &Series,
+    ticks: &[Ticks; 2],
+) -> Drawn {
     let at = |axis: &Axis, value: f64| if axis.logarithmic { value.log10() } else { value };
     let place = |point: &Point| (at(&chart.x, point.x), at(&chart.y, point.y));
     let [[left, right], [bottom, top]] = [ticks[0].limits, ticks[1].limits];
     let colour = Role::Series(series.ink).colour();
-    let line: ShapeStyle = colour.stroke_width(if series.ink == Ink::Measured { 6 } else { 8 });
+    let width = match series.ink {
+        Ink::Way => 3,
+        Ink::Measured | Ink::Faint => 6,
+        _ => 8,
+    };
+    let line: ShapeStyle = colour.stroke_width(width);
     let shown = || series.points.iter().filter(|point| chart.is_shown(series.mark, point));
     match series.mark {
         Mark::Line => {
-            for part in series.points.split(|point| !chart.is_shown(series.mark, point)).filter(|part| !part.is_empty()) {
+            for part in series.points.split(|point| !chart.is_shown(series.mark, point)).filter(|part| !part.is_empty())
+            {
                 let mut path: Vec<(f64, f64)> = part.iter().map(place).collect();
                 // A single point between gaps would be no line at all.
                 if let [(x, y)] = path[..] {
@@ -164,7 +179,8 @@ fn draw_series(context: &mut ChartContext<Backend, Plane>, chart: &Chart, series
         Mark::Band => {
             let area: RGBAColor = colour.mix(if series.ink == Ink::Faint { 0.45 } else { 0.25 });
             let ends = |point: &Point| point.interval.unwrap_or([point.y; 2]).map(|end| at(&chart.y, end));
-            let inside = |point: &Point| chart.is_shown(series.mark, point) && ends(point).iter().all(|end| end.is_finite());
+            let inside =
+                |point: &Point| chart.is_shown(series.mark, point) && ends(point).iter().all(|end| end.is_finite());
             for part in series.points.split(|point| !inside(point)).filter(|part| part.len() > 1) {
                 let lower = part.iter().map(|point| (at(&chart.x, point.x), ends(point)[0]));
                 let upper = part.iter().rev().map(|point| (at(&chart.x, point.x), ends(point)[1]));
@@ -172,7 +188,7 @@ fn draw_series(context: &mut ChartContext<Backend, Plane>, chart: &Chart, series
             }
         }
         Mark::Dots => {
-            let dots = shown().map(|point| Circle::new(place(point), 6, colour.mix(0.55).filled()));
+            let dots = shown().map(|point| Circle::new(place(point), 7, colour.mix(0.4).filled()));
             context.draw_series(dots)?;
         }
         Mark::Signs => {
@@ -209,7 +225,9 @@ fn draw_series(context: &mut ChartContext<Backend, Plane>, chart: &Chart, series
 fn sign(context: &mut ChartContext<Backend, Plane>, at: (f64, f64), ink: Ink) -> Drawn {
     let colour = Role::Series(ink).colour();
     match ink {
-        Ink::Measured | Ink::Faint => context.draw_series([Circle::new(at, 4 * UNIT, colour.filled())]).map(|_| ()),
+        Ink::Measured | Ink::Faint | Ink::Way => {
+            context.draw_series([Circle::new(at, 4 * UNIT, colour.filled())]).map(|_| ())
+        }
         Ink::Predicted => context.draw_series([Cross::new(at, 4 * UNIT, colour.stroke_width(8))]).map(|_| ()),
         Ink::Fitted | Ink::Other => {
             context.draw_series([Circle::new(at, 4 * UNIT, colour.stroke_width(7))]).map(|_| ())
@@ -307,9 +325,11 @@ impl Legend {
                     let corners = [(x, y - LINE / 4), (x + SAMPLE - 4 * UNIT, y + LINE / 4)];
                     area.draw(&Rectangle::new(corners, colour.mix(0.45).filled()))?;
                 }
-                Mark::Dots => area.draw(&Circle::new(middle, 6, colour.filled()))?,
+                Mark::Dots => area.draw(&Circle::new(middle, 8, colour.filled()))?,
                 Mark::Signs => match ink {
-                    Ink::Measured | Ink::Faint => area.draw(&Circle::new(middle, 4 * UNIT, colour.filled()))?,
+                    Ink::Measured | Ink::Faint | Ink::Way => {
+                        area.draw(&Circle::new(middle, 4 * UNIT, colour.filled()))?
+                    }
                     Ink::Predicted => area.draw(&Cross::new(middle, 4 * UNIT, colour.stroke_width(8)))?,
                     Ink::Fitted | Ink::Other => area.draw(&Circle::new(middle, 4 * UNIT, colour.stroke_width(7)))?,
                 },

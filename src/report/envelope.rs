@@ -61,7 +61,10 @@ impl Bin {
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Spacing {
     /// Bins of so many steps, from a first step on.
-    Even { from: u64, width: u64 },
+    Even {
+        from: u64,
+        width: u64,
+    },
     Logarithmic,
 }
 
@@ -125,6 +128,18 @@ impl Envelope {
     /// The bins that have values, in step order.
     pub fn bins(&self) -> impl Iterator<Item = &Bin> {
         self.bins.iter().map(|(_, bin)| bin)
+    }
+
+    /// Whether at least one bin between two is without values.
+    pub fn is_gap(&self, before: &Bin, after: &Bin) -> bool {
+        match self.spacing {
+            Spacing::Even { .. } => self.index(after.first_step) > self.index(before.first_step) + 1,
+            // The first steps are further apart than bins.
+            Spacing::Logarithmic => {
+                after.first_step > before.last_step + 1
+                    && self.index(after.first_step) > self.index(before.last_step + 1) + 1
+            }
+        }
     }
 
     /// Values that were unknown or not finite.

@@ -24,8 +24,13 @@ pub fn name(kind: &EventKind) -> &'static str {
 pub fn sentence(event: &Event) -> String {
     match &event.kind {
         EventKind::OutsideWrite { parameters, displacement_squared, count } => {
-            let length = displacement_squared.map(|squared| format!(", by {} squared", number(squared))).unwrap_or_default();
-            format!("parameters were changed from outside ({}){length}; {} times so far", list(parameters), grouped(*count))
+            let length =
+                displacement_squared.map(|squared| format!(", by {} squared", number(squared))).unwrap_or_default();
+            format!(
+                "parameters were changed from outside ({}){length}; {} times so far",
+                list(parameters),
+                grouped(*count)
+            )
         }
         EventKind::NonFinite { local_displacement_squared, global_displacement_squared } => format!(
             "a displacement is not finite: local {local_displacement_squared}, global {global_displacement_squared}"
@@ -34,13 +39,21 @@ pub fn sentence(event: &Event) -> String {
         EventKind::BasisChanged { basis } => format!("from here on rows are along basis {basis}"),
         EventKind::StabilityCrossed { sharpness, limit, unstable } => {
             let side = if *unstable { "above" } else { "below" };
-            format!("the largest eigenvalue, {}, went {side} the limit of stability, {}", number(*sharpness), number(*limit))
+            format!(
+                "the largest eigenvalue, {}, went {side} the limit of stability, {}",
+                number(*sharpness),
+                number(*limit)
+            )
         }
         EventKind::RowsDropped { count, first_step, last_step } => {
             format!("{} rows were dropped, steps {} to {}", grouped(*count), grouped(*first_step), grouped(*last_step))
         }
         EventKind::Recovered { rows, bytes_discarded } => {
-            format!("{} rows were recovered from a journal, {} bytes discarded", grouped(*rows), grouped(*bytes_discarded))
+            format!(
+                "{} rows were recovered from a journal, {} bytes discarded",
+                grouped(*rows),
+                grouped(*bytes_discarded)
+            )
         }
         EventKind::Interrupted { reason, seconds, .. } => {
             format!("the log could not be written for {seconds:.1} s: {reason}")

@@ -35,7 +35,9 @@ impl Findings {
         };
         // A sweep of one run says what its assumptions are.
         let alone = Sweep::of(std::slice::from_ref(fit));
-        findings.failed.extend(alone.runs.into_iter().flat_map(|run| run.failed_assumptions).map(|text| sentence(&text)));
+        findings
+            .failed
+            .extend(alone.runs.into_iter().flat_map(|run| run.failed_assumptions).map(|text| sentence(&text)));
         findings.failed.extend(fit.notes.iter().map(|note| sentence(note)));
         findings.motion(fit);
         if !fit.modes.modes.is_empty() {
@@ -123,14 +125,23 @@ impl Findings {
         if let Some(test) = fit.isotropy.known().and_then(|isotropy| isotropy.against_modified_loss.known()) {
             let p = number(test.probability);
             if test.rejected {
-                self.failed.push(format!("Isotropy: position variances do not follow the modified loss (p = {p})."));
+                let discrete = fit.isotropy.known().and_then(|isotropy| isotropy.against_discrete_theory.known());
+                let discrete = discrete.filter(|test| !test.rejected).map(|test| {
+                    format!("; they follow the theory in discrete time (p = {})", number(test.probability))
+                });
+                let but = discrete.unwrap_or_default();
+                self.failed
+                    .push(format!("Isotropy: position variances do not follow the modified loss (p = {p}){but}."));
             } else {
                 self.measured.push(format!("Isotropy: position variances follow the modified loss (p = {p})."));
             }
         }
         self.say("Equipartition", &fit.equipartition, |total| {
             let verdict = if total.holds { "holds" } else { "does not hold" };
-            format!("Equipartition {verdict}: potential over kinetic energy {}.", estimate(&total.potential_over_kinetic))
+            format!(
+                "Equipartition {verdict}: potential over kinetic energy {}.",
+                estimate(&total.potential_over_kinetic)
+            )
         });
         self.say("σ²", &fit.noise_scale, |scales| {
             let innovations = scales.value(NoiseSource::Innovations);
@@ -166,7 +177,9 @@ impl Findings {
                 let what = if advice.lower_now { "Lower the learning rate now" } else { "Keep the learning rate" };
                 self.advice.push(format!("{what}: {}.", advice.evidence.join("; ")));
             }
-            Answer::CannotSay { reason } => self.unanswered.push(format!("Whether to lower the learning rate: {reason}.")),
+            Answer::CannotSay { reason } => {
+                self.unanswered.push(format!("Whether to lower the learning rate: {reason}."))
+            }
         }
         match &fit.advice.averaging {
             Answer::Known(advice) => self.advice.push(format!(

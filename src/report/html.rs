@@ -20,7 +20,8 @@ pub fn escaped(text: &str) -> String {
 
 /// Control characters, and those that turn the direction of the text around them.
 fn is_allowed(character: char) -> bool {
-    !character.is_control() && !matches!(character, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}' | '\u{FFFE}' | '\u{FFFF}')
+    !character.is_control()
+        && !matches!(character, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}' | '\u{FFFE}' | '\u{FFFF}')
 }
 
 #[cfg(test)]
@@ -29,7 +30,10 @@ mod tests {
 
     #[test]
     fn nothing_stays_markup() {
-        assert_eq!(escaped("<script>alert('x')</script>&\""), "&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt;&amp;&quot;");
+        assert_eq!(
+            escaped("<script>alert('x')</script>&\""),
+            "&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt;&amp;&quot;"
+        );
         assert_eq!(escaped("a\0b\u{1b}\u{202e}\tö"), "a\u{FFFD}b\u{FFFD}\u{FFFD}\tö");
     }
 }

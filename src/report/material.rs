@@ -12,6 +12,9 @@ use crate::record::{Event, RunInfo};
 
 /// Modes of which portraits and spectra are shown.
 const MOST_MODES: usize = 6;
+/// Oscillations that are drawn as a line, and the fewest and most rows of them.
+const PATH_CYCLES: f64 = 3.0;
+const PATH_ROWS: [usize; 2] = [20, 200];
 
 /// One run.
 #[derive(Debug)]
@@ -70,22 +73,22 @@ impl Material {
 
 fn latest(rows: &[CurvatureRow]) -> Option<Curvatures> {
     let last = rows.last()?.basis;
-    let eigenvalues: Option<Vec<f64>> =
-        rows.iter().filter(|row| row.basis == last).map(|row| row.eigenvalue).collect();
+    let eigenvalues: Option<Vec<f64>> = rows.iter().filter(|row| row.basis == last).map(|row| row.eigenvalue).collect();
     eigenvalues.map(|eigenvalues| Curvatures { eigenvalues, density: None })
 }
 
 fn plans(fit: &ModesFit) -> Vec<PhasePlan> {
     let Some(window) = fit.window.known() else { return Vec::new() };
-    let plan = |mode: usize| PhasePlan {
-        mode,
-        steps: [window.first_step, window.last_step],
-        rows: window.rows,
-        predicted: fit
-            .modes
-            .iter()
-            .find(|found| found.mode == mode)
-            .and_then(|found| ModeTheory::of(fit, found)?.ellipse()),
+    let plan = |mode: usize| {
+        let found = fit.modes.iter().find(|found| found.mode == mode);
+        let cycles = found.and_then(|found| Some(found.recursion.known()?.cycles_per_step.value)).unwrap_or(0.0);
+        PhasePlan {
+            mode,
+            steps: [window.first_step, window.last_step],
+            rows: window.rows,
+            path_rows: ((PATH_CYCLES / cycles) as usize).clamp(PATH_ROWS[0], PATH_ROWS[1]),
+            predicted: found.and_then(|found| ModeTheory::of(fit, found)?.ellipse()),
+        }
     };
     shown_modes(fit.modes.len(), MOST_MODES).into_iter().map(plan).collect()
 }

@@ -56,7 +56,7 @@ pub fn page(sections: &[Section], comparison: Option<&Figure>) -> Result<String>
     }
     let _ = write!(
         page,
-        "</main>\n<footer><p>Written by perrin {}. Equation numbers are those of Kunin et al., <cite>The limiting dynamics of \
+        "</main>\n<footer><p>Written by perrin {}. Numbers of equations and figures are those of Kunin et al., <cite>The limiting dynamics of \
          SGD: modified loss, phase space oscillations, and anomalous diffusion</cite>. Every figure&#39;s numbers: \
          <code>perrin report --figures DIR</code>.</p></footer>\n</body>\n</html>\n",
         env!("CARGO_PKG_VERSION")
@@ -108,7 +108,10 @@ fn add_run(page: &mut String, section: &Section, index: usize, runs: usize) -> R
     }
     if let Some(fit) = &material.fit {
         let text = escaped(&fit.to_string());
-        let _ = writeln!(page, "<details><summary>All numbers as text (perrin fit)</summary>\n<pre>{text}</pre>\n</details>");
+        let _ = writeln!(
+            page,
+            "<details><summary>All numbers as text (perrin fit)</summary>\n<pre>{text}</pre>\n</details>"
+        );
     }
     *page += "</section>\n";
     Ok(())

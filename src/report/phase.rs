@@ -4,8 +4,6 @@ use crate::numeric::spectrum::{SHORTEST_SEGMENT, Spectrum, Taper, Welch};
 
 /// Points shown.
 const POINTS: u64 = 500;
-/// Rows of the piece of the way.
-const PATH: usize = 150;
 /// No segment of the spectrum is longer.
 const LONGEST_SEGMENT: u64 = 1 << 14;
 /// The window holds at least so many segments.
@@ -22,6 +20,8 @@ pub struct PhasePlan {
     pub steps: [u64; 2],
     /// Rows in it.
     pub rows: u64,
+    /// Rows of the piece of the way.
+    pub path_rows: usize,
     /// Centre, and stationary covariance by theory, if there is one.
     pub predicted: Option<Ellipse>,
 }
@@ -116,7 +116,7 @@ impl Phase {
         self.seen += 1;
         let consecutive = self.last_step.is_none_or(|before| step == before + 1) && finite;
         self.last_step = finite.then_some(step);
-        if self.seen > self.plan.rows / 2 && self.path.len() < PATH {
+        if self.seen > self.plan.rows / 2 && self.path.len() < self.plan.path_rows {
             if !consecutive {
                 self.path.clear();
             }
@@ -182,13 +182,13 @@ mod tests {
     #[test]
     fn points_are_spread_over_the_window_and_the_spectrum_is_welchs() {
         let rows = 70_000;
-        let plan = PhasePlan { mode: 1, steps: [1, rows], rows, predicted: None };
+        let plan = PhasePlan { mode: 1, steps: [1, rows], rows, path_rows: 150, predicted: None };
         let mut phase = Phase::new(plan);
         let velocity = |step: u64| (0.3 * step as f64).sin() + (0.011 * (step * step % 1009) as f64).cos();
         (1..=rows).for_each(|step| phase.push(step, [step as f64, velocity(step)]));
         phase.finish();
         assert_eq!(phase.points.len() as u64, rows.div_ceil(rows.div_ceil(POINTS)));
-        assert!(phase.path.windows(2).all(|pair| pair[1][0] == pair[0][0] + 1.0) && phase.path.len() == PATH);
+        assert!(phase.path.windows(2).all(|pair| pair[1][0] == pair[0][0] + 1.0) && phase.path.len() == 150);
         let found = phase.spectrum.unwrap();
         let mut whole = Welch::new(found.segment, Taper::Hann).unwrap();
         whole.push(&(1..=rows).map(velocity).collect::<Vec<_>>());
@@ -201,7 +201,7 @@ mod tests {
 
     #[test]
     fn gaps_and_unknown_rows_cut_the_spectrum() {
-        let plan = PhasePlan { mode: 1, steps: [1, 400], rows: 400, predicted: Some(ELLIPSE) };
+        let plan = PhasePlan { mode: 1, steps: [1, 400], rows: 400, path_rows: 9, predicted: Some(ELLIPSE) };
         let mut phase = Phase::new(plan);
         for step in (1..=200).chain(230..=500) {
             phase.push(step, [1.0, if step == 300 { f64::NAN } else { -2.0 + 1e-3 * (step % 7) as f64 }]);

@@ -22,7 +22,7 @@ pub enum Role {
 }
 
 /// All roles: name of the class, light and dark colour, dashes in the units of the drawing.
-const ROLES: [(Role, &str, &str, &str, &str); 8] = [
+const ROLES: [(Role, &str, &str, &str, &str); 9] = [
     (Role::Text, "text", "#1a1a1a", "#e6e6e6", ""),
     (Role::Grid, "grid", "#e2e2e2", "#383838", ""),
     (Role::Axis, "axis", "#767676", "#8f8f8f", ""),
@@ -31,6 +31,7 @@ const ROLES: [(Role, &str, &str, &str, &str); 8] = [
     (Role::Series(Ink::Fitted), "fitted", "#007a5a", "#2fc79b", "48 12 8 12"),
     (Role::Series(Ink::Other), "other", "#a8457f", "#cc79a7", "8 10"),
     (Role::Series(Ink::Faint), "faint", "#56b4e9", "#0072b2", ""),
+    (Role::Series(Ink::Way), "way", "#1a1a1a", "#e6e6e6", ""),
 ];
 
 impl Role {

@@ -57,14 +57,10 @@ impl ModeTheory {
         let common = noise_scale(fit).zip(window.batch_size.map(|size| size as f64));
         let (noise_scale, batch_size) = common.unwrap_or((recursion.noise_variance.value / eigenvalue, 1.0));
         let momentum = window.momentum.unwrap_or(recursion.momentum.value);
-        let parameters = SgdParameters {
-            learning_rate: window.learning_rate?,
-            momentum,
-            weight_decay,
-            batch_size,
-            noise_scale,
-        };
-        let centre = recursion.mean.map(|mean| mean.value).or(mode.moments.known().map(|moments| moments.position_mean));
+        let parameters =
+            SgdParameters { learning_rate: window.learning_rate?, momentum, weight_decay, batch_size, noise_scale };
+        let centre =
+            recursion.mean.map(|mean| mean.value).or(mode.moments.known().map(|moments| moments.position_mean));
         // Whether the mode has a stationary state is asked here once.
         DiscreteMode::new(&parameters, eigenvalue).ok().filter(|_| eigenvalue > 0.0)?;
         Some(ModeTheory { parameters, eigenvalue, centre: centre? })

@@ -41,7 +41,8 @@ fn logarithmic(low: f64, high: f64, most: usize) -> Ticks {
         return within_decades(low, high, most);
     }
     let stride = decades.len().div_ceil(most.max(1)) as i32;
-    let labels = decades.into_iter().filter(|decade| decade % stride == 0).map(|decade| (f64::from(decade), power(decade)));
+    let labels =
+        decades.into_iter().filter(|decade| decade % stride == 0).map(|decade| (f64::from(decade), power(decade)));
     Ticks { limits: [low, high], labels: labels.collect(), exponent: 0 }
 }
 

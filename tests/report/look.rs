@@ -20,17 +20,18 @@ fn look() {
     report(&[&at("rich")], Some(&at("rich").with_file_name("figures")));
     synthetic(20_000, &[6.0, 0.5]).write(&at("stationary"));
     report(&[&at("stationary")], None);
-    let sweep: Vec<PathBuf> = [(0.1, 0.9, 32.0), (0.05, 0.9, 32.0), (0.2, 0.9, 32.0), (0.1, 0.8, 32.0), (0.1, 0.9, 128.0)]
-        .iter()
-        .enumerate()
-        .map(|(index, &(learning_rate, momentum, batch_size))| {
-            let mut run = synthetic(5000, &[2.0, 0.4, 0.1]);
-            run.parameters = SgdParameters { learning_rate, momentum, batch_size, ..PARAMETERS };
-            let directory = at("sweep").with_file_name(format!("run_{index}"));
-            run.write(&directory);
-            directory
-        })
-        .collect();
+    let sweep: Vec<PathBuf> =
+        [(0.1, 0.9, 32.0), (0.05, 0.9, 32.0), (0.2, 0.9, 32.0), (0.1, 0.8, 32.0), (0.1, 0.9, 128.0)]
+            .iter()
+            .enumerate()
+            .map(|(index, &(learning_rate, momentum, batch_size))| {
+                let mut run = synthetic(5000, &[2.0, 0.4, 0.1]);
+                run.parameters = SgdParameters { learning_rate, momentum, batch_size, ..PARAMETERS };
+                let directory = at("sweep").with_file_name(format!("run_{index}"));
+                run.write(&directory);
+                directory
+            })
+            .collect();
     report(&sweep.iter().map(PathBuf::as_path).collect::<Vec<_>>(), None);
     plain(&at("one-row"), &RunInfo::default(), vec![StepRecord { step: 1, ..StepRecord::default() }], vec![]);
     report(&[&at("one-row")], None);

@@ -38,7 +38,8 @@ pub fn plain(directory: &Path, info: &RunInfo, records: Vec<StepRecord>, events:
 /// The report's page beside the runs, and what was written.
 pub fn report(runs: &[&Path], figures: Option<&Path>) -> (String, Written) {
     let page = runs[0].parent().unwrap().join("page.html");
-    let options = ReportOptions { output: Some(page), figures: figures.map(Path::to_owned), ..ReportOptions::default() };
+    let options =
+        ReportOptions { output: Some(page), figures: figures.map(Path::to_owned), ..ReportOptions::default() };
     let runs: Vec<Run> = runs.iter().map(|run| Run::open(run).unwrap()).collect();
     let written = write_report(&runs, &options, &mut |_| {}).unwrap();
     (std::fs::read_to_string(&written.page).unwrap(), written)
@@ -101,13 +102,19 @@ pub fn rich(directory: &Path, rows: u64) {
     }
     writer.append(&buffer).unwrap();
     let events = [
-        (rows / 3, EventKind::RowsDropped { count: rows / 50, first_step: rows / 3, last_step: rows / 3 + rows / 50 - 1 }),
+        (
+            rows / 3,
+            EventKind::RowsDropped { count: rows / 50, first_step: rows / 3, last_step: rows / 3 + rows / 50 - 1 },
+        ),
         (rows / 2, EventKind::Resumed { last_step: Some(rows / 2 - 1), rows_discarded: 0 }),
-        (rows / 2, EventKind::OutsideWrite {
-            parameters: vec!["<script>alert(1)</script>".to_owned()],
-            displacement_squared: Some(1e-7),
-            count: 1,
-        }),
+        (
+            rows / 2,
+            EventKind::OutsideWrite {
+                parameters: vec!["<script>alert(1)</script>".to_owned()],
+                displacement_squared: Some(1e-7),
+                count: 1,
+            },
+        ),
         (rows + 1, EventKind::Finished { rows, dropped: rows / 50 }),
     ];
     for (step, kind) in events {

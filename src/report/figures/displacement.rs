@@ -11,7 +11,7 @@ use crate::report::theory;
 use crate::theory::parameters::SgdParameters;
 
 const ID: &str = "displacement";
-const TITLE: &str = "Displacement";
+const TITLE: &str = "Displacement (fig. 1)";
 /// Points of a predicted curve.
 const POINTS: i32 = 120;
 
@@ -24,11 +24,34 @@ pub fn displacement(material: &Material) -> Figure {
 
 /// The band between lowest and highest values, and the means.
 pub fn add_curve(chart: &mut Chart, curve: &Envelope, spread: &str, mean: &str) {
+    add_spread(chart, curve, spread);
+    add_mean(chart, curve, mean);
+}
+
+/// Where every bin is one row there is no spread.
+fn add_spread(chart: &mut Chart, curve: &Envelope, name: &str) {
     let ends = |bin: &Bin| Point::with_interval(bin.middle(), bin.mean, Some(bin.low), Some(bin.high));
     if curve.bins().any(|bin| bin.count > 1) {
-        chart.add(spread, Ink::Faint, Mark::Band, curve.bins().map(ends));
+        chart.add(name, Ink::Faint, Mark::Band, broken(curve, ends));
     }
-    chart.add(mean, Ink::Measured, Mark::Line, curve.bins().map(|bin| Point::new(bin.middle(), bin.mean)));
+}
+
+fn add_mean(chart: &mut Chart, curve: &Envelope, name: &str) {
+    chart.add(name, Ink::Measured, Mark::Line, broken(curve, |bin| Point::new(bin.middle(), bin.mean)));
+}
+
+/// The bins, with a point that is nowhere where bins are missing between two.
+fn broken(curve: &Envelope, point: impl Fn(&Bin) -> Point) -> Vec<Point> {
+    let mut points = Vec::new();
+    let mut before: Option<&Bin> = None;
+    for bin in curve.bins() {
+        if before.is_some_and(|before| curve.is_gap(before, bin)) {
+            points.push(Point::new(f64::NAN, f64::NAN));
+        }
+        points.push(point(bin));
+        before = Some(bin);
+    }
+    points
 }
 
 fn local(material: &Material, fit: &RunFit) -> (Chart, String) {
@@ -39,11 +62,10 @@ fn local(material: &Material, fit: &RunFit) -> (Chart, String) {
         Axis::logarithmic("‖δ‖², parameter units²"),
     );
     let (rows, average) = (&material.rows.local, &material.rows.local_average);
-    let ends = |bin: &Bin| Point::with_interval(bin.middle(), bin.mean, Some(bin.low), Some(bin.high));
-    chart.add("rows, lowest to highest", Ink::Faint, Mark::Band, rows.bins().map(ends));
+    add_spread(&mut chart, rows, "lowest to highest");
     let smooth = if average.is_empty() { rows } else { average };
     let name = if average.is_empty() { "rows" } else { "15-row average" };
-    chart.add(name, Ink::Measured, Mark::Line, smooth.bins().map(|bin| Point::new(bin.middle(), bin.mean)));
+    add_mean(&mut chart, smooth, name);
     let Some(speed) = fit.speed.known() else {
         let reason = fit.speed.reason().unwrap_or_default();
         return (chart, format!("Squared length of each step. Its mean cannot be said: {reason}."));
@@ -79,11 +101,7 @@ fn global(material: &Material, fit: &RunFit) -> (Chart, String) {
     let curve = &material.rows.global;
     let mut text = "Global displacement, on logarithmic axes. ".to_owned();
     add_interval(&mut chart, fit);
-    chart.add("measured", Ink::Measured, Mark::Line, curve.bins().flat_map(|bin| {
-        let (first, last) = (bin.first_step as f64, bin.last_step as f64);
-        // Both extremes of the bin, so that none is smoothed away.
-        if bin.low == bin.high { vec![Point::new(bin.middle(), bin.mean)] } else { vec![Point::new(first, bin.low), Point::new(last, bin.high)] }
-    }));
+    add_curve(&mut chart, curve, "lowest to highest", "measured");
     match fit.displacement.known() {
         Some(law) => {
             if let Some(prefactor) = law.prefactor {
@@ -96,7 +114,9 @@ fn global(material: &Material, fit: &RunFit) -> (Chart, String) {
                 law.exponent
             );
             text += &match law.interval.known() {
-                Some(interval) => format!("95% interval of the exponent: {:.3} to {:.3}. ", interval.low, interval.high),
+                Some(interval) => {
+                    format!("95% interval of the exponent: {:.3} to {:.3}. ", interval.low, interval.high)
+                }
                 None => format!("Its interval cannot be said: {}. ", law.interval.reason().unwrap_or_default()),
             };
         }
@@ -159,7 +179,9 @@ fn curve(material: &Material, fit: &RunFit, predicted: &PredictedDisplacement) -
         theory::displacement(&parameters, &modes, &[point.step])
             .is_some_and(|value| (value[0] / point.exact - 1.0).abs() < 1e-6)
     };
-    predicted.curve.iter().all(agrees).then(|| {
-        steps.iter().zip(values).map(|(step, value)| Point::new(*step as f64, value)).collect()
-    })
+    predicted
+        .curve
+        .iter()
+        .all(agrees)
+        .then(|| steps.iter().zip(values).map(|(step, value)| Point::new(*step as f64, value)).collect())
 }

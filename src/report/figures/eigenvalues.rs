@@ -29,7 +29,9 @@ pub fn eigenvalues(material: &Material) -> Figure {
         sorted.add("measured", Ink::Measured, Mark::Signs, points);
         let negative = curvatures.eigenvalues.iter().filter(|rho| **rho < 0.0).count();
         if negative > 0 {
-            caption.push(format!("{negative} eigenvalues are negative: not on a logarithmic axis, and outside the theory."));
+            caption.push(format!(
+                "{negative} eigenvalues are negative: not on a logarithmic axis, and outside the theory."
+            ));
         }
         if let Some(density) = &curvatures.density {
             charts.push(bulk(density));
@@ -84,11 +86,17 @@ fn over_steps(material: &Material, caption: &mut Vec<String>) -> Chart {
                 .to_owned(),
         );
     } else {
-        caption.push("No limit of stability is drawn: it is known for SGD with known learning rate and momentum.".to_owned());
+        caption.push(
+            "No limit of stability is drawn: it is known for SGD with known learning rate and momentum.".to_owned(),
+        );
     }
     let last = material.curvature.iter().rfind(|row| row.mode == 1).and_then(|row| Some((row.step, row.eigenvalue?)));
     if let Some((step, rho)) = last {
-        caption.push(format!("The largest was {} at step {}. Bars are residuals of the eigenpairs.", number(rho), grouped(step)));
+        caption.push(format!(
+            "The largest was {} at step {}. Bars are residuals of the eigenpairs.",
+            number(rho),
+            grouped(step)
+        ));
     }
     if modes > MOST {
         caption.push(format!("Of {modes} eigenvalues the first {MOST} are drawn."));

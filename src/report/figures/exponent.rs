@@ -6,7 +6,7 @@ use crate::report::chart::{Axis, Chart, Ink, Mark, Point};
 use crate::report::material::Material;
 
 pub fn exponents(material: &Material) -> Figure {
-    let (id, title) = ("exponent", "Diffusion exponent");
+    let (id, title) = ("exponent", "Diffusion exponent (fig. 7)");
     let Some(fit) = &material.fit else { return Figure::missing(id, title, "the run has no rows") };
     let ordinary = || [Point::new(0.0, 1.0)];
     let mut prefixes = Chart::new(
@@ -21,7 +21,7 @@ pub fn exponents(material: &Material) -> Figure {
     } else {
         prefixes.add("ordinary diffusion, c = 1", Ink::Predicted, Mark::Horizontals, ordinary());
         let points = || fit.prefixes.iter().map(|prefix| Point::new(prefix.last_step as f64, prefix.exponent));
-        prefixes.add("c over so many steps", Ink::Faint, Mark::Line, points());
+        prefixes.add("", Ink::Faint, Mark::Line, points());
         prefixes.add("c over so many steps", Ink::Measured, Mark::Signs, points());
         caption.push(
             "The exponent of the squared distance from the reference point, fitted to the first tenth of the rows, the first two tenths, \
@@ -38,10 +38,20 @@ pub fn exponents(material: &Material) -> Figure {
     match &fit.lags {
         Answer::Known(found) => {
             lags.add("ordinary diffusion, c = 1", Ink::Predicted, Mark::Horizontals, ordinary());
-            lags.add("measured", Ink::Measured, Mark::Signs, found.local.iter().map(|local| {
-                let exponent = local.exponent;
-                Point::with_interval(local.lag_steps as f64, exponent.value, Some(exponent.low), Some(exponent.high))
-            }));
+            lags.add(
+                "measured",
+                Ink::Measured,
+                Mark::Signs,
+                found.local.iter().map(|local| {
+                    let exponent = local.exponent;
+                    Point::with_interval(
+                        local.lag_steps as f64,
+                        exponent.value,
+                        Some(exponent.low),
+                        Some(exponent.high),
+                    )
+                }),
+            );
             caption.push(
                 "By lag: the slope of the mean squared displacement along the directions, over all origins, with 95% \
                  intervals. Above 1 the motion is faster than diffusion, below slower."

@@ -60,8 +60,12 @@ pub fn noise(material: &Material) -> Figure {
                 NoiseSource::Speed => "speed",
                 NoiseSource::GradientCovariance => "gradients",
             };
-            let mut chart =
-                Chart::new("noise_scale", "σ² by its sources", Axis::linear(""), Axis::linear("σ², gradient units²/curvature"));
+            let mut chart = Chart::new(
+                "noise_scale",
+                "σ² by its sources",
+                Axis::linear(""),
+                Axis::linear("σ², gradient units²/curvature"),
+            );
             chart.x.categories = scales.values.iter().map(|scale| name(scale.source).to_owned()).collect();
             let points = scales.values.iter().enumerate().map(|(index, scale)| {
                 Point::with_interval(index as f64, scale.value.value, scale.value.low, scale.value.high)

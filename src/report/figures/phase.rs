@@ -2,7 +2,7 @@
 
 use super::Figure;
 use crate::analysis::modes::{ModeFit, ModesFit};
-use crate::analysis::render_text::number;
+use crate::analysis::render_text::{grouped, number};
 use crate::numeric::spectrum::Spectrum;
 use crate::report::chart::{Axis, Chart, Ink, Mark, Point};
 use crate::report::material::Material;
@@ -17,7 +17,7 @@ fn point([x, y]: [f64; 2]) -> Point {
 }
 
 pub fn portraits(material: &Material) -> Figure {
-    let (id, title) = ("phase-portraits", "Phase portraits");
+    let (id, title) = ("phase-portraits", "Phase portraits (fig. 5)");
     let fit = match material.modes() {
         Ok(fit) => fit,
         Err(reason) => return Figure::missing(id, title, &reason),
@@ -32,9 +32,8 @@ pub fn portraits(material: &Material) -> Figure {
         .collect();
     let mut caption = vec![format!(
         "Position and velocity along each direction over the window of the fit, {} rows: dots are rows spread evenly over \
-         it, the thin line is {} rows in a row, which turns clockwise where the mode swings.",
-        crate::analysis::render_text::grouped(fit.window.known().map_or(0, |window| window.rows)),
-        material.rows.phases.iter().map(|phase| phase.path.len()).max().unwrap_or(0)
+         it, the thin line joins rows that follow each other, and turns clockwise where the mode swings.",
+        grouped(fit.window.known().map_or(0, |window| window.rows))
     )];
     caption.push(if shares.is_empty() {
         format!("No ellipse is predicted: {}.", reason_of(fit))
@@ -56,9 +55,9 @@ fn portrait(phase: &Phase) -> Chart {
         Axis::linear("position, parameter units"),
         Axis::linear("velocity, parameter units/time"),
     );
-    chart.add("rows", Ink::Faint, Mark::Dots, phase.points.iter().copied().map(point));
+    chart.add("rows", Ink::Measured, Mark::Dots, phase.points.iter().copied().map(point));
     if phase.path.len() > 2 {
-        chart.add("way", Ink::Measured, Mark::Line, phase.path.iter().copied().map(point));
+        chart.add("rows in a row", Ink::Way, Mark::Line, phase.path.iter().copied().map(point));
     }
     if let Some(ellipse) = &phase.plan.predicted {
         chart.add("predicted, 95%", Ink::Predicted, Mark::Line, ellipse.outline(RADIUS_95).into_iter().map(point));
@@ -67,7 +66,7 @@ fn portrait(phase: &Phase) -> Chart {
 }
 
 pub fn spectra(material: &Material) -> Figure {
-    let (id, title) = ("spectra", "Spectra of the velocity");
+    let (id, title) = ("spectra", "Spectra of the velocity (fig. 5)");
     let fit = match material.modes() {
         Ok(fit) => fit,
         Err(reason) => return Figure::missing(id, title, &reason),

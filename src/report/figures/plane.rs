@@ -8,7 +8,7 @@ use crate::report::theory::{ModeTheory, noise_scale, settings};
 use crate::theory::langevin::LangevinMode;
 
 pub fn planes(material: &Material) -> Figure {
-    let (id, title) = ("plane", "Two modes at once");
+    let (id, title) = ("plane", "Two modes at once (fig. 3, 4)");
     let fit = match material.modes() {
         Ok(fit) => fit,
         Err(reason) => return Figure::missing(id, title, &reason),
@@ -30,9 +30,9 @@ pub fn planes(material: &Material) -> Figure {
             Axis::linear(&label(names[0])),
             Axis::linear(&label(names[1])),
         );
-        chart.equal_scales = true;
+        chart.equal_scales = axis == 0;
         let points = first.points.iter().zip(&last.points).map(|(x, y)| Point::new(x[axis], y[axis]));
-        chart.add("rows", Ink::Faint, Mark::Dots, points);
+        chart.add("rows", Ink::Measured, Mark::Dots, points);
         if let Some([x, y]) = theories.and_then(|(first, last)| contour(fit, [first, last])) {
             let centre = if axis == 0 { [x.centre[0], y.centre[0]] } else { [0.0; 2] };
             let variances = [x.covariance[axis][axis], y.covariance[axis][axis]];
@@ -55,11 +55,14 @@ pub fn planes(material: &Material) -> Figure {
     let shape = if theories.is_some() {
         "The dashed rings are contours of the modified loss, 1, 2 and 3 standard deviations from its minimum (eq. 8, 10): nearly \
          circles for the positions, while a contour of the training loss (dotted) is long in the flat direction; for the velocities \
-         stretched along the sharp one."
+         stretched along the sharp one, whose axis has a scale of its own."
     } else {
         "The contours of the modified loss are not known, since the recursion is not fitted in both modes."
     };
-    let text = format!("Rows of the window in the plane of mode {} and mode {}, the same scale on both axes.", names[0], names[1]);
+    let text = format!(
+        "Rows of the window in the plane of mode {} and mode {}, for the positions with the same scale on both axes.",
+        names[0], names[1]
+    );
     Figure::new(id, title, charts, vec![text, shape.to_owned()])
 }
 

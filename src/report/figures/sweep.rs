@@ -16,13 +16,16 @@ const SETTINGS: [Setting; 3] = [
 
 /// By each setting that differs, and measured against predicted.
 pub fn sweep(sweep: &Sweep) -> Figure {
-    let (id, title) = ("sweep", "Runs compared");
+    let (id, title) = ("sweep", "Runs compared (fig. 6)");
     let default = sweep.runs.first();
     let mut charts = Vec::new();
     for (name, label, of) in SETTINGS {
         // Of the other settings those of the first run, so that one thing varies in a panel.
         let same = |run: &&SweepRun| {
-            SETTINGS.iter().filter(|(other, ..)| *other != name).all(|(_, _, of)| default.is_none_or(|default| of(run) == of(default)))
+            SETTINGS
+                .iter()
+                .filter(|(other, ..)| *other != name)
+                .all(|(_, _, of)| default.is_none_or(|default| of(run) == of(default)))
         };
         let mut runs: Vec<&SweepRun> = sweep.runs.iter().filter(same).filter(|run| of(run).is_some()).collect();
         runs.sort_by(|a, b| of(a).unwrap_or(0.0).total_cmp(&of(b).unwrap_or(0.0)));
@@ -43,7 +46,8 @@ pub fn sweep(sweep: &Sweep) -> Figure {
             Axis::linear("c").including(&[1.0]),
         );
         let points = |answer: fn(&SweepRun) -> &Answer<f64>| {
-            let point = |run: &&SweepRun| Point::new(of(run).unwrap_or(f64::NAN), *answer(run).known().unwrap_or(&f64::NAN));
+            let point =
+                |run: &&SweepRun| Point::new(of(run).unwrap_or(f64::NAN), *answer(run).known().unwrap_or(&f64::NAN));
             runs.iter().map(point).collect::<Vec<_>>()
         };
         speed.add("eq. 12 from the first run", Ink::Predicted, Mark::Line, points(|run| &run.predicted_speed));
@@ -52,7 +56,9 @@ pub fn sweep(sweep: &Sweep) -> Figure {
         exponent.add("measured", Ink::Measured, Mark::Signs, points(|run| &run.exponent));
         charts.extend([speed, exponent]);
     }
-    charts.push(against(sweep, "speed", "Speed, measured against predicted", true, |run| (&run.predicted_speed, &run.speed)));
+    charts.push(against(sweep, "speed", "Speed, measured against predicted", true, |run| {
+        (&run.predicted_speed, &run.speed)
+    }));
     charts.push(against(sweep, "exponent", "Exponent, measured against expected", false, |run| {
         (&run.predicted_exponent, &run.exponent)
     }));

@@ -30,7 +30,8 @@ pub fn training(material: &Material) -> Figure {
         None => caption.push("The learning rate is not known.".to_owned()),
         Some(bin) if rate.is_constant() => caption.push(format!("The learning rate was {} throughout.", bin.mean)),
         Some(_) => {
-            let mut chart = Chart::new("learning_rate", "Learning rate", Axis::linear("step"), Axis::logarithmic("learning rate"));
+            let mut chart =
+                Chart::new("learning_rate", "Learning rate", Axis::linear("step"), Axis::logarithmic("learning rate"));
             let ends = |bin: &crate::report::envelope::Bin| {
                 [Point::new(bin.first_step as f64, bin.mean), Point::new(bin.last_step as f64, bin.mean)]
             };
@@ -81,9 +82,15 @@ pub fn timeline(material: &Material) -> Figure {
     let missing = categories.len() as f64 - 1.0;
     chart.y.categories = categories;
     let place = |kind: &EventKind| names.iter().position(|name| *name == events::name(kind)).unwrap_or(0) as f64;
-    chart.add("event", Ink::Measured, Mark::Signs, shown().map(|event| Point::new(event.step as f64, place(&event.kind))));
+    chart.add(
+        "event",
+        Ink::Measured,
+        Mark::Signs,
+        shown().map(|event| Point::new(event.step as f64, place(&event.kind))),
+    );
     let bars = rows.gaps.listed.iter().flat_map(|[first, last]| {
-        let bar = [*first as f64, *last as f64].map(|step| Point::with_interval(step, missing, Some(missing - 0.3), Some(missing + 0.3)));
+        let bar = [*first as f64, *last as f64]
+            .map(|step| Point::with_interval(step, missing, Some(missing - 0.3), Some(missing + 0.3)));
         [bar[0], bar[1], Point::new(f64::NAN, f64::NAN)]
     });
     chart.add("rows missing", Ink::Other, Mark::Band, bars.clone());

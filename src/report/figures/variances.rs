@@ -62,7 +62,8 @@ pub fn isotropy(material: &Material) -> Figure {
         caption.push(format!("Velocity variances grow as ρ to the power {}; theory has 1.", estimate(slope)));
     }
     if isotropy.modes_left_out > 0 {
-        caption.push(format!("{} modes are left out: too slow for the window, or not fitted.", isotropy.modes_left_out));
+        caption
+            .push(format!("{} modes are left out: too slow for the window, or not fitted.", isotropy.modes_left_out));
     }
     Figure::new(id, title, vec![positions, velocities], caption)
 }
@@ -77,7 +78,11 @@ fn verdict(what: &str, theory: &str, test: &crate::analysis::Answer<Test>) -> St
     }
 }
 
-fn add_measured(chart: &mut Chart, isotropy: &Isotropy, of: impl Fn(&ModeVariances) -> crate::analysis::modes::Estimate) {
+fn add_measured(
+    chart: &mut Chart,
+    isotropy: &Isotropy,
+    of: impl Fn(&ModeVariances) -> crate::analysis::modes::Estimate,
+) {
     let point = |mode: &ModeVariances| {
         let estimate = of(mode);
         Point::with_interval(mode.eigenvalue, estimate.value, estimate.low, estimate.high)
@@ -86,9 +91,10 @@ fn add_measured(chart: &mut Chart, isotropy: &Isotropy, of: impl Fn(&ModeVarianc
 }
 
 fn add_predicted(chart: &mut Chart, parameters: &SgdParameters, isotropy: &Isotropy, index: usize) {
-    let ends = isotropy.modes.iter().fold([f64::INFINITY, 0.0_f64], |[low, high], mode| {
-        [low.min(mode.eigenvalue), high.max(mode.eigenvalue)]
-    });
+    let ends = isotropy
+        .modes
+        .iter()
+        .fold([f64::INFINITY, 0.0_f64], |[low, high], mode| [low.min(mode.eigenvalue), high.max(mode.eigenvalue)]);
     // One mode alone gets a short line.
     let [low, high] = [ends[0] / 1.1, ends[1] * 1.1];
     let eigenvalues = (0..=60).map(|step| low * (high / low).powf(f64::from(step) / 60.0));
@@ -122,10 +128,15 @@ pub fn equipartition(material: &Material) -> Figure {
         Axis::logarithmic("ratio").including(&[1.0]),
     );
     chart.add("theory: 1", Ink::Predicted, Mark::Horizontals, [Point::new(0.0, 1.0)]);
-    chart.add("measured", Ink::Measured, Mark::Signs, known.iter().map(|(mode, energies)| {
-        let ratio = energies.potential_over_kinetic;
-        Point::with_interval(*mode as f64, ratio.value, ratio.low, ratio.high)
-    }));
+    chart.add(
+        "measured",
+        Ink::Measured,
+        Mark::Signs,
+        known.iter().map(|(mode, energies)| {
+            let ratio = energies.potential_over_kinetic;
+            Point::with_interval(*mode as f64, ratio.value, ratio.low, ratio.high)
+        }),
+    );
     let mut caption = vec![format!(
         "With the Hessian's curvature, potential energy is to equal kinetic energy in every mode: it does within the \
          interval in {} of {}.",
