@@ -13,8 +13,20 @@ pub struct Chart {
     pub y: Axis,
     /// Drawn in order.
     pub series: Vec<Series>,
-    /// Whether a unit is as long on both axes.
-    pub equal_scales: bool,
+    /// How high it is beside its width.
+    pub shape: Shape,
+}
+
+/// Proportions of the axes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Shape {
+    /// Wider than high.
+    #[default]
+    Wide,
+    /// As wide as high.
+    Square,
+    /// As wide as high, and a unit as long on both axes.
+    EqualScales,
 }
 
 /// An axis.

@@ -12,7 +12,7 @@ use plotters::prelude::{
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{FontDesc, FontStyle, IntoFont, RGBAColor, ShapeStyle, TRANSPARENT, TextStyle};
 
-use super::chart::{Axis, Chart, Ink, Mark, Point, Series};
+use super::chart::{Axis, Chart, Ink, Mark, Point, Series, Shape};
 use super::style::{Role, style_sheet, with_classes};
 use super::ticks::{Ticks, power, ticks};
 use crate::error::{Error, Result};
@@ -70,8 +70,10 @@ pub fn svg(chart: &Chart) -> Result<String> {
     let title = wrapped(&chart.title, WIDTH - 2 * UNIT, 1.08);
     let head = LINE * (title.len() + legend.lines) as i32 + LINE / 2;
     let mut height = HEIGHT;
-    if chart.equal_scales {
+    if chart.shape == Shape::EqualScales {
         equalize(&mut ticks);
+    }
+    if chart.shape != Shape::Wide {
         height = WIDTH - label_width(chart, &ticks[1]) - RIGHT + BELOW + RIGHT;
     }
     let mut text = String::new();

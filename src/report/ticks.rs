@@ -35,9 +35,9 @@ fn linear(low: f64, high: f64, most: usize) -> Ticks {
 }
 
 fn logarithmic(low: f64, high: f64, most: usize) -> Ticks {
-    let [low, high] = widened(low, high, 0.02);
+    let [low, high] = widened(low, high, 0.04);
     let decades: Vec<i32> = ((low - 1e-9).ceil() as i32..=(high + 1e-9).floor() as i32).collect();
-    if decades.len() < 2 {
+    if decades.len() < 2 || high - low < 1.7 {
         return within_decades(low, high, most);
     }
     let stride = decades.len().div_ceil(most.max(1)) as i32;
@@ -51,19 +51,21 @@ fn within_decades(low: f64, high: f64, most: usize) -> Ticks {
     let exponent = low.floor() as i32;
     let exponent = if (-2..3).contains(&exponent) { 0 } else { exponent };
     let unit = 10f64.powi(exponent);
-    let mut values = Vec::new();
+    let mut labels = Vec::new();
     for decade in low.floor() as i32..=high.floor() as i32 {
-        values.extend([1.0, 2.0, 5.0].map(|digit| digit * 10f64.powi(decade)));
+        let digits = (exponent - decade).max(0) as usize;
+        let tick =
+            |digit: f64| (digit.log10() + f64::from(decade), plain(digit * 10f64.powi(decade - exponent), digits));
+        labels.extend([1.0, 2.0, 5.0].map(tick));
     }
-    let inside = |value: &f64| (low..=high).contains(&value.log10());
-    values.retain(inside);
-    let mut digits = (-low.floor() as i32 + exponent).max(0) as usize;
-    if values.len() < 3 {
+    let inside = |at: f64| (low..=high).contains(&at);
+    labels.retain(|(at, _)| inside(*at));
+    if labels.len() < 3 {
         let (step, evenly) = even(10f64.powf(low), 10f64.powf(high), most);
-        digits = (-(step / unit).log10().floor()).clamp(0.0, 12.0) as usize;
-        values = evenly.into_iter().filter(inside).collect();
+        let digits = (-(step / unit).log10().floor()).clamp(0.0, 12.0) as usize;
+        let evenly = evenly.into_iter().filter(|value| inside(value.log10()));
+        labels = evenly.map(|value| (value.log10(), plain(value / unit, digits))).collect();
     }
-    let labels = values.into_iter().map(|value| (value.log10(), plain(value / unit, digits))).collect();
     Ticks { limits: [low, high], labels, exponent }
 }
 
@@ -135,6 +137,7 @@ mod tests {
         assert_eq!(texts(&axis, [1.0, 1e7]), ["1", "10²", "10⁴", "10⁶"]);
         assert_eq!(texts(&axis, [0.03, 20.0]), ["10⁻¹", "1", "10"]);
         assert_eq!(texts(&axis, [1.0, 6.0]), ["1", "2", "5"]);
+        assert_eq!(texts(&axis, [0.7, 12.0]), ["1", "2", "5", "10"]);
         assert_eq!(texts(&axis, [3.1, 3.4]), ["3.10", "3.20", "3.30", "3.40"][..].to_vec());
     }
 

@@ -1,7 +1,7 @@
 //! Figures 3 and 4 of the paper: two modes at once, over the contours of the loss that the motion really minimizes.
 
 use super::Figure;
-use crate::report::chart::{Axis, Chart, Ink, Mark, Point};
+use crate::report::chart::{Axis, Chart, Ink, Mark, Point, Shape};
 use crate::report::material::Material;
 use crate::report::phase::{Ellipse, Phase};
 use crate::report::theory::{ModeTheory, noise_scale, settings};
@@ -23,14 +23,14 @@ pub fn planes(material: &Material) -> Figure {
     let names = [first.plan.mode, last.plan.mode];
     let mut charts = Vec::new();
     for (axis, quantity, unit) in [(0, "position", "parameter units"), (1, "velocity", "parameter units/time")] {
-        let label = |mode: usize| format!("{quantity} along mode {mode}, {unit}");
+        let label = |mode: usize| format!("{quantity} of mode {mode}, {unit}");
         let mut chart = Chart::new(
             format!("plane_{quantity}"),
             if axis == 0 { "Positions" } else { "Velocities" },
             Axis::linear(&label(names[0])),
             Axis::linear(&label(names[1])),
         );
-        chart.equal_scales = axis == 0;
+        chart.shape = if axis == 0 { Shape::EqualScales } else { Shape::Square };
         let points = first.points.iter().zip(&last.points).map(|(x, y)| Point::new(x[axis], y[axis]));
         chart.add("rows", Ink::Measured, Mark::Dots, points);
         if let Some([x, y]) = theories.and_then(|(first, last)| contour(fit, [first, last])) {

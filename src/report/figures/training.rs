@@ -93,10 +93,10 @@ pub fn timeline(material: &Material) -> Figure {
             .map(|step| Point::with_interval(step, missing, Some(missing - 0.3), Some(missing + 0.3)));
         [bar[0], bar[1], Point::new(f64::NAN, f64::NAN)]
     });
-    chart.add("rows missing", Ink::Other, Mark::Band, bars.clone());
+    chart.add("rows missing", Ink::Other, Mark::Band, bars);
     // A short gap in a long run is thinner than a line.
-    let lines = bars.map(|point| Point { interval: None, ..point });
-    chart.add("rows missing", Ink::Other, Mark::Line, lines);
+    let middle = |[first, last]: &[u64; 2]| Point::new(0.5 * (*first as f64 + *last as f64), missing);
+    chart.add("rows missing", Ink::Other, Mark::Signs, rows.gaps.listed.iter().map(middle));
     let mut caption = vec![format!(
         "{} events besides the steps; they are listed under the findings.",
         grouped(shown().count() as u64)
