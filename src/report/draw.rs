@@ -22,7 +22,7 @@ const UNIT: i32 = 4;
 /// As seen: about the width of a phone.
 const WIDTH: i32 = 420 * UNIT;
 /// Height of the axes with their labels.
-const HEIGHT: i32 = 268 * UNIT;
+const HEIGHT: i32 = 296 * UNIT;
 const TEXT: i32 = 13 * UNIT;
 const LINE: i32 = 19 * UNIT;
 const LEFT: i32 = 66 * UNIT;
@@ -127,6 +127,10 @@ fn draw(
         0 => axis.label.clone(),
         exponent => format!("{} (×{})", axis.label, power(exponent)),
     };
+    let upwards = if chart.y.categories.is_empty() { name(&ticks[1], &chart.y) } else { String::new() };
+    // Smaller letters where the name is longer than the axis.
+    let room = f64::from(axes.dim_in_pixel().1 as i32 - BELOW) / width_of(&upwards).max(1.0);
+    let small = f64::from(TEXT) * 1.24 * room.min(1.0);
     context
         .configure_mesh()
         .light_line_style(TRANSPARENT)
@@ -134,18 +138,21 @@ fn draw(
         .bold_line_style(Role::Grid.colour().stroke_width(UNIT as u32))
         .axis_style(Role::Axis.colour().stroke_width(UNIT as u32))
         .label_style(text_style(HPos::Center))
-        .axis_desc_style(text_style(HPos::Center))
+        .axis_desc_style(
+            ("sans-serif", small).into_font().color(&Role::Text.colour()).pos(Pos::new(HPos::Center, VPos::Center)),
+        )
         .x_desc(name(&ticks[0], &chart.x))
-        .y_desc(if chart.y.categories.is_empty() { name(&ticks[1], &chart.y) } else { String::new() })
+        .y_desc(upwards)
         .draw()?;
     chart.series.iter().try_for_each(|series| draw_series(&mut context, chart, series, ticks))
 }
 
 /// Room for the labels of the y axis.
 fn label_width(chart: &Chart, ticks: &Ticks) -> i32 {
-    let longest = ticks.labels.iter().map(|(_, text)| text.chars().count()).max().unwrap_or(0);
+    let longest =
+        ticks.labels.iter().map(|(_, text)| text.as_str()).max_by_key(|text| text.chars().count()).unwrap_or("");
     let description = if chart.y.categories.is_empty() { LINE } else { 0 };
-    ((longest as f64 * LETTER * f64::from(TEXT)) as i32 + description + 14 * UNIT).max(LEFT)
+    (width_of(longest) as i32 + description + 14 * UNIT).max(LEFT)
 }
 
 fn draw_series(
@@ -198,6 +205,7 @@ fn draw_series(
             let bars = bars.map(|(point, ends)| {
                 let x = at(&chart.x, point.x);
                 let ends = ends.map(|end| at(&chart.y, end)).map(|end| if end.is_nan() { bottom } else { end });
+                let colour = Role::Sign(series.ink).colour();
                 PathElement::new(ends.map(|end| (x, end.clamp(bottom, top))), colour.stroke_width(6))
             });
             context.draw_series(bars)?;
@@ -224,22 +232,42 @@ fn draw_series(
 }
 
 /// Each ink has a sign of its own.
+enum Sign {
+    Disc,
+    Cross,
+    Ring,
+}
+
+impl Sign {
+    fn of(ink: Ink) -> Sign {
+        match ink {
+            Ink::Measured | Ink::Faint | Ink::Way => Sign::Disc,
+            Ink::Predicted => Sign::Cross,
+            Ink::Fitted | Ink::Other => Sign::Ring,
+        }
+    }
+}
+
+/// Radius of a sign.
+const SIGN: i32 = 4 * UNIT;
+
 fn sign(context: &mut ChartContext<Backend, Plane>, at: (f64, f64), ink: Ink) -> Drawn {
-    let colour = Role::Series(ink).colour();
-    match ink {
-        Ink::Measured | Ink::Faint | Ink::Way => {
-            context.draw_series([Circle::new(at, 4 * UNIT, colour.filled())]).map(|_| ())
-        }
-        Ink::Predicted => context.draw_series([Cross::new(at, 4 * UNIT, colour.stroke_width(8))]).map(|_| ()),
-        Ink::Fitted | Ink::Other => {
-            context.draw_series([Circle::new(at, 4 * UNIT, colour.stroke_width(7))]).map(|_| ())
-        }
+    let colour = Role::Sign(ink).colour();
+    match Sign::of(ink) {
+        Sign::Disc => context.draw_series([Circle::new(at, SIGN, colour.filled())]).map(|_| ()),
+        Sign::Cross => context.draw_series([Cross::new(at, SIGN, colour.stroke_width(8))]).map(|_| ()),
+        Sign::Ring => context.draw_series([Circle::new(at, SIGN, colour.stroke_width(7))]).map(|_| ()),
     }
 }
 
 fn font() -> FontDesc<'static> {
     // plotters divides sizes by 1.24.
     ("sans-serif", f64::from(TEXT) * 1.24).into_font()
+}
+
+/// About how wide a text is.
+fn width_of(text: &str) -> f64 {
+    text.chars().count() as f64 * LETTER * f64::from(TEXT)
 }
 
 fn text_style(position: HPos) -> TextStyle<'static> {
@@ -299,7 +327,7 @@ impl Legend {
             if legend.entries.iter().any(|entry| entry.name == series.name) {
                 continue;
             }
-            let width = SAMPLE + (series.name.chars().count() as f64 * LETTER * f64::from(TEXT)) as i32 + 16 * UNIT;
+            let width = SAMPLE + width_of(&series.name) as i32 + 16 * UNIT;
             if x + width > WIDTH && x > 2 * UNIT {
                 (x, line) = (2 * UNIT, line + 1);
             }
@@ -328,13 +356,14 @@ impl Legend {
                     area.draw(&Rectangle::new(corners, colour.mix(0.45).filled()))?;
                 }
                 Mark::Dots => area.draw(&Circle::new(middle, 8, colour.filled()))?,
-                Mark::Signs => match ink {
-                    Ink::Measured | Ink::Faint | Ink::Way => {
-                        area.draw(&Circle::new(middle, 4 * UNIT, colour.filled()))?
+                Mark::Signs => {
+                    let colour = Role::Sign(*ink).colour();
+                    match Sign::of(*ink) {
+                        Sign::Disc => area.draw(&Circle::new(middle, SIGN, colour.filled()))?,
+                        Sign::Cross => area.draw(&Cross::new(middle, SIGN, colour.stroke_width(8)))?,
+                        Sign::Ring => area.draw(&Circle::new(middle, SIGN, colour.stroke_width(7)))?,
                     }
-                    Ink::Predicted => area.draw(&Cross::new(middle, 4 * UNIT, colour.stroke_width(8)))?,
-                    Ink::Fitted | Ink::Other => area.draw(&Circle::new(middle, 4 * UNIT, colour.stroke_width(7)))?,
-                },
+                }
             }
             area.draw(&Text::new(name.clone(), (x + SAMPLE, y), text_style(HPos::Left)))?;
         }

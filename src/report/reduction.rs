@@ -30,7 +30,7 @@ pub struct Reduction {
     pub local: Envelope,
     /// Its moving average over 15 rows.
     pub local_average: Envelope,
-    /// ||Delta_k||^2, for a logarithmic axis.
+    /// ln ||Delta_k||^2, for logarithmic axes.
     pub global: Envelope,
     /// Loss.
     pub loss: Envelope,
@@ -97,7 +97,7 @@ pub fn reduce(run: &Run, plans: Vec<PhasePlan>, progress: &mut dyn FnMut(u64)) -
             if let Some(mean) = average.push(values[1][row]).filter(|mean| mean.is_finite()) {
                 reduction.local_average.push(step, mean);
             }
-            reduction.global.push(step, values[2][row]);
+            reduction.global.push(step, values[2][row].ln());
             reduction.loss.push(step, values[3][row]);
             reduction.learning_rate.push(step, values[4][row]);
             for (phase, columns) in reduction.phases.iter_mut().zip(values[5..].chunks_exact(2)) {

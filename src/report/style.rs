@@ -17,8 +17,10 @@ pub enum Role {
     Grid,
     /// The axes.
     Axis,
-    /// A series.
+    /// A series' line, with its dashes.
     Series(Ink),
+    /// Signs and bars of a series: the same colour without dashes.
+    Sign(Ink),
 }
 
 /// All roles: name of the class, light and dark colour, dashes in the units of the drawing.
@@ -34,11 +36,19 @@ const ROLES: [(Role, &str, &str, &str, &str); 9] = [
     (Role::Series(Ink::Way), "way", "#1a1a1a", "#e6e6e6", ""),
 ];
 
+/// Second component of the number of a line, and of a sign.
+const LINE: u8 = 2;
+const SIGN: u8 = 3;
+
 impl Role {
     /// The number that stands for it: colours that nobody would choose.
     pub fn colour(self) -> RGBColor {
-        let index = ROLES.iter().position(|(role, ..)| *role == self).unwrap_or_default();
-        RGBColor(1, 2, index as u8)
+        let (role, kind) = match self {
+            Role::Sign(ink) => (Role::Series(ink), SIGN),
+            role => (role, LINE),
+        };
+        let index = ROLES.iter().position(|(of, ..)| *of == role).unwrap_or_default();
+        RGBColor(1, kind, index as u8)
     }
 }
 
@@ -46,11 +56,14 @@ impl Role {
 pub fn with_classes(svg: &str) -> String {
     let mut svg = svg.replace(" opacity=\"1\"", "").replace(" stroke=\"none\"", "").replace("\r", "");
     for (role, name, light, _, dashes) in ROLES {
-        let RGBColor(red, green, blue) = role.colour();
-        let number = format!("#{red:02X}{green:02X}{blue:02X}");
-        let dashes = if dashes.is_empty() { String::new() } else { format!(" stroke-dasharray=\"{dashes}\"") };
-        svg = svg.replace(&format!("fill=\"{number}\""), &format!("class=\"f-{name}\" fill=\"{light}\""));
-        svg = svg.replace(&format!("stroke=\"{number}\""), &format!("class=\"s-{name}\" stroke=\"{light}\"{dashes}"));
+        let RGBColor(red, _, blue) = role.colour();
+        for (kind, dashes) in [(LINE, dashes), (SIGN, "")] {
+            let number = format!("#{red:02X}{kind:02X}{blue:02X}");
+            let dashes = if dashes.is_empty() { String::new() } else { format!(" stroke-dasharray=\"{dashes}\"") };
+            svg = svg.replace(&format!("fill=\"{number}\""), &format!("class=\"f-{name}\" fill=\"{light}\""));
+            let stroke = format!("class=\"s-{name}\" stroke=\"{light}\"{dashes}");
+            svg = svg.replace(&format!("stroke=\"{number}\""), &stroke);
+        }
     }
     svg
 }

@@ -49,7 +49,7 @@ fn logarithmic(low: f64, high: f64, most: usize) -> Ticks {
 /// Less than two powers of ten: 1, 2 and 5 between them, or even numbers where these are too few.
 fn within_decades(low: f64, high: f64, most: usize) -> Ticks {
     let exponent = low.floor() as i32;
-    let exponent = if (-2..3).contains(&exponent) { 0 } else { exponent };
+    let exponent = if (-4..5).contains(&exponent) { 0 } else { exponent };
     let unit = 10f64.powi(exponent);
     let mut labels = Vec::new();
     for decade in low.floor() as i32..=high.floor() as i32 {

@@ -1,4 +1,5 @@
-//! Pages for the eye, not run by default: `PERRIN_REPORT_PAGES=/tmp/pages cargo test --test report look -- --ignored`.
+//! Pages for the eye, not run by default: `PERRIN_REPORT_PAGES=/tmp/pages cargo test --test report look -- --ignored`; with
+//! `PERRIN_REPORT_ROWS=10000000` also a run of so many rows, to time `perrin report` with.
 
 use std::path::PathBuf;
 
@@ -33,6 +34,9 @@ fn look() {
             })
             .collect();
     report(&sweep.iter().map(PathBuf::as_path).collect::<Vec<_>>(), None);
+    if let Ok(rows) = std::env::var("PERRIN_REPORT_ROWS") {
+        synthetic(rows.parse().unwrap(), &[6.0, 0.5]).write(&at("long"));
+    }
     plain(&at("one-row"), &RunInfo::default(), vec![StepRecord { step: 1, ..StepRecord::default() }], vec![]);
     report(&[&at("one-row")], None);
 }

@@ -24,20 +24,20 @@ pub fn displacement(material: &Material) -> Figure {
 
 /// The band between lowest and highest values, and the means.
 pub fn add_curve(chart: &mut Chart, curve: &Envelope, spread: &str, mean: &str) {
-    add_spread(chart, curve, spread);
-    add_mean(chart, curve, mean);
+    add_spread(chart, curve, spread, |value| value);
+    add_mean(chart, curve, mean, |value| value);
 }
 
-/// Where every bin is one row there is no spread.
-fn add_spread(chart: &mut Chart, curve: &Envelope, name: &str) {
-    let ends = |bin: &Bin| Point::with_interval(bin.middle(), bin.mean, Some(bin.low), Some(bin.high));
+/// Where every bin is one row there is no spread. `of` makes the value of what was gathered.
+fn add_spread(chart: &mut Chart, curve: &Envelope, name: &str, of: fn(f64) -> f64) {
+    let ends = |bin: &Bin| Point::with_interval(bin.middle(), of(bin.mean), Some(of(bin.low)), Some(of(bin.high)));
     if curve.bins().any(|bin| bin.count > 1) {
         chart.add(name, Ink::Faint, Mark::Band, broken(curve, ends));
     }
 }
 
-fn add_mean(chart: &mut Chart, curve: &Envelope, name: &str) {
-    chart.add(name, Ink::Measured, Mark::Line, broken(curve, |bin| Point::new(bin.middle(), bin.mean)));
+fn add_mean(chart: &mut Chart, curve: &Envelope, name: &str, of: fn(f64) -> f64) {
+    chart.add(name, Ink::Measured, Mark::Line, broken(curve, |bin| Point::new(bin.middle(), of(bin.mean))));
 }
 
 /// The bins, with a point that is nowhere where bins are missing between two.
@@ -62,10 +62,10 @@ fn local(material: &Material, fit: &RunFit) -> (Chart, String) {
         Axis::logarithmic("‖δ‖², parameter units²"),
     );
     let (rows, average) = (&material.rows.local, &material.rows.local_average);
-    add_spread(&mut chart, rows, "lowest to highest");
+    add_spread(&mut chart, rows, "lowest to highest", |value| value);
     let smooth = if average.is_empty() { rows } else { average };
     let name = if average.is_empty() { "rows" } else { "15-row average" };
-    add_mean(&mut chart, smooth, name);
+    add_mean(&mut chart, smooth, name, |value| value);
     let Some(speed) = fit.speed.known() else {
         let reason = fit.speed.reason().unwrap_or_default();
         return (chart, format!("Squared length of each step. Its mean cannot be said: {reason}."));
@@ -100,8 +100,10 @@ fn global(material: &Material, fit: &RunFit) -> (Chart, String) {
     );
     let curve = &material.rows.global;
     let mut text = "Global displacement, on logarithmic axes. ".to_owned();
+    // Means of logarithms, which is what is fitted: that of the values would lie above the fit.
+    add_spread(&mut chart, curve, "lowest to highest", f64::exp);
     add_interval(&mut chart, fit);
-    add_curve(&mut chart, curve, "lowest to highest", "measured");
+    add_mean(&mut chart, curve, "measured, geometric mean", f64::exp);
     match fit.displacement.known() {
         Some(law) => {
             if let Some(prefactor) = law.prefactor {
