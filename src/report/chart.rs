@@ -59,9 +59,10 @@ impl Axis {
         self
     }
 
-    /// Whether a value has a place on it.
+    /// Whether a value has a place on it. Numbers so large that differences overflow have none, nor have subnormal ones on a
+    /// logarithmic axis: they have hardly any digits.
     pub fn shows(&self, value: f64) -> bool {
-        value.is_finite() && (!self.logarithmic || value > 0.0)
+        if self.logarithmic { value.is_finite() && value >= f64::MIN_POSITIVE } else { value.abs() <= 1e300 }
     }
 }
 
@@ -209,5 +210,6 @@ mod tests {
         );
         chart.add("limit", Ink::Other, Mark::Horizontals, [Point::new(0.0, 8.0)]);
         assert_eq!(chart.limits(), Some([[10.0, 10.0], [0.0, 8.0]]));
+        assert!(!chart.y.shows(f64::NAN) && !chart.y.shows(-1.7e308) && !chart.x.shows(5e-324));
     }
 }

@@ -38,12 +38,12 @@ pub struct Material {
 }
 
 impl Material {
-    /// Reads and fits a run. `progress` is told what is done, in words, and the rows read.
+    /// Reads and fits a run. `progress` is told what is done, in words, the rows read, and the rows there are.
     ///
     /// # Errors
     /// Those of reading.
-    pub fn gather(run: &Run, options: &ReportOptions, progress: &mut dyn FnMut(&str, u64)) -> Result<Material> {
-        progress("fitting", 0);
+    pub fn gather(run: &Run, options: &ReportOptions, progress: &mut dyn FnMut(&str, u64, u64)) -> Result<Material> {
+        progress("fitting", 0, 0);
         let fit_options = FitOptions { curvatures: options.curvatures.clone(), ..FitOptions::default() };
         let fit = match RunFit::with(run, &fit_options) {
             Ok(fit) => Some(fit),
@@ -51,7 +51,8 @@ impl Material {
             Err(error) => return Err(error),
         };
         let plans = fit.as_ref().map_or_else(Vec::new, |fit| plans(&fit.modes));
-        let rows = reduce(run, plans, &mut |rows| progress("reading", rows))?;
+        let all = fit.as_ref().map_or(0, |fit| fit.rows);
+        let rows = reduce(run, plans, &mut |rows| progress("reading", rows, all))?;
         let curvature = run.curvature()?;
         let curvatures = options.curvatures.clone().or_else(|| latest(&curvature));
         let path = run.path().display().to_string();

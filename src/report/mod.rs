@@ -35,7 +35,6 @@ mod ticks;
 use std::path::PathBuf;
 
 use crate::analysis::curvatures::Curvatures;
-use crate::analysis::sweep::Sweep;
 use crate::error::{Error, Result};
 use crate::log::Run;
 use material::Material;
@@ -75,6 +74,8 @@ pub struct Progress<'a> {
     pub stage: &'a str,
     /// Rows read, where rows are read.
     pub rows: u64,
+    /// Rows there are to read; 0 where that is not known yet.
+    pub rows_in_all: u64,
 }
 
 /// Writes the report of one run, or of several with a comparison to the first.
@@ -93,14 +94,16 @@ pub fn write_report(runs: &[Run], options: &ReportOptions, progress: &mut dyn Fn
     files::refuse_others(&page)?;
     let mut sections = Vec::with_capacity(runs.len());
     for (index, run) in runs.iter().enumerate() {
-        let mut tell = |stage: &str, rows| progress(Progress { run: index, runs: runs.len(), stage, rows });
+        let mut tell = |stage: &str, rows, rows_in_all| {
+            progress(Progress { run: index, runs: runs.len(), stage, rows, rows_in_all });
+        };
         let material = Material::gather(run, options, &mut tell)?;
         let figures = figures::of_run(&material, runs.len() <= RUNS_IN_FULL);
         sections.push(Section { material, figures });
     }
-    progress(Progress { run: runs.len(), runs: runs.len(), stage: "drawing", rows: 0 });
+    progress(Progress { run: runs.len(), runs: runs.len(), stage: "drawing", rows: 0, rows_in_all: 0 });
     let fits: Vec<_> = sections.iter().filter_map(|section| section.material.fit.clone()).collect();
-    let comparison = (runs.len() > 1).then(|| figures::sweep(&Sweep::of(&fits)));
+    let comparison = (runs.len() > 1).then(|| figures::sweep(&fits));
     let text = page::page(&sections, comparison.as_ref())?;
     files::write(&page, &text)?;
     let figures = match &options.figures {

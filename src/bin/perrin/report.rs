@@ -8,6 +8,9 @@ use perrin::analysis::curvatures::Curvatures;
 use perrin::log::Run;
 use perrin::report::{Progress, ReportOptions, write_report};
 
+/// Characters of the bar.
+const BAR: usize = 30;
+
 #[derive(Args)]
 pub struct ReportArguments {
     /// The runs' folders; of several, the first is the one that predicts the others' speeds.
@@ -43,7 +46,13 @@ pub fn run(arguments: &ReportArguments) -> anyhow::Result<()> {
 
 /// One line, written over again and again.
 fn show(progress: Progress) {
-    let rows = if progress.rows > 0 { format!(", {} rows", progress.rows) } else { String::new() };
     let run = (progress.run + 1).min(progress.runs);
-    eprint!("\r\x1b[Krun {run} of {}: {}{rows}", progress.runs, progress.stage);
+    let bar = if progress.rows_in_all > 0 {
+        let share = (progress.rows as f64 / progress.rows_in_all as f64).min(1.0);
+        let done = (share * BAR as f64) as usize;
+        format!(" [{}{}] {:3.0}%", "=".repeat(done), " ".repeat(BAR - done), 100.0 * share)
+    } else {
+        String::new()
+    };
+    eprint!("\r\x1b[Krun {run} of {}: {}{bar}", progress.runs, progress.stage);
 }

@@ -60,5 +60,8 @@ pub fn exponents(material: &Material) -> Figure {
         }
         Answer::CannotSay { reason } => caption.push(format!("By lag: not shown, {reason}.")),
     }
+    if prefixes.is_empty() && lags.is_empty() {
+        return Figure { id, title, charts: Vec::new(), caption };
+    }
     Figure::new(id, title, vec![prefixes, lags], caption)
 }

@@ -1,74 +1,75 @@
 //! Figure 6 of the paper: speeds and exponents of many runs, predicted from the first.
 
 use super::Figure;
-use crate::analysis::Answer;
 use crate::analysis::sweep::{Sweep, SweepRun};
+use crate::analysis::{Answer, RunFit};
 use crate::report::chart::{Axis, Chart, Ink, Mark, Point};
 
-/// A setting that may differ between runs: its column, the axis' label and how it is read.
-type Setting = (&'static str, &'static str, fn(&SweepRun) -> Option<f64>);
+/// A setting that may differ between runs: its name and how it is read.
+type Setting = (&'static str, fn(&SweepRun) -> Option<f64>);
 
 const SETTINGS: [Setting; 3] = [
-    ("learning_rate", "learning rate", |run| run.learning_rate),
-    ("batch_size", "batch size, examples", |run| run.batch_size.map(|size| size as f64)),
-    ("momentum", "momentum", |run| run.momentum),
+    ("learning rate", |run| run.learning_rate),
+    ("batch size", |run| run.batch_size.map(|size| size as f64)),
+    ("momentum", |run| run.momentum),
 ];
 
-/// By each setting that differs, and measured against predicted.
-pub fn sweep(sweep: &Sweep) -> Figure {
-    let (id, title) = ("sweep", "Runs compared (fig. 6)");
-    let default = sweep.runs.first();
+/// A value and the ends of its interval.
+type Measured = (f64, Option<[f64; 2]>);
+
+/// A quantity that is predicted: names, axis, and how it is read with its interval.
+struct Quantity {
+    name: &'static str,
+    axis: fn(&str) -> Axis,
+    label: &'static str,
+    theory: &'static str,
+    measured: fn(&SweepRun, &RunFit) -> Option<Measured>,
+    predicted: fn(&SweepRun) -> &Answer<f64>,
+}
+
+const QUANTITIES: [Quantity; 2] = [
+    Quantity {
+        name: "speed",
+        axis: Axis::logarithmic,
+        label: "mean ‖δ‖², parameter units²",
+        theory: "eq. 12 from the first run",
+        measured: |run, fit| {
+            let interval = fit.speed.known().and_then(|speed| speed.interval.known());
+            Some((*run.speed.known()?, interval.map(|interval| [interval.low, interval.high])))
+        },
+        predicted: |run| &run.predicted_speed,
+    },
+    Quantity {
+        name: "exponent",
+        axis: Axis::linear,
+        label: "exponent c",
+        theory: "expected of the curvatures",
+        measured: |run, fit| {
+            let interval = fit.displacement.known().and_then(|law| law.interval.known());
+            Some((*run.exponent.known()?, interval.map(|interval| [interval.low, interval.high])))
+        },
+        predicted: |run| &run.predicted_exponent,
+    },
+];
+
+/// By each setting that differs, and measured against predicted. The first fit is the one that predicts.
+pub fn sweep(fits: &[RunFit]) -> Figure {
+    let sweep = Sweep::of(fits);
+    let runs: Vec<(&SweepRun, &RunFit)> = sweep.runs.iter().zip(fits).collect();
     let mut charts = Vec::new();
-    for (name, label, of) in SETTINGS {
-        // Of the other settings those of the first run, so that one thing varies in a panel.
-        let same = |run: &&SweepRun| {
-            SETTINGS
-                .iter()
-                .filter(|(other, ..)| *other != name)
-                .all(|(_, _, of)| default.is_none_or(|default| of(run) == of(default)))
-        };
-        let mut runs: Vec<&SweepRun> = sweep.runs.iter().filter(same).filter(|run| of(run).is_some()).collect();
-        runs.sort_by(|a, b| of(a).unwrap_or(0.0).total_cmp(&of(b).unwrap_or(0.0)));
-        if runs.len() < 2 || of(runs[0]) == of(runs[runs.len() - 1]) {
-            continue;
-        }
-        let axis = || if name == "momentum" { Axis::linear(label) } else { Axis::logarithmic(label) };
-        let mut speed = Chart::new(
-            format!("speed_by_{name}"),
-            format!("Speed by {}", name.replace('_', " ")),
-            axis(),
-            Axis::logarithmic("mean ‖δ‖², parameter units²"),
-        );
-        let mut exponent = Chart::new(
-            format!("exponent_by_{name}"),
-            format!("Exponent by {}", name.replace('_', " ")),
-            axis(),
-            Axis::linear("c").including(&[1.0]),
-        );
-        let points = |answer: fn(&SweepRun) -> &Answer<f64>| {
-            let point =
-                |run: &&SweepRun| Point::new(of(run).unwrap_or(f64::NAN), *answer(run).known().unwrap_or(&f64::NAN));
-            runs.iter().map(point).collect::<Vec<_>>()
-        };
-        speed.add("eq. 12 from the first run", Ink::Predicted, Mark::Line, points(|run| &run.predicted_speed));
-        speed.add("measured", Ink::Measured, Mark::Signs, points(|run| &run.speed));
-        exponent.add("expected of the curvatures", Ink::Predicted, Mark::Signs, points(|run| &run.predicted_exponent));
-        exponent.add("measured", Ink::Measured, Mark::Signs, points(|run| &run.exponent));
-        charts.extend([speed, exponent]);
+    for setting in SETTINGS {
+        let runs = differing_in(&runs, setting);
+        charts
+            .extend(QUANTITIES.iter().filter(|_| runs.len() > 1).map(|quantity| by_setting(&runs, setting, quantity)));
     }
-    charts.push(against(sweep, "speed", "Speed, measured against predicted", true, |run| {
-        (&run.predicted_speed, &run.speed)
-    }));
-    charts.push(against(sweep, "exponent", "Exponent, measured against expected", false, |run| {
-        (&run.predicted_exponent, &run.exponent)
-    }));
+    charts.extend(QUANTITIES.iter().map(|quantity| against(&runs, quantity)));
     let said = |answer: &Answer<f64>| match answer {
         Answer::Known(value) => format!("{value:.3}"),
         Answer::CannotSay { reason } => format!("cannot say: {reason}"),
     };
     let caption = vec![
         "σ² tr(H) is taken from the first run alone; eq. 12 predicts the speed of the others. Panels by a setting hold the \
-         runs that differ from the first in it only."
+         runs that differ from the first in it only. Bars are 95% intervals."
             .to_owned(),
         format!(
             "R² of ln ‖δ‖²: {}. R² of the exponent: {}. Nothing is fitted, so that they may be negative.",
@@ -76,23 +77,64 @@ pub fn sweep(sweep: &Sweep) -> Figure {
             said(&sweep.exponent_r_squared)
         ),
     ];
-    Figure::new(id, title, charts, caption)
+    Figure::new("sweep", "Runs compared (fig. 6)", charts, caption)
 }
 
-fn against(
-    sweep: &Sweep,
-    quantity: &str,
-    title: &str,
-    logarithmic: bool,
-    of: fn(&SweepRun) -> (&Answer<f64>, &Answer<f64>),
-) -> Chart {
-    let axis = |label: &str| if logarithmic { Axis::logarithmic(label) } else { Axis::linear(label) };
-    let mut chart = Chart::new(format!("{quantity}_measured_predicted"), title, axis("predicted"), axis("measured"));
-    let pair = |run: &SweepRun| {
-        let (predicted, measured) = of(run);
-        Some(Point::new(*predicted.known()?, *measured.known()?))
+/// The runs that have the first one's other settings, in the order of this one; none where it does not differ.
+fn differing_in<'a>(runs: &[(&'a SweepRun, &'a RunFit)], (name, of): Setting) -> Vec<(&'a SweepRun, &'a RunFit)> {
+    let Some((default, _)) = runs.first() else { return Vec::new() };
+    let others = || SETTINGS.iter().filter(|(other, _)| *other != name);
+    let mut found: Vec<_> = runs
+        .iter()
+        .copied()
+        .filter(|(run, _)| of(run).is_some() && others().all(|(_, other)| other(run) == other(default)))
+        .collect();
+    found.sort_by(|(a, _), (b, _)| of(a).unwrap_or(0.0).total_cmp(&of(b).unwrap_or(0.0)));
+    if found.iter().all(|(run, _)| of(run) == of(default)) { Vec::new() } else { found }
+}
+
+fn by_setting(runs: &[(&SweepRun, &RunFit)], (name, of): Setting, quantity: &Quantity) -> Chart {
+    let axis = match name {
+        "momentum" => Axis::linear(name),
+        "batch size" => Axis::logarithmic("batch size, examples"),
+        _ => Axis::logarithmic(name),
     };
-    let points: Vec<Point> = sweep.runs.iter().filter_map(pair).collect();
+    let Quantity { name: what, theory, .. } = quantity;
+    let mut chart = Chart::new(
+        format!("{what}_by_{}", name.replace(' ', "_")),
+        format!("{} by {name}", if *what == "speed" { "Speed" } else { "Exponent" }),
+        axis,
+        (quantity.axis)(quantity.label),
+    );
+    let predicted = || {
+        let points = runs.iter().filter_map(|(run, _)| Some(Point::new(of(run)?, *(quantity.predicted)(run).known()?)));
+        points.collect::<Vec<_>>()
+    };
+    if *what == "speed" {
+        chart.add("", Ink::Predicted, Mark::Line, predicted());
+    }
+    chart.add(theory, Ink::Predicted, Mark::Signs, predicted());
+    let measured = runs.iter().filter_map(|(run, fit)| {
+        let (y, interval) = (quantity.measured)(run, fit)?;
+        Some(Point { x: of(run)?, y, interval })
+    });
+    chart.add("measured", Ink::Measured, Mark::Signs, measured.collect::<Vec<_>>());
+    chart
+}
+
+fn against(runs: &[(&SweepRun, &RunFit)], quantity: &Quantity) -> Chart {
+    let title = if quantity.name == "speed" { "Speed" } else { "Exponent" };
+    let mut chart = Chart::new(
+        format!("{}_measured_predicted", quantity.name),
+        format!("{title}, measured against predicted"),
+        (quantity.axis)(&format!("{}, predicted", quantity.label)),
+        (quantity.axis)(quantity.label),
+    );
+    let points = runs.iter().filter_map(|(run, fit)| {
+        let (y, interval) = (quantity.measured)(run, fit)?;
+        Some(Point { x: *(quantity.predicted)(run).known()?, y, interval })
+    });
+    let points: Vec<Point> = points.collect();
     let ends = points.iter().flat_map(|point| [point.x, point.y]);
     let ends = ends.fold([f64::INFINITY, f64::NEG_INFINITY], |[low, high], value| [low.min(value), high.max(value)]);
     chart.add("equal", Ink::Predicted, Mark::Line, ends.map(|end| Point::new(end, end)));
