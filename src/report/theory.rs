@@ -35,6 +35,15 @@ pub fn noise_scale(fit: &ModesFit) -> Option<f64> {
     Some(fit.noise_scale.known()?.value(NoiseSource::Innovations)?.value).filter(|scale| *scale > 0.0)
 }
 
+/// Where the curvatures of a prediction are from, as it continues "by theory".
+pub fn curvatures_from(fit: &ModesFit) -> &'static str {
+    if fit.modes.iter().any(|mode| mode.hessian_eigenvalue.is_some()) {
+        "with the Hessian's eigenvalues"
+    } else {
+        "with curvatures fitted to the same rows, since the Hessian's are not known"
+    }
+}
+
 /// The settings of a window; none where one of them is not known.
 pub fn settings(window: &Window, noise_scale: f64) -> Option<SgdParameters> {
     let parameters = SgdParameters {

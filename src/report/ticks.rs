@@ -27,7 +27,7 @@ fn linear(low: f64, high: f64, most: usize) -> Ticks {
     let (step, values) = even(low, high, most);
     let largest = low.abs().max(high.abs());
     let magnitude = largest.log10().floor() as i32;
-    let exponent = if (-3..5).contains(&magnitude) { 0 } else { magnitude };
+    let exponent = if (-3..5).contains(&magnitude) { 0 } else { 3 * magnitude.div_euclid(3) };
     let unit = 10f64.powi(exponent);
     let digits = (-(step / unit).log10().floor()).clamp(0.0, 12.0) as usize;
     let labels = values.into_iter().map(|value| (value, plain(value / unit, digits))).collect();
@@ -131,7 +131,7 @@ mod tests {
         assert_eq!(texts(&axis, [0.0, 10.0]), ["0", "2", "4", "6", "8", "10"]);
         assert_eq!(texts(&axis, [-0.3, 0.3]), ["−0.2", "0.0", "0.2"]);
         let large = ticks(&axis, [0.0, 1e7], 6);
-        assert_eq!((large.exponent, large.labels[1].1.as_str()), (7, "0.2"));
+        assert_eq!((large.exponent, large.labels[1].1.as_str()), (6, "2"));
         assert_eq!(ticks(&axis, [4.0, 4.0], 6).limits, [3.6, 4.4]);
     }
 

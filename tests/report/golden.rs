@@ -16,7 +16,7 @@ fn records() -> Vec<StepRecord> {
             ..Hyperparameters::default()
         },
         loss: Some(2.0 / step as f64),
-        local_displacement_squared: Some(if step % 10 == 0 { 4e-3 } else { 1e-3 }),
+        local_displacement_squared: Some(if step.is_multiple_of(10) { 4e-3 } else { 1e-3 }),
         global_displacement_squared: Some(1e-3 * (step as f64) * (step as f64).sqrt()),
         ..StepRecord::default()
     };

@@ -7,7 +7,7 @@ use crate::numeric::spectrum::Spectrum;
 use crate::report::chart::{Axis, Chart, Ink, Mark, Point};
 use crate::report::material::Material;
 use crate::report::phase::{Phase, RADIUS_95};
-use crate::report::theory::ModeTheory;
+use crate::report::theory::{ModeTheory, curvatures_from};
 
 /// Frequencies drawn to a factor of ten.
 const PER_DECADE: f64 = 60.0;
@@ -38,7 +38,11 @@ pub fn portraits(material: &Material) -> Figure {
     caption.push(if shares.is_empty() {
         format!("No ellipse is predicted: {}.", reason_of(fit))
     } else {
-        format!("The dashed ellipse is to hold 95% of all rows by theory; it holds {}.", shares.join(", "))
+        format!(
+            "The dashed ellipse is to hold 95% of all rows by theory, {}; it holds {}.",
+            curvatures_from(fit),
+            shares.join(", ")
+        )
     });
     Figure::new(id, title, charts, caption)
 }
@@ -81,11 +85,11 @@ pub fn spectra(material: &Material) -> Figure {
     if charts.is_empty() {
         return Figure::missing(id, title, "a spectrum takes at least 128 rows one step apart");
     }
-    let mut caption = vec![
-        "Power spectral density of the velocity (Welch's method). The dashed curve is the theory's, the vertical line where \
-         it has its peak: a mode that swings shows a hump there."
-            .to_owned(),
-    ];
+    let mut caption = vec![format!(
+        "Power spectral density of the velocity (Welch's method). The dashed curve is the theory's, {}; the vertical line \
+         is where the recursion fitted to the rows has its peak: a mode that swings shows a hump there.",
+        curvatures_from(fit)
+    )];
     let words = material.rows.phases.iter().filter_map(|phase| {
         let mode = of(phase)?;
         let (peak, recursion) = (mode.spectrum.known()?, mode.recursion.known()?);
