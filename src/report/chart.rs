@@ -36,6 +36,8 @@ pub struct Axis {
     pub label: String,
     /// Whether it is logarithmic: values that are not positive are not shown.
     pub logarithmic: bool,
+    /// Whether only whole numbers have a meaning on it.
+    pub whole: bool,
     /// Names of 0, 1, 2, ..., for an axis of things instead of numbers.
     pub categories: Vec<String>,
     /// Values that must be on it beside the data.
@@ -51,6 +53,11 @@ impl Axis {
     /// Logarithmic.
     pub fn logarithmic(label: &str) -> Axis {
         Axis { label: label.to_owned(), logarithmic: true, ..Axis::default() }
+    }
+
+    /// Evenly spaced, of things that are counted.
+    pub fn counted(label: &str) -> Axis {
+        Axis { whole: true, ..Axis::linear(label) }
     }
 
     /// With these values on it.

@@ -19,12 +19,15 @@ pub fn ticks(axis: &Axis, [low, high]: [f64; 2], most: usize) -> Ticks {
         let labels = axis.categories.iter().enumerate().map(|(index, name)| (index as f64, name.clone())).collect();
         return Ticks { limits: [low, high], labels, exponent: 0 };
     }
-    if axis.logarithmic { logarithmic(low.log10(), high.log10(), most) } else { linear(low, high, most) }
+    if axis.logarithmic {
+        return logarithmic(low.log10(), high.log10(), most);
+    }
+    linear(low, high, if axis.whole { 1.0 } else { 0.0 }, most)
 }
 
-fn linear(low: f64, high: f64, most: usize) -> Ticks {
+fn linear(low: f64, high: f64, least: f64, most: usize) -> Ticks {
     let [low, high] = widened(low, high, 0.04);
-    let (step, values) = even(low, high, most);
+    let (step, values) = even(low, high, least, most);
     let largest = low.abs().max(high.abs());
     let magnitude = largest.log10().floor() as i32;
     let exponent = if (-3..5).contains(&magnitude) { 0 } else { 3 * magnitude.div_euclid(3) };
@@ -61,7 +64,7 @@ fn within_decades(low: f64, high: f64, most: usize) -> Ticks {
     let inside = |at: f64| (low..=high).contains(&at);
     labels.retain(|(at, _)| inside(*at));
     if labels.len() < 3 {
-        let (step, evenly) = even(10f64.powf(low), 10f64.powf(high), most);
+        let (step, evenly) = even(10f64.powf(low), 10f64.powf(high), 0.0, most);
         let digits = (-(step / unit).log10().floor()).clamp(0.0, 12.0) as usize;
         let evenly = evenly.into_iter().filter(|value| inside(value.log10()));
         labels = evenly.map(|value| (value.log10(), plain(value / unit, digits))).collect();
@@ -69,9 +72,9 @@ fn within_decades(low: f64, high: f64, most: usize) -> Ticks {
     Ticks { limits: [low, high], labels, exponent }
 }
 
-/// Multiples of 1, 2 or 5 times a power of ten.
-fn even(low: f64, high: f64, most: usize) -> (f64, Vec<f64>) {
-    let least = (high - low) / most.max(1) as f64;
+/// Multiples of 1, 2 or 5 times a power of ten, at least `least` apart.
+fn even(low: f64, high: f64, least: f64, most: usize) -> (f64, Vec<f64>) {
+    let least = ((high - low) / most.max(1) as f64).max(least);
     let power = 10f64.powf(least.log10().floor());
     let step = [1.0, 2.0, 5.0, 10.0].map(|digit| digit * power).into_iter().find(|step| *step >= least * (1.0 - 1e-9));
     let step = step.unwrap_or(10.0 * power);
@@ -133,6 +136,7 @@ mod tests {
         let large = ticks(&axis, [0.0, 1e7], 6);
         assert_eq!((large.exponent, large.labels[1].1.as_str()), (6, "2"));
         assert_eq!(ticks(&axis, [4.0, 4.0], 6).limits, [3.6, 4.4]);
+        assert_eq!(texts(&Axis::counted("modes"), [1.0, 2.0]), ["1", "2"]);
     }
 
     #[test]

@@ -58,7 +58,7 @@ fn local(material: &Material, fit: &RunFit) -> (Chart, String) {
     let mut chart = Chart::new(
         "local_displacement",
         "Squared length of each step",
-        Axis::linear("step"),
+        Axis::counted("step"),
         Axis::logarithmic("‖δ‖², parameter units²"),
     );
     let (rows, average) = (&material.rows.local, &material.rows.local_average);
@@ -129,7 +129,8 @@ fn global(material: &Material, fit: &RunFit) -> (Chart, String) {
             add_predicted(&mut chart, material, fit, predicted);
             let of = if predicted.projected_part { "the part along the directions" } else { "the whole" };
             text += &format!(
-                "Predicted for {of} from measured eigenvalues, with nothing fitted but the height: {:.3} over the window.",
+                "Predicted for {of} from measured eigenvalues, with nothing fitted but the height: {:.3} over the window. \
+                 (Of the mean: where few directions scatter, the geometric mean that is drawn lies below it.)",
                 predicted.exact_exponent
             );
         }

@@ -21,7 +21,7 @@ pub fn eigenvalues(material: &Material) -> Figure {
     let mut sorted = Chart::new(
         "eigenvalue_spectrum",
         "Eigenvalues, latest known",
-        Axis::linear("mode"),
+        Axis::counted("mode"),
         Axis::logarithmic("eigenvalue ρ"),
     );
     if let Some(curvatures) = &material.curvatures {
@@ -53,7 +53,7 @@ fn over_steps(material: &Material, caption: &mut Vec<String>) -> Chart {
     let mut chart = Chart::new(
         "eigenvalues_over_steps",
         "Largest eigenvalues over the run",
-        Axis::linear("step"),
+        Axis::counted("step"),
         Axis::logarithmic("eigenvalue ρ"),
     );
     let modes = material.curvature.iter().map(|row| row.mode).max().unwrap_or(0);

@@ -12,7 +12,7 @@ pub fn exponents(material: &Material) -> Figure {
     let mut prefixes = Chart::new(
         "exponent_by_length",
         "Exponent c, by length of the run",
-        Axis::linear("steps fitted, from the first on").including(&[0.0]),
+        Axis::counted("steps fitted, from the first on").including(&[0.0]),
         Axis::linear("c").including(&[1.0]),
     );
     let mut caption = Vec::new();

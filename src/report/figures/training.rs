@@ -16,7 +16,7 @@ pub fn training(material: &Material) -> Figure {
     let mut charts = Vec::new();
     let positive = rows.loss.bins().all(|bin| bin.low > 0.0);
     let axis = if positive { Axis::logarithmic("loss") } else { Axis::linear("loss") };
-    let mut loss = Chart::new("loss", "Loss of the mini-batches", Axis::linear("step"), axis);
+    let mut loss = Chart::new("loss", "Loss of the mini-batches", Axis::counted("step"), axis);
     add_curve(&mut loss, &rows.loss, "rows, lowest to highest", "mean");
     caption.push(match (rows.loss.bins().next(), rows.loss.bins().last()) {
         (Some(first), Some(last)) => {
@@ -31,7 +31,7 @@ pub fn training(material: &Material) -> Figure {
         Some(bin) if rate.is_constant() => caption.push(format!("The learning rate was {} throughout.", bin.mean)),
         Some(_) => {
             let mut chart =
-                Chart::new("learning_rate", "Learning rate", Axis::linear("step"), Axis::logarithmic("learning rate"));
+                Chart::new("learning_rate", "Learning rate", Axis::counted("step"), Axis::logarithmic("learning rate"));
             let ends = |bin: &crate::report::envelope::Bin| {
                 [Point::new(bin.first_step as f64, bin.mean), Point::new(bin.last_step as f64, bin.mean)]
             };
@@ -73,7 +73,7 @@ pub fn timeline(material: &Material) -> Figure {
         let sentence = format!("Nothing to show: no row is missing, nothing happened besides the steps, and {end}.");
         return Figure { id, title, charts: Vec::new(), caption: vec![sentence] };
     }
-    let mut chart = Chart::new("events", "Events and missing rows", Axis::linear("step"), Axis::linear("kind"));
+    let mut chart = Chart::new("events", "Events and missing rows", Axis::counted("step"), Axis::linear("kind"));
     chart.x.include.extend(rows.steps.into_iter().flatten().map(|step| step as f64));
     let mut categories: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
     if gaps {

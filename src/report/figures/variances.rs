@@ -124,7 +124,7 @@ pub fn equipartition(material: &Material) -> Figure {
     let mut chart = Chart::new(
         "equipartition",
         "Potential over kinetic energy",
-        Axis::linear("mode"),
+        Axis::counted("mode"),
         Axis::logarithmic("ratio").including(&[1.0]),
     );
     chart.add("theory: 1", Ink::Predicted, Mark::Horizontals, [Point::new(0.0, 1.0)]);
