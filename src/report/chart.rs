@@ -1,4 +1,4 @@
-//! A chart as plain data: axes and series. [`draw`](super::draw) makes SVG of it, [`csv`](super::csv) a table.
+//! A chart as plain data: axes and series. `draw` makes SVG of it, `csv` a table.
 
 /// A picture of one pair of axes.
 #[derive(Debug, Clone, PartialEq, Default)]

@@ -3,37 +3,28 @@
 //! Drawn four times as large as it is meant to be seen, since plotters rounds to whole units. Title and legend stand above the
 //! axes, so that they never lie over the data.
 
-use plotters::coord::Shift;
 use plotters::coord::ranged1d::{KeyPointHint, NoDefaultFormatting, Ranged, ValueFormatter};
-use plotters::element::{Circle, Cross, PathElement, Polygon, Rectangle, Text};
-use plotters::prelude::{
-    Cartesian2d, ChartBuilder, ChartContext, Color, DrawingArea, DrawingAreaErrorKind, IntoDrawingArea, SVGBackend,
-};
-use plotters::style::text_anchor::{HPos, Pos, VPos};
-use plotters::style::{FontDesc, FontStyle, IntoFont, RGBAColor, ShapeStyle, TRANSPARENT, TextStyle};
+use plotters::element::{Circle, Cross, PathElement, Polygon, Text};
+use plotters::prelude::{Cartesian2d, ChartBuilder, ChartContext, Color, IntoDrawingArea, SVGBackend};
+use plotters::style::text_anchor::HPos;
+use plotters::style::{FontStyle, RGBAColor, ShapeStyle, TRANSPARENT};
 
 use super::chart::{Axis, Chart, Ink, Mark, Point, Series, Shape};
+use super::layout::{Area, Drawn, LINE, SIGN, Sign, UNIT, WIDTH, font, text_style, width_of};
+use super::legend::Legend;
 use super::style::{Role, style_sheet, with_classes};
 use super::ticks::{Ticks, power, ticks};
 use crate::error::{Error, Result};
 
-/// Units of the drawing to a unit as seen.
-const UNIT: i32 = 4;
-/// As seen: about the width of a phone.
-const WIDTH: i32 = 420 * UNIT;
 /// Height of the axes with their labels.
 const HEIGHT: i32 = 296 * UNIT;
-const TEXT: i32 = 13 * UNIT;
-const LINE: i32 = 19 * UNIT;
+/// Room beside the axes, on the left at least.
 const LEFT: i32 = 66 * UNIT;
 const RIGHT: i32 = 16 * UNIT;
 const BELOW: i32 = 44 * UNIT;
-/// Width of a letter on average, of the size of the text.
-const LETTER: f64 = 0.54;
 
 type Backend<'a> = SVGBackend<'a>;
 type Plane = Cartesian2d<Ticks, Ticks>;
-type Drawn = std::result::Result<(), DrawingAreaErrorKind<std::io::Error>>;
 
 impl Ranged for Ticks {
     type FormatOption = NoDefaultFormatting;
@@ -67,8 +58,7 @@ pub fn svg(chart: &Chart) -> Result<String> {
     let limits = chart.limits().unwrap_or([[0.0, 1.0]; 2]);
     let mut ticks = [ticks(&chart.x, limits[0], 6), ticks(&chart.y, limits[1], 6)];
     let legend = Legend::new(chart);
-    let title = wrapped(&chart.title, WIDTH - 2 * UNIT, 1.08);
-    let head = LINE * (title.len() + legend.lines) as i32 + LINE / 2;
+    let head = LINE * (1 + legend.lines) as i32 + LINE / 2;
     let mut height = HEIGHT;
     if chart.shape == Shape::EqualScales {
         equalize(&mut ticks);
@@ -79,7 +69,7 @@ pub fn svg(chart: &Chart) -> Result<String> {
     let mut text = String::new();
     let drawn = {
         let root = SVGBackend::with_string(&mut text, (WIDTH as u32, (head + height) as u32)).into_drawing_area();
-        draw(&root, chart, &ticks, &legend, &title, head).and_then(|()| root.present())
+        draw(&root, chart, &ticks, &legend, head).and_then(|()| root.present())
     };
     drawn.map_err(|error| Error::io("draw", &chart.name)(std::io::Error::other(error.to_string())))?;
     let start = text.find('>').map_or(0, |end| end + 1);
@@ -104,20 +94,12 @@ pub fn svg_file(chart: &Chart) -> Result<String> {
     Ok(svg.replacen('>', &format!(">{style}"), 1) + "\n")
 }
 
-fn draw(
-    root: &DrawingArea<Backend, Shift>,
-    chart: &Chart,
-    ticks: &[Ticks; 2],
-    legend: &Legend,
-    title: &[String],
-    head: i32,
-) -> Drawn {
+fn draw(root: &Area, chart: &Chart, ticks: &[Ticks; 2], legend: &Legend, head: i32) -> Drawn {
     let (above, axes) = root.split_vertically(head);
-    for (line, text) in title.iter().enumerate() {
-        let style = font().style(FontStyle::Bold).color(&Role::Text.colour()).pos(Pos::new(HPos::Left, VPos::Center));
-        above.draw(&Text::new(text.clone(), (2 * UNIT, LINE * line as i32 + LINE / 2), style))?;
-    }
-    legend.draw(&above, LINE * title.len() as i32)?;
+    let title =
+        Text::new(chart.title.clone(), (2 * UNIT, LINE / 2), text_style(font(1.0).style(FontStyle::Bold), HPos::Left));
+    above.draw(&title)?;
+    legend.draw(&above, LINE)?;
     let mut context = ChartBuilder::on(&axes)
         .margin_right(RIGHT)
         .x_label_area_size(BELOW)
@@ -130,17 +112,14 @@ fn draw(
     let upwards = if chart.y.categories.is_empty() { name(&ticks[1], &chart.y) } else { String::new() };
     // Smaller letters where the name is longer than the axis.
     let room = f64::from(axes.dim_in_pixel().1 as i32 - BELOW) / width_of(&upwards).max(1.0);
-    let small = f64::from(TEXT) * 1.24 * room.min(1.0);
     context
         .configure_mesh()
         .light_line_style(TRANSPARENT)
         .set_all_tick_mark_size(5 * UNIT)
         .bold_line_style(Role::Grid.colour().stroke_width(UNIT as u32))
         .axis_style(Role::Axis.colour().stroke_width(UNIT as u32))
-        .label_style(text_style(HPos::Center))
-        .axis_desc_style(
-            ("sans-serif", small).into_font().color(&Role::Text.colour()).pos(Pos::new(HPos::Center, VPos::Center)),
-        )
+        .label_style(text_style(font(1.0), HPos::Center))
+        .axis_desc_style(text_style(font(room.min(1.0)), HPos::Center))
         .x_desc(name(&ticks[0], &chart.x))
         .y_desc(upwards)
         .draw()?;
@@ -231,26 +210,6 @@ fn draw_series(
     Ok(())
 }
 
-/// Each ink has a sign of its own.
-enum Sign {
-    Disc,
-    Cross,
-    Ring,
-}
-
-impl Sign {
-    fn of(ink: Ink) -> Sign {
-        match ink {
-            Ink::Measured | Ink::Faint | Ink::Way => Sign::Disc,
-            Ink::Predicted => Sign::Cross,
-            Ink::Fitted | Ink::Other => Sign::Ring,
-        }
-    }
-}
-
-/// Radius of a sign.
-const SIGN: i32 = 4 * UNIT;
-
 fn sign(context: &mut ChartContext<Backend, Plane>, at: (f64, f64), ink: Ink) -> Drawn {
     let colour = Role::Sign(ink).colour();
     match Sign::of(ink) {
@@ -260,20 +219,6 @@ fn sign(context: &mut ChartContext<Backend, Plane>, at: (f64, f64), ink: Ink) ->
     }
 }
 
-fn font() -> FontDesc<'static> {
-    // plotters divides sizes by 1.24.
-    ("sans-serif", f64::from(TEXT) * 1.24).into_font()
-}
-
-/// About how wide a text is.
-fn width_of(text: &str) -> f64 {
-    text.chars().count() as f64 * LETTER * f64::from(TEXT)
-}
-
-fn text_style(position: HPos) -> TextStyle<'static> {
-    font().color(&Role::Text.colour()).pos(Pos::new(position, VPos::Center))
-}
-
 /// The same length a unit on both axes, about the middle of each.
 fn equalize(ticks_of: &mut [Ticks; 2]) {
     let half = ticks_of.iter().map(|ticks| 0.5 * (ticks.limits[1] - ticks.limits[0])).fold(0.0, f64::max);
@@ -281,92 +226,5 @@ fn equalize(ticks_of: &mut [Ticks; 2]) {
         let middle = 0.5 * (axis.limits[0] + axis.limits[1]);
         // 1.08: the limits are widened again.
         *axis = ticks(&Axis::default(), [middle - half / 1.08, middle + half / 1.08], 5);
-    }
-}
-
-/// Lines that fit a width.
-fn wrapped(text: &str, width: i32, boldness: f64) -> Vec<String> {
-    let room = (f64::from(width) / (LETTER * boldness * f64::from(TEXT))) as usize;
-    let mut lines = vec![String::new()];
-    for word in text.split_whitespace() {
-        let line = &lines[lines.len() - 1];
-        if !line.is_empty() && line.chars().count() + 1 + word.chars().count() > room {
-            lines.push(String::new());
-        }
-        let last = lines.len() - 1;
-        if !lines[last].is_empty() {
-            lines[last].push(' ');
-        }
-        lines[last].push_str(word);
-    }
-    lines
-}
-
-/// The names of the series, in lines.
-struct Legend {
-    entries: Vec<Entry>,
-    lines: usize,
-}
-
-struct Entry {
-    name: String,
-    ink: Ink,
-    mark: Mark,
-    at: (i32, i32),
-}
-
-/// Width of the sample of a line in the legend.
-const SAMPLE: i32 = 24 * UNIT;
-
-impl Legend {
-    /// None for a single series: the title says it.
-    fn new(chart: &Chart) -> Legend {
-        let mut legend = Legend { entries: Vec::new(), lines: 0 };
-        let (mut x, mut line) = (2 * UNIT, 0);
-        for series in chart.series.iter().filter(|series| !series.name.is_empty()) {
-            if legend.entries.iter().any(|entry| entry.name == series.name) {
-                continue;
-            }
-            let width = SAMPLE + width_of(&series.name) as i32 + 16 * UNIT;
-            if x + width > WIDTH && x > 2 * UNIT {
-                (x, line) = (2 * UNIT, line + 1);
-            }
-            legend.entries.push(Entry { name: series.name.clone(), ink: series.ink, mark: series.mark, at: (x, line) });
-            x += width;
-        }
-        if legend.entries.len() < 2 {
-            legend.entries.clear();
-        }
-        legend.lines = if legend.entries.is_empty() { 0 } else { line as usize + 1 };
-        legend
-    }
-
-    fn draw(&self, area: &DrawingArea<Backend, Shift>, above: i32) -> Drawn {
-        for Entry { name, ink, mark, at: (x, line) } in &self.entries {
-            let (x, y) = (*x, above + LINE * line + LINE / 2);
-            let colour = Role::Series(*ink).colour();
-            let middle = (x + SAMPLE / 2 - 2 * UNIT, y);
-            match mark {
-                Mark::Line | Mark::Verticals | Mark::Horizontals => {
-                    let ends = [(x, y), (x + SAMPLE - 4 * UNIT, y)];
-                    area.draw(&PathElement::new(ends, colour.stroke_width(8)))?;
-                }
-                Mark::Band => {
-                    let corners = [(x, y - LINE / 4), (x + SAMPLE - 4 * UNIT, y + LINE / 4)];
-                    area.draw(&Rectangle::new(corners, colour.mix(0.45).filled()))?;
-                }
-                Mark::Dots => area.draw(&Circle::new(middle, 8, colour.filled()))?,
-                Mark::Signs => {
-                    let colour = Role::Sign(*ink).colour();
-                    match Sign::of(*ink) {
-                        Sign::Disc => area.draw(&Circle::new(middle, SIGN, colour.filled()))?,
-                        Sign::Cross => area.draw(&Cross::new(middle, SIGN, colour.stroke_width(8)))?,
-                        Sign::Ring => area.draw(&Circle::new(middle, SIGN, colour.stroke_width(7)))?,
-                    }
-                }
-            }
-            area.draw(&Text::new(name.clone(), (x + SAMPLE, y), text_style(HPos::Left)))?;
-        }
-        Ok(())
     }
 }

@@ -1,7 +1,7 @@
 //! A run as one HTML page: what was run, what it says in words, and figures.
 //!
-//! `write_report` reads each run (`material`: fit and [`reduction`]), makes charts of it as plain data (`figures`, [`chart`]),
-//! draws them by plotters (`draw`, `style`, `ticks`) and puts the page together (`page`, `findings`, `description`). The page
+//! `write_report` reads each run (`material`: fit and `reduction`), makes charts of it as plain data (`figures`, `chart`),
+//! draws them by plotters (`draw`, `legend`, `layout`, `style`, `ticks`) and puts the page together (`page`, `findings`, `description`). The page
 //! asks for nothing outside itself and has no scripts. What a run lacks is a sentence in the place of a figure.
 //! `docs/report.md` says how to read the figures.
 //!
@@ -24,6 +24,8 @@ mod figures;
 mod files;
 mod findings;
 mod html;
+mod layout;
+mod legend;
 mod material;
 mod page;
 mod phase;

@@ -2,7 +2,11 @@
 
 use std::path::Path;
 
+use perrin::analysis::curvatures::Curvatures;
+use perrin::analysis::{FitOptions, RunFit};
+use perrin::log::Run;
 use perrin::record::{EventKind, Hyperparameters, Layout, OptimizerInfo, RunInfo, StepRecord};
+use perrin::report::{ReportOptions, write_report};
 
 use crate::markup::check;
 use crate::support::{plain, report, rich, synthetic};
@@ -135,4 +139,34 @@ fn several_runs_are_compared_with_the_first() {
     let speeds = std::fs::read_to_string(figures.join("speed_by_learning_rate.csv")).unwrap();
     // A line and a cross for each prediction, and the measured ones.
     assert_eq!(speeds.lines().count(), 1 + 3 + 3 + 3);
+}
+
+#[test]
+fn the_predicted_curve_is_that_of_the_fit() {
+    let directory = tempfile::tempdir().unwrap();
+    let (path, figures) = (directory.path().join("run"), directory.path().join("figures"));
+    synthetic(3000, &[2.0, 0.4]).write(&path);
+    let run = Run::open(&path).unwrap();
+    for (density, name) in [
+        ("", "\"predicted, directions\","),
+        (r#", "density": {"nodes": [0.1], "weights": [1], "dimension": 9}"#, "predicted,"),
+    ] {
+        let curvatures = Curvatures::from_json(&format!(r#"{{"eigenvalues": [2.0, 0.4]{density}}}"#)).unwrap();
+        let options = ReportOptions {
+            output: Some(directory.path().join("page.html")),
+            figures: Some(figures.clone()),
+            curvatures: Some(curvatures.clone()),
+        };
+        write_report(std::slice::from_ref(&run), &options, &mut |_| {}).unwrap();
+        check(&std::fs::read_to_string(directory.path().join("page.html")).unwrap());
+        let fit = RunFit::with(&run, &FitOptions { curvatures: Some(curvatures), ..FitOptions::default() }).unwrap();
+        let expected = fit.predicted.known().unwrap().curve.last().unwrap();
+        let table = std::fs::read_to_string(figures.join("global_displacement.csv")).unwrap();
+        let last = table.lines().rfind(|line| line.starts_with(name)).unwrap().strip_prefix(name).unwrap();
+        let values: Vec<f64> = last.split(',').take(2).map(|value| value.parse().unwrap()).collect();
+        assert_eq!(values[0] as u64, expected.step);
+        // The same equation twice: rounding alone.
+        assert!((values[1] / expected.exact - 1.0).abs() < 1e-9, "{values:?} {expected:?}");
+        assert_eq!(figures.join("eigenvalue_density.svg").exists(), !density.is_empty());
+    }
 }
