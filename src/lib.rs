@@ -44,6 +44,7 @@
 //! - `torch` (default): [`observe`] and [`curvature`]; needs libtorch, as tch does.
 //! - `download-libtorch`: tch's own; it fetches libtorch while building.
 //! - `cli`: the `perrin` program.
+//! - `report`: [`report`], figures and the HTML page; part of `cli`.
 //! - `metrics`: the latest row through the `metrics` facade, see [`recorder`].
 
 pub mod analysis;
@@ -56,6 +57,8 @@ pub mod numeric;
 pub mod observe;
 pub mod record;
 pub mod recorder;
+#[cfg(feature = "report")]
+pub mod report;
 pub mod theory;
 #[cfg(feature = "torch")]
 mod variables;

@@ -15,6 +15,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("observe", &["record", "variables", "log", "recorder", "numeric", "theory"]),
     ("curvature", &["record", "variables", "log", "numeric"]),
     ("analysis", &["record", "log", "numeric", "theory"]),
+    ("report", &["record", "log", "numeric", "theory", "analysis"]),
 ];
 
 fn rust_files(folder: &Path, found: &mut Vec<PathBuf>) {

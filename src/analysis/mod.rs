@@ -19,7 +19,7 @@ pub mod modes;
 mod notes;
 mod projections;
 mod render;
-mod render_text;
+pub(crate) mod render_text;
 mod reprojection;
 pub mod settings;
 pub mod speed;

@@ -6,6 +6,7 @@ mod fit;
 mod predict;
 mod project;
 mod recover;
+mod report;
 mod sweep;
 mod watch;
 
@@ -37,6 +38,8 @@ enum Command {
     Compact(compact::CompactArguments),
     /// Predict covariances, correlations and displacements from hyperparameters and Hessian eigenvalues.
     Predict(predict::PredictArguments),
+    /// Write one HTML page with findings and figures of one run, or of several compared.
+    Report(report::ReportArguments),
     /// Show a running or finished run in the terminal, as it grows.
     Watch(watch::WatchArguments),
 }
@@ -50,6 +53,7 @@ fn main() -> ExitCode {
         Command::Project(arguments) => project::run(&arguments),
         Command::Compact(arguments) => compact::run(&arguments),
         Command::Predict(arguments) => predict::run(&arguments),
+        Command::Report(arguments) => report::run(&arguments),
         Command::Watch(arguments) => watch::run(&arguments),
     };
     match outcome {

@@ -1,0 +1,97 @@
+//! What was run: optimizer, hyperparameters, parameters, dates.
+
+use super::material::Material;
+use crate::analysis::render_text::grouped;
+
+/// Parameters listed by name; the rest are counted.
+const MOST_PARAMETERS: usize = 40;
+
+/// Pairs of a name and what is known of it.
+pub fn description(material: &Material) -> Vec<(String, String)> {
+    let info = &material.info;
+    let mut lines: Vec<(String, String)> = Vec::new();
+    let mut add = |name: &str, text: String| lines.push((name.to_owned(), text));
+    add("Folder", material.path.clone());
+    add("Begun", info.created.clone());
+    add("Recorded by", format!("perrin {}", info.perrin_version));
+    if let Some(fit) = &material.fit {
+        let (first, last) = (grouped(fit.first_step), grouped(fit.last_step));
+        let seconds = fit.elapsed_seconds.map(|seconds| format!(", in {}", duration(seconds))).unwrap_or_default();
+        add("Rows", format!("{}, steps {first} to {last}{seconds}", grouped(fit.rows)));
+    } else {
+        add("Rows", "none".to_owned());
+    }
+    if info.every_steps > 1 {
+        add("A row every", format!("{} steps", grouped(info.every_steps)));
+    }
+    add("Optimizer", optimizer(material));
+    for (group, settings) in info.hyperparameters.iter().enumerate() {
+        let known = [
+            ("learning rate", settings.learning_rate),
+            ("momentum", settings.momentum),
+            ("weight decay", settings.weight_decay),
+        ];
+        let known: Vec<String> = known
+            .iter()
+            .map(|(name, value)| format!("{name} {}", value.map_or("not known".to_owned(), |value| value.to_string())))
+            .collect();
+        let name =
+            if info.hyperparameters.len() > 1 { format!("Group {group}, at first") } else { "At first".to_owned() };
+        add(&name, known.join(", "));
+    }
+    add("Batch size", info.batch_size.map_or("not known".to_owned(), grouped));
+    if let Some(steps) = info.steps_per_epoch {
+        add("Steps in an epoch", grouped(steps));
+    }
+    add(
+        "Directions",
+        match info.layout.directions {
+            0 => "none: no positions and velocities".to_owned(),
+            count => grouped(count as u64),
+        },
+    );
+    add("Parameters", parameters(material));
+    lines
+}
+
+fn optimizer(material: &Material) -> String {
+    let optimizer = &material.info.optimizer;
+    let mut parts = vec![optimizer.name.clone().unwrap_or_else(|| "not known".to_owned())];
+    let numbers = [
+        ("dampening", optimizer.dampening.filter(|dampening| *dampening != 0.0)),
+        ("second moment decay", optimizer.second_moment_decay),
+        ("epsilon", optimizer.epsilon),
+    ];
+    parts.extend(numbers.iter().filter_map(|(name, value)| value.map(|value| format!("{name} {value}"))));
+    let flags = [("Nesterov", optimizer.nesterov), ("AMSGrad", optimizer.amsgrad), ("centered", optimizer.centered)];
+    parts.extend(flags.iter().filter(|(_, set)| *set == Some(true)).map(|(name, _)| (*name).to_owned()));
+    parts.join(", ")
+}
+
+fn parameters(material: &Material) -> String {
+    let parameters = &material.info.parameters;
+    if parameters.is_empty() {
+        return "not listed".to_owned();
+    }
+    let elements = |shape: &[i64]| shape.iter().map(|size| (*size).max(0) as u64).fold(1, u64::saturating_mul);
+    let total = parameters.iter().fold(0_u64, |sum, parameter| sum.saturating_add(elements(&parameter.shape)));
+    let names: Vec<String> = parameters
+        .iter()
+        .take(MOST_PARAMETERS)
+        .map(|parameter| {
+            let shape: Vec<String> = parameter.shape.iter().map(i64::to_string).collect();
+            format!("{} [{}]", parameter.name, shape.join("×"))
+        })
+        .collect();
+    let more = parameters.len().saturating_sub(MOST_PARAMETERS);
+    let more = if more > 0 { format!(", and {more} more") } else { String::new() };
+    format!("{} in {} tensors: {}{more}", grouped(total), grouped(parameters.len() as u64), names.join(", "))
+}
+
+fn duration(seconds: f64) -> String {
+    match seconds {
+        ..120.0 => format!("{seconds:.1} s"),
+        120.0..7200.0 => format!("{:.1} min", seconds / 60.0),
+        _ => format!("{:.1} h", seconds / 3600.0),
+    }
+}

@@ -1,0 +1,80 @@
+//! Events in words.
+
+use crate::analysis::render_text::{grouped, number};
+use crate::record::{Event, EventKind};
+
+/// What kind it is, for people.
+pub fn name(kind: &EventKind) -> &'static str {
+    match kind {
+        EventKind::OutsideWrite { .. } => "outside write",
+        EventKind::NonFinite { .. } => "not finite",
+        EventKind::ParametersAdded { .. } => "parameters added",
+        EventKind::BasisChanged { .. } => "new directions",
+        EventKind::EigenvectorsNotKept { .. } => "directions not kept",
+        EventKind::StabilityCrossed { .. } => "stability crossed",
+        EventKind::RowsDropped { .. } => "rows dropped",
+        EventKind::Recovered { .. } => "recovered",
+        EventKind::Interrupted { .. } => "log interrupted",
+        EventKind::Resumed { .. } => "resumed",
+        EventKind::Stopped { .. } => "log stopped",
+        EventKind::Finished { .. } => "finished",
+    }
+}
+
+/// What happened, as a clause after its step.
+pub fn sentence(event: &Event) -> String {
+    match &event.kind {
+        EventKind::OutsideWrite { parameters, displacement_squared, count } => {
+            let length =
+                displacement_squared.map(|squared| format!(", by {} squared", number(squared))).unwrap_or_default();
+            format!(
+                "parameters were changed from outside ({}){length}; {} times so far",
+                list(parameters),
+                grouped(*count)
+            )
+        }
+        EventKind::NonFinite { local_displacement_squared, global_displacement_squared } => format!(
+            "a displacement is not finite: local {local_displacement_squared}, global {global_displacement_squared}"
+        ),
+        EventKind::ParametersAdded { parameters } => format!("parameters joined: {}", list(parameters)),
+        EventKind::BasisChanged { basis } => format!("from here on rows are along basis {basis}"),
+        EventKind::EigenvectorsNotKept { basis, reason } => {
+            format!("the vectors of basis {basis} could not be kept: {reason}")
+        }
+        EventKind::StabilityCrossed { sharpness, limit, unstable } => {
+            let side = if *unstable { "above" } else { "below" };
+            format!(
+                "the largest eigenvalue, {}, went {side} the limit of stability, {}",
+                number(*sharpness),
+                number(*limit)
+            )
+        }
+        EventKind::RowsDropped { count, first_step, last_step } => {
+            format!("{} rows were dropped, steps {} to {}", grouped(*count), grouped(*first_step), grouped(*last_step))
+        }
+        EventKind::Recovered { rows, bytes_discarded } => {
+            format!(
+                "{} rows were recovered from a journal, {} bytes discarded",
+                grouped(*rows),
+                grouped(*bytes_discarded)
+            )
+        }
+        EventKind::Interrupted { reason, seconds, .. } => {
+            format!("the log could not be written for {seconds:.1} s: {reason}")
+        }
+        EventKind::Resumed { rows_discarded, .. } => {
+            format!("another process took the run up; {} rows discarded", grouped(*rows_discarded))
+        }
+        EventKind::Stopped { reason } => format!("an error stopped the log: {reason}"),
+        EventKind::Finished { rows, dropped } => {
+            format!("closed properly with {} rows, {} dropped", grouped(*rows), grouped(*dropped))
+        }
+    }
+}
+
+fn list(names: &[String]) -> String {
+    match names {
+        [] => "not named".to_owned(),
+        _ => names.join(", "),
+    }
+}

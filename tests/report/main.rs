@@ -1,0 +1,10 @@
+//! The report: what the page holds, what it never holds, and its figures.
+
+mod golden;
+mod look;
+mod markup;
+mod page;
+mod program;
+mod support;
+#[path = "../common/synthetic.rs"]
+mod synthetic;
