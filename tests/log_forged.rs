@@ -11,15 +11,39 @@ mod mutation;
 use std::fs;
 use std::path::Path;
 
-use common::try_read_rows;
+use common::{rows, try_read_rows, writer};
 use mutation::{damage, largest_request, mutations, run};
 use parquet::file::metadata::ParquetMetaDataReader;
 use perrin::Error;
+use perrin::log::{Run, check, recover};
+use perrin::record::{Event, EventKind};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 /// A Parquet page says its unpacked size in 31 bits, and that much may be asked for before it proves wrong.
 const LARGEST_REQUEST: usize = 2 << 30;
+
+/// Numbers at the end of their range, each in a place where one is added to it.
+#[test]
+fn the_largest_numbers_are_only_numbers() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut log = writer(directory.path());
+    let kind = EventKind::RowsDropped { count: 1, first_step: 2, last_step: u64::MAX };
+    log.event(&Event { step: 2, elapsed_seconds: 0.0, kind }).unwrap();
+    let mut last = rows(1..3);
+    last.records[1].step = u64::MAX;
+    log.append(&last).unwrap();
+    drop(log);
+    assert_eq!(recover(directory.path()).unwrap().rows, 2);
+    let found = check(directory.path()).unwrap();
+    assert!(found.damage.is_empty() && found.notes.is_empty(), "{found:?}");
+
+    let curvature = directory.path().join("curvature");
+    fs::create_dir(&curvature).unwrap();
+    fs::write(curvature.join(format!("{}.parquet", u64::MAX)), "").unwrap();
+    assert!(matches!(Run::open(directory.path()).unwrap().bases(), Err(Error::Damaged { .. })));
+    recover(directory.path()).unwrap();
+}
 
 #[test]
 fn no_forgery_brings_a_panic_or_an_unbounded_allocation() {

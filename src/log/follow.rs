@@ -186,10 +186,10 @@ impl Follower {
                         continue;
                     }
                     // If it was merged since, its end is another one.
-                    let is_same = source.skip == 0;
-                    match self.enough.take() {
-                        Some((next, rows)) if is_same && next == source.next_number => segment.skip_to_last(rows),
-                        _ => {}
+                    if let Some((next, rows)) = self.enough.take()
+                        && (next, 0) == (source.next_number, source.skip)
+                    {
+                        segment.skip_to_last(rows);
                     }
                 }
             }

@@ -71,11 +71,12 @@ pub fn record(recorder: &mut Recorder<()>, steps: Range<u64>) {
     }
 }
 
-/// The rows of `common::rows`, but a recorder's projections are never null.
+/// The rows of `common::rows`, but a recorder's projections are never null, and there are no tables of bases.
 pub fn recorded(steps: impl Iterator<Item = u64>) -> RowBuffer {
     let mut all = RowBuffer::default();
     for step in steps {
         let mut row = rows(step..step + 1);
+        row.records.iter_mut().for_each(|record| record.basis = None);
         row.projections.iter_mut().for_each(|value| *value = Some(value.unwrap_or(-1.0)));
         all.records.append(&mut row.records);
         all.group_hyperparameters.append(&mut row.group_hyperparameters);
