@@ -1,5 +1,6 @@
 //! What was run: optimizer, hyperparameters, parameters, dates.
 
+use super::events::counted;
 use super::material::Material;
 use crate::analysis::render_text::grouped;
 
@@ -85,7 +86,7 @@ fn parameters(material: &Material) -> String {
         .collect();
     let more = parameters.len().saturating_sub(MOST_PARAMETERS);
     let more = if more > 0 { format!(", and {more} more") } else { String::new() };
-    format!("{} in {} tensors: {}{more}", grouped(total), grouped(parameters.len() as u64), names.join(", "))
+    format!("{} in {}: {}{more}", grouped(total), counted(parameters.len() as u64, "tensor"), names.join(", "))
 }
 
 fn duration(seconds: f64) -> String {

@@ -28,9 +28,9 @@ pub fn sentence(event: &Event) -> String {
             let length =
                 displacement_squared.map(|squared| format!(", by {} squared", number(squared))).unwrap_or_default();
             format!(
-                "parameters were changed from outside ({}){length}; {} times so far",
+                "parameters were changed from outside ({}){length}; {} so far",
                 list(parameters),
-                grouped(*count)
+                counted(*count, "time")
             )
         }
         EventKind::NonFinite { local_displacement_squared, global_displacement_squared } => format!(
@@ -70,6 +70,11 @@ pub fn sentence(event: &Event) -> String {
             format!("closed properly with {} rows, {} dropped", grouped(*rows), grouped(*dropped))
         }
     }
+}
+
+/// A number of things: 1 row, 2 rows.
+pub fn counted(count: u64, thing: &str) -> String {
+    format!("{} {thing}{}", grouped(count), if count == 1 { "" } else { "s" })
 }
 
 fn list(names: &[String]) -> String {

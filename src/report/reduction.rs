@@ -1,7 +1,5 @@
 //! One reading of the log: curves, gaps, points in phase space and spectra, in memory that does not grow with the run.
 
-use std::num::NonZeroUsize;
-
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, UInt64Type};
 use arrow_array::{Array, ArrayRef};
@@ -85,7 +83,7 @@ pub fn reduce(run: &Run, plans: Vec<PhasePlan>, progress: &mut dyn FnMut(u64)) -
         gaps: Gaps::default(),
         phases: plans.into_iter().map(Phase::new).collect(),
     };
-    let mut average = MovingAverage::new(const { NonZeroUsize::new(MOVING_AVERAGE_POINTS.get()).unwrap() });
+    let mut average = MovingAverage::new(MOVING_AVERAGE_POINTS);
     for (number, batch) in run.steps(&columns)?.enumerate() {
         let batch = batch?;
         let values: Vec<Vec<f64>> = batch.columns().iter().map(floats).collect();

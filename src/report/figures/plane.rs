@@ -4,7 +4,7 @@ use super::Figure;
 use crate::report::chart::{Axis, Chart, Ink, Mark, Point, Shape};
 use crate::report::material::Material;
 use crate::report::phase::{Ellipse, Phase};
-use crate::report::theory::{ModeTheory, noise_scale, settings};
+use crate::report::theory::ModeTheory;
 use crate::theory::langevin::LangevinMode;
 
 pub fn planes(material: &Material) -> Figure {
@@ -33,7 +33,7 @@ pub fn planes(material: &Material) -> Figure {
         chart.shape = if axis == 0 { Shape::EqualScales } else { Shape::Square };
         let points = first.points.iter().zip(&last.points).map(|(x, y)| Point::new(x[axis], y[axis]));
         chart.add("rows", Ink::Measured, Mark::Dots, points);
-        if let Some([x, y]) = theories.and_then(|(first, last)| contour(fit, [first, last])) {
+        if let Some((x, y)) = theories.and_then(|(first, last)| contour(&first).zip(contour(&last))) {
             let centre = if axis == 0 { [x.centre[0], y.centre[0]] } else { [0.0; 2] };
             let variances = [x.covariance[axis][axis], y.covariance[axis][axis]];
             add_rings(&mut chart, "modified loss", Ink::Predicted, centre, variances);
@@ -66,14 +66,10 @@ pub fn planes(material: &Material) -> Figure {
     Figure::new(id, title, charts, vec![text, shape.to_owned()])
 }
 
-/// Variances of both modes in the modified loss: those of the Langevin process.
-fn contour(fit: &crate::analysis::ModesFit, theories: [ModeTheory; 2]) -> Option<[Ellipse; 2]> {
-    let common = fit.window.known().and_then(|window| settings(window, noise_scale(fit)?));
-    let of = |theory: ModeTheory| {
-        let mode = LangevinMode::new(&common.unwrap_or(theory.parameters), theory.eigenvalue).ok()?;
-        Some(Ellipse { centre: [theory.centre, 0.0], covariance: mode.stationary_covariance() })
-    };
-    Some([of(theories[0])?, of(theories[1])?])
+/// Centre and variances of a mode in the modified loss: those of the Langevin process.
+fn contour(theory: &ModeTheory) -> Option<Ellipse> {
+    let mode = LangevinMode::new(&theory.parameters, theory.eigenvalue).ok()?;
+    Some(Ellipse { centre: [theory.centre, 0.0], covariance: mode.stationary_covariance() })
 }
 
 fn add_rings(chart: &mut Chart, name: &str, ink: Ink, centre: [f64; 2], variances: [f64; 2]) {

@@ -98,13 +98,13 @@ pub fn timeline(material: &Material) -> Figure {
     let middle = |[first, last]: &[u64; 2]| Point::new(0.5 * (*first as f64 + *last as f64), missing);
     chart.add("rows missing", Ink::Other, Mark::Signs, rows.gaps.listed.iter().map(middle));
     let mut caption = vec![format!(
-        "{} events besides the steps; they are listed under the findings.",
-        grouped(shown().count() as u64)
+        "{} besides the steps, listed under the findings.",
+        events::counted(shown().count() as u64, "event")
     )];
     if gaps {
         let more = rows.gaps.count - rows.gaps.listed.len() as u64;
         let rest = if more > 0 { format!(" The first {} are drawn.", rows.gaps.listed.len()) } else { String::new() };
-        caption.push(format!("Rows are missing in {} places.{rest}", grouped(rows.gaps.count)));
+        caption.push(format!("Rows are missing in {}.{rest}", events::counted(rows.gaps.count, "place")));
     }
     Figure::new(id, title, vec![chart], caption)
 }

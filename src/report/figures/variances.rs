@@ -4,6 +4,7 @@ use super::Figure;
 use crate::analysis::modes::{EigenvalueSource, Isotropy, ModeVariances, Test, Window};
 use crate::analysis::render_text::number;
 use crate::report::chart::{Axis, Chart, Ink, Mark, Point};
+use crate::report::events::counted;
 use crate::report::findings::estimate;
 use crate::report::material::Material;
 use crate::report::theory::{noise_scale, settings};
@@ -62,8 +63,10 @@ pub fn isotropy(material: &Material) -> Figure {
         caption.push(format!("Velocity variances grow as ρ to the power {}; theory has 1.", estimate(slope)));
     }
     if isotropy.modes_left_out > 0 {
-        caption
-            .push(format!("{} modes are left out: too slow for the window, or not fitted.", isotropy.modes_left_out));
+        caption.push(format!(
+            "Left out, as too slow for the window or not fitted: {}.",
+            counted(isotropy.modes_left_out, "mode")
+        ));
     }
     Figure::new(id, title, vec![positions, velocities], caption)
 }
