@@ -2,6 +2,7 @@
 //!
 //! `cargo bench --no-default-features --features cli --bench analysis_scale` takes three short runs;
 //! `... -- 10000000` one of so many rows (and 30 modes: 5 GB of disk in the folder for temporary files).
+//! `... -- 10000000 FOLDER` only writes it, for `perrin fit FOLDER` and `benches/analysis_scale.py` to be timed on.
 
 #[path = "../tests/common/synthetic.rs"]
 mod synthetic;
@@ -19,15 +20,16 @@ const SHORT: [u64; 3] = [50_000, 100_000, 200_000];
 
 fn main() {
     // cargo adds `--bench`.
-    let asked: Vec<u64> = std::env::args().skip(1).filter_map(|argument| argument.parse().ok()).collect();
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    let asked: Vec<u64> = arguments.iter().filter_map(|argument| argument.parse().ok()).collect();
+    if let (&[rows], [_, folder]) = (asked.as_slice(), arguments.as_slice()) {
+        return synthetic_run(rows).write(folder.as_ref());
+    }
     let lengths = if asked.is_empty() { SHORT.to_vec() } else { asked };
     println!("{:>12} {:>10} {:>14} {:>12} {:>14}", "rows", "fit, s", "us a row", "disk, MB", "memory, MB");
     for rows in lengths {
         let directory = tempfile::tempdir().expect("a folder for temporary files");
-        let parameters =
-            SgdParameters { learning_rate: 0.1, momentum: 0.9, weight_decay: 1e-4, batch_size: 32.0, noise_scale: 2.0 };
-        let eigenvalues = (0..MODES).map(|mode| 5.0 * 0.75_f64.powi(mode)).collect();
-        SyntheticRun { parameters, eigenvalues, rows, seed: 1 }.write(directory.path());
+        synthetic_run(rows).write(directory.path());
         let before = peak_memory();
         let start = Instant::now();
         let fit = RunFit::of(&Run::open(directory.path()).expect("a run")).expect("a fit");
@@ -46,6 +48,13 @@ fn main() {
             memory.map_or("unknown".to_owned(), |bytes| (bytes / 1_000_000).to_string())
         );
     }
+}
+
+fn synthetic_run(rows: u64) -> SyntheticRun {
+    let parameters =
+        SgdParameters { learning_rate: 0.1, momentum: 0.9, weight_decay: 1e-4, batch_size: 32.0, noise_scale: 2.0 };
+    let eigenvalues = (0..MODES).map(|mode| 5.0 * 0.75_f64.powi(mode)).collect();
+    SyntheticRun { parameters, eigenvalues, rows, seed: 1 }
 }
 
 /// The largest resident size so far, bytes; Linux only.

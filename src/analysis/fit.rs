@@ -1,5 +1,6 @@
 //! A run's motion, all answers at once: [`RunFit`].
 
+use std::cell::OnceCell;
 use std::path::PathBuf;
 
 use serde::Serialize;
@@ -109,8 +110,8 @@ impl RunFit {
         RunFit::with(run, &FitOptions::default())
     }
 
-    /// Reads the run three times: to count its rows, for the columns every run has, for the projections. Memory does not
-    /// grow with the rows.
+    /// Reads the run for its rows, the columns every run has, the projections, and as [`ModesFit::of`] does: its 32 bytes
+    /// a row are all the memory that grows.
     ///
     /// # Errors
     /// [`Error::EmptyRun`] when there are no rows up to the last step; those of reading: [`Error::Damaged`],
@@ -146,6 +147,7 @@ impl RunFit {
             batch_size: base.settings.batch_size(),
             curvatures: curvatures.as_ref(),
             projections: projections.as_ref(),
+            around_zero: OnceCell::new(),
         };
         let (displacement_all, prefixes) = base.all.answer();
         let projected = match &projections {

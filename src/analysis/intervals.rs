@@ -1,6 +1,8 @@
 //! Which modes an interval is drawn from: measured curvatures, or the recursion fitted to the projections; and what is
 //! said where neither is to be had.
 
+use std::cell::OnceCell;
+
 use super::Answer;
 use super::curvatures::Curvatures;
 use super::diffusion::DisplacementPowerLaw;
@@ -25,6 +27,8 @@ pub(crate) struct Process<'a> {
     pub(crate) batch_size: Result<f64, String>,
     pub(crate) curvatures: Option<&'a Curvatures>,
     pub(crate) projections: Option<&'a Projections>,
+    /// The interval of the projected part around 0: the same trajectories do for every exponent. Starts empty.
+    pub(crate) around_zero: OnceCell<Answer<ExponentInterval>>,
 }
 
 impl Process<'_> {
@@ -50,6 +54,14 @@ impl Process<'_> {
 
     /// The interval of the exponent of the displacement along the projections.
     pub(crate) fn interval_of_projected(&self, exponent: f64) -> Answer<ExponentInterval> {
+        let mut interval = self.around_zero.get_or_init(|| self.draw_around_zero()).clone();
+        if let Answer::Known(interval) = &mut interval {
+            (interval.low, interval.high) = (exponent + interval.low, exponent + interval.high);
+        }
+        interval
+    }
+
+    fn draw_around_zero(&self) -> Answer<ExponentInterval> {
         let of_projections = self.curvatures.filter(|curvatures| {
             curvatures.density.is_none()
                 && self.projections.is_some_and(|found| found.recursions.len() == curvatures.eigenvalues.len())
@@ -59,7 +71,7 @@ impl Process<'_> {
             None => (self.fitted_modes(), displacement_noise::Curvatures::Fitted),
         };
         match modes {
-            (Ok(modes), curvatures) => exponent_interval(&modes, curvatures, self.window, exponent),
+            (Ok(modes), curvatures) => exponent_interval(&modes, curvatures, self.window, 0.0),
             (Err(reason), _) => Answer::CannotSay { reason },
         }
     }

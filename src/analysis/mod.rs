@@ -18,6 +18,7 @@ pub mod mode_recursion;
 pub mod modes;
 mod notes;
 mod projections;
+mod read_ahead;
 mod render;
 pub(crate) mod render_text;
 mod reprojection;

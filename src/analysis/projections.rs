@@ -1,6 +1,10 @@
 //! One reading of the projections: what diffusion, stationarity and prediction need of them.
 //!
-//! Columns are read a few thousand rows at a time and kept as sums, so that memory does not grow with the run.
+//! Columns are read a few thousand rows at a time and kept as sums, so that memory does not grow with the run. One thread
+//! reads ahead, two sum up half of the directions each.
+
+use std::ops::Range;
+use std::thread;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, UInt64Type};
@@ -10,6 +14,7 @@ use arrow_schema::DataType;
 use super::diffusion::DiffusionFit;
 use super::lags::{FRACTION, STRETCHES};
 use super::mode_recursion::ModeRecursion;
+use super::read_ahead::read_ahead;
 use crate::error::Result;
 use crate::log::Run;
 use crate::numeric::autocorrelation::correlation_times;
@@ -90,9 +95,9 @@ impl Projections {
         let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
 
         let mut sums = Projections {
-            recursions: vec![ModeRecursion::default(); directions],
-            positions: vec![CoarseSeries::default(); directions],
-            velocities: vec![CoarseSeries::default(); directions],
+            recursions: Vec::new(),
+            positions: Vec::new(),
+            velocities: Vec::new(),
             lags: DisplacementSums::new(extent.rows, STRETCHES, FRACTION),
             diffusion: DiffusionFit::default(),
             squared_velocity: Moments::default(),
@@ -101,53 +106,47 @@ impl Projections {
             curve: CurvePoints::new(extent.first_step, extent.last_step),
             basis_changed: None,
         };
-        let mut coordinates = vec![Coordinate::default(); directions];
+        let half = directions.div_ceil(2);
+        let mut halves = [0..half, half..directions].map(|these| Directions::new(these, sums.lags.clone()));
         let (mut basis, mut remaining) = (None, extent.rows);
-        for batch in run.steps(&columns)? {
-            let batch = batch?;
+        read_ahead(run, &columns, |batch| {
             let batch = batch.slice(0, batch.num_rows().min(remaining as usize));
             remaining -= batch.num_rows() as u64;
-            sums.add(&batch, extent, &mut coordinates);
+            sums.add(&batch, extent, directions, &mut halves);
             if has_basis && sums.basis_changed.is_none() {
                 sums.basis_changed = changed_basis(&batch, &mut basis);
             }
-            if remaining == 0 {
-                break;
-            }
+            remaining > 0
+        })?;
+        for half in halves {
+            sums.recursions.extend(half.recursions);
+            sums.positions.extend(half.positions);
+            sums.velocities.extend(half.velocities);
+            sums.lags.add(&half.lags);
         }
         Ok(sums)
     }
 
-    fn add(&mut self, batch: &RecordBatch, extent: Extent, coordinates: &mut [Coordinate]) {
-        let directions = coordinates.len();
+    fn add(&mut self, batch: &RecordBatch, extent: Extent, directions: usize, halves: &mut [Directions; 2]) {
         let steps = floats(batch.column(0));
-        let mut squared_position = vec![0.0; steps.len()];
-        let mut squared_velocity = vec![0.0; steps.len()];
-        for (direction, coordinate) in coordinates.iter_mut().enumerate() {
-            let positions = floats(batch.column(2 + direction));
-            let velocities = floats(batch.column(2 + directions + direction));
-            for row in 0..steps.len() {
-                let (position, velocity) = (positions[row], velocities[row]);
-                squared_position[row] += position * position;
-                squared_velocity[row] += velocity * velocity;
-                self.positions[direction].push(Some(position));
-                self.velocities[direction].push(Some(velocity));
-                coordinate.push(position, &mut self.lags);
-                if let Some(momentum) = extent.momentum {
-                    self.recursions[direction].push(steps[row] as u64, position, velocity, momentum);
-                }
-            }
-        }
+        let momentum = extent.momentum;
+        let [first, second] = halves;
+        let (first, second) = thread::scope(|scope| {
+            let second = scope.spawn(|| second.add(batch, &steps, directions, momentum));
+            (first.add(batch, &steps, directions, momentum), second.join())
+        });
+        let second = second.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         let whole = floats(batch.column(1));
         for row in 0..steps.len() {
-            let (step, squared) = (steps[row] as u64, squared_position[row]);
+            let step = steps[row] as u64;
+            let (squared, squared_velocity) = (first[0][row] + second[0][row], first[1][row] + second[1][row]);
             if step < extent.first_step || step > extent.last_step {
                 continue;
             }
             self.diffusion.push(step, Some(squared));
             self.curve.push(step, squared);
-            if squared_velocity[row].is_finite() {
-                self.squared_velocity.push(squared_velocity[row]);
+            if squared_velocity.is_finite() {
+                self.squared_velocity.push(squared_velocity);
             }
             if squared.is_finite() && whole[row].is_finite() {
                 self.projected += squared;
@@ -169,6 +168,50 @@ impl Projections {
     /// Share of the squared displacement over the window that is along the directions.
     pub(crate) fn share(&self) -> Option<f64> {
         Some(self.projected / self.whole).filter(|share| share.is_finite())
+    }
+}
+
+/// What is summed of some of the directions, on a thread of their own.
+struct Directions {
+    these: Range<usize>,
+    recursions: Vec<ModeRecursion>,
+    positions: Vec<CoarseSeries>,
+    velocities: Vec<CoarseSeries>,
+    coordinates: Vec<Coordinate>,
+    lags: DisplacementSums,
+}
+
+impl Directions {
+    fn new(these: Range<usize>, lags: DisplacementSums) -> Directions {
+        Directions {
+            recursions: vec![ModeRecursion::default(); these.len()],
+            positions: vec![CoarseSeries::default(); these.len()],
+            velocities: vec![CoarseSeries::default(); these.len()],
+            coordinates: vec![Coordinate::default(); these.len()],
+            these,
+            lags,
+        }
+    }
+
+    /// Takes rows; the sums over these directions of the squares of each row's positions and velocities.
+    fn add(&mut self, batch: &RecordBatch, steps: &[f64], directions: usize, momentum: Option<f64>) -> [Vec<f64>; 2] {
+        let mut squares = [vec![0.0; steps.len()], vec![0.0; steps.len()]];
+        for (index, direction) in self.these.clone().enumerate() {
+            let positions = floats(batch.column(2 + direction));
+            let velocities = floats(batch.column(2 + directions + direction));
+            for row in 0..steps.len() {
+                let (position, velocity) = (positions[row], velocities[row]);
+                squares[0][row] += position * position;
+                squares[1][row] += velocity * velocity;
+                self.positions[index].push(Some(position));
+                self.velocities[index].push(Some(velocity));
+                self.coordinates[index].push(position, &mut self.lags);
+                if let Some(momentum) = momentum {
+                    self.recursions[index].push(steps[row] as u64, position, velocity, momentum);
+                }
+            }
+        }
+        squares
     }
 }
 

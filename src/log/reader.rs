@@ -7,7 +7,7 @@ use std::path::Path;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, UInt64Type};
-use arrow_array::{Array, ArrayRef, RecordBatch};
+use arrow_array::{Array, ArrayRef, Float64Array, RecordBatch, UInt64Array};
 use arrow_schema::{DataType, SchemaRef};
 use serde::Deserialize;
 
@@ -111,8 +111,9 @@ impl Run {
     ) -> Result<()> {
         for batch in self.steps(&columns)? {
             let batch = batch?;
+            let columns: [Numbers; N] = std::array::from_fn(|column| Numbers::of(batch.column(column)));
             for row in 0..batch.num_rows() {
-                visit(std::array::from_fn(|column| number(batch.column(column), row)));
+                visit(columns.map(|column| column.at(row)));
             }
         }
         Ok(())
@@ -210,8 +211,28 @@ pub(crate) fn check_version(path: &Path, found: u32) -> Result<()> {
 
 /// A value of a column of integers or floats; none where it is null.
 pub(super) fn number(column: &ArrayRef, row: usize) -> Option<f64> {
-    match column.data_type() {
-        DataType::UInt64 => value(column.as_primitive::<UInt64Type>(), row).map(|integer| integer as f64),
-        _ => value(column.as_primitive::<Float64Type>(), row),
+    Numbers::of(column).at(row)
+}
+
+/// A column whose type is known: looking it up for every value takes longer than the value.
+#[derive(Clone, Copy)]
+enum Numbers<'a> {
+    Integers(&'a UInt64Array),
+    Floats(&'a Float64Array),
+}
+
+impl<'a> Numbers<'a> {
+    fn of(column: &'a ArrayRef) -> Numbers<'a> {
+        match column.data_type() {
+            DataType::UInt64 => Numbers::Integers(column.as_primitive::<UInt64Type>()),
+            _ => Numbers::Floats(column.as_primitive::<Float64Type>()),
+        }
+    }
+
+    fn at(&self, row: usize) -> Option<f64> {
+        match self {
+            Numbers::Integers(column) => value(column, row).map(|integer| integer as f64),
+            Numbers::Floats(column) => value(column, row),
+        }
     }
 }

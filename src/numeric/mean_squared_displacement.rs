@@ -7,8 +7,6 @@
 //!
 //! Sums are kept for stretches of the trajectory apart, for error bars from how the stretches differ.
 
-use std::collections::VecDeque;
-
 /// Lags a level: a level has the lags 8 to 15 times its stride, and the first also 1 to 7.
 const LAGS_A_LEVEL: usize = 16;
 
@@ -34,6 +32,14 @@ impl DisplacementSums {
             lags,
             rows_a_stretch,
         }
+    }
+
+    /// Adds the sums of other coordinates of the same run.
+    pub(crate) fn add(&mut self, other: &DisplacementSums) {
+        let sums = self.sums.iter_mut().flatten().zip(other.sums.iter().flatten());
+        sums.for_each(|(sum, more)| *sum += more);
+        let counts = self.counts.iter_mut().flatten().zip(other.counts.iter().flatten());
+        counts.for_each(|(count, more)| *count += more);
     }
 
     /// The lags, in values.
@@ -64,37 +70,44 @@ fn all_lags() -> impl Iterator<Item = u64> {
 #[derive(Debug, Clone, Default)]
 pub struct Coordinate {
     row: u64,
-    levels: Vec<VecDeque<f64>>,
+    levels: Vec<Level>,
+}
+
+/// The last values of a level, the latest first.
+#[derive(Debug, Clone, Copy, Default)]
+struct Level {
+    recent: [f64; LAGS_A_LEVEL - 1],
+    known: usize,
 }
 
 impl Coordinate {
     /// Takes the next value. One that is not finite takes part in no displacement.
     pub fn push(&mut self, value: f64, sums: &mut DisplacementSums) {
         let stretch = ((self.row / sums.rows_a_stretch) as usize).min(sums.sums.len() - 1);
+        let (sums, counts) = (&mut sums.sums[stretch], &mut sums.counts[stretch]);
         let mut first_lag = 0;
-        for level in 0.. {
-            // Rows 0, 2^level, 2 * 2^level, ... belong to the level.
-            if first_lag >= sums.lags.len() || !self.row.is_multiple_of(1 << level) {
+        // Rows 0, 2^level, 2 * 2^level, ... belong to the level.
+        for level in 0..=self.row.trailing_zeros() as usize {
+            if first_lag >= sums.len() {
                 break;
             }
             if level == self.levels.len() {
-                self.levels.push(VecDeque::with_capacity(LAGS_A_LEVEL));
+                self.levels.push(Level::default());
             }
-            let recent = &mut self.levels[level];
+            let Level { recent, known } = &mut self.levels[level];
             let smallest = if level == 0 { 1 } else { LAGS_A_LEVEL / 2 };
-            let lags = (smallest..LAGS_A_LEVEL).zip(first_lag..sums.lags.len());
-            for (lag, index) in lags {
-                let Some(before) = recent.len().checked_sub(lag).map(|place| recent[place]) else { break };
+            let before = recent[..*known].get(smallest - 1..).unwrap_or_default();
+            let sums = sums[first_lag..].iter_mut().zip(&mut counts[first_lag..]);
+            for ((sum, count), before) in sums.zip(before) {
                 let squared = (value - before).powi(2);
-                if squared.is_finite() {
-                    sums.sums[stretch][index] += squared;
-                    sums.counts[stretch][index] += 1;
-                }
+                // Without a branch it is done for several lags at once.
+                let finite = squared.is_finite();
+                *sum += if finite { squared } else { 0.0 };
+                *count += u64::from(finite);
             }
-            if recent.len() == LAGS_A_LEVEL - 1 {
-                recent.pop_front();
-            }
-            recent.push_back(value);
+            recent.copy_within(..LAGS_A_LEVEL - 2, 1);
+            recent[0] = value;
+            *known = (*known + 1).min(LAGS_A_LEVEL - 1);
             first_lag += LAGS_A_LEVEL - smallest;
         }
         self.row += 1;

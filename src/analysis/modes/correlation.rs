@@ -8,6 +8,7 @@ use super::estimate::Test;
 use super::mode::ModeFit;
 use super::window::Window;
 use crate::analysis::Answer;
+use crate::analysis::read_ahead::read_ahead;
 use crate::error::Result;
 use crate::log::Run;
 use crate::log::arrow_array::Array;
@@ -58,12 +59,11 @@ fn covariance(run: &Run, window: &Window, modes: &[usize], centres: &[f64]) -> R
     let count = names.len();
     let (mut products, mut sums) = (DMatrix::zeros(count, count), vec![0.0; count]);
     let (mut first_row, mut rows) = (0, 0_u64);
-    for batch in run.steps(&names)? {
-        let batch = batch?;
+    read_ahead(run, &names, |batch| {
         let range = first_row..first_row + batch.num_rows() as u64;
         first_row = range.end;
-        if range.end <= window.range.start || range.start >= window.range.end {
-            continue;
+        if range.end <= window.range.start {
+            return true;
         }
         let columns: Vec<_> = batch.columns().iter().map(|column| column.as_primitive::<Float64Type>()).collect();
         let mut values = Vec::with_capacity(batch.num_rows() * count);
@@ -79,7 +79,8 @@ fn covariance(run: &Run, window: &Window, modes: &[usize], centres: &[f64]) -> R
             *sum += row.sum();
         }
         rows += block.ncols() as u64;
-    }
+        range.end < window.range.end
+    })?;
     let size = rows as f64;
     Ok((DMatrix::from_fn(count, count, |i, j| (products[(i, j)] - sums[i] * sums[j] / size) / size), rows))
 }

@@ -115,13 +115,14 @@ impl BatchedMean {
         if batches < 2 || length == 0 {
             return None;
         }
-        let (mut sums, mut counts) = (vec![0.0; batches], vec![0_u64; batches]);
-        for (index, value) in values.take(count).enumerate() {
-            let batch = (index / length).min(batches - 1);
-            sums[batch] += value;
-            counts[batch] += 1;
-        }
-        let means: Vec<f64> = sums.iter().zip(&counts).map(|(sum, &count)| sum / count as f64).collect();
+        let mut values = values.take(count);
+        let mean_of = |batch: usize| {
+            let most = if batch + 1 == batches { count } else { length };
+            let (mut sum, mut taken) = (0.0, 0_u64);
+            values.by_ref().take(most).for_each(|value| (sum, taken) = (sum + value, taken + 1));
+            sum / taken as f64
+        };
+        let means: Vec<f64> = (0..batches).map(mean_of).collect();
         let mean = means.iter().sum::<f64>() / batches as f64;
         let spread: f64 = means.iter().map(|value| (value - mean).powi(2)).sum();
         let freedom = batches as f64 - 1.0;

@@ -85,10 +85,10 @@ impl NoiseShape {
         let innovations = || fit.regression.innovations(series).map(move |noise| noise / scale);
         innovations().for_each(|noise| mean += noise);
         mean /= count as f64;
-        for noise in innovations() {
+        innovations().for_each(|noise| {
             variance += (noise - mean).powi(2);
             third += (noise - mean).powi(3);
-        }
+        });
         variance /= count as f64;
         let skewness = third / count as f64 / variance.powf(1.5);
         let kurtosis = fit.kurtosis / (variance * variance);

@@ -48,14 +48,14 @@ impl Regression {
         }
         let count = transitions as f64;
         let [mut x_mean, mut v_mean, mut next_mean] = [0.0; 3];
-        for transition in series.transitions() {
+        series.transitions().for_each(|transition| {
             x_mean += transition.position;
             v_mean += transition.velocity;
             next_mean += transition.next_velocity;
-        }
+        });
         [x_mean, v_mean, next_mean] = [x_mean / count, v_mean / count, next_mean / count];
         let [mut xx, mut xv, mut vv, mut xn, mut vn, mut nn] = [0.0; 6];
-        for transition in series.transitions() {
+        series.transitions().for_each(|transition| {
             let x = transition.position - x_mean;
             let v = transition.velocity - v_mean;
             let next = transition.next_velocity - next_mean;
@@ -65,7 +65,7 @@ impl Regression {
             xn += x * next;
             vn += v * next;
             nn += next * next;
-        }
+        });
         if ![xx, xv, vv, xn, vn, nn].iter().all(|sum| sum.is_finite()) {
             return Err("positions or velocities are too large to be squared".to_owned());
         }

@@ -84,11 +84,14 @@ impl ModeSeries {
 
     /// Those of one stretch.
     pub(super) fn transitions_of(&self, stretch: &Range<usize>) -> impl Iterator<Item = Transition> {
-        (stretch.start..stretch.end - 1).map(|k| Transition {
-            position: self.positions[k],
-            velocity: self.velocities[k],
-            next_position: self.positions[k + 1],
-            next_velocity: self.velocities[k + 1],
+        let (now, next) = (stretch.start..stretch.end - 1, stretch.start + 1..stretch.end);
+        let here = self.positions[now.clone()].iter().zip(&self.velocities[now]);
+        let there = self.positions[next.clone()].iter().zip(&self.velocities[next]);
+        here.zip(there).map(|((&position, &velocity), (&next_position, &next_velocity))| Transition {
+            position,
+            velocity,
+            next_position,
+            next_velocity,
         })
     }
 
