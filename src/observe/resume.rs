@@ -35,11 +35,11 @@ impl Options {
         if self.directions == 0 {
             self.directions = run.info().layout.directions;
         }
-        let crossings = run.events()?.into_iter().filter_map(|event| match event.kind {
+        let mut crossings = run.events()?.into_iter().filter_map(|event| match event.kind {
             EventKind::StabilityCrossed { unstable, .. } => Some(unstable),
             _ => None,
         });
-        Ok(Some(Past { next_basis: run.bases()?.end, unstable: crossings.last().unwrap_or(false), run }))
+        Ok(Some(Past { next_basis: run.bases()?.end, unstable: crossings.next_back().unwrap_or(false), run }))
     }
 }
 
