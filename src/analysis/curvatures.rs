@@ -123,7 +123,10 @@ fn eigenvalues_of(path: &Path) -> Result<Vec<f64>> {
     let mut values = vec![0; (bytes.end - bytes.start) as usize];
     file.seek(SeekFrom::Start(8 + header_length + bytes.start)).map_err(read)?;
     file.read_exact(&mut values).map_err(read)?;
-    Ok(values.as_chunks().0.iter().map(|&value| f64::from_le_bytes(value)).collect())
+    // Those of the file may be with weight decay; here they are the Hessian's own.
+    let weight_decay = header["__metadata__"]["perrin.weight_decay"].as_str().and_then(|text| text.parse().ok());
+    let less = weight_decay.unwrap_or(0.0);
+    Ok(values.as_chunks().0.iter().map(|&value| f64::from_le_bytes(value) - less).collect())
 }
 
 #[cfg(test)]
@@ -149,10 +152,11 @@ mod tests {
             residuals: vec![0.0; 2],
             converged: vec![true; 2],
             overlaps: vec![f64::NAN; 2],
+            weight_decay: 0.25,
             ..Default::default()
         };
         eigenvectors.write(&path).unwrap();
-        assert_eq!(Curvatures::read(&path).unwrap().eigenvalues, [3.5, -0.25]);
+        assert_eq!(Curvatures::read(&path).unwrap().eigenvalues, [3.25, -0.5]);
         let bytes = fs::read(&path).unwrap();
         for length in [0, 7, 20, bytes.len() / 2] {
             fs::write(&path, &bytes[..length]).unwrap();
