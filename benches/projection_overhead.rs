@@ -5,14 +5,18 @@
 //! 2. How the observer's own time grows with the number of directions K and of parameters m, over a step that only moves
 //!    the parameters; and the rate of the blocks' products beside that of libtorch's product of two square matrices,
 //!    measured in between: what the observer takes longer than without directions, against 2 K m operations a step.
+//! 3. The blocks' product by itself, on one thread, beside libtorch's product of two square matrices on one thread and
+//!    libtorch's product of the same block.
 //!
-//! `cargo bench --bench projection_overhead [-- linear mlp cnn sweep]`
+//! `cargo bench --bench projection_overhead [-- linear mlp cnn sweep product]`
 
 #[path = "support/contestants.rs"]
 mod contestants;
 
 use contestants::networks::{self, Shape};
 use contestants::{ByHand, Contestant, PlainTensorOperations, processor, quantile, timed};
+use perrin::numeric::row_products::{inner_products_part, parts};
+use perrin::numeric::rows::Rows;
 use tch::nn::VarStore;
 use tch::{Device, Kind, Tensor, no_grad};
 
@@ -39,6 +43,9 @@ fn main() {
         "\nprojected, tensor ops: time of a step over that of a bare step; added, of: what projecting adds to a step, of"
     );
     println!("what plain tensor operations add; observer ms: the observer's own time in a step, timed by itself");
+    if wanted("product") {
+        product();
+    }
     if wanted("sweep") {
         println!(
             "\n{:>11}{:>6}{:>14}{:>14}{:>12}{:>12}",
@@ -50,6 +57,57 @@ fn main() {
             }
         }
     }
+}
+
+/// Multiplies blocks as [`perrin::Observer`] does, with 30 directions.
+fn product() {
+    let threads = tch::get_num_threads();
+    tch::set_num_threads(1);
+    println!("\n{:>11}{:>7}{:>12}{:>12}{:>18}", "parameters", "lines", "GFLOP/s", "of sgemm", "libtorch's, of it");
+    let square = Tensor::randn([1_024, 1_024], (Kind::Float, Device::Cpu));
+    for (elements, lines) in [(7_850, 64), (390_410, 64), (1_863_690, 36), (4_000_000, 16)] {
+        let [moved, vectors] = [lines, DIRECTIONS].map(|count| {
+            let mut rows = Rows::zeros(count, elements);
+            for number in 0..count {
+                let random = Tensor::randn([elements as i64], (Kind::Float, Device::Cpu));
+                random.copy_data(rows.row_mut(number), elements);
+            }
+            rows
+        });
+        let tensor = |rows: &Rows, count: usize| {
+            Tensor::stack(&(0..count).map(|row| Tensor::from_slice(rows.row(row))).collect::<Vec<_>>(), 0)
+        };
+        let (moved_tensor, vectors_tensor) = (tensor(&moved, lines), tensor(&vectors, DIRECTIONS));
+        let mut products = vec![0.0; lines * DIRECTIONS];
+        // Short products again and again, so that each takes long enough to be timed.
+        let repeats = (2_000_000 / elements).max(1);
+        let mut times: [Vec<f64>; 3] = Default::default();
+        for round in 0..11 {
+            let measured = [
+                timed(|| drop(square.matmul(&square))),
+                timed(|| {
+                    for part in (0..parts(&moved)).cycle().take(repeats * parts(&moved)) {
+                        inner_products_part((&moved, lines), (&vectors, DIRECTIONS), part, &mut products);
+                    }
+                }) / repeats as f64,
+                timed(|| (0..repeats).for_each(|_| drop(vectors_tensor.matmul(&moved_tensor.tr())))) / repeats as f64,
+            ];
+            if round > 0 {
+                times.iter_mut().zip(measured).for_each(|(times, time)| times.push(time));
+            }
+        }
+        let [square, own, libtorch] = times.map(|mut times| quantile(&mut times, 0.5));
+        let limit = 2.0 * 1_024f64.powi(3) / square;
+        let work = 2.0 * (lines * DIRECTIONS * elements) as f64;
+        println!(
+            "{elements:>11}{lines:>7}{:>12.1}{:>12.2}{:>18.2}",
+            work / own / 1e9,
+            work / own / limit,
+            own / libtorch
+        );
+    }
+    println!("libtorch's, of it: our time over that of libtorch's product of the same block");
+    tch::set_num_threads(threads);
 }
 
 /// Directions projected on.

@@ -12,6 +12,8 @@ pub mod moments;
 pub mod moving_average;
 pub mod operator;
 pub mod regression;
+pub mod row_products;
+pub mod rows;
 pub mod spectrum;
 pub mod subspace_iteration;
 pub mod tall;

@@ -4,7 +4,7 @@ use tch::TchError;
 
 use super::observer::Observer;
 use super::projection::Projection;
-use super::tracker::{Tracker, torch};
+use super::tracker::{Tracker, threads, torch};
 use crate::error::{Error, Result};
 use crate::log::eigenvectors::Eigenvectors;
 use crate::record::{EventKind, Hyperparameters, OptimizerInfo, ParameterInfo};
@@ -47,7 +47,7 @@ impl Observer {
         let mut eigenvectors = directions.into();
         let mut outcome = Ok(());
         self.guarded(|observer| {
-            observer.hand_over_block()?;
+            observer.hand_over_block();
             outcome = take_up(&mut observer.tracker, &mut eigenvectors, &observer.directions);
             if outcome.is_ok() {
                 observer.begin_basis(eigenvectors);
@@ -110,13 +110,12 @@ impl Tracker {
     }
 
     /// Finishes the projection's block and hands over what was projected, row by row: positions, then displacements.
-    pub fn finish_projection(&mut self, projected: &mut Vec<f64>) -> Result<()> {
+    pub fn finish_projection(&mut self, projected: &mut Vec<f64>) {
         if let Some(projection) = &mut self.projection {
-            projection.finish(&mut self.projected).map_err(torch("project displacements"))?;
+            projection.finish(threads(), &mut self.projected);
             projection.anchor_if_due(self.host.distance());
             projected.append(&mut self.projected);
         }
-        Ok(())
     }
 
     /// Tells the projection, and the groups of the other parameters, which elements are whose.

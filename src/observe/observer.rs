@@ -86,7 +86,7 @@ impl Observer {
                 observer.record(loss, given_loss, elapsed)?;
             }
             if observer.tracker.projection().is_some_and(Projection::is_due) {
-                observer.hand_over_block()?;
+                observer.hand_over_block();
             }
             // A row tells the true one-step displacement, so that the step before it leaves a snapshot.
             if every > 1 && observer.has_snapshot() { observer.tracker.snapshot() } else { Ok(()) }
@@ -157,17 +157,19 @@ impl Observer {
 
     /// Hands over what is still held back.
     fn end(&mut self) {
-        self.guarded(Self::hand_over_block);
+        self.guarded(|observer| {
+            observer.hand_over_block();
+            Ok(())
+        });
         if let Some(kind) = self.outside.untold() {
             self.tell(self.step, kind);
         }
     }
 
     /// Finishes the block of projections and hands its rows to the recorder.
-    pub(super) fn hand_over_block(&mut self) -> Result<()> {
-        self.tracker.finish_projection(&mut self.block.projections)?;
+    pub(super) fn hand_over_block(&mut self) {
+        self.tracker.finish_projection(&mut self.block.projections);
         self.recorder.block(&mut self.block);
-        Ok(())
     }
 
     /// Takes up variables found beyond those known.

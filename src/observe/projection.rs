@@ -1,18 +1,22 @@
 //! Projections on given directions, by blocks of steps.
 //!
 //! A step's displacement is written into one line of a block by the fused pass that measures it. A full block is
-//! multiplied with all directions in one matrix product, so that the directions, K times as large as the parameters,
-//! are read once a block and not once a step.
+//! multiplied with all directions at once, so that the directions, K times as large as the parameters, are read once a
+//! block and not once a step.
 //!
 //! A position is the running f64 sum of projected displacements, among them those that were no steps. Now and then it
 //! is compared to a direct projection of theta - theta_* summed in f64, and goes on from there; how far they were apart
 //! is told in the end.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use tch::{Device, Kind, TchError, Tensor, no_grad};
+use tch::{TchError, Tensor};
 
+use super::threads::run_on_pool;
 use crate::error::{Error, Result};
+use crate::numeric::row_products::{inner_products_part, parts};
+use crate::numeric::rows::Rows;
 use crate::numeric::tall::inner_products;
 
 /// Memory for the block of displacements, unless the user says otherwise.
@@ -21,9 +25,8 @@ pub(super) const DEFAULT_MEMORY_BYTES: usize = 256 << 20;
 const MOST_LINES: usize = 64;
 /// A block older than this is finished, so that a reader lags a second at most.
 const LONGEST: Duration = Duration::from_millis(450);
-/// Elements multiplied together; the sums of these are added in f64. A product over all elements at once takes
-/// 1.4 times as long, because a matrix product is made to be shared by its rows and columns, and these are few.
-const SLICE: usize = 8_192;
+/// Fewer multiplications than this are done sooner than another thread starts.
+const PARALLEL_FROM: usize = 1 << 21;
 /// Steps from one direct projection to the next.
 const ANCHOR_STEPS: u64 = 10_000;
 
@@ -43,18 +46,17 @@ enum Line {
 /// The directions, the block in hand, and the positions reached.
 #[derive(Debug)]
 pub(super) struct Projection {
-    /// K vectors of as many elements as are tracked, one after the other, in the order of the tracked parameters.
-    vectors: Vec<f32>,
+    /// K vectors of as many elements as are tracked, in the order of the tracked parameters.
+    vectors: Rows,
     directions: usize,
-    /// The part of `vectors` that the fused pass's parameters have, in its order; empty when it is all of them.
-    host_part: Vec<f32>,
-    /// Elements of the fused pass.
-    elements: usize,
+    /// The part of `vectors` that the fused pass's parameters have, in its order; none when it is all of them.
+    host_part: Option<Rows>,
     memory_bytes: usize,
-    moved: Vec<f32>,
+    moved: Rows,
     capacity: usize,
     lines: Vec<Line>,
     opened: Option<Instant>,
+    /// Parts of the product, each lines x directions; the first becomes their sum.
     product: Vec<f64>,
     positions: Vec<f64>,
     steps_since_anchor: u64,
@@ -69,7 +71,7 @@ impl Projection {
         if directions.is_empty() {
             return Err(Error::Parameters { reason: "there are no directions to project on".to_owned() });
         }
-        let mut vectors = Vec::with_capacity(directions.len() * elements);
+        let mut vectors = Rows::zeros(directions.len(), elements);
         for (number, direction) in directions.iter().enumerate() {
             if direction.len() != elements {
                 let (found, expected) = (format!("[{}]", direction.len()), format!("[{elements}], the parameters'"));
@@ -79,16 +81,15 @@ impl Projection {
                 let reason = format!("direction {} to project on holds NaN or infinity", number + 1);
                 return Err(Error::Parameters { reason });
             }
-            vectors.extend_from_slice(direction);
+            vectors.row_mut(number).copy_from_slice(direction);
         }
         let directions = directions.len();
         Ok(Projection {
             vectors,
             directions,
-            host_part: Vec::new(),
-            elements: 0,
+            host_part: None,
             memory_bytes,
-            moved: Vec::new(),
+            moved: Rows::default(),
             capacity: 0,
             lines: Vec::new(),
             opened: None,
@@ -114,42 +115,47 @@ impl Projection {
     /// order. Elements tracked since the directions were given have no part in them. The block must be empty.
     pub fn arrange(&mut self, host_ranges: &[std::ops::Range<usize>]) {
         debug_assert!(self.lines.is_empty());
-        let total = self.vectors.len() / self.directions;
-        self.elements = host_ranges.iter().map(ExactSizeIterator::len).sum();
-        self.host_part.clear();
+        let elements = host_ranges.iter().map(ExactSizeIterator::len).sum();
         let mut tiled = 0;
         let in_order = host_ranges.iter().all(|range| std::mem::replace(&mut tiled, range.end) == range.start);
-        if !(in_order && self.elements == total) {
-            for vector in self.vectors.chunks_exact(total) {
+        self.host_part = (!in_order || elements != self.vectors.elements()).then(|| {
+            let mut part = Rows::zeros(self.directions, elements);
+            for direction in 0..self.directions {
+                let mut rest = part.row_mut(direction);
                 for range in host_ranges {
-                    let known = range.start.min(total)..range.end.min(total);
-                    self.host_part.extend_from_slice(&vector[known.clone()]);
-                    self.host_part.resize(self.host_part.len() + range.len() - known.len(), 0.0);
+                    let known = self.known(direction, range);
+                    rest[..known.len()].copy_from_slice(known);
+                    rest = &mut rest[range.len()..];
                 }
             }
-        }
+            part
+        });
         // Two lines at least: a step after a gap takes them together.
-        self.capacity = (self.memory_bytes / (4 * self.elements.max(1))).clamp(2, MOST_LINES);
-        self.moved = vec![0.0; self.capacity * self.elements];
+        self.capacity = (self.memory_bytes / (4 * elements.max(1))).clamp(2, MOST_LINES);
+        self.moved = Rows::zeros(self.capacity, elements);
         self.lines.reserve(self.capacity);
+        self.product.reserve(parts(&self.moved) * self.capacity * self.directions);
+    }
+
+    /// What a direction has of a range of the tracked elements: shorter where elements were added since it was given.
+    fn known(&self, direction: usize, range: &std::ops::Range<usize>) -> &[f32] {
+        let total = self.vectors.elements();
+        &self.vectors.row(direction)[range.start.min(total)..range.end.min(total)]
     }
 
     /// The directions' part of a range of the tracked elements, [K, range], where it was given.
     pub fn part(&self, range: std::ops::Range<usize>) -> std::result::Result<Tensor, TchError> {
-        let total = self.vectors.len() / self.directions;
-        let known = range.start.min(total)..range.end.min(total);
         let mut part = Vec::with_capacity(self.directions * range.len());
-        for vector in self.vectors.chunks_exact(total) {
-            part.extend_from_slice(&vector[known.clone()]);
-            part.resize(part.len() + range.len() - known.len(), 0.0);
+        for direction in 0..self.directions {
+            part.extend_from_slice(self.known(direction, &range));
+            part.resize((direction + 1) * range.len(), 0.0);
         }
         Tensor::f_from_slice(&part)?.f_reshape([self.directions as i64, range.len() as i64])
     }
 
     /// The line for the next displacement; [`step`](Self::step) or [`outside`](Self::outside) says what it was.
     pub fn line(&mut self) -> &mut [f32] {
-        let start = self.lines.len() * self.elements;
-        &mut self.moved[start..start + self.elements]
+        self.moved.row_mut(self.lines.len())
     }
 
     /// The line was a step that makes a row.
@@ -166,11 +172,11 @@ impl Projection {
     /// The line was a step that makes a row, after steps that made none and left no lines: `distance` is theta -
     /// theta_* after it.
     pub fn step_at(&mut self, distance: impl Iterator<Item = f32>) {
-        let (step, length) = (self.lines.len() * self.elements, self.elements);
+        let line = self.lines.len();
         self.push(Line::Distance);
         // The step's displacement is in the line that the distance takes; it goes one further.
-        self.moved.copy_within(step..step + length, step + length);
-        self.moved[step..step + length].iter_mut().zip(distance).for_each(|(element, value)| *element = value);
+        self.moved.copy_row(line, line + 1);
+        self.moved.row_mut(line).iter_mut().zip(distance).for_each(|(element, value)| *element = value);
         self.push(Line::StepAtDistance);
     }
 
@@ -190,11 +196,11 @@ impl Projection {
     }
 
     /// Multiplies the block with the directions; appends, for each row, its positions and its projected displacements.
-    pub fn finish(&mut self, values: &mut Vec<f64>) -> std::result::Result<(), TchError> {
+    pub fn finish(&mut self, threads: usize, values: &mut Vec<f64>) {
         if self.lines.is_empty() {
-            return Ok(());
+            return;
         }
-        self.multiply()?;
+        self.multiply(threads);
         for (line, projected) in self.lines.iter().zip(self.product.chunks_exact(self.directions)) {
             let projected = projected.iter().copied();
             match line {
@@ -214,49 +220,28 @@ impl Projection {
         }
         self.lines.clear();
         self.opened = None;
-        Ok(())
     }
 
-    /// product = moved x vectors^T, in libtorch's sgemm, slice by slice of the elements. It is made as vectors x moved^T,
-    /// which for 30 directions and 64 lines is half as fast again.
-    fn multiply(&mut self) -> std::result::Result<(), TchError> {
-        let (lines, directions, elements) = (self.lines.len(), self.directions, self.elements);
+    /// product = moved x vectors^T, on libtorch's threads when there is enough of it.
+    fn multiply(&mut self, threads: usize) {
+        let (lines, directions) = (self.lines.len(), self.directions);
+        let (count, length) = (parts(&self.moved), lines * directions);
         self.product.clear();
-        self.product.resize(lines * directions, 0.0);
-        if elements == 0 {
-            return Ok(());
+        self.product.resize(count * length, 0.0);
+        let vectors = self.host_part.as_ref().unwrap_or(&self.vectors);
+        let work = Mutex::new(self.product.chunks_exact_mut(length).enumerate());
+        let next = || work.lock().unwrap_or_else(PoisonError::into_inner).next();
+        let threads = if length * self.moved.elements() < PARALLEL_FROM { 1 } else { threads };
+        run_on_pool(threads, &|| {
+            while let Some((part, product)) = next() {
+                inner_products_part((&self.moved, lines), (vectors, directions), part, product);
+            }
+        });
+        let (sum, rest) = self.product.split_at_mut(length);
+        for part in rest.chunks_exact(length) {
+            sum.iter_mut().zip(part).for_each(|(sum, part)| *sum += part);
         }
-        let matrix = |values: &[f32], rows: usize| {
-            debug_assert!(values.len() >= rows * elements);
-            let shape = [rows as i64, elements as i64];
-            let bytes = values.as_ptr().cast::<u8>();
-            // SAFETY: `values` holds rows x elements f32 and outlives the tensor, which does not leave this function.
-            #[allow(unsafe_code)]
-            unsafe {
-                Tensor::f_from_blob(bytes, &shape, &[elements as i64, 1], Kind::Float, Device::Cpu)
-            }
-        };
-        no_grad(|| {
-            let (moved, vectors) = (matrix(&self.moved, lines)?, matrix(self.host_vectors(), directions)?);
-            let whole = elements - elements % SLICE;
-            let rest = (elements - whole) as i64;
-            let part = |matrix: &Tensor| matrix.f_narrow(1, whole as i64, rest);
-            let mut product = part(&vectors)?.f_matmul(&part(&moved)?.f_tr()?)?.f_to_kind(Kind::Double)?;
-            if whole > 0 {
-                // [slices, rows, SLICE], over the same memory.
-                let slices = |matrix: &Tensor, rows: usize| {
-                    let (count, slice) = ((whole / SLICE) as i64, SLICE as i64);
-                    matrix.f_as_strided([count, rows as i64, slice], [slice, elements as i64, 1], None)
-                };
-                let products = slices(&vectors, directions)?.f_bmm(&slices(&moved, lines)?.f_transpose(1, 2)?)?;
-                product += products.f_sum_dim_intlist(&[0i64][..], false, Kind::Double)?;
-            }
-            product.f_tr()?.f_contiguous()?.f_copy_data(&mut self.product, lines * directions)
-        })
-    }
-
-    fn host_vectors(&self) -> &[f32] {
-        if self.host_part.is_empty() { &self.vectors } else { &self.host_part }
+        self.product.truncate(length);
     }
 
     /// Says the positions: those of `distance`, theta - theta_* now. The block must be empty.
@@ -264,13 +249,9 @@ impl Projection {
         debug_assert!(self.lines.is_empty());
         self.steps_since_anchor = 0;
         let distance: Vec<f64> = distance.map(f64::from).collect();
-        self.positions.fill(0.0);
-        if self.elements > 0 {
-            let columns: Vec<&[f32]> = self.host_vectors().chunks_exact(self.elements).collect();
-            let mut direct = vec![0.0; self.directions];
-            inner_products(&columns, &distance, &mut direct);
-            self.positions = direct;
-        }
+        let vectors = self.host_part.as_ref().unwrap_or(&self.vectors);
+        let columns: Vec<&[f32]> = (0..self.directions).map(|direction| vectors.row(direction)).collect();
+        inner_products(&columns, &distance, &mut self.positions);
     }
 
     /// Now and then, when the block is empty, compares the positions with those of `distance` and goes on from them.

@@ -170,7 +170,7 @@ impl Tracker {
     /// not known at once is put into `row`.
     pub fn measure(&mut self, change: Change, row: &mut DeferredRow) -> Result<Displacement> {
         if let Some(projection) = self.projection.as_mut().filter(|projection| projection.is_full()) {
-            projection.finish(&mut self.projected).map_err(torch("project displacements"))?;
+            projection.finish(threads(), &mut self.projected);
         }
         self.device.measure(&self.parameters, row).map_err(torch("measure displacements"))?;
         // SAFETY: `refresh` has just read each address from a tensor held by `parameters`, so that its memory lives.
@@ -233,7 +233,7 @@ impl Tracker {
     /// Decides how each parameter is measured, as it is now, and goes on from `states`.
     fn place(&mut self, states: Vec<State>) -> std::result::Result<(), TchError> {
         if let Some(projection) = &mut self.projection {
-            projection.finish(&mut self.projected)?;
+            projection.finish(threads(), &mut self.projected);
         }
         self.host = HostTracker::default();
         self.host_members.clear();
@@ -269,7 +269,7 @@ impl State {
 }
 
 /// The threads libtorch uses on this thread.
-fn threads() -> usize {
+pub(super) fn threads() -> usize {
     usize::try_from(tch::get_num_threads()).unwrap_or(1)
 }
 
