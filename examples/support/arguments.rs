@@ -65,6 +65,11 @@ impl Arguments {
         self.switches.iter().any(|said| said == name)
     }
 
+    /// The folder to write to, if one was said.
+    pub fn folder(&self) -> Option<&Path> {
+        self.folder.as_deref()
+    }
+
     /// The folder to write to: the one said, or else the first of `runs/<name>-1`, `runs/<name>-2`, ... that is free.
     pub fn folder_or_free(&self, name: &str) -> PathBuf {
         let free = || {
