@@ -72,6 +72,11 @@ pub fn check(directory: impl AsRef<Path>) -> Result<Check> {
     }
     check.bases(&run, order.last_basis)?;
     check.deltas(&run)?;
+    for number in run.landscapes()? {
+        if let Err(error) = run.landscape(number) {
+            check.damaged(error, None)?;
+        }
+    }
     Ok(check)
 }
 

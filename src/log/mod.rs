@@ -10,6 +10,7 @@
 //! curvature/000000.parquet   eigenvalues, a file an estimate, where directions were followed
 //! eigenvectors/000000.safetensors   their vectors: the directions of the rows with this number as `basis`
 //! deltas/000000.arrows       whole displacements, where they were asked for
+//! landscape/000000.parquet   losses on a grid in a plane around theta_*, where they were measured
 //! events.jsonl               one record::Event a line
 //! lock                       locked by the process that writes
 //! ```
@@ -32,6 +33,7 @@ mod events;
 mod follow;
 mod guard;
 mod journal;
+mod landscape;
 mod reader;
 mod recovery;
 mod reference;
@@ -56,6 +58,7 @@ pub use compact::{Compaction, compact, compact_on};
 pub use curvature::CurvatureRow;
 pub use deltas::{DeltaWriter, Deltas, FullDelta};
 pub use follow::Follower;
+pub use landscape::LossLandscape;
 pub use reader::{Run, StepBatches};
 pub use recovery::{Recovery, recover, recover_on};
 pub use reference::{Reference, ReferenceTensor};
@@ -144,6 +147,20 @@ impl RunFolder {
         self.deltas_folder().join(format!("{number:06}.arrows"))
     }
 
+    pub(crate) fn landscape_folder(&self) -> PathBuf {
+        self.root.join("landscape")
+    }
+
+    pub(crate) fn landscape(&self, number: u64) -> PathBuf {
+        self.landscape_folder().join(format!("{number:06}.parquet"))
+    }
+
+    /// The number of a landscape, if a file is one.
+    pub(crate) fn number_of_landscape(&self, file: &Path) -> Option<u64> {
+        let number = file.file_stem()?.to_str()?.parse().ok()?;
+        (self.landscape(number) == file).then_some(number)
+    }
+
     /// The number of the basis that a file of `curvature` or `eigenvectors` is of, if it is one.
     pub(crate) fn number_of_basis(&self, file: &Path) -> Option<u64> {
         let number = file.file_stem()?.to_str()?.parse().ok()?;
@@ -156,9 +173,10 @@ impl RunFolder {
     }
 
     /// The folders whose files are written beside their place first.
-    pub(crate) fn places(&self) -> [PathBuf; 5] {
+    pub(crate) fn places(&self) -> [PathBuf; 6] {
         let root = self.root.clone();
-        [root, self.steps(), self.curvature_folder(), self.eigenvectors_folder(), self.deltas_folder()]
+        let landscape = self.landscape_folder();
+        [root, self.steps(), self.curvature_folder(), self.eigenvectors_folder(), self.deltas_folder(), landscape]
     }
 
     /// Where the rows of segments `first..=last` are once they have been merged.
@@ -231,7 +249,8 @@ impl RunFolder {
                 || complete == self.delta_parameters()
                 || complete == self.delta_bounds()
                 || self.numbers_of_segment(&complete).is_some()
-                || self.number_of_basis(&complete).is_some())
+                || self.number_of_basis(&complete).is_some()
+                || self.number_of_landscape(&complete).is_some())
     }
 }
 

@@ -15,6 +15,7 @@
 //! ```
 
 mod chart;
+mod contour;
 mod csv;
 mod description;
 mod draw;
@@ -24,6 +25,7 @@ mod figures;
 mod files;
 mod findings;
 mod html;
+mod landscape;
 mod layout;
 mod legend;
 mod material;

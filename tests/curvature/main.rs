@@ -2,6 +2,7 @@
 
 mod awkward;
 mod dense;
+mod landscape;
 mod left_as_found;
 mod memory;
 mod noise;
