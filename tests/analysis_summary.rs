@@ -65,7 +65,7 @@ fn fit(directory: &Path) -> RunFit {
 #[test]
 fn the_whole_displacement_is_predicted_without_being_told() {
     let directory = tempfile::tempdir().unwrap();
-    synthetic(1).write_along(directory.path(), 4);
+    synthetic(6).write_along(directory.path(), 4);
     let before = fit(directory.path());
     assert!(before.predicted.known().unwrap().projected_part, "eigenvalues alone are of the projections");
     assert!(before.displacement.known().unwrap().interval.reason().unwrap().contains("the projections carry"));
