@@ -10,7 +10,8 @@
 //! - the losses in a plane of two of these directions (figure 3): [`loss_landscape`];
 //! - tr(H), with a standard error: [`numeric::trace`](crate::numeric::trace);
 //! - the whole spectrum: [`numeric::density`](crate::numeric::density);
-//! - whether gradient noise has the shape of the Hessian (Assumption 5 of the paper): [`gradient_noise`].
+//! - whether gradient noise has the shape of the Hessian (Assumption 5 of the paper): [`gradient_noise`];
+//! - the last three in one call, for the run's folder: [`LossHessian::summary`].
 //!
 //! `docs/curvature.md` says what the numbers certify and what they do not.
 
@@ -23,6 +24,7 @@ mod landscape;
 mod moved;
 mod parameters;
 mod progress;
+mod summary;
 
 pub use eigenpairs::{eigenvectors, gradient_start, top_eigenpairs};
 pub use follower::EigenpairFollower;
@@ -30,3 +32,4 @@ pub use gradient_noise::{Estimate, GradientNoise, ModeNoise, gradient_noise};
 pub use hessian::{LossHessian, Reduction};
 pub use landscape::{LandscapePlane, loss_landscape};
 pub use progress::ProgressLine;
+pub use summary::{SummaryOptions, density_beside_largest};

@@ -1,6 +1,7 @@
 //! The `curvature` table: one row an eigenvalue, one small Parquet file an estimate.
 
 use std::fs;
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -114,7 +115,11 @@ pub(super) fn make_place(storage: &dyn Storage, folder: &RunFolder, place: &Path
     if place.exists() {
         return Ok(());
     }
-    fs::create_dir(place).map_err(Error::io("create", place))?;
+    match fs::create_dir(place) {
+        // Whoever keeps a summary may come first.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        made => made.map_err(Error::io("create", place))?,
+    }
     storage.sync_dir(&folder.root).map_err(Error::io("sync", &folder.root))
 }
 

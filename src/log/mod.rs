@@ -8,6 +8,7 @@
 //! steps/000000.parquet ...   finished segments
 //! steps/000007.arrows        journal of the open segment, an Arrow IPC stream
 //! curvature/000000.parquet   eigenvalues, a file an estimate, where directions were followed
+//! curvature/000000.json      trace, density and gradient noise beside them, where they were measured
 //! eigenvectors/000000.safetensors   their vectors: the directions of the rows with this number as `basis`
 //! deltas/000000.arrows       whole displacements, where they were asked for
 //! landscape/000000.parquet   losses on a grid in a plane around theta_*, where they were measured
@@ -27,6 +28,7 @@
 mod check;
 mod compact;
 mod curvature;
+mod curvature_summary;
 mod deltas;
 pub mod eigenvectors;
 mod events;
@@ -56,6 +58,7 @@ pub use arrow_array;
 pub use check::{Check, Finding, check};
 pub use compact::{Compaction, compact, compact_on};
 pub use curvature::CurvatureRow;
+pub use curvature_summary::{CurvatureSummary, GradientNoiseSummary, Measured, SpectralBulk};
 pub use deltas::{DeltaWriter, Deltas, FullDelta};
 pub use follow::Follower;
 pub use landscape::LossLandscape;
@@ -123,6 +126,10 @@ impl RunFolder {
         self.curvature_folder().join(format!("{basis:06}.parquet"))
     }
 
+    pub(crate) fn curvature_summary(&self, basis: u64) -> PathBuf {
+        self.curvature_folder().join(format!("{basis:06}.json"))
+    }
+
     pub(crate) fn eigenvectors_folder(&self) -> PathBuf {
         self.root.join("eigenvectors")
     }
@@ -167,9 +174,10 @@ impl RunFolder {
         [self.curvature(number), self.eigenvectors(number)].iter().any(|path| path == file).then_some(number)
     }
 
-    /// The number of the basis whose vectors a file holds, if it is one of `eigenvectors`.
-    pub(crate) fn number_of_eigenvectors(&self, file: &Path) -> Option<u64> {
-        self.number_of_basis(file).filter(|&number| self.eigenvectors(number) == file)
+    /// The number of the basis that a file other than the table tells of, if it is one: its vectors, or a summary.
+    pub(crate) fn number_beside_table(&self, file: &Path) -> Option<u64> {
+        let number = file.file_stem()?.to_str()?.parse().ok()?;
+        [self.eigenvectors(number), self.curvature_summary(number)].iter().any(|path| path == file).then_some(number)
     }
 
     /// The folders whose files are written beside their place first.
@@ -250,7 +258,8 @@ impl RunFolder {
                 || complete == self.delta_bounds()
                 || self.numbers_of_segment(&complete).is_some()
                 || self.number_of_basis(&complete).is_some()
-                || self.number_of_landscape(&complete).is_some())
+                || self.number_of_landscape(&complete).is_some()
+                || self.number_beside_table(&complete).is_some())
     }
 }
 

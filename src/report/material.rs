@@ -36,7 +36,7 @@ pub struct Material {
     pub curvature: Vec<CurvatureRow>,
     /// Losses in a plane, where they were measured.
     pub landscape: Option<Landscape>,
-    /// Eigenvalues given beside the log, or else those of the last estimate.
+    /// What is known of the Hessian: given beside the log, or else from the run's folder.
     pub curvatures: Option<Curvatures>,
 }
 
@@ -58,7 +58,10 @@ impl Material {
         let rows = reduce(run, plans, &mut |rows| progress("reading", rows, all))?;
         let landscape = Landscape::gather(run, all, &mut |rows| progress("reading positions", rows, all))?;
         let curvature = run.curvature()?;
-        let curvatures = options.curvatures.clone().or_else(|| latest(&curvature));
+        let curvatures = match &options.curvatures {
+            Some(given) => Some(given.clone()),
+            None => Curvatures::of_run(run)?,
+        };
         let path = run.path().display().to_string();
         // `.` and `/` have no name of their own.
         let name = run.path().file_name().map_or_else(|| path.clone(), |name| name.to_string_lossy().into_owned());
@@ -74,12 +77,6 @@ impl Material {
             None => Ok(&fit.modes),
         }
     }
-}
-
-fn latest(rows: &[CurvatureRow]) -> Option<Curvatures> {
-    let last = rows.last()?.basis;
-    let eigenvalues: Option<Vec<f64>> = rows.iter().filter(|row| row.basis == last).map(|row| row.eigenvalue).collect();
-    eigenvalues.map(|eigenvalues| Curvatures { eigenvalues, density: None })
 }
 
 fn plans(fit: &ModesFit) -> Vec<PhasePlan> {

@@ -7,4 +7,5 @@ mod left_as_found;
 mod memory;
 mod noise;
 mod solvers;
+mod summary;
 mod support;
