@@ -4,10 +4,12 @@ use std::fmt::Write;
 
 use perrin::analysis::sweep::{Sweep, SweepRun};
 
+type Value = fn(&SweepRun) -> Option<f64>;
+
 /// One hyperparameter after the other: speeds against eq. 12, exponents in the order of its values.
 pub fn findings(sweep: &Sweep) -> String {
     let Some(default) = sweep.runs.first() else { return String::new() };
-    let things: [(&str, fn(&SweepRun) -> Option<f64>); 3] = [
+    let things: [(&str, Value); 3] = [
         ("learning rate", |run| run.learning_rate),
         ("batch size", |run| run.batch_size.map(|size| size as f64)),
         ("momentum", |run| run.momentum),

@@ -1,9 +1,13 @@
 //! Resumes training of a trained network and compares how it moves with the theory: figures 1, 3, 4, 5 and 7 of the paper.
 //!
 //! `cargo run --release --features report --example resume_pretrained [-- small|mnist|resnet] [--data DIR] [--weights FILE]
-//! [--steps N] [--refresh N] [--learning-rate X] [--momentum X] [--batch N] [--weight-decay X] [FOLDER]`
+//! [--steps N] [--refresh N] [--learning-rate X] [--momentum X] [--batch N] [--weight-decay X] [--with-replacement] [FOLDER]`
 //!
-//! - `small`, the default: a network that cannot fit Fashion-MNIST exactly, at its place by the end of training.
+//! Batches are drawn without replacement, as usual and as in the paper; `--with-replacement` draws them as the theory has it. Of a
+//! folder with a run in it, such as one that was interrupted, the findings are told and nothing is trained.
+//!
+//! - `small`, the default: a network that cannot fit Fashion-MNIST exactly, and so keeps its gradient noise. Along the sharp
+//!   directions it is stationary; along the flat ones it drifts on.
 //! - `mnist`: one that can. It loses its gradient noise as it does, and drifts: the theory's stationary state is not reached.
 //! - `resnet`: with batch normalisation. Loss, Hessian and gradient noise are those of *training mode*, over batches of the size
 //!   trained with: it is the loss whose gradients SGD follows. In evaluation mode, with running averages for the moments of a
@@ -41,7 +45,7 @@ const TOLD_STEPS: u64 = 1_000;
 
 fn main() -> Result<()> {
     let options = [&["data", "weights"], plan::OPTIONS].concat();
-    let (architecture, arguments) = Architecture::read_arguments(&options, &[])?;
+    let (architecture, arguments) = Architecture::read_arguments(&options, &["with-replacement"])?;
     let plan = Plan::new(architecture, &arguments)?;
     let data = arguments.path("data");
     let folder = arguments.folder_or_free(&format!("{}-resumed", architecture.name()));
@@ -50,8 +54,13 @@ fn main() -> Result<()> {
     println!("{}: {} parameters", architecture.name(), problem.parameters());
     tell_quality("before", &problem);
 
-    // The sharpest directions, which are estimated again as training goes on, and what there is besides them.
     let train_mode = architecture.has_batch_normalisation();
+    if folder.join("run.json").exists() {
+        println!("{} holds a run already: what it says", folder.display());
+        return tell_findings(&folder, &problem, &plan, train_mode);
+    }
+
+    // The sharpest directions, which are estimated again as training goes on, and what there is besides them.
     let hessian = measure::hessian(&problem, plan.hessian_examples, plan.hessian_batch, train_mode)?;
     let mut curvature = EigenpairFollower::new(hessian, LanczosOptions::largest(DIRECTIONS), plan.refresh_steps)?;
     println!("the {DIRECTIONS} largest eigenvalues of the Hessian of {} examples", plan.hessian_examples);
@@ -61,11 +70,15 @@ fn main() -> Result<()> {
 
     let sgd = nn::sgd(plan.momentum, 0., plan.weight_decay, false);
     let mut batches = Batches::new(problem.train.labels.size()[0], plan.batch_size, SEED);
-    let mut optimizer = perrin::Options::new()
-        .batch_size(plan.batch_size as u64)
-        .steps_per_epoch(batches.steps_per_epoch())
-        .project_onto(eigenvectors)
-        .build(sgd, &problem.variables, plan.learning_rate, &folder)?;
+    let mut observation = perrin::Options::new().batch_size(plan.batch_size as u64);
+    if arguments.has("with-replacement") {
+        batches = batches.with_replacement();
+    } else {
+        // Noise that cancels over an epoch is allowed for where epochs are known.
+        observation = observation.steps_per_epoch(batches.steps_per_epoch());
+    }
+    let mut optimizer =
+        observation.project_onto(eigenvectors).build(sgd, &problem.variables, plan.learning_rate, &folder)?;
     summary.save(&folder, 0)?;
     println!("resuming for {} steps, logged in {}", plan.steps, folder.display());
     let (began, mut loss_sum) = (Instant::now(), 0.);

@@ -48,8 +48,8 @@ pub fn summary(
 ) -> Result<CurvatureSummary> {
     // Gradient noise is told best by other batches than the Hessian's.
     let without_noise = SummaryOptions {
-        trace: Some(TraceOptions { sketch: 0, samples: 20, ..TraceOptions::default() }),
-        density: Some(DensityOptions { starts: 2, steps: 40, seed: 0 }),
+        trace: Some(TraceOptions { sketch: 0, samples: plan.trace_samples, ..TraceOptions::default() }),
+        density: Some(DensityOptions { starts: plan.density.0, steps: plan.density.1, seed: 0 }),
         gradient_noise: false,
     };
     let noise_alone = SummaryOptions { trace: None, density: None, gradient_noise: true };

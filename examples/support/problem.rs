@@ -5,8 +5,8 @@
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use rand::SeedableRng;
 use rand::seq::SliceRandom;
+use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use tch::nn::{ModuleT, SequentialT, VarStore};
 use tch::{Device, Tensor, no_grad};
@@ -93,18 +93,31 @@ impl Problem {
     }
 }
 
-/// Mini-batches of a training set: a new order each epoch, from a seed, without what is left over, so that all have one size.
+/// Mini-batches of a training set, from a seed. A new order each epoch, without what is left over, so that all have one size.
 pub struct Batches {
     random: ChaCha8Rng,
     order: Vec<i64>,
     size: usize,
     next: usize,
+    with_replacement: bool,
 }
 
 impl Batches {
     pub fn new(examples: i64, size: usize, seed: u64) -> Batches {
-        // Past the end: the first batch begins an epoch.
-        Batches { random: ChaCha8Rng::seed_from_u64(seed), order: (0..examples).collect(), size, next: usize::MAX }
+        Batches {
+            random: ChaCha8Rng::seed_from_u64(seed),
+            order: (0..examples).collect(),
+            size,
+            // Past the end: the first batch begins an epoch.
+            next: usize::MAX,
+            with_replacement: false,
+        }
+    }
+
+    /// Draws each batch from all examples, as the theory has it (assumption 1), and not from those the epoch has left.
+    pub fn with_replacement(mut self) -> Batches {
+        self.with_replacement = true;
+        self
     }
 
     pub fn steps_per_epoch(&self) -> u64 {
@@ -113,6 +126,11 @@ impl Batches {
 
     /// The numbers of the next batch's examples.
     pub fn next(&mut self) -> Tensor {
+        if self.with_replacement {
+            let count = self.order.len() as i64;
+            let drawn: Vec<i64> = (0..self.size).map(|_| self.random.random_range(0..count)).collect();
+            return Tensor::from_slice(&drawn);
+        }
         if self.next >= self.order.len() / self.size {
             self.order.shuffle(&mut self.random);
             self.next = 0;
