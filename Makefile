@@ -1,6 +1,6 @@
 # What a newcomer needs: `make demo`, `make test`. Both provide libtorch first (see scripts/provide-libtorch.py).
 
-.PHONY: demo test lint docs bench libtorch python
+.PHONY: demo test lint docs bench libtorch python data
 
 demo: libtorch
 	cargo run --example quickstart
@@ -28,3 +28,7 @@ libtorch:
 # What docs/queries.md is tested with.
 python:
 	@python3 scripts/provide-python.py
+
+# What the examples read, about 120 MB in the user's cache folder (examples/data/README.md).
+data:
+	@python3 scripts/provide-data.py

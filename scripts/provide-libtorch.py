@@ -11,64 +11,36 @@ against; and a stub libtorch.so, because the real one links libtorch_cuda. torch
 libtorch_cuda.so is present, so it is left out. About 0.5 GB.
 """
 
-import fcntl
 import os
 import platform
-import shutil
 import subprocess
 import sys
-import tempfile
 import zipfile
 from pathlib import Path
+
+sys.dont_write_bytecode = True
+from provide import Provider, cache_folder, start
 
 TORCH_VERSION = "2.13.0"
 CUDA_WHEELS = ["nvidia-cuda-runtime==13.0.*", "nvidia-cuda-cupti==13.0.*"]
 TORCH_LIBRARIES = ["libtorch_cpu.so", "libc10.so", "libgomp.so.1"]
 CUDA_LIBRARIES = ["libcudart.so.13", "libcupti.so.13"]
-MARKER = "perrin-complete"
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 CARGO_CONFIG = REPOSITORY / ".cargo" / "config.toml"
 WRITTEN_BY = "# Written by scripts/provide-libtorch.py; `make libtorch` writes it again."
 
-
-def fail(what, advice):
-    sys.exit(f"provide-libtorch: {what}\n  {advice}")
+provider = Provider("libtorch")
 
 
-def say(text):
-    print(f"libtorch: {text}", flush=True)
-
-
-def cache_folder():
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "perrin"
-
-
-def python_command(*arguments):
-    return [sys.executable, *arguments]
-
-
-def download(folder, packages, platforms):
-    """Download wheels with pip, which shows its own progress and checks each file against its hash."""
-    command = python_command(
-        "-m", "pip", "download", "--no-deps", "--no-cache-dir", "--only-binary=:all:", "--dest", str(folder)
-    )
-    # pip gathers a download in the temporary folder first, which may be a small one in memory.
-    temporary = folder.parent / "pip"
-    temporary.mkdir(exist_ok=True)
+def download(scratch, packages, platforms):
+    command = ["download", "--no-deps", "--only-binary=:all:", "--dest", str(scratch / "wheels")]
     for name in platforms:
         command += ["--platform", name]
     if platforms:
         command += ["--python-version", "3.12", "--implementation", "cp"]
-    try:
-        subprocess.run(command + packages, check=True, env={**os.environ, "TMPDIR": str(temporary)})
-    except subprocess.CalledProcessError:
-        fail(
-            f"pip could not download {' '.join(packages)}",
-            "Check the network and that `python3 -m pip` works (Debian: apt install python3-pip), then run this again;\n"
-            f"  or set LIBTORCH to an unpacked libtorch {TORCH_VERSION}, or LIBTORCH_USE_PYTORCH=1 with torch=={TORCH_VERSION} installed.",
-        )
+    otherwise = f"or set LIBTORCH to an unpacked libtorch {TORCH_VERSION}, or LIBTORCH_USE_PYTORCH=1 with torch=={TORCH_VERSION} installed"
+    provider.pip(command + packages, otherwise, scratch)
 
 
 def unpack(wheel, chosen, target):
@@ -98,7 +70,7 @@ def unpack(wheel, chosen, target):
 def one_wheel(folder, prefix):
     found = sorted(folder.glob(f"{prefix}-*.whl"))
     if not found:
-        fail(f"no {prefix} wheel was downloaded", "Run this again.")
+        provider.fail(f"no {prefix} wheel was downloaded", "Run this again.")
     return found[0]
 
 
@@ -131,69 +103,41 @@ def link_stub(library_folder):
     try:
         subprocess.run(command, check=True)
     except (subprocess.CalledProcessError, FileNotFoundError) as error:
-        fail(f"g++ could not link the stub libtorch.so ({error})", "Install g++ (Debian: apt install g++) and run this again.")
+        provider.fail(f"g++ could not link the stub libtorch.so ({error})", "Install g++ (Debian: apt install g++) and run this again.")
 
 
-def make_copy(finished):
-    """Build the cached copy beside its place and rename it into it, so that a half-made one is never used."""
-    needed = 3 << 30
-    free = shutil.disk_usage(finished.parent).free
-    if free < needed:
-        fail(f"{finished.parent} has {free >> 20} MB free, {needed >> 20} MB are needed while unpacking",
-             "Free some space or point XDG_CACHE_HOME at a larger disk, then run this again.")
-    with tempfile.TemporaryDirectory(prefix="unfinished-", dir=finished.parent) as scratch:
-        scratch = Path(scratch)
-        wheels, target = scratch / "wheels", scratch / "libtorch"
-        trimmed = (platform.system(), platform.machine()) == ("Linux", "x86_64")
-        say(f"downloading torch {TORCH_VERSION} (about 530 MB)")
-        download(wheels, [f"torch=={TORCH_VERSION}"], ["manylinux_2_28_x86_64"] if trimmed else [])
-        if trimmed:
-            download(wheels, CUDA_WHEELS, ["manylinux_2_28_x86_64", "manylinux_2_25_x86_64", "manylinux_2_17_x86_64", "manylinux2014_x86_64"])
-        unpack(one_wheel(wheels, "torch"), trimmed_torch if trimmed else whole_torch, target)
-        if trimmed:
-            for prefix in ("nvidia_cuda_runtime", "nvidia_cuda_cupti"):
-                unpack(one_wheel(wheels, prefix), cuda_library, target)
-            missing = [name for name in TORCH_LIBRARIES + CUDA_LIBRARIES if not (target / "lib" / name).exists()]
-            if missing:
-                fail(f"the wheels lack {', '.join(missing)}", f"Set LIBTORCH to an unpacked libtorch {TORCH_VERSION} instead.")
-            link_stub(target / "lib")
-        (target / "build-version").write_text(TORCH_VERSION + "\n")
-        (target / MARKER).write_text("")
-        if finished.exists():
-            shutil.rmtree(finished)
-        os.rename(target, finished)
-
-
-def cached_copy():
-    folder = cache_folder()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        fail(f"cannot make the cache folder {folder} ({error.strerror})", "Set XDG_CACHE_HOME to a folder you may write to.")
-    finished = folder / f"libtorch-{TORCH_VERSION}"
-    with open(folder / "lock", "w") as lock:  # a second checkout waits for the first instead of fetching too
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        for stale in folder.glob("unfinished-*"):
-            shutil.rmtree(stale, ignore_errors=True)
-        if not (finished / MARKER).exists():
-            make_copy(finished)
-            say(f"ready in {finished}")
-    return finished
+def make_copy(scratch):
+    made = scratch / "finished"
+    trimmed = (platform.system(), platform.machine()) == ("Linux", "x86_64")
+    provider.say(f"downloading torch {TORCH_VERSION} (about 530 MB)")
+    download(scratch, [f"torch=={TORCH_VERSION}"], ["manylinux_2_28_x86_64"] if trimmed else [])
+    if trimmed:
+        download(scratch, CUDA_WHEELS, ["manylinux_2_28_x86_64", "manylinux_2_25_x86_64", "manylinux_2_17_x86_64", "manylinux2014_x86_64"])
+    wheels = scratch / "wheels"
+    unpack(one_wheel(wheels, "torch"), trimmed_torch if trimmed else whole_torch, made)
+    if trimmed:
+        for prefix in ("nvidia_cuda_runtime", "nvidia_cuda_cupti"):
+            unpack(one_wheel(wheels, prefix), cuda_library, made)
+        missing = [name for name in TORCH_LIBRARIES + CUDA_LIBRARIES if not (made / "lib" / name).exists()]
+        if missing:
+            provider.fail(f"the wheels lack {', '.join(missing)}", f"Set LIBTORCH to an unpacked libtorch {TORCH_VERSION} instead.")
+        link_stub(made / "lib")
+    (made / "build-version").write_text(TORCH_VERSION + "\n")
 
 
 def check_users_copy(libtorch):
     header = Path(os.environ.get("LIBTORCH_INCLUDE", libtorch)) / "include/torch/csrc/api/include/torch/torch.h"
     if not header.exists():
-        fail(f"LIBTORCH={libtorch} holds no {header.relative_to(header.parents[6])}",
-             f"Point it at an unpacked libtorch {TORCH_VERSION}, or unset it to use a cached copy.")
+        provider.fail(f"LIBTORCH={libtorch} holds no {header.relative_to(header.parents[6])}",
+                      f"Point it at an unpacked libtorch {TORCH_VERSION}, or unset it to use a cached copy.")
 
 
 def check_python_torch():
     found = subprocess.run(["python3", "-c", "import torch; print(torch.__version__)"], capture_output=True, text=True)
     version = found.stdout.strip().split("+")[0]
     if version != TORCH_VERSION and "LIBTORCH_BYPASS_VERSION_CHECK" not in os.environ:
-        fail(f"LIBTORCH_USE_PYTORCH is set and python3 has torch {version or 'not installed'}",
-             f"Install torch=={TORCH_VERSION}, or unset LIBTORCH_USE_PYTORCH to use a cached copy.")
+        provider.fail(f"LIBTORCH_USE_PYTORCH is set and python3 has torch {version or 'not installed'}",
+                      f"Install torch=={TORCH_VERSION}, or unset LIBTORCH_USE_PYTORCH to use a cached copy.")
 
 
 def library_folder_of_python_torch():
@@ -214,7 +158,7 @@ def write_cargo_config(environment, library_folder):
         if not present.startswith(WRITTEN_BY):
             if "LIBTORCH" in present:
                 return
-            fail(f"{CARGO_CONFIG} is your own; it was left alone", f"Add these lines to it:\n{text}")
+            provider.fail(f"{CARGO_CONFIG} is your own; it was left alone", f"Add these lines to it:\n{text}")
     CARGO_CONFIG.parent.mkdir(exist_ok=True)
     CARGO_CONFIG.write_text(text)
 
@@ -228,12 +172,9 @@ def main():
         check_python_torch()
         write_cargo_config({"LIBTORCH_USE_PYTORCH": "1"}, library_folder_of_python_torch())
     else:
-        libtorch = cached_copy()
+        libtorch = provider.make_once(cache_folder() / f"libtorch-{TORCH_VERSION}", make_copy, megabytes=3 << 10)
         write_cargo_config({"LIBTORCH": libtorch}, libtorch / "lib")
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except KeyboardInterrupt:
-        sys.exit("\nprovide-libtorch: interrupted; nothing half-made is used, run it again to start over")
+    start(main, provider.name)

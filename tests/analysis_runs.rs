@@ -34,8 +34,12 @@ fn fit(
 /// NaN would be null in JSON: null is only where a field says that it may be none.
 fn assert_no_null(fit: &RunFit) {
     fn walk(path: &str, value: &serde_json::Value) {
-        const MAY_BE_NULL: [&str; 16] = [
+        const MAY_BE_NULL: [&str; 20] = [
             "prefactor",
+            "prefactor_interval",
+            "noise_scale_of_gradients",
+            "height_by_gradients",
+            "left_out",
             "r_squared",
             "moving_average",
             "plain_interval",
@@ -77,7 +81,7 @@ fn assert_no_null(fit: &RunFit) {
 
 #[test]
 fn a_stationary_run_answers_everything() {
-    let curvatures = Some(Curvatures { eigenvalues: EIGENVALUES.to_vec(), density: None });
+    let curvatures = Some(Curvatures { eigenvalues: EIGENVALUES.to_vec(), ..Curvatures::default() });
     let fit = fit(&synthetic(), &FitOptions { curvatures, ..FitOptions::default() }, |_, _| true);
     println!("{fit}");
     let law = fit.displacement.known().unwrap();
@@ -85,6 +89,8 @@ fn a_stationary_run_answers_everything() {
     assert!(
         interval.curvatures == From::Given && interval.low < interval.expected && interval.expected < interval.high
     );
+    let [low, high] = law.prefactor_interval.unwrap();
+    assert!(low < law.prefactor.unwrap() && law.prefactor.unwrap() < high);
     assert!((fit.projected_share.unwrap() - 1.0).abs() < 1e-9);
     let lags = fit.lags.known().unwrap();
     assert!(lags.local.len() > 3 && lags.exponent.value < 1.0);
@@ -177,7 +183,7 @@ fn degenerate_runs_have_answers_without_nan() {
 
 #[test]
 fn a_repelling_mode_and_a_negative_eigenvalue_are_said() {
-    let curvatures = Some(Curvatures { eigenvalues: vec![4.0, 1.5, 0.5, 0.2, -0.05], density: None });
+    let curvatures = Some(Curvatures { eigenvalues: vec![4.0, 1.5, 0.5, 0.2, -0.05], ..Curvatures::default() });
     let negative = fit(&synthetic(), &FitOptions { curvatures, ..FitOptions::default() }, |_, _| true);
     assert!(negative.predicted.reason().unwrap().contains("negative"));
     assert!(negative.displacement.known().unwrap().interval.reason().unwrap().contains("negative"));

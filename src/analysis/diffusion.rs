@@ -32,6 +32,9 @@ pub struct DisplacementPowerLaw {
     pub plain_interval: Option<[f64; 2]>,
     /// a, in parameter units squared; none where it is too large or too small for a number.
     pub prefactor: Option<f64>,
+    /// The 95% interval of the prefactor that the expected curve has over the same points; none without an interval of the
+    /// exponent, whose trajectories it is from.
+    pub prefactor_interval: Option<[f64; 2]>,
     /// R^2 of the line on log-log axes; none where the displacement does not vary.
     pub r_squared: Option<f64>,
     /// Points fitted.
@@ -90,6 +93,7 @@ impl DiffusionFit {
                 interval: Answer::cannot_say("it was not asked for"),
                 plain_interval: half.map(|half| [law.exponent - half, law.exponent + half]),
                 prefactor: Some(law.ln_prefactor.exp()).filter(|prefactor| prefactor.is_normal()),
+                prefactor_interval: None,
                 r_squared: law.r_squared,
                 points: law.points,
                 points_left_out: self.left_out,

@@ -3,17 +3,20 @@
 //!
 //! The stationary process of the given spectrum, exactly in discrete time and in the Langevin limit
 //! ([`discrete`](crate::theory::discrete), [`langevin`](crate::theory::langevin)). sigma^2 is from the speed, by the
-//! exact E||delta||^2 of the same spectrum: a number for the height of the curve, none for its shape. With a density the
-//! prediction is for the whole parameter vector. With eigenvalues alone it is for the projected part, and sigma^2 is
-//! from the speed along the same directions.
+//! exact E||delta||^2 of the same spectrum: a number for the height of the curve, none for its shape. Where the covariance of gradients
+//! is known it gives sigma^2 without the run, and the curve by that has another height. With a density the prediction is
+//! for the whole parameter vector. With eigenvalues alone it is for the projected part, and sigma^2 is from the speed
+//! along the same directions.
 
 use serde::Serialize;
 
 use super::Answer;
-use super::curvatures::Curvatures as Given;
+use super::curvatures::{Curvatures as Given, NegativeCurvature};
 use super::displacement_noise::{
-    Curvatures, ExponentInterval, WeightedMode, Window, exponent_scatter, slope_weights, thinned,
+    Curvatures, ExponentInterval, WeightedMode, Window, displacement_scatter, exponent_scatter, slope_weights, thinned,
 };
+use crate::log::Measured;
+use crate::numeric::long_run::Estimate;
 use crate::theory::discrete::DiscreteMode;
 use crate::theory::langevin::LangevinMode;
 use crate::theory::parameters::SgdParameters;
@@ -23,14 +26,23 @@ use crate::theory::spectrum::{Spectrum, SpectrumMode};
 const MOST_POINTS: u64 = 1000;
 /// Seed of the trajectories drawn for intervals: the same run gives the same answer.
 const SEED: u64 = 20_220_124;
+/// Half width of a 95% interval in standard errors.
+const NORMAL: f64 = 1.959_963_984_540_054;
 
 /// Prediction and measurement.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct PredictedDisplacement {
     /// Whether it is of the projected part only.
     pub projected_part: bool,
-    /// sigma^2, from the speed.
+    /// sigma^2, from the speed: it sets the height of the curve.
     pub noise_scale: f64,
+    /// sigma^2 from the measured covariance of gradients, and its 95% interval: tr(Sigma) over the trace of the
+    /// spectrum; for the projected part the same along the projections.
+    pub noise_scale_of_gradients: Option<Estimate>,
+    /// The curve by that over the curve shown, with its 95% interval: 1 if they agree.
+    pub height_by_gradients: Option<Estimate>,
+    /// Directions of negative curvature that the prediction is without.
+    pub left_out: Option<NegativeCurvature>,
     /// Exponent over the window, exact.
     pub exact_exponent: f64,
     /// The same by the Langevin process.
@@ -54,6 +66,9 @@ pub struct PredictedPoint {
     pub langevin: f64,
     /// As measured.
     pub measured: f64,
+    /// 95 of 100 trajectories of the exact process are within these at this step; the uncertainty of sigma^2 by the
+    /// speed is in them.
+    pub range: [f64; 2],
 }
 
 /// What was measured, of the whole or of the projected part.
@@ -61,6 +76,8 @@ pub struct PredictedPoint {
 pub struct MeasuredDisplacement {
     /// Mean of ||delta||^2.
     pub speed: f64,
+    /// Its 95% interval, where it is known.
+    pub speed_interval: Option<[f64; 2]>,
     /// Exponent over the window.
     pub exponent: f64,
     /// Where the points of the window are.
@@ -98,7 +115,15 @@ pub fn exponent_interval(
     exponent_scatter(modes, window, SEED)
         .map(|scatter| {
             let [low, high] = scatter.around(measured);
-            ExponentInterval { low, high, expected: scatter.expected, curvatures, modes: modes.len() }
+            let prefactor_factors = scatter.prefactor_factors();
+            ExponentInterval {
+                low,
+                high,
+                expected: scatter.expected,
+                curvatures,
+                modes: modes.len(),
+                prefactor_factors,
+            }
         })
         .into()
 }
@@ -138,25 +163,64 @@ fn try_predicted(
     let slope = |curve: &dyn Fn(u64) -> f64| -> f64 {
         points.iter().zip(&weights).map(|(&step, weight)| weight * curve(step).ln()).sum()
     };
-    let point = |&(step, measured): &(u64, f64)| PredictedPoint {
-        step,
-        exact: exact_at(step),
-        langevin: langevin_at(step),
-        measured,
+    let steps: Vec<u64> = measured.points.iter().map(|(step, _)| *step).collect();
+    let scatter = displacement_scatter(&exact, &steps, SEED).map_err(|error| error.to_string())?;
+    let speed_errors = measured.speed_interval.map_or([0.0; 2], |ends| ends.map(|end| (end / measured.speed).ln()));
+    let point = |(&(step, measured), scatter): (&(u64, f64), &[f64; 2])| {
+        let exact = exact_at(step);
+        // Side by side, deviations of logarithms add in squares.
+        let end = |of: usize| {
+            let sign = if of == 0 { -1.0 } else { 1.0 };
+            exact * (sign * scatter[of].ln().hypot(speed_errors[of])).exp()
+        };
+        PredictedPoint { step, exact, langevin: langevin_at(step), measured, range: [end(0), end(1)] }
     };
+    let of_gradients = noise_scale_of_gradients(given, &spectrum);
     let prediction = PredictedDisplacement {
         projected_part: given.density.is_none(),
         noise_scale,
+        noise_scale_of_gradients: of_gradients.and_then(|scale| interval_of(scale.value, relative(&scale))),
+        height_by_gradients: of_gradients.and_then(|scale| {
+            let of_speed = (speed_errors[1] - speed_errors[0]) / (2.0 * NORMAL);
+            interval_of(scale.value / noise_scale, relative(&scale).hypot(of_speed))
+        }),
+        left_out: given.negative(),
         exact_exponent: slope(&exact_at),
         langevin_exponent: slope(&langevin_at),
         measured_exponent: measured.exponent,
         interval: exponent_interval(&exact, Curvatures::Given, measured.window, measured.exponent),
-        curve: measured.points.iter().map(point).collect(),
+        curve: measured.points.iter().zip(&scatter).map(point).collect(),
     };
+    let numbers = |point: &PredictedPoint| [point.exact, point.langevin, point.range[0], point.range[1]];
     let finite = prediction.exact_exponent.is_finite()
         && prediction.langevin_exponent.is_finite()
-        && prediction.curve.iter().all(|point| point.exact.is_finite() && point.langevin.is_finite());
+        && prediction.curve.iter().all(|point| numbers(point).iter().all(|number| number.is_finite()));
     if finite { Ok(prediction) } else { Err("the predicted displacement is out of range".to_owned()) }
+}
+
+/// sigma^2 by the covariance of gradients: over all directions where the spectrum has all, else along those it has.
+fn noise_scale_of_gradients(given: &Given, spectrum: &Spectrum) -> Option<Measured> {
+    let noise = given.gradient_noise.as_ref()?;
+    let (sum, error) = if given.density.is_some() {
+        (noise.trace.value, noise.trace.standard_error)
+    } else if noise.variances.len() == given.eigenvalues.len() {
+        let squares = noise.variances.iter().map(|variance| variance.standard_error.powi(2));
+        (noise.variances.iter().map(|variance| variance.value).sum(), squares.sum::<f64>().sqrt())
+    } else {
+        return None;
+    };
+    Some(Measured { value: sum / spectrum.trace(), standard_error: error / spectrum.trace() })
+}
+
+fn relative(measured: &Measured) -> f64 {
+    measured.standard_error / measured.value
+}
+
+/// The 95% interval of a positive number, by the standard error of its logarithm.
+fn interval_of(value: f64, logarithmic_error: f64) -> Option<Estimate> {
+    let factor = (NORMAL * logarithmic_error).exp();
+    let estimate = Estimate { value, low: value / factor, high: value * factor };
+    (value > 0.0 && estimate.high.is_finite()).then_some(estimate)
 }
 
 #[cfg(test)]
@@ -168,7 +232,13 @@ mod tests {
 
     fn measured(speed: f64) -> MeasuredDisplacement {
         let window = Window { first: 100, last: 300, every: 1 };
-        MeasuredDisplacement { speed, exponent: 0.5, window, points: vec![(100, 1.0), (300, 2.0)] }
+        MeasuredDisplacement {
+            speed,
+            speed_interval: None,
+            exponent: 0.5,
+            window,
+            points: vec![(100, 1.0), (300, 2.0)],
+        }
     }
 
     #[test]
@@ -187,8 +257,32 @@ mod tests {
         assert!((found.curve[1].exact / expected - 1.0).abs() < 1e-12);
         assert!((found.curve[1].langevin / found.curve[1].exact - 1.0).abs() < 0.1);
         assert!((found.exact_exponent - found.langevin_exponent).abs() < 0.05);
+        let [low, high] = found.curve[1].range;
+        assert!(low < expected && expected < high && high < 2.0 * expected && found.left_out.is_none());
         let interval = found.interval.known().unwrap();
         assert!(interval.low < 0.5 && (interval.expected - found.exact_exponent).abs() < 1e-9);
+    }
+
+    #[test]
+    fn the_covariance_of_gradients_gives_the_height_without_the_run() {
+        let text = r#"{"eigenvalues": [2.0, 0.1], "density": {"nodes": [0.01, -0.02], "weights": [40, 2], "dimension": 42},
+            "gradient_noise": {"variances": [{"value": 5, "standard_error": 0.1}, {"value": 1, "standard_error": 0.1}],
+                "trace": {"value": 10, "standard_error": 0.5}, "noise_scale": {"value": 3, "standard_error": 0.1},
+                "correlation": null, "off_diagonal": null, "batches": 9, "examples": 9}}"#;
+        let given = Given::from_json(text).unwrap();
+        let unit = SgdParameters { noise_scale: 1.0, ..PARAMETERS };
+        let modes = weighted_modes(&given.spectrum().unwrap(), &unit).unwrap();
+        let speed: f64 = modes.iter().map(|mode| 5.0 * mode.multiplicity * mode.mode.local_displacement()).sum();
+        let measured = MeasuredDisplacement { speed_interval: Some([speed * 0.9, speed * 1.1]), ..measured(speed) };
+        let answer = predicted_displacement(&given, &PARAMETERS, &measured);
+        let found = answer.known().unwrap();
+        // tr(Sigma) / tr(H) = 10 / 2.5; by the speed it is 5.
+        let scale = found.noise_scale_of_gradients.unwrap();
+        assert!((scale.value - 4.0).abs() < 1e-12 && (scale.high / 4.0 - (NORMAL * 0.05).exp()).abs() < 1e-12);
+        let height = found.height_by_gradients.unwrap();
+        assert!((height.value - 0.8).abs() < 1e-12 && height.low < scale.low / 5.0 && height.high > scale.high / 5.0);
+        let left_out = found.left_out.unwrap();
+        assert!((left_out.directions - 2.0).abs() < 1e-12 && (left_out.share_of_trace - 0.04 / 2.5).abs() < 1e-12);
     }
 
     #[test]

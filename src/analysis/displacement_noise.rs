@@ -40,6 +40,9 @@ pub struct ExponentInterval {
     pub curvatures: Curvatures,
     /// Modes used.
     pub modes: usize,
+    /// What a prefactor fitted beside the exponent is to be multiplied with, for its own interval.
+    #[serde(skip)]
+    pub(crate) prefactor_factors: [f64; 2],
 }
 
 /// Where the curvatures of a process are from.
@@ -81,12 +84,20 @@ pub struct ExponentScatter {
     pub low: f64,
     /// 97.5% quantile.
     pub high: f64,
+    /// The same two of the logarithm of the prefactor.
+    pub log_prefactor: [f64; 2],
 }
 
 impl ExponentScatter {
     /// The 95% interval around the exponent measured on one trajectory.
     pub fn around(&self, measured: f64) -> [f64; 2] {
         [measured - self.high, measured - self.low]
+    }
+
+    /// What a prefactor measured on one trajectory is to be multiplied with, for the ends of its 95% interval.
+    pub fn prefactor_factors(&self) -> [f64; 2] {
+        let [low, high] = self.log_prefactor;
+        [(-high).exp(), (-low).exp()]
     }
 }
 
@@ -104,30 +115,58 @@ pub fn exponent_scatter(modes: &[WeightedMode], window: Window, seed: u64) -> Re
         return Err(Error::NotEnoughData { question, reason });
     }
     let weights = slope_weights(&points);
-    let slope = |curve: &[f64]| -> f64 { curve.iter().zip(&weights).map(|(value, weight)| weight * value.ln()).sum() };
-
-    let mut expected = vec![0.0; points.len()];
-    for WeightedMode { mode, multiplicity } in modes {
-        let add = |(sum, &step): (&mut f64, &u64)| *sum += multiplicity * mode.mean_squared_displacement(step);
-        expected.iter_mut().zip(&points).for_each(add);
-    }
-    let exponent = slope(&expected);
-    let walkers = modes.iter().map(|mode| Walker::new(mode, &points)).collect::<Result<Vec<_>>>()?;
+    let middle = points.iter().map(|&step| (step as f64).ln()).sum::<f64>() / points.len() as f64;
+    // Slope and intercept of the line.
+    let line = |curve: &[f64]| -> [f64; 2] {
+        let logarithms = curve.iter().map(|value| value.ln());
+        let slope: f64 = logarithms.clone().zip(&weights).map(|(value, weight)| weight * value).sum();
+        [slope, logarithms.sum::<f64>() / curve.len() as f64 - slope * middle]
+    };
+    let walk = Walk::new(modes, &points)?;
+    let expected = line(&walk.expected);
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     let mut curve = vec![0.0; points.len()];
-    let mut deviations: Vec<f64> = Vec::with_capacity(REPLICATES);
+    let mut deviations = [(); 2].map(|()| Vec::with_capacity(REPLICATES));
     for _ in 0..REPLICATES {
-        curve.fill(0.0);
-        walkers.iter().for_each(|walker| walker.add_walk(&mut curve, &mut random));
-        deviations.push(slope(&curve) - exponent);
+        walk.draw(&mut curve, &mut random);
+        let found = line(&curve);
+        (0..2).for_each(|of| deviations[of].push(found[of] - expected[of]));
     }
-    if !exponent.is_finite() || !deviations.iter().all(|deviation| deviation.is_finite()) {
+    let [slopes, intercepts] = deviations.map(quantiles);
+    let finite = [expected, slopes, intercepts].iter().flatten().all(|number| number.is_finite());
+    if !finite {
         return Err(Error::NotEnoughData { question, reason: "displacements are out of range".to_owned() });
     }
-    deviations.sort_by(f64::total_cmp);
-    // The quantiles of 999 values are the 25th and the 975th.
-    let quantile = |share: f64| deviations[((REPLICATES + 1) as f64 * share) as usize - 1];
-    Ok(ExponentScatter { expected: exponent, low: quantile(0.025), high: quantile(0.975) })
+    Ok(ExponentScatter { expected: expected[0], low: slopes[0], high: slopes[1], log_prefactor: intercepts })
+}
+
+/// 2.5% and 97.5% quantiles of ||Delta_k||^2 over its expectation, at each of some rising steps, of trajectories that
+/// start in their stationary state at k = 0. The same seed gives the same answer.
+///
+/// # Errors
+/// [`Error::NotEnoughData`] without modes.
+pub fn displacement_scatter(modes: &[WeightedMode], steps: &[u64], seed: u64) -> Result<Vec<[f64; 2]>> {
+    let walk = Walk::new(modes, steps)?;
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    let mut curve = vec![0.0; steps.len()];
+    let mut drawn = vec![Vec::with_capacity(REPLICATES); steps.len()];
+    for _ in 0..REPLICATES {
+        walk.draw(&mut curve, &mut random);
+        for ((drawn, value), expected) in drawn.iter_mut().zip(&curve).zip(&walk.expected) {
+            drawn.push(value / expected);
+        }
+    }
+    Ok(drawn.into_iter().map(quantiles).collect())
+}
+
+/// 2.5% and 97.5% quantiles of [`REPLICATES`] values; NaN where one is.
+fn quantiles(mut values: Vec<f64>) -> [f64; 2] {
+    if !values.iter().all(|value| value.is_finite()) {
+        return [f64::NAN; 2];
+    }
+    values.sort_by(f64::total_cmp);
+    // Of 999 values they are the 25th and the 975th.
+    [0.025, 0.975].map(|share| values[((REPLICATES + 1) as f64 * share) as usize - 1])
 }
 
 /// At most `most` points of the window, evenly.
@@ -153,7 +192,48 @@ fn copies_of(mode: &WeightedMode) -> (usize, f64, f64) {
     (copies as usize, mode.multiplicity / copies, scatter)
 }
 
-/// Carries (position, velocity) from the reference point to the first point, and from point to point.
+/// Draws the curves of trajectories at some points.
+struct Walk {
+    walkers: Vec<Walker>,
+    /// Which leap leads to each point.
+    leap_to: Vec<usize>,
+    expected: Vec<f64>,
+}
+
+impl Walk {
+    /// Of points that rise, from 1 on.
+    fn new(modes: &[WeightedMode], points: &[u64]) -> Result<Walk> {
+        if modes.is_empty() || points.is_empty() {
+            let reason = format!("there are {} modes and {} points", modes.len(), points.len());
+            return Err(Error::NotEnoughData { question: "draw trajectories", reason });
+        }
+        // The points of a window are evenly spaced: two leaps serve for all.
+        let (mut leaps, mut leap_to, mut before) = (Vec::new(), Vec::with_capacity(points.len()), 0);
+        for &point in points {
+            let steps = point - before;
+            before = point;
+            let known = leaps.iter().rposition(|leap| *leap == steps);
+            leap_to.push(known.unwrap_or_else(|| {
+                leaps.push(steps);
+                leaps.len() - 1
+            }));
+        }
+        let walkers = modes.iter().map(|mode| Walker::new(mode, points, &leaps)).collect::<Result<Vec<_>>>()?;
+        let mut expected = vec![0.0; points.len()];
+        for walker in &walkers {
+            let add = |(sum, squared): (&mut f64, &f64)| *sum += walker.copies as f64 * walker.scale * squared;
+            expected.iter_mut().zip(&walker.expected).for_each(add);
+        }
+        Ok(Walk { walkers, leap_to, expected })
+    }
+
+    fn draw(&self, curve: &mut [f64], random: &mut ChaCha8Rng) {
+        curve.fill(0.0);
+        self.walkers.iter().for_each(|walker| walker.add_walk(&self.leap_to, curve, random));
+    }
+}
+
+/// Carries (position, velocity) of one mode from the reference point to the first point, and from point to point.
 struct Walker {
     copies: usize,
     scale: f64,
@@ -161,8 +241,7 @@ struct Walker {
     scatter: f64,
     expected: Vec<f64>,
     start: [f64; 3],
-    first: Leap,
-    next: Leap,
+    leaps: Vec<Leap>,
 }
 
 /// A linear map and a lower triangle of noise.
@@ -188,23 +267,21 @@ impl Leap {
 }
 
 impl Walker {
-    fn new(weighted: &WeightedMode, points: &[u64]) -> Result<Walker> {
+    fn new(weighted: &WeightedMode, points: &[u64], leaps: &[u64]) -> Result<Walker> {
         let (copies, scale, scatter) = copies_of(weighted);
         let mode = &weighted.mode;
         let expected = points.iter().map(|&step| mode.mean_squared_displacement(step)).collect();
         let start = triangle(mode.stationary_covariance());
-        let next = Leap::new(mode, points[1] - points[0])?;
-        Ok(Walker { copies, scale, scatter, expected, start, first: Leap::new(mode, points[0])?, next })
+        let leaps = leaps.iter().map(|&steps| Leap::new(mode, steps)).collect::<Result<_>>()?;
+        Ok(Walker { copies, scale, scatter, expected, start, leaps })
     }
 
-    fn add_walk(&self, curve: &mut [f64], random: &mut ChaCha8Rng) {
+    fn add_walk(&self, leap_to: &[usize], curve: &mut [f64], random: &mut ChaCha8Rng) {
         for _ in 0..self.copies {
             let start = draw(self.start, random);
-            let mut state = self.first.apply(start, random);
-            for (index, (sum, expected)) in curve.iter_mut().zip(&self.expected).enumerate() {
-                if index > 0 {
-                    state = self.next.apply(state, random);
-                }
+            let mut state = start;
+            for ((sum, expected), &leap) in curve.iter_mut().zip(&self.expected).zip(leap_to) {
+                state = self.leaps[leap].apply(state, random);
                 let squared = (state[0] - start[0]).powi(2);
                 *sum += self.scale * (expected + self.scatter * (squared - expected));
             }
@@ -262,6 +339,19 @@ mod tests {
         // Once linear, the width falls as the root; drawn as 400 copies and as 4 shrunk ones.
         let (few, many) = (width(400.0), width(40_000.0));
         assert!((few / many / 10.0 - 1.0).abs() < 0.15, "{few} {many}");
+    }
+
+    /// x_k - x_0 of one mode is normal: its square over the expectation is chi-squared of one degree of freedom.
+    #[test]
+    fn the_displacement_of_one_mode_scatters_as_chi_squared() {
+        let scatter = displacement_scatter(&modes(&[0.3], 1.0), &[7, 40, 1000], 1).unwrap();
+        for [low, high] in scatter {
+            // 2.5% and 97.5% quantiles 0.00098 and 5.02; of 999 draws the upper one's standard error is 0.4.
+            assert!(low < 0.004 && (high - 5.02).abs() < 1.2, "{low} {high}");
+        }
+        assert!(
+            displacement_scatter(&[], &[1], 1).is_err() && displacement_scatter(&modes(&[1.0], 1.0), &[], 1).is_err()
+        );
     }
 
     #[test]

@@ -31,7 +31,7 @@ pub struct FitOptions {
     pub first_step: Option<u64>,
     /// The window, and all else, ends at this step; without it, at the last row.
     pub last_step: Option<u64>,
-    /// Measured eigenvalues of the Hessian. Without them those in the run's folder are taken, if there is one set.
+    /// What is known of the Hessian. Without it what the run's folder has is taken; with it nothing of that.
     pub curvatures: Option<Curvatures>,
 }
 
@@ -137,8 +137,10 @@ impl RunFit {
         let extent = Extent { rows, first_step: window_first, last_step: window_last, momentum };
         let directions = info.layout.directions;
         let projections = if directions > 0 { Some(Projections::of(run, extent)?) } else { None };
-        let found = if options.curvatures.is_none() { curvatures_of(run)? } else { None };
-        let curvatures = options.curvatures.clone().or(found);
+        let curvatures = match &options.curvatures {
+            Some(given) => Some(given.clone()),
+            None => Curvatures::of_run(run)?,
+        };
 
         let process = Process {
             window: Window { first: window_first.max(1), last: window_last, every: info.every_steps.max(1) },
@@ -166,10 +168,14 @@ impl RunFit {
             modes: positions.map(|position| effective_samples(position, info.every_steps)).collect(),
         };
         let stationary_from = stationarity.beginning.known().and_then(|beginning| beginning.first_step);
+        let gradient_noise = curvatures.as_ref().and_then(|found| found.gradient_noise.as_ref());
         let modes = ModesFit::of(
             run,
             &ModesOptions {
                 eigenvalues: curvatures.as_ref().and_then(|found| found.eigenvalues.get(..directions)),
+                hessian_trace: curvatures.as_ref().and_then(Curvatures::trace),
+                gradient_variances: gradient_noise.and_then(|noise| noise.variances.get(..directions)),
+                gradient_trace: gradient_noise.map(|noise| noise.trace),
                 first_step: options.first_step.or(stationary_from),
                 last_step: options.last_step,
                 ..ModesOptions::default()
@@ -281,23 +287,16 @@ impl Base {
     }
 }
 
-/// Eigenvalues in the run's folder: where there is one set of them, the projections are on its vectors.
-fn curvatures_of(run: &Run) -> Result<Option<Curvatures>> {
-    let table = run.curvature()?;
-    let latest = table.last().map(|row| row.basis);
-    let eigenvalues = table.iter().filter(|row| Some(row.basis) == latest).map(|row| row.eigenvalue);
-    let eigenvalues: Option<Vec<f64>> = eigenvalues.collect();
-    Ok(eigenvalues
-        .filter(|eigenvalues| !eigenvalues.is_empty())
-        .map(|eigenvalues| Curvatures { eigenvalues, density: None }))
-}
-
 fn with_interval(
     mut law: Answer<DisplacementPowerLaw>,
     interval: impl Fn(f64) -> Answer<ExponentInterval>,
 ) -> Answer<DisplacementPowerLaw> {
     if let Answer::Known(law) = &mut law {
         law.interval = interval(law.exponent);
+        law.prefactor_interval = law.prefactor.zip(law.interval.known()).and_then(|(prefactor, interval)| {
+            let ends = interval.prefactor_factors.map(|factor| prefactor * factor);
+            ends.iter().all(|end| end.is_normal()).then_some(ends)
+        });
     }
     law
 }

@@ -63,11 +63,13 @@ impl Process<'_> {
 
     fn draw_around_zero(&self) -> Answer<ExponentInterval> {
         let of_projections = self.curvatures.filter(|curvatures| {
-            curvatures.density.is_none()
-                && self.projections.is_some_and(|found| found.recursions.len() == curvatures.eigenvalues.len())
+            self.projections.is_some_and(|found| found.recursions.len() == curvatures.eigenvalues.len())
         });
         let modes = match of_projections {
-            Some(curvatures) => (self.given_modes(curvatures), displacement_noise::Curvatures::Given),
+            Some(curvatures) => {
+                let alone = Curvatures { eigenvalues: curvatures.eigenvalues.clone(), ..Curvatures::default() };
+                (self.given_modes(&alone), displacement_noise::Curvatures::Given)
+            }
             None => (self.fitted_modes(), displacement_noise::Curvatures::Fitted),
         };
         match modes {
@@ -100,9 +102,10 @@ impl Process<'_> {
         let parameters = SgdParameters { batch_size: self.batch_size.clone()?, ..self.parameters()? };
         let of_projections = self.projections.filter(|found| found.recursions.len() == curvatures.eigenvalues.len());
         let measured = if curvatures.density.is_some() {
-            let speed = known(speed)?.mean_local_displacement_squared;
+            let speed = known(speed)?;
             MeasuredDisplacement {
-                speed,
+                speed: speed.mean_local_displacement_squared,
+                speed_interval: speed.interval.known().map(|interval| [interval.low, interval.high]),
                 exponent: known(whole)?.exponent,
                 window: self.window,
                 points: whole_curve.to_vec(),
@@ -111,7 +114,8 @@ impl Process<'_> {
             self.same_basis(projections)?;
             let speed = projections.squared_velocity.mean() * parameters.learning_rate.powi(2);
             let points = projections.curve.found.clone();
-            MeasuredDisplacement { speed, exponent: known(projected)?.exponent, window: self.window, points }
+            let exponent = known(projected)?.exponent;
+            MeasuredDisplacement { speed, speed_interval: None, exponent, window: self.window, points }
         } else {
             return Err(
                 "the eigenvalues have no density for the other directions, and are not those of the projections"

@@ -91,6 +91,9 @@ fn power_law(text: &mut Formatter<'_>, name: &str, law: &Answer<DisplacementPowe
                 Answer::CannotSay { reason } => format!("\n95% interval of c: cannot say: {reason}"),
             };
             lines += &interval;
+            if let Some([low, high]) = law.prefactor_interval {
+                let _ = write!(lines, "\n95% interval of a: {} to {}", number(low), number(high));
+            }
             if let (Some([low, high]), Some(_)) = (law.plain_interval, law.interval.known()) {
                 let _ = write!(lines, "\nplain least squares would say {low:.3} to {high:.3}: far too narrow");
             }
@@ -216,16 +219,40 @@ fn predicted(predicted: &PredictedDisplacement) -> String {
         Answer::CannotSay { reason } => format!("\n95% interval of c: cannot say: {reason}"),
     };
     let _ = write!(lines, "\nsigma^2 = {}, from the speed", number(predicted.noise_scale));
-    lines += "\n     step      exact   Langevin   measured   measured/exact";
-    for point in &predicted.curve {
+    if let (Some(scale), Some(height)) = (predicted.noise_scale_of_gradients, predicted.height_by_gradients) {
         let _ = write!(
             lines,
-            "\n{:>9}  {:>9}  {:>9}  {:>9}   {:>14.3}",
+            "\nsigma^2 = {} [{}, {}], from the covariance of gradients:\nby it the curve is {} [{}, {}] times as high",
+            number(scale.value),
+            number(scale.low),
+            number(scale.high),
+            number(height.value),
+            number(height.low),
+            number(height.high)
+        );
+    }
+    if let Some(left_out) = predicted.left_out {
+        let _ = write!(
+            lines,
+            "\nwithout {} directions of negative curvature ({:.2}% of the trace of the\nothers): they have no stationary \
+             state",
+            number(left_out.directions),
+            100.0 * left_out.share_of_trace
+        );
+    }
+    lines += "\n     step  measured/exact [95% of runs]      exact   Langevin   measured";
+    for point in &predicted.curve {
+        let range = point.range.map(|end| end / point.exact);
+        let _ = write!(
+            lines,
+            "\n{:>9}  {:>14.3} [{:.3}, {:.3}]  {:>9}  {:>9}  {:>9}",
             grouped(point.step),
+            point.measured / point.exact,
+            range[0],
+            range[1],
             number(point.exact),
             number(point.langevin),
-            number(point.measured),
-            point.measured / point.exact
+            number(point.measured)
         );
     }
     lines

@@ -55,6 +55,8 @@ pub struct GradientNoise {
     pub off_diagonal_by_chance: f64,
     /// Batches used.
     pub batches: usize,
+    /// Examples in them.
+    pub examples: usize,
 }
 
 /// Measures the gradient noise of `loss` along the eigenvectors of `pairs`: one gradient for each batch. Batches of
@@ -65,8 +67,24 @@ pub struct GradientNoise {
 /// [`Error::NotEnoughData`] for fewer than 3 batches, no eigenvector, or eigenvalues whose sum is not positive;
 /// [`Error::ShapeMismatch`] for eigenvectors of other parameters, and those of [`LossHessian::batch_gradient`].
 pub fn gradient_noise(loss: &mut LossHessian, pairs: &[Eigenpair]) -> Result<GradientNoise> {
+    let dimension = loss.dimension();
+    for pair in pairs {
+        check_vectors("eigenvector", std::slice::from_ref(&pair.eigenvector), dimension)?;
+    }
+    let eigenvalues: Vec<f64> = pairs.iter().map(|pair| pair.eigenvalue).collect();
+    let columns: Vec<&[f32]> = pairs.iter().map(|pair| pair.eigenvector.as_slice()).collect();
+    gradient_noise_along(loss, &eigenvalues, &columns)
+}
+
+/// [`gradient_noise`] along columns of the right length.
+pub(super) fn gradient_noise_along(
+    loss: &mut LossHessian,
+    eigenvalues: &[f64],
+    columns: &[&[f32]],
+) -> Result<GradientNoise> {
+    let dimension = loss.dimension();
     let sizes = loss.batch_sizes().to_vec();
-    let eigenvalues = DVector::from_iterator(pairs.len(), pairs.iter().map(|pair| pair.eigenvalue));
+    let eigenvalues = DVector::from_column_slice(eigenvalues);
     let cannot = |reason: &str| Error::NotEnoughData { question: "measure gradient noise", reason: reason.to_owned() };
     if sizes.len() < 3 {
         return Err(cannot("it takes at least 3 batches"));
@@ -74,12 +92,6 @@ pub fn gradient_noise(loss: &mut LossHessian, pairs: &[Eigenpair]) -> Result<Gra
     if eigenvalues.sum().is_nan() || eigenvalues.sum() <= 0.0 {
         return Err(cannot("it takes eigenpairs whose eigenvalues have a positive sum"));
     }
-    let dimension = loss.dimension();
-    for pair in pairs {
-        check_vectors("eigenvector", std::slice::from_ref(&pair.eigenvector), dimension)?;
-    }
-    let columns: Vec<&[f32]> = pairs.iter().map(|pair| pair.eigenvector.as_slice()).collect();
-
     let mut mean = vec![0.0; dimension];
     let mut difference = vec![0.0; dimension];
     let mut examples = 0.0;
@@ -93,7 +105,7 @@ pub fn gradient_noise(loss: &mut LossHessian, pairs: &[Eigenpair]) -> Result<Gra
         let share = size / (examples + size);
         if batch > 0 {
             let mut components = vec![0.0; columns.len()];
-            inner_products(&columns, &difference, &mut components);
+            inner_products(columns, &difference, &mut components);
             let factor = (share * examples).sqrt();
             let length_squared = share * examples * difference.iter().map(|x| x * x).sum::<f64>();
             contrasts.push(Contrast { components: DVector::from_vec(components) * factor, length_squared });
@@ -101,7 +113,7 @@ pub fn gradient_noise(loss: &mut LossHessian, pairs: &[Eigenpair]) -> Result<Gra
         mean.iter_mut().zip(&difference).for_each(|(mean, difference)| *mean += share * difference);
         examples += size;
     }
-    Ok(summarize(&contrasts, &eigenvalues))
+    Ok(summarize(&contrasts, &eigenvalues, sizes.iter().sum()))
 }
 
 /// One of the uncorrelated pieces that Sigma is the mean square of.
@@ -129,7 +141,7 @@ fn correlation(covariance: &DMatrix<f64>, eigenvalues: &DVector<f64>) -> f64 {
     variances.dot(&eigenvalues) / (variances.norm() * eigenvalues.norm())
 }
 
-fn summarize(contrasts: &[Contrast], eigenvalues: &DVector<f64>) -> GradientNoise {
+fn summarize(contrasts: &[Contrast], eigenvalues: &DVector<f64>, examples: usize) -> GradientNoise {
     let count = contrasts.len() as f64;
     let mut squares = DMatrix::zeros(eigenvalues.len(), eigenvalues.len());
     for contrast in contrasts {
@@ -161,6 +173,7 @@ fn summarize(contrasts: &[Contrast], eigenvalues: &DVector<f64>) -> GradientNois
         off_diagonal: jackknife(&off_diagonal),
         off_diagonal_by_chance: off_diagonal_by_chance(&covariance, count),
         batches: contrasts.len() + 1,
+        examples,
         covariance,
     }
 }

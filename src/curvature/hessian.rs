@@ -5,7 +5,7 @@
 //! memory is that of one batch, however many there are.
 
 use tch::nn::VarStore;
-use tch::{TchError, Tensor, with_grad};
+use tch::{TchError, Tensor, no_grad, with_grad};
 
 use super::buffers::Buffers;
 use super::parameters::{Block, GradientSum, Parameters, TorchResult};
@@ -51,11 +51,11 @@ pub enum Reduction {
 /// that is frozen at the time of a product stays in theta as a constant: its rows and columns are zero, with weight
 /// decay too. Likewise zero, but for weight decay, is one that the loss does not use.
 pub struct LossHessian<'a> {
-    parameters: Parameters,
+    pub(super) parameters: Parameters,
     buffers: Buffers,
     loss: Box<Loss<'a>>,
     batch_sizes: Vec<usize>,
-    reduction: Reduction,
+    pub(super) reduction: Reduction,
     pub(super) weight_decay: f64,
 }
 
@@ -145,15 +145,18 @@ impl<'a> LossHessian<'a> {
     }
 
     /// Does `work`, which runs forward passes, and puts back what these wrote to.
-    fn preserving_buffers(&mut self, work: impl FnOnce(&Parameters, &mut Loss) -> Result<()>) -> Result<()> {
+    pub(super) fn preserving_buffers<T>(
+        &mut self,
+        work: impl FnOnce(&Parameters, &mut Loss) -> Result<T>,
+    ) -> Result<T> {
         let before = self.buffers.snapshot().map_err(torch("copy untrained variables"))?;
         let done = with_grad(|| work(&self.parameters, &mut self.loss));
         let restored = before.restore().map_err(torch("put back untrained variables"));
-        done.and(restored)
+        done.and_then(|done| restored.map(|()| done))
     }
 
     /// Share of a batch's loss in the whole.
-    fn weight(&self, batch: usize) -> f64 {
+    pub(super) fn weight(&self, batch: usize) -> f64 {
         match self.reduction {
             Reduction::Mean => self.batch_sizes[batch] as f64 / self.batch_sizes.iter().sum::<usize>() as f64,
             Reduction::Sum => 1.0,
@@ -202,11 +205,20 @@ impl SymmetricOperator for LossHessian<'_> {
     }
 }
 
-type Loss<'a> = dyn FnMut(usize) -> Tensor + 'a;
+pub(super) type Loss<'a> = dyn FnMut(usize) -> Tensor + 'a;
 
 /// Turns libtorch's refusal to do `action` into perrin's error.
-fn torch(action: &'static str) -> impl FnOnce(TchError) -> Error {
+pub(super) fn torch(action: &'static str) -> impl FnOnce(TchError) -> Error {
     move |source| Error::Torch { action, source }
+}
+
+/// The number that the loss of a batch is.
+pub(super) fn scalar(loss: &Tensor) -> Result<f64> {
+    if loss.numel() != 1 {
+        let (found, expected) = (format!("{:?}", loss.size()), "[]: reduce it to a scalar".to_owned());
+        return Err(Error::ShapeMismatch { name: "loss of a batch", found, expected });
+    }
+    no_grad(|| loss.f_reshape([])?.f_double_value(&[])).map_err(torch("read the loss"))
 }
 
 /// Gradients of `scale` times the loss of a batch, one for each block; undefined where the loss does not use it.
@@ -216,11 +228,7 @@ fn gradients(loss: &mut Loss, blocks: &[&Block], batch: usize, scale: f64, with_
         return Ok(Vec::new());
     }
     let loss = loss(batch);
-    if loss.numel() != 1 {
-        let (found, expected) = (format!("{:?}", loss.size()), "[]: reduce it to a scalar".to_owned());
-        return Err(Error::ShapeMismatch { name: "loss of a batch", found, expected });
-    }
-    let value = loss.f_double_value(&[]).or_else(|_| loss.f_double_value(&[0])).map_err(torch("read the loss"))?;
+    let value = scalar(&loss)?;
     if !value.is_finite() {
         return Err(Error::NonFiniteLoss { batch, loss: value });
     }

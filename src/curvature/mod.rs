@@ -7,9 +7,11 @@
 //!   [`numeric::lanczos`](crate::numeric::lanczos) and
 //!   [`numeric::subspace_iteration`](crate::numeric::subspace_iteration);
 //! - how these move while the network trains: [`EigenpairFollower`], whose estimates the observer takes;
+//! - the losses in a plane of two of these directions (figure 3): [`loss_landscape`];
 //! - tr(H), with a standard error: [`numeric::trace`](crate::numeric::trace);
 //! - the whole spectrum: [`numeric::density`](crate::numeric::density);
-//! - whether gradient noise has the shape of the Hessian (Assumption 5 of the paper): [`gradient_noise`].
+//! - whether gradient noise has the shape of the Hessian (Assumption 5 of the paper): [`gradient_noise`];
+//! - the last three in one call, for the run's folder: [`LossHessian::summary`].
 //!
 //! `docs/curvature.md` says what the numbers certify and what they do not.
 
@@ -18,11 +20,16 @@ mod eigenpairs;
 mod follower;
 mod gradient_noise;
 mod hessian;
+mod landscape;
+mod moved;
 mod parameters;
 mod progress;
+mod summary;
 
 pub use eigenpairs::{eigenvectors, gradient_start, top_eigenpairs};
 pub use follower::EigenpairFollower;
 pub use gradient_noise::{Estimate, GradientNoise, ModeNoise, gradient_noise};
 pub use hessian::{LossHessian, Reduction};
+pub use landscape::{LandscapePlane, loss_landscape};
 pub use progress::ProgressLine;
+pub use summary::{SummaryOptions, density_beside_largest};

@@ -5,6 +5,41 @@ use std::time::{Duration, Instant};
 
 use crate::numeric::lanczos::Progress;
 
+/// A line on stderr that is written over; silent where that is not a terminal. It goes away when this is dropped.
+#[derive(Debug)]
+pub(super) struct StatusLine {
+    shown: bool,
+    began: Instant,
+}
+
+impl StatusLine {
+    pub fn new() -> Self {
+        StatusLine { shown: stderr().is_terminal(), began: Instant::now() }
+    }
+
+    /// Shows what `text` makes of the time since the beginning.
+    pub fn show(&mut self, text: impl FnOnce(Duration) -> String) {
+        if self.shown {
+            // A terminal that is gone is no reason to stop.
+            let _ = write!(stderr(), "\r\x1b[K{}", text(self.began.elapsed()));
+        }
+    }
+}
+
+impl Drop for StatusLine {
+    fn drop(&mut self) {
+        if self.shown {
+            let _ = write!(stderr(), "\r\x1b[K");
+        }
+    }
+}
+
+/// How long `left` more of something take, `done` of which took `elapsed`.
+pub(super) fn time_left(elapsed: Duration, done: usize, left: f64) -> humantime::FormattedDuration {
+    let seconds = (left * elapsed.as_secs_f64() / done.max(1) as f64).round();
+    humantime::format_duration(Duration::from_secs(seconds as u64))
+}
+
 /// Shows on stderr how far a search for eigenpairs has come, and how long it may still take. Silent where stderr is not
 /// a terminal. The line goes away when this is dropped.
 ///
@@ -12,32 +47,20 @@ use crate::numeric::lanczos::Progress;
 /// they do; before that nobody knows.
 #[derive(Debug)]
 pub struct ProgressLine {
-    shown: bool,
-    began: Instant,
+    line: StatusLine,
     forecast: Forecast,
 }
 
 impl ProgressLine {
     /// For a search that stops at `max_products`.
     pub fn new(max_products: usize) -> Self {
-        ProgressLine { shown: stderr().is_terminal(), began: Instant::now(), forecast: Forecast::new(max_products) }
+        ProgressLine { line: StatusLine::new(), forecast: Forecast::new(max_products) }
     }
 
     /// Shows `progress`; the solver's callback.
     pub fn show(&mut self, progress: Progress) {
-        if self.shown {
-            let line = self.forecast.line(&progress, self.began.elapsed());
-            // A terminal that is gone is no reason to stop.
-            let _ = write!(stderr(), "\r\x1b[K{line}");
-        }
-    }
-}
-
-impl Drop for ProgressLine {
-    fn drop(&mut self) {
-        if self.shown {
-            let _ = write!(stderr(), "\r\x1b[K");
-        }
+        let forecast = &mut self.forecast;
+        self.line.show(|elapsed| forecast.line(&progress, elapsed));
     }
 }
 
@@ -69,10 +92,7 @@ impl Forecast {
             let products_per_pair = (products - since) as f64 / (converged - first) as f64;
             (products_per_pair * wanted.saturating_sub(converged) as f64).min(at_most)
         });
-        let time = |left: f64| {
-            let seconds = (left * elapsed.as_secs_f64() / products.max(1) as f64).round();
-            humantime::format_duration(Duration::from_secs(seconds as u64))
-        };
+        let time = |left: f64| time_left(elapsed, products, left);
         let residual = worst_residual.map_or(String::new(), |residual| format!(", worst residual {residual:.0e}"));
         let left = match expected {
             Some(expected) => format!("about {} left", time(expected)),

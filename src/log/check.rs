@@ -72,6 +72,11 @@ pub fn check(directory: impl AsRef<Path>) -> Result<Check> {
     }
     check.bases(&run, order.last_basis)?;
     check.deltas(&run)?;
+    for number in run.landscapes()? {
+        if let Err(error) = run.landscape(number) {
+            check.damaged(error, None)?;
+        }
+    }
     Ok(check)
 }
 
@@ -117,7 +122,8 @@ impl Check {
         Ok(next_number)
     }
 
-    /// The curvature table, and the eigenvectors that were kept; `last` is the last basis that rows are along.
+    /// The curvature table, and the eigenvectors and summaries that were kept; `last` is the last basis that rows are
+    /// along.
     fn bases(&mut self, run: &Run, last: Option<(u64, PathBuf, u64)>) -> Result<()> {
         if let Err(error) = run.curvature() {
             self.damaged(error, None)?;
@@ -127,11 +133,15 @@ impl Check {
             let what = format!("it is along basis {basis}, of which curvature has no table");
             self.notes.push(Finding { path, row: Some(row), what });
         }
-        for basis in bases {
+        // A run without directions may have a summary all the same.
+        for basis in 0..bases.end.max(1) {
             match run.eigenvectors(basis) {
                 Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => self.damaged(error, None)?,
                 Ok(_) => {}
+            }
+            if let Err(error) = run.curvature_summary(basis) {
+                self.damaged(error, None)?;
             }
         }
         Ok(())

@@ -1,6 +1,7 @@
 //! The `curvature` table: one row an eigenvalue, one small Parquet file an estimate.
 
 use std::fs;
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -92,16 +93,21 @@ pub(crate) fn write_basis(
 
 /// One more than the highest number of a table.
 pub(super) fn count_bases(folder: &RunFolder) -> Result<u64> {
-    let place = folder.curvature_folder();
-    let mut count = 0;
+    let numbers = numbers_in(&folder.curvature_folder(), |path| folder.number_of_basis(path))?;
+    Ok(numbers.last().map_or(0, |number| number.saturating_add(1)))
+}
+
+/// The numbers of the files of a folder that have one, rising. None where there is no folder.
+pub(super) fn numbers_in(place: &Path, number: impl Fn(&Path) -> Option<u64>) -> Result<Vec<u64>> {
+    let mut numbers = Vec::new();
     if place.exists() {
-        for entry in fs::read_dir(&place).map_err(Error::io("list", &place))? {
-            let path = entry.map_err(Error::io("list", &place))?.path();
-            let number = folder.number_of_basis(&path);
-            count = number.map_or(count, |number| count.max(number.saturating_add(1)));
+        for entry in fs::read_dir(place).map_err(Error::io("list", place))? {
+            let path = entry.map_err(Error::io("list", place))?.path();
+            numbers.extend(number(&path));
         }
     }
-    Ok(count)
+    numbers.sort_unstable();
+    Ok(numbers)
 }
 
 /// Makes a folder of the run folder, where it is not there.
@@ -109,7 +115,11 @@ pub(super) fn make_place(storage: &dyn Storage, folder: &RunFolder, place: &Path
     if place.exists() {
         return Ok(());
     }
-    fs::create_dir(place).map_err(Error::io("create", place))?;
+    match fs::create_dir(place) {
+        // Whoever keeps a summary may come first.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        made => made.map_err(Error::io("create", place))?,
+    }
     storage.sync_dir(&folder.root).map_err(Error::io("sync", &folder.root))
 }
 

@@ -8,8 +8,10 @@
 //! steps/000000.parquet ...   finished segments
 //! steps/000007.arrows        journal of the open segment, an Arrow IPC stream
 //! curvature/000000.parquet   eigenvalues, a file an estimate, where directions were followed
+//! curvature/000000.json      trace, density and gradient noise beside them, where they were measured
 //! eigenvectors/000000.safetensors   their vectors: the directions of the rows with this number as `basis`
 //! deltas/000000.arrows       whole displacements, where they were asked for
+//! landscape/000000.parquet   losses on a grid in a plane around theta_*, where they were measured
 //! events.jsonl               one record::Event a line
 //! lock                       locked by the process that writes
 //! ```
@@ -26,12 +28,14 @@
 mod check;
 mod compact;
 mod curvature;
+mod curvature_summary;
 mod deltas;
 pub mod eigenvectors;
 mod events;
 mod follow;
 mod guard;
 mod journal;
+mod landscape;
 mod reader;
 mod recovery;
 mod reference;
@@ -54,8 +58,10 @@ pub use arrow_array;
 pub use check::{Check, Finding, check};
 pub use compact::{Compaction, compact, compact_on};
 pub use curvature::CurvatureRow;
+pub use curvature_summary::{CurvatureSummary, GradientNoiseSummary, Measured, SpectralBulk};
 pub use deltas::{DeltaWriter, Deltas, FullDelta};
 pub use follow::Follower;
+pub use landscape::LossLandscape;
 pub use reader::{Run, StepBatches};
 pub use recovery::{Recovery, recover, recover_on};
 pub use reference::{Reference, ReferenceTensor};
@@ -120,6 +126,10 @@ impl RunFolder {
         self.curvature_folder().join(format!("{basis:06}.parquet"))
     }
 
+    pub(crate) fn curvature_summary(&self, basis: u64) -> PathBuf {
+        self.curvature_folder().join(format!("{basis:06}.json"))
+    }
+
     pub(crate) fn eigenvectors_folder(&self) -> PathBuf {
         self.root.join("eigenvectors")
     }
@@ -144,21 +154,37 @@ impl RunFolder {
         self.deltas_folder().join(format!("{number:06}.arrows"))
     }
 
+    pub(crate) fn landscape_folder(&self) -> PathBuf {
+        self.root.join("landscape")
+    }
+
+    pub(crate) fn landscape(&self, number: u64) -> PathBuf {
+        self.landscape_folder().join(format!("{number:06}.parquet"))
+    }
+
+    /// The number of a landscape, if a file is one.
+    pub(crate) fn number_of_landscape(&self, file: &Path) -> Option<u64> {
+        let number = file.file_stem()?.to_str()?.parse().ok()?;
+        (self.landscape(number) == file).then_some(number)
+    }
+
     /// The number of the basis that a file of `curvature` or `eigenvectors` is of, if it is one.
     pub(crate) fn number_of_basis(&self, file: &Path) -> Option<u64> {
         let number = file.file_stem()?.to_str()?.parse().ok()?;
         [self.curvature(number), self.eigenvectors(number)].iter().any(|path| path == file).then_some(number)
     }
 
-    /// The number of the basis whose vectors a file holds, if it is one of `eigenvectors`.
-    pub(crate) fn number_of_eigenvectors(&self, file: &Path) -> Option<u64> {
-        self.number_of_basis(file).filter(|&number| self.eigenvectors(number) == file)
+    /// The number of the basis that a file other than the table tells of, if it is one: its vectors, or a summary.
+    pub(crate) fn number_beside_table(&self, file: &Path) -> Option<u64> {
+        let number = file.file_stem()?.to_str()?.parse().ok()?;
+        [self.eigenvectors(number), self.curvature_summary(number)].iter().any(|path| path == file).then_some(number)
     }
 
     /// The folders whose files are written beside their place first.
-    pub(crate) fn places(&self) -> [PathBuf; 5] {
+    pub(crate) fn places(&self) -> [PathBuf; 6] {
         let root = self.root.clone();
-        [root, self.steps(), self.curvature_folder(), self.eigenvectors_folder(), self.deltas_folder()]
+        let landscape = self.landscape_folder();
+        [root, self.steps(), self.curvature_folder(), self.eigenvectors_folder(), self.deltas_folder(), landscape]
     }
 
     /// Where the rows of segments `first..=last` are once they have been merged.
@@ -231,7 +257,9 @@ impl RunFolder {
                 || complete == self.delta_parameters()
                 || complete == self.delta_bounds()
                 || self.numbers_of_segment(&complete).is_some()
-                || self.number_of_basis(&complete).is_some())
+                || self.number_of_basis(&complete).is_some()
+                || self.number_of_landscape(&complete).is_some()
+                || self.number_beside_table(&complete).is_some())
     }
 }
 

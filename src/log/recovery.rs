@@ -61,13 +61,14 @@ pub(crate) fn recover_locked(
     info: &RunInfo,
 ) -> Result<Recovery> {
     settle(storage, folder)?;
-    // Vectors of this number have no table: their writer died before it, and the next ones are given the number.
-    let next_basis = count_bases(folder)?;
+    // What has this number has no table: the table's writer died before it, and the next one is given the number. (A
+    // run without directions never has tables.)
+    let next_basis = if info.layout.directions > 0 { count_bases(folder)? } else { u64::MAX };
     let mut journals = Vec::new();
     for place in folder.places().iter().filter(|place| place.exists()) {
         for entry in fs::read_dir(place).map_err(Error::io("list", place))? {
             let path = entry.map_err(Error::io("list", place))?.path();
-            let without_table = folder.number_of_eigenvectors(&path) == Some(next_basis);
+            let without_table = folder.number_beside_table(&path).is_some_and(|basis| basis >= next_basis);
             if folder.is_partial(&path) || without_table {
                 storage.remove(&path).map_err(Error::io("remove", &path))?;
             }

@@ -142,6 +142,8 @@ pub struct Series {
     pub mark: Mark,
     /// In order.
     pub points: Vec<Point>,
+    /// Written at its highest point: which it is of those with the same name.
+    pub label: String,
 }
 
 impl Chart {
@@ -154,7 +156,14 @@ impl Chart {
     pub fn add(&mut self, name: &str, ink: Ink, mark: Mark, points: impl IntoIterator<Item = Point>) {
         let points: Vec<Point> = points.into_iter().collect();
         if points.iter().any(|point| self.is_shown(mark, point)) {
-            self.series.push(Series { name: name.to_owned(), ink, mark, points });
+            self.series.push(Series { name: name.to_owned(), ink, mark, points, label: String::new() });
+        }
+    }
+
+    /// Labels the series that was added last.
+    pub fn label_last(&mut self, label: &str) {
+        if let Some(series) = self.series.last_mut() {
+            label.clone_into(&mut series.label);
         }
     }
 

@@ -123,7 +123,30 @@ fn draw(root: &Area, chart: &Chart, ticks: &[Ticks; 2], legend: &Legend, head: i
         .x_desc(name(&ticks[0], &chart.x))
         .y_desc(upwards)
         .draw()?;
-    chart.series.iter().try_for_each(|series| draw_series(&mut context, chart, series, ticks))
+    chart.series.iter().try_for_each(|series| draw_series(&mut context, chart, series, ticks))?;
+    let labelled = chart.series.iter().filter(|series| !series.label.is_empty());
+    labelled.filter_map(|series| label(chart, series, ticks)).try_for_each(|label| {
+        context.draw_series([label])?;
+        Ok(())
+    })
+}
+
+/// The label of a series just above its highest point.
+fn label(chart: &Chart, series: &Series, ticks: &[Ticks; 2]) -> Option<Text<'static, (f64, f64), String>> {
+    let shown = series.points.iter().filter(|point| chart.is_shown(series.mark, point));
+    let (x, y) = shown.map(|point| place(chart, point)).max_by(|one, other| one.1.total_cmp(&other.1))?;
+    let [bottom, top] = ticks[1].limits;
+    let above = (y + 0.02 * (top - bottom)).min(top);
+    Some(Text::new(series.label.clone(), (x, above), text_style(font(0.75), HPos::Center)))
+}
+
+/// The coordinate in which an axis is drawn.
+fn at(axis: &Axis, value: f64) -> f64 {
+    if axis.logarithmic { value.log10() } else { value }
+}
+
+fn place(chart: &Chart, point: &Point) -> (f64, f64) {
+    (at(&chart.x, point.x), at(&chart.y, point.y))
 }
 
 /// Room for the labels of the y axis.
@@ -140,8 +163,7 @@ fn draw_series(
     series: &Series,
     ticks: &[Ticks; 2],
 ) -> Drawn {
-    let at = |axis: &Axis, value: f64| if axis.logarithmic { value.log10() } else { value };
-    let place = |point: &Point| (at(&chart.x, point.x), at(&chart.y, point.y));
+    let place = |point: &Point| place(chart, point);
     let [[left, right], [bottom, top]] = [ticks[0].limits, ticks[1].limits];
     let colour = Role::Series(series.ink).colour();
     let width = match series.ink {

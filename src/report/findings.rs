@@ -82,6 +82,17 @@ impl Findings {
                 if predicted.projected_part { " (of the part along the directions)" } else { "" }
             )
         });
+        if let Some(height) = fit.predicted.known().and_then(|predicted| predicted.height_by_gradients) {
+            let said = format!(
+                "By the measured covariance of gradients the displacement is {} (95%: {} to {}) times as high as by the speed",
+                number(height.value),
+                number(height.low),
+                number(height.high)
+            );
+            let agree = height.low <= 1.0 && 1.0 <= height.high;
+            let verdict = if agree { "they agree" } else { "they do not agree" };
+            self.measured.push(format!("{said}: {verdict}."));
+        }
         self.say("Exponent by lag", &fit.lags, |lags| {
             let [first, last] = lags.fit_lags;
             format!(

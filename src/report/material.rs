@@ -1,6 +1,7 @@
 //! Everything that a report says of a run, gathered before anything is drawn.
 
 use super::ReportOptions;
+use super::landscape::Landscape;
 use super::phase::PhasePlan;
 use super::reduction::{Reduction, reduce};
 use super::theory::{ModeTheory, shown_modes};
@@ -33,7 +34,9 @@ pub struct Material {
     pub events: Vec<Event>,
     /// Eigenvalues at every estimate.
     pub curvature: Vec<CurvatureRow>,
-    /// Eigenvalues given beside the log, or else those of the last estimate.
+    /// Losses in a plane, where they were measured.
+    pub landscape: Option<Landscape>,
+    /// What is known of the Hessian: given beside the log, or else from the run's folder.
     pub curvatures: Option<Curvatures>,
 }
 
@@ -53,13 +56,17 @@ impl Material {
         let plans = fit.as_ref().map_or_else(Vec::new, |fit| plans(&fit.modes));
         let all = fit.as_ref().map_or(0, |fit| fit.rows);
         let rows = reduce(run, plans, &mut |rows| progress("reading", rows, all))?;
+        let landscape = Landscape::gather(run, all, &mut |rows| progress("reading positions", rows, all))?;
         let curvature = run.curvature()?;
-        let curvatures = options.curvatures.clone().or_else(|| latest(&curvature));
+        let curvatures = match &options.curvatures {
+            Some(given) => Some(given.clone()),
+            None => Curvatures::of_run(run)?,
+        };
         let path = run.path().display().to_string();
         // `.` and `/` have no name of their own.
         let name = run.path().file_name().map_or_else(|| path.clone(), |name| name.to_string_lossy().into_owned());
         let (info, events) = (run.info().clone(), run.events()?);
-        Ok(Material { name, path, info, fit, rows, events, curvature, curvatures })
+        Ok(Material { name, path, info, fit, rows, events, curvature, landscape, curvatures })
     }
 
     /// The fit of the modes, if there are modes with a window.
@@ -70,12 +77,6 @@ impl Material {
             None => Ok(&fit.modes),
         }
     }
-}
-
-fn latest(rows: &[CurvatureRow]) -> Option<Curvatures> {
-    let last = rows.last()?.basis;
-    let eigenvalues: Option<Vec<f64>> = rows.iter().filter(|row| row.basis == last).map(|row| row.eigenvalue).collect();
-    eigenvalues.map(|eigenvalues| Curvatures { eigenvalues, density: None })
 }
 
 fn plans(fit: &ModesFit) -> Vec<PhasePlan> {

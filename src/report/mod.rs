@@ -15,6 +15,7 @@
 //! ```
 
 mod chart;
+mod contour;
 mod csv;
 mod description;
 mod draw;
@@ -24,6 +25,7 @@ mod figures;
 mod files;
 mod findings;
 mod html;
+mod landscape;
 mod layout;
 mod legend;
 mod material;
@@ -52,7 +54,7 @@ pub struct ReportOptions {
     pub output: Option<PathBuf>,
     /// A folder for each chart as SVG, and its numbers as CSV.
     pub figures: Option<PathBuf>,
-    /// Measured eigenvalues of the Hessian, of all runs. Without them those in each run's folder are taken.
+    /// What is known of the Hessian, for all runs. Without it what each run's folder has is taken.
     pub curvatures: Option<Curvatures>,
 }
 

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use perrin::log::RunWriter;
+use perrin::log::eigenvectors::Eigenvectors;
 use perrin::record::{Event, EventKind, Hyperparameters, Layout, OptimizerInfo, RowBuffer, RunInfo, StepRecord};
 use perrin::theory::parameters::SgdParameters;
 use perrin::theory::sampler::QuadraticSampler;
@@ -27,6 +28,11 @@ pub struct SyntheticRun {
 impl SyntheticRun {
     /// What `run.json` says of it.
     pub fn info(&self) -> RunInfo {
+        self.info_along(self.eigenvalues.len())
+    }
+
+    /// The same, projected on its first modes.
+    fn info_along(&self, directions: usize) -> RunInfo {
         RunInfo {
             optimizer: OptimizerInfo {
                 name: Some("sgd".to_owned()),
@@ -36,7 +42,7 @@ impl SyntheticRun {
             },
             hyperparameters: vec![self.hyperparameters()],
             batch_size: Some(self.parameters.batch_size as u64),
-            layout: Layout { parameter_groups: 1, directions: self.eigenvalues.len() },
+            layout: Layout { parameter_groups: 1, directions },
             ..RunInfo::default()
         }
     }
@@ -51,8 +57,34 @@ impl SyntheticRun {
 
     /// Draws it and writes it; `change` may alter every row and its projections (positions, then velocities), or leave
     /// it out.
-    pub fn write_with(&self, directory: &Path, mut change: impl FnMut(&mut StepRecord, &mut [Option<f64>]) -> bool) {
-        let mut writer = RunWriter::create(directory, &self.info(), Vec::new()).unwrap();
+    pub fn write_with(&self, directory: &Path, change: impl FnMut(&mut StepRecord, &mut [Option<f64>]) -> bool) {
+        let writer = RunWriter::create(directory, &self.info(), Vec::new()).unwrap();
+        self.draw(writer, self.eigenvalues.len(), change);
+    }
+
+    /// Draws it and writes it, projected on its first modes only, whose eigenvalues are in its curvature table.
+    pub fn write_along(&self, directory: &Path, directions: usize) {
+        let mut writer = RunWriter::create(directory, &self.info_along(directions), Vec::new()).unwrap();
+        let known = Eigenvectors {
+            eigenvalues: self.eigenvalues[..directions].to_vec(),
+            residuals: vec![1e-6; directions],
+            converged: vec![true; directions],
+            overlaps: vec![f64::NAN; directions],
+            ..Eigenvectors::default()
+        };
+        writer.basis(0, 0, &known, false).unwrap();
+        self.draw(writer, directions, |row, _| {
+            row.basis = Some(0);
+            true
+        });
+    }
+
+    fn draw(
+        &self,
+        mut writer: RunWriter,
+        directions: usize,
+        mut change: impl FnMut(&mut StepRecord, &mut [Option<f64>]) -> bool,
+    ) {
         let mut random = ChaCha8Rng::seed_from_u64(self.seed);
         let mut sampler = QuadraticSampler::stationary(&self.parameters, &self.eigenvalues, &mut random).unwrap();
         let start = sampler.positions().to_vec();
@@ -73,7 +105,8 @@ impl SyntheticRun {
                 global_displacement_squared: Some(positions.clone().map(|x| x * x).sum()),
                 ..StepRecord::default()
             };
-            let mut projections: Vec<Option<f64>> = positions.chain(velocities.iter().copied()).map(Some).collect();
+            let (positions, velocities) = (positions.take(directions), velocities.iter().copied().take(directions));
+            let mut projections: Vec<Option<f64>> = positions.chain(velocities).map(Some).collect();
             if change(&mut record, &mut projections) {
                 rows.records.push(record);
                 rows.projections.extend(projections);

@@ -10,7 +10,7 @@ use crate::support::{flat, irregular, matrix};
 
 /// Everything that must stay.
 #[derive(Debug, PartialEq)]
-struct State {
+pub struct State {
     /// Of all variables, by name.
     values: Vec<(String, Vec<f64>)>,
     gradients: Vec<Vec<f64>>,
@@ -18,14 +18,14 @@ struct State {
     trained: Vec<bool>,
 }
 
-struct Normalised {
-    variables: VarStore,
+pub struct Normalised {
+    pub variables: VarStore,
     network: nn::SequentialT,
     inputs: Tensor,
 }
 
 impl Normalised {
-    fn new() -> Normalised {
+    pub fn new() -> Normalised {
         let variables = VarStore::new(Device::Cpu);
         let root = variables.root();
         let network = nn::seq_t()
@@ -35,11 +35,11 @@ impl Normalised {
         Normalised { variables, network, inputs: irregular(&[16, 3], 1.0, 1.0).to_kind(Kind::Float) }
     }
 
-    fn loss(&self, train: bool) -> Tensor {
+    pub fn loss(&self, train: bool) -> Tensor {
         self.network.forward_t(&self.inputs, train).square().sum(Kind::Float) / 16.0
     }
 
-    fn state(&self) -> State {
+    pub fn state(&self) -> State {
         let mut named: Vec<_> = self.variables.variables().into_iter().collect();
         named.sort_by(|a, b| a.0.cmp(&b.0));
         let trainable = self.variables.trainable_variables();

@@ -2,8 +2,10 @@
 
 mod awkward;
 mod dense;
+mod landscape;
 mod left_as_found;
 mod memory;
 mod noise;
 mod solvers;
+mod summary;
 mod support;

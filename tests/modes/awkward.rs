@@ -1,6 +1,7 @@
 //! Data that cannot answer: a reason each time, never NaN, never a panic.
 
-use perrin::analysis::modes::{MeasuredVariance, ModesFit, ModesOptions};
+use perrin::analysis::modes::{ModesFit, ModesOptions};
+use perrin::log::Measured;
 use perrin::record::{Layout, OptimizerInfo, RunInfo};
 use perrin::theory::parameters::SgdParameters;
 use serde_json::Value;
@@ -72,7 +73,7 @@ fn reason(info: &RunInfo, rows: Vec<Row>) -> String {
     for eigenvalues in [None, Some([0.5])] {
         let options = ModesOptions {
             eigenvalues: eigenvalues.as_ref().map(|all| all.as_slice()),
-            hessian_trace: Some(1.0),
+            hessian_trace: Some(Measured { value: 1.0, standard_error: 0.1 }),
             ..ModesOptions::default()
         };
         let fit = fit(info, rows.clone(), &options);
@@ -190,7 +191,7 @@ fn eigenvalues_that_cannot_be() {
     assert!(ModesFit::of(&run, &wrong).is_err());
     let wrong = ModesOptions { gradient_variances: Some(&[]), ..ModesOptions::default() };
     assert!(ModesFit::of(&run, &wrong).is_err());
-    let zero = [MeasuredVariance { variance: 0.0, standard_error: 0.0 }];
+    let zero = [Measured { value: 0.0, standard_error: 0.0 }];
     fit(&info(1), swinging(500, 0.5), &ModesOptions { gradient_variances: Some(&zero), ..ModesOptions::default() });
 }
 

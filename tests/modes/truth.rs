@@ -1,8 +1,8 @@
 //! Whole logs with a known truth.
 
 use nalgebra::{DMatrix, DVector, SymmetricEigen};
-use perrin::analysis::modes::{EigenvalueSource, Estimate, MeasuredVariance, ModesFit, ModesOptions, NoiseSource};
-use perrin::log::Run;
+use perrin::analysis::modes::{EigenvalueSource, Estimate, ModesFit, ModesOptions, NoiseSource};
+use perrin::log::{Measured, Run};
 use perrin::record::RunInfo;
 use perrin::theory::libtorch::UpdateRule;
 use perrin::theory::parameters::SgdParameters;
@@ -33,10 +33,11 @@ fn options() -> ModesOptions<'static> {
 fn all_questions_about_a_stationary_run() {
     let directory = tempfile::tempdir().unwrap();
     let run = write(directory.path(), &info(5), rows(20_000, 1));
-    let measured = EIGENVALUES.map(|rho| MeasuredVariance { variance: 2.05 * rho, standard_error: 0.1 * rho });
+    let measured = EIGENVALUES.map(|rho| Measured { value: 2.05 * rho, standard_error: 0.1 * rho });
     let options = ModesOptions {
-        hessian_trace: Some(EIGENVALUES.iter().sum()),
+        hessian_trace: Some(Measured { value: EIGENVALUES.iter().sum(), standard_error: 0.0 }),
         gradient_variances: Some(&measured),
+        gradient_trace: Some(Measured { value: 2.05 * 6.236_234, standard_error: 0.1 }),
         ..options()
     };
     let fit = ModesFit::of(&run, &options).unwrap();
@@ -62,17 +63,29 @@ fn all_questions_about_a_stationary_run() {
     assert_eq!((correlation.rows, correlation.matrix.len()), (20_000, 5));
     assert!((correlation.matrix[2][2] - 1.0).abs() < 1e-12 && !correlation.against_none.rejected);
     let scales = fit.noise_scale.known().unwrap();
-    let sources =
-        [NoiseSource::Innovations, NoiseSource::VelocityVariances, NoiseSource::Speed, NoiseSource::GradientCovariance];
+    let sources = [
+        NoiseSource::Innovations,
+        NoiseSource::VelocityVariances,
+        NoiseSource::Speed,
+        NoiseSource::GradientCovariance,
+        NoiseSource::GradientTrace,
+    ];
     for source in sources {
         let value = scales.value(source).unwrap().value;
         assert!((value - 2.0).abs() < 0.1, "{source:?}: {value}");
     }
-    assert_eq!(scales.agreements.len(), 6);
+    assert_eq!(scales.agreements.len(), 10);
+    let against = fit.gradient_noise.known().unwrap();
+    assert_eq!(against.modes.len(), 5);
+    for pooled in [against.noise, against.positions, against.velocities].map(Option::unwrap) {
+        assert!(pooled.ratio.covers(2.0 / 2.05) && !pooled.against_one.rejected, "{pooled:?}");
+        // Errors of 10% in each of five modes.
+        assert!(pooled.ratio.high.unwrap() / pooled.ratio.value < 1.12, "{pooled:?}");
+    }
 
     let text = fit.to_string();
     assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
-    for topic in ["oscillation", "Hessian", "isotropy", "energy", "currents", "sigma^2", "noise"] {
+    for topic in ["oscillation", "Hessian", "isotropy", "energy", "currents", "sigma^2", "gradients", "noise"] {
         assert!(text.contains(&format!("\n  {topic}")), "{text}");
     }
     println!("{text}");

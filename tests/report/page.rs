@@ -38,8 +38,8 @@ fn a_rich_run_has_every_figure_in_order() {
     let (page, written) = report(&[&run], Some(&figures));
     check(&page);
     let ids =
-        ["description", "findings", "displacement", "phase-portraits", "spectra", "plane", "isotropy", "equipartition"];
-    let ids = ids.iter().chain(&["exponent", "eigenvalues", "noise", "training", "events"]);
+        ["description", "findings", "displacement", "phase-portraits", "spectra", "plane", "landscape", "isotropy"];
+    let ids = ids.iter().chain(&["equipartition", "exponent", "eigenvalues", "noise", "training", "events"]);
     let places: Vec<usize> = ids.map(|id| page.find(&format!("id=\"run-1-{id}\"")).expect(id)).collect();
     assert!(places.is_sorted(), "{places:?}");
     assert!(!page.contains("Not shown"), "a figure is missing");

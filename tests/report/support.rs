@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use perrin::log::eigenvectors::Eigenvectors;
-use perrin::log::{Run, RunWriter};
+use perrin::log::{LossLandscape, Run, RunWriter};
 use perrin::record::{Event, EventKind, Hyperparameters, ParameterInfo, RowBuffer, RunInfo, StepRecord};
 use perrin::report::{ReportOptions, Written, write_report};
 use perrin::theory::libtorch::UpdateRule;
@@ -121,4 +121,26 @@ pub fn rich(directory: &Path, rows: u64) {
         writer.event(&Event { step, elapsed_seconds: step as f64 * 0.01, kind }).unwrap();
     }
     writer.close().unwrap();
+    landscape(&drawn.eigenvalues).write(directory).unwrap();
+}
+
+/// The loss about its minimum, and another one as that of a test.
+fn landscape(eigenvalues: &[f64]) -> LossLandscape {
+    let [sharp, flat] = [eigenvalues[0], eigenvalues[5]];
+    let axis = |reach: f64| (-10..=10).map(|index| f64::from(index) / 10.0 * reach).collect::<Vec<f64>>();
+    // Positions count from 1 below the minimum.
+    let coordinates = [axis(3.0), axis(6.0)];
+    let loss = |x: f64, y: f64| 0.3 + 0.5 * sharp * (x + 1.0).powi(2) + 0.5 * flat * (y + 1.0).powi(2);
+    let all = |of: &dyn Fn(f64, f64) -> f64| -> Vec<f64> {
+        coordinates[1].iter().flat_map(|y| coordinates[0].iter().map(move |x| of(*x, *y))).collect()
+    };
+    LossLandscape {
+        step: 0,
+        basis: 2,
+        modes: [1, 6],
+        train_loss: all(&|x, y| loss(x, y) + 0.05 * x.powi(3)),
+        test_loss: Some(all(&|x, y| 0.2 + loss(x - 0.3, y + 0.5))),
+        quadratic_loss: Some(all(&loss)),
+        coordinates,
+    }
 }

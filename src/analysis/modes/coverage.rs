@@ -15,6 +15,7 @@ use super::correlation::summarize;
 use super::isotropy::Isotropy;
 use super::mode::{EigenvalueSource, ModeFit};
 use super::noise_scale::{NoiseScales, NoiseSource, velocity_balance};
+use super::options::ModesOptions;
 use super::series::ModeSeries;
 use super::window::Window;
 use crate::analysis::Answer;
@@ -179,7 +180,8 @@ fn intervals_of_the_recursion_cover_the_truth() {
             if -truth.decay_per_step().ln() * case.steps as f64 > 20.0 {
                 tally.count("mean", fit.mean.is_some_and(|mean| mean.covers(3.0)));
                 let window = window(&case);
-                let scales = NoiseScales::new(&modes, &[None], &window, EigenvalueSource::Fit, None, None);
+                let scales =
+                    NoiseScales::new(&modes, &[None], &window, EigenvalueSource::Fit, None, &ModesOptions::default());
                 // None where a curvature cannot be told from zero.
                 if let Some(scales) = scales.known() {
                     tally.count("sigma^2", scales.value(NoiseSource::Innovations).unwrap().covers(2.0));
@@ -216,7 +218,8 @@ fn comparisons_of_modes_cover_the_truth_and_raise_five_false_alarms_in_a_hundred
         let total = super::TotalEquipartition::new(&modes);
         covered.count("equipartition, total", total.known().unwrap().holds);
         let balances: Vec<_> = modes.iter().zip(&series).map(|(mode, series)| velocity_balance(series, mode)).collect();
-        let scales = NoiseScales::new(&modes, &balances, &window, EigenvalueSource::Hessian, None, None);
+        let scales =
+            NoiseScales::new(&modes, &balances, &window, EigenvalueSource::Hessian, None, &ModesOptions::default());
         let scales = scales.known().unwrap();
         covered.count("sigma^2, innovations", scales.value(NoiseSource::Innovations).unwrap().covers(2.0));
         covered.count("sigma^2, velocities", scales.value(NoiseSource::VelocityVariances).unwrap().covers(2.0));

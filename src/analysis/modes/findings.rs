@@ -4,7 +4,7 @@ use super::estimate::{SIGNIFICANCE, Test};
 use super::mode::EigenvalueSource;
 use super::noise_scale::NoiseSource;
 use super::render::interval;
-use super::{Isotropy, ModeFit, ModesFit, NoiseScales, Window};
+use super::{AgainstGradients, Isotropy, ModeFit, ModesFit, NoiseScales, Pooled, Window};
 use crate::analysis::Answer;
 use crate::analysis::render_text::{grouped, number};
 
@@ -30,6 +30,9 @@ pub(super) fn findings(fit: &ModesFit, window: &Window) -> Vec<String> {
     );
     say("currents", currents(fit));
     say("sigma^2", said(&fit.noise_scale, noise_scale));
+    if fit.gradient_noise.known().is_some() {
+        say("gradients", said(&fit.gradient_noise, of_gradients));
+    }
     say("noise", noise(fit));
     found
 }
@@ -153,17 +156,11 @@ fn currents(fit: &ModesFit) -> String {
 }
 
 fn noise_scale(scales: &NoiseScales) -> String {
-    let name = |source: NoiseSource| match source {
-        NoiseSource::Innovations => "innovations",
-        NoiseSource::VelocityVariances => "velocities",
-        NoiseSource::Speed => "speed",
-        NoiseSource::GradientCovariance => "gradients",
-    };
     let mut parts: Vec<String> =
-        scales.values.iter().map(|scale| format!("{} by {}", interval(&scale.value), name(scale.source))).collect();
+        scales.values.iter().map(|scale| format!("{} by {}", interval(&scale.value), scale.source.name())).collect();
     for pair in scales.agreements.iter().filter(|pair| pair.test.rejected) {
         let probability = probability(&pair.test);
-        parts.push(format!("{} and {} disagree {probability}", name(pair.first), name(pair.second)));
+        parts.push(format!("{} and {} disagree {probability}", pair.first.name(), pair.second.name()));
     }
     let differs = |source: NoiseSource| {
         scales.values.iter().any(|of| of.source == source && of.same_in_all_modes.is_some_and(|test| test.rejected))
@@ -172,6 +169,20 @@ fn noise_scale(scales: &NoiseScales) -> String {
         parts.push("not the same in all modes: assumption 5 does not hold".to_owned());
     }
     parts.join("; ")
+}
+
+fn of_gradients(against: &AgainstGradients) -> String {
+    let part = |name: &str, of: &Pooled| {
+        let verdict = if of.against_one.rejected { " (not as predicted)" } else { "" };
+        format!("{name} {}{verdict}", interval(&of.ratio))
+    };
+    let named = [
+        ("noise of steps", &against.noise),
+        ("position variances", &against.positions),
+        ("velocity variances", &against.velocities),
+    ];
+    let parts: Vec<String> = named.iter().filter_map(|(name, of)| Some(part(name, of.as_ref()?))).collect();
+    format!("over what the measured covariance of gradients predicts: {}", parts.join("; "))
 }
 
 fn noise(fit: &ModesFit) -> String {

@@ -15,6 +15,7 @@ mod energy;
 mod epoch_regression;
 mod estimate;
 mod findings;
+mod gradient_noise;
 mod innovations;
 mod isotropy;
 mod mode;
@@ -40,11 +41,12 @@ pub use current::Rotation;
 pub use energy::{Equipartition, TotalEquipartition};
 pub use epoch_regression::EpochNoise;
 pub use estimate::{Estimate, Test};
+pub use gradient_noise::{AgainstGradients, ModeAgainstGradients, Pooled};
 pub use innovations::{EpochMark, NoiseShape, TailIndex};
 pub use isotropy::{Isotropy, ModeVariances};
 pub use mode::{EigenvalueSource, ModeFit, Moments};
 pub use noise_scale::{Agreement, NoiseScale, NoiseScales, NoiseSource};
-pub use options::{MeasuredVariance, ModesOptions};
+pub use options::ModesOptions;
 pub use oscillation::SpectralPeak;
 pub use recursion::RecursionFit;
 pub use trajectory::TransientFit;
@@ -52,7 +54,7 @@ pub use window::Window;
 
 use super::Answer;
 use crate::error::{Error, Result};
-use crate::log::Run;
+use crate::log::{Measured, Run};
 use crate::record::RunInfo;
 use estimate::BatchedMean;
 use noise_scale::velocity_balance;
@@ -75,6 +77,8 @@ pub struct ModesFit {
     pub equipartition: Answer<TotalEquipartition>,
     /// sigma^2.
     pub noise_scale: Answer<NoiseScales>,
+    /// Noise and variances against what the measured covariance of gradients predicts.
+    pub gradient_noise: Answer<AgainstGradients>,
 }
 
 impl ModesFit {
@@ -103,12 +107,11 @@ impl ModesFit {
             Some(_) => EigenvalueSource::Hessian,
             None => EigenvalueSource::Fit,
         };
-        let speed = match (applies, options.hessian_trace) {
+        let speed = match (applies, options.hessian_trace.filter(|trace| trace.value > 0.0)) {
             (Ok(()), Some(trace)) => noise_scale_from_speed(run, &window, &modes, trace)?,
             _ => None,
         };
-        let noise_scale =
-            noise_scale::NoiseScales::new(&modes, &balances, &window, source, speed, options.gradient_variances);
+        let noise_scale = NoiseScales::new(&modes, &balances, &window, source, speed, options);
         let correlation = Correlation::new(run, &window, &modes)?;
         let of_innovations = noise_scale.known().and_then(|scales| scales.value(NoiseSource::Innovations));
         Ok(ModesFit {
@@ -121,6 +124,7 @@ impl ModesFit {
             )),
             equipartition: TotalEquipartition::new(&modes),
             noise_scale,
+            gradient_noise: AgainstGradients::new(&modes, &window, options.gradient_variances),
             modes,
             window: Answer::Known(window),
         })
@@ -132,6 +136,7 @@ impl ModesFit {
             isotropy: Answer::cannot_say(reason.clone()),
             equipartition: Answer::cannot_say(reason.clone()),
             noise_scale: Answer::cannot_say(reason.clone()),
+            gradient_noise: Answer::cannot_say(reason.clone()),
             window: Answer::CannotSay { reason },
         }
     }
@@ -140,7 +145,7 @@ impl ModesFit {
 fn check_lengths(options: &ModesOptions, directions: usize) -> Result<()> {
     let lengths = [
         ("eigenvalues", options.eigenvalues.map(<[f64]>::len)),
-        ("gradient_variances", options.gradient_variances.map(<[MeasuredVariance]>::len)),
+        ("gradient_variances", options.gradient_variances.map(<[Measured]>::len)),
     ];
     for (name, length) in lengths {
         if let Some(length) = length.filter(|length| *length != directions) {

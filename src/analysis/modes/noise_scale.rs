@@ -1,4 +1,4 @@
-//! sigma^2, by assumption 5 the one number behind all noise, measured in up to four ways: do they agree, and is it one
+//! sigma^2, by assumption 5 the one number behind all noise, measured in up to five ways: do they agree, and is it one
 //! number?
 
 use serde::Serialize;
@@ -8,7 +8,7 @@ use super::current::batches;
 use super::estimate::{BatchedMean, Estimate, Test};
 use super::isotropy::{ModeVariances, heterogeneity};
 use super::mode::{EigenvalueSource, ModeFit};
-use super::options::MeasuredVariance;
+use super::options::ModesOptions;
 use super::series::ModeSeries;
 use super::window::Window;
 use crate::analysis::Answer;
@@ -25,6 +25,21 @@ pub enum NoiseSource {
     Speed,
     /// The measured covariance of gradients, over the modes.
     GradientCovariance,
+    /// The trace of the measured covariance of gradients over that of the Hessian: all directions.
+    GradientTrace,
+}
+
+impl NoiseSource {
+    /// As it continues "sigma^2 by".
+    pub fn name(self) -> &'static str {
+        match self {
+            NoiseSource::Innovations => "innovations",
+            NoiseSource::VelocityVariances => "velocities",
+            NoiseSource::Speed => "speed",
+            NoiseSource::GradientCovariance => "gradients",
+            NoiseSource::GradientTrace => "tr(Sigma)/tr(H)",
+        }
+    }
 }
 
 /// One value of sigma^2.
@@ -34,7 +49,7 @@ pub struct NoiseScale {
     pub source: NoiseSource,
     /// sigma^2.
     pub value: Estimate,
-    /// Modes pooled; none for the speed.
+    /// Modes pooled; none where it is of all directions.
     pub modes: Option<u64>,
     /// Is it the same in all modes (assumption 5)? Where it is not, the interval is too narrow for any one mode.
     pub same_in_all_modes: Option<Test>,
@@ -85,7 +100,7 @@ impl NoiseScales {
         window: &Window,
         source: EigenvalueSource,
         speed: Option<Estimate>,
-        measured: Option<&[MeasuredVariance]>,
+        options: &ModesOptions,
     ) -> Answer<NoiseScales> {
         let Some(batch_size) = window.batch_size.map(|size| size as f64).filter(|size| *size > 0.0) else {
             return Answer::cannot_say("the batch size is not known");
@@ -109,17 +124,22 @@ impl NoiseScales {
             let value = batch_size * variances.velocity.value / (step_variance * rho);
             Some([value.ln(), 2.0 / variances.velocity_freedom + of_curvature(mode)?.powi(2)])
         });
-        let gradients = modes.iter().zip(measured.unwrap_or_default()).filter_map(|(mode, measured)| {
-            let value = measured.variance / eigenvalue(mode)?;
-            Some([value.ln(), (measured.standard_error / measured.variance).powi(2)])
+        let gradients =
+            modes.iter().zip(options.gradient_variances.unwrap_or_default()).filter_map(|(mode, measured)| {
+                let value = measured.value / eigenvalue(mode)?;
+                Some([value.ln(), (measured.standard_error / measured.value).powi(2)])
+            });
+        let of_all = |source, value| NoiseScale { source, value, modes: None, same_in_all_modes: None };
+        let traces = options.gradient_trace.zip(options.hessian_trace).and_then(|(noise, hessian)| {
+            let errors = [noise, hessian].map(|trace| trace.standard_error / trace.value);
+            Estimate::from_logarithm(noise.value / hessian.value, errors[0].hypot(errors[1]))
         });
-        let speed =
-            speed.map(|value| NoiseScale { source: NoiseSource::Speed, value, modes: None, same_in_all_modes: None });
         let values: Vec<NoiseScale> = [
             pooled(NoiseSource::Innovations, innovations),
             pooled(NoiseSource::VelocityVariances, velocities),
-            speed,
+            speed.map(|value| of_all(NoiseSource::Speed, value)),
             pooled(NoiseSource::GradientCovariance, gradients),
+            traces.filter(|value| value.value > 0.0).map(|value| of_all(NoiseSource::GradientTrace, value)),
         ]
         .into_iter()
         .flatten()

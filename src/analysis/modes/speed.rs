@@ -1,10 +1,10 @@
 //! sigma^2 from the speed of all parameters, where the trace of the Hessian is given.
 
-use super::estimate::{BatchedMean, Estimate};
+use super::estimate::{BatchedMean, Estimate, standard_normal_quantile};
 use super::mode::ModeFit;
 use super::window::Window;
 use crate::error::Result;
-use crate::log::Run;
+use crate::log::{Measured, Run};
 
 const BATCHES: usize = 30;
 /// Fewer rows make batches too short to be independent.
@@ -16,7 +16,7 @@ pub(super) fn noise_scale_from_speed(
     run: &Run,
     window: &Window,
     modes: &[ModeFit],
-    trace: f64,
+    trace: Measured,
 ) -> Result<Option<Estimate>> {
     let (Some(rate), Some(momentum), Some(batch)) = (window.learning_rate, window.momentum, window.batch_size) else {
         return Ok(None);
@@ -41,10 +41,14 @@ pub(super) fn noise_scale_from_speed(
             (stiffness < 1.0).then(|| rho * stiffness / (1.0 - stiffness))
         })
         .sum();
-    let factor = batch as f64 * (1.0 - momentum * momentum) / (rate * rate * (trace + sharper));
+    let factor = batch as f64 * (1.0 - momentum * momentum) / (rate * rate * (trace.value + sharper));
     let mean = BatchedMean::new(squares.into_iter(), count, BATCHES, 0.0);
     Ok(mean
         .and_then(|mean| mean.estimate())
         .and_then(|speed| speed.map(|speed| factor * speed))
+        .and_then(|scale| {
+            let of_trace = standard_normal_quantile(0.975) * scale.value * trace.standard_error / trace.value;
+            scale.combined_with(&Estimate::new(scale.value, scale.value - of_trace, scale.value + of_trace)?)
+        })
         .filter(|estimate| estimate.value > 0.0))
 }

@@ -19,8 +19,8 @@ pub struct FitArguments {
     /// Step at which the window, and everything else, ends [default: the last].
     #[arg(long, value_name = "STEP")]
     to: Option<u64>,
-    /// Eigenvalues of the Hessian: eigenvectors as perrin writes them (.safetensors), or JSON with `eigenvalues` and
-    /// optionally `density` (`nodes`, `weights`, `dimension`).
+    /// Eigenvalues of the Hessian: eigenvectors as perrin writes them (.safetensors), or JSON with `eigenvalues`,
+    /// `density` (`nodes`, `weights`, `dimension`), `trace` and `gradient_noise` [default: what the run's folder has].
     #[arg(long, value_name = "FILE")]
     eigenvalues: Option<PathBuf>,
     /// Print JSON instead of text.

@@ -130,7 +130,8 @@ fn global(material: &Material, fit: &RunFit) -> (Chart, String) {
             let of = if predicted.projected_part { "the part along the directions" } else { "the whole" };
             text += &format!(
                 "Predicted for {of} from measured eigenvalues, with nothing fitted but the height: {:.3} over the window. \
-                 (Of the mean: where few directions scatter, the geometric mean that is drawn lies below it.)",
+                 95 of 100 runs lie within the bars. (Of the mean: where few directions scatter, the geometric mean that is drawn \
+                 lies below it.)",
                 predicted.exact_exponent
             );
         }
@@ -159,6 +160,11 @@ fn add_predicted(chart: &mut Chart, material: &Material, fit: &RunFit, predicted
     let points = curve(material, fit, predicted)
         .unwrap_or_else(|| predicted.curve.iter().map(|point| Point::new(point.step as f64, point.exact)).collect());
     chart.add(name, Ink::Predicted, Mark::Line, points);
+    let bars = predicted
+        .curve
+        .iter()
+        .map(|point| Point::with_interval(point.step as f64, point.exact, Some(point.range[0]), Some(point.range[1])));
+    chart.add(name, Ink::Predicted, Mark::Signs, bars);
 }
 
 /// The predicted curve from the first step on.

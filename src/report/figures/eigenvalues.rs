@@ -2,6 +2,7 @@
 
 use super::Figure;
 use crate::analysis::render_text::{grouped, number};
+use crate::log::SpectralBulk;
 use crate::report::chart::{Axis, Chart, Ink, Mark, Point};
 use crate::report::material::Material;
 
@@ -35,7 +36,15 @@ pub fn eigenvalues(material: &Material) -> Figure {
         }
         if let Some(density) = &curvatures.density {
             charts.push(bulk(density));
-            caption.push("The bulk is what the given spectral density says of the other directions.".to_owned());
+            caption.push("The bulk is what the spectral density says of the other directions.".to_owned());
+            if let Some(negative) = curvatures.negative() {
+                caption.push(format!(
+                    "About {} directions have negative curvature, {:.1}% of the positive eigenvalues' sum: predictions leave \
+                     them out, as there is no stationary state along them.",
+                    grouped(negative.directions.round() as u64),
+                    100.0 * negative.share_of_trace
+                ));
+            }
         }
     }
     charts.push(sorted);
@@ -121,16 +130,13 @@ fn limit(material: &Material) -> Option<Vec<Point>> {
     Some(points.collect())
 }
 
-fn bulk(density: &crate::analysis::curvatures::Density) -> Chart {
+fn bulk(density: &SpectralBulk) -> Chart {
     let mut chart = Chart::new(
         "eigenvalue_density",
         "Density of the other eigenvalues",
         Axis::linear("eigenvalue"),
         Axis::logarithmic("directions about it"),
     );
-    let total: f64 = density.weights.iter().sum();
-    let points = density.nodes.iter().zip(&density.weights);
-    let points = points.map(|(node, weight)| Point::new(*node, density.dimension * weight / total));
-    chart.add("density", Ink::Measured, Mark::Signs, points.collect::<Vec<_>>());
+    chart.add("density", Ink::Measured, Mark::Signs, density.counted().map(|(node, count)| Point::new(node, count)));
     chart
 }

@@ -3,6 +3,7 @@
 mod displacement;
 mod eigenvalues;
 mod exponent;
+mod landscape;
 mod noise;
 mod phase;
 mod plane;
@@ -50,6 +51,7 @@ pub fn of_run(material: &Material, in_full: bool) -> Vec<Figure> {
             phase::portraits(material),
             phase::spectra(material),
             plane::planes(material),
+            landscape::landscape(material),
             variances::isotropy(material),
             variances::equipartition(material),
             exponent::exponents(material),

@@ -59,6 +59,7 @@ pub fn noise(material: &Material) -> Figure {
                 NoiseSource::VelocityVariances => "velocities",
                 NoiseSource::Speed => "speed",
                 NoiseSource::GradientCovariance => "gradients",
+                NoiseSource::GradientTrace => "tr(Σ)/tr(H)",
             };
             let mut chart = Chart::new(
                 "noise_scale",

@@ -1,0 +1,132 @@
+//! Resumes training of a trained network and compares how it moves with the theory: figures 1, 3, 4, 5 and 7 of the paper.
+//!
+//! `cargo run --release --features report --example resume_pretrained [-- small|mnist|resnet] [--data DIR] [--weights FILE]
+//! [--steps N] [--refresh N] [--learning-rate X] [--momentum X] [--batch N] [--weight-decay X] [--with-replacement] [FOLDER]`
+//!
+//! Batches are drawn without replacement, as usual and as in the paper; `--with-replacement` draws them as the theory has it. Of a
+//! folder with a run in it, such as one that was interrupted, the findings are told and nothing is trained.
+//!
+//! - `small`, the default: a network that cannot fit Fashion-MNIST exactly, and so keeps its gradient noise. Along the sharp
+//!   directions it is stationary; along the flat ones it drifts on.
+//! - `mnist`: one that can. It loses its gradient noise as it does, and drifts: the theory's stationary state is not reached.
+//! - `resnet`: with batch normalisation. Loss, Hessian and gradient noise are those of *training mode*, over batches of the size
+//!   trained with: it is the loss whose gradients SGD follows. In evaluation mode, with running averages for the moments of a
+//!   batch, the function is another one, and it changes as training goes on without any step along it.
+
+#[path = "../support/arguments.rs"]
+mod arguments;
+#[path = "../support/datasets.rs"]
+mod datasets;
+mod findings;
+mod measure;
+#[path = "../support/networks.rs"]
+mod networks;
+mod plan;
+#[path = "../support/problem.rs"]
+mod problem;
+
+use std::path::Path;
+use std::time::Instant;
+
+use anyhow::Result;
+use networks::Architecture;
+use perrin::analysis::RunFit;
+use perrin::curvature::EigenpairFollower;
+use perrin::log::Run;
+use perrin::numeric::lanczos::LanczosOptions;
+use perrin::report::{ReportOptions, write_report};
+use plan::{DIRECTIONS, Plan};
+use problem::{Batches, Problem};
+use tch::nn;
+
+const SEED: u64 = 1;
+/// Steps between two lines of progress.
+const TOLD_STEPS: u64 = 1_000;
+
+fn main() -> Result<()> {
+    let options = [&["data", "weights"], plan::OPTIONS].concat();
+    let (architecture, arguments) = Architecture::read_arguments(&options, &["with-replacement"])?;
+    let plan = Plan::new(architecture, &arguments)?;
+    let data = arguments.path("data");
+    let folder = arguments.folder_or_free(&format!("{}-resumed", architecture.name()));
+    tch::manual_seed(SEED as i64);
+    let problem = Problem::trained(architecture, data, &architecture.weights(arguments.path("weights"), data)?)?;
+    println!("{}: {} parameters", architecture.name(), problem.parameters());
+    tell_quality("before", &problem);
+
+    let train_mode = architecture.has_batch_normalisation();
+    if folder.join("run.json").exists() {
+        println!("{} holds a run already: what it says", folder.display());
+        return tell_findings(&folder, &problem, &plan, train_mode);
+    }
+
+    // The sharpest directions, which are estimated again as training goes on, and what there is besides them.
+    let hessian = measure::hessian(&problem, plan.hessian_examples, plan.hessian_batch, train_mode)?;
+    let mut curvature = EigenpairFollower::new(hessian, LanczosOptions::largest(DIRECTIONS), plan.refresh_steps)?;
+    println!("the {DIRECTIONS} largest eigenvalues of the Hessian of {} examples", plan.hessian_examples);
+    let eigenvectors = curvature.refresh()?;
+    let summary = measure::summary(&mut curvature, &eigenvectors, &problem, &plan, train_mode)?;
+    measure::tell(&eigenvectors, &summary);
+
+    let sgd = nn::sgd(plan.momentum, 0., plan.weight_decay, false);
+    let mut batches = Batches::new(problem.train.labels.size()[0], plan.batch_size, SEED);
+    let mut observation = perrin::Options::new().batch_size(plan.batch_size as u64);
+    if arguments.has("with-replacement") {
+        batches = batches.with_replacement();
+    } else {
+        // Noise that cancels over an epoch is allowed for where epochs are known.
+        observation = observation.steps_per_epoch(batches.steps_per_epoch());
+    }
+    let mut optimizer =
+        observation.project_onto(eigenvectors).build(sgd, &problem.variables, plan.learning_rate, &folder)?;
+    summary.save(&folder, 0)?;
+    println!("resuming for {} steps, logged in {}", plan.steps, folder.display());
+    let (began, mut loss_sum) = (Instant::now(), 0.);
+    for step in 1..=plan.steps {
+        let loss = problem.loss(&problem.train, &batches.next(), true);
+        optimizer.backward_step(&loss);
+        loss_sum += loss.double_value(&[]);
+        if step % TOLD_STEPS == 0 {
+            let mean = loss_sum / TOLD_STEPS as f64;
+            println!("step {step:6}: mean loss {mean:.4}; {:.0} s", began.elapsed().as_secs_f64());
+            loss_sum = 0.;
+        }
+        // Of use only if steps follow.
+        if step < plan.steps
+            && let Some(eigenvectors) = curvature.refresh_if_due(step)?
+        {
+            let [first, last] = [0, DIRECTIONS - 1].map(|index| eigenvectors.eigenvalues[index]);
+            println!("step {step:6}: eigenvalues from {first:.2} to {last:.2}");
+            let summary = measure::summary(&mut curvature, &eigenvectors, &problem, &plan, train_mode)?;
+            optimizer.project_onto(eigenvectors)?;
+            summary.save(&folder, step / plan.refresh_steps)?;
+        }
+    }
+    optimizer.finish()?;
+    tell_quality("after", &problem);
+    tell_findings(&folder, &problem, &plan, train_mode)
+}
+
+fn tell_findings(folder: &Path, problem: &Problem, plan: &Plan, train_mode: bool) -> Result<()> {
+    let fit = RunFit::of(&Run::open(folder)?)?;
+    measure::landscape(folder, &fit, problem, plan, train_mode)?;
+    println!("\n{fit}\n{}", findings::table(&fit, &Run::open(folder)?)?);
+    let written = write_report(
+        &[Run::open(folder)?],
+        &ReportOptions { figures: Some(folder.join("figures")), ..ReportOptions::default() },
+        &mut |_| {},
+    )?;
+    println!("report: {}; each figure by itself in {}", written.page.display(), folder.join("figures").display());
+    Ok(())
+}
+
+fn tell_quality(when: &str, problem: &Problem) {
+    let (train, test) = (problem.quality(&problem.train), problem.quality(&problem.test));
+    println!(
+        "{when}: training loss {:.4}, accuracy {:.2}%; test loss {:.4}, accuracy {:.2}%",
+        train.loss,
+        100. * train.accuracy,
+        test.loss,
+        100. * test.accuracy
+    );
+}

@@ -1,0 +1,171 @@
+//! `perrin fit` takes what was measured of the Hessian from the run's own folder: prediction of the whole displacement with
+//! nothing fitted, and gradient noise against what the steps show.
+
+#[path = "common/synthetic.rs"]
+mod synthetic;
+
+use std::path::Path;
+
+use perrin::analysis::curvatures::Curvatures;
+use perrin::analysis::modes::NoiseSource;
+use perrin::analysis::{FitOptions, RunFit};
+use perrin::log::{CurvatureSummary, GradientNoiseSummary, Measured, Run, SpectralBulk};
+use perrin::theory::displacement::exact_curve;
+use perrin::theory::exponent::exponent;
+use perrin::theory::parameters::SgdParameters;
+use perrin::theory::spectrum::Spectrum;
+use synthetic::SyntheticRun;
+
+const PARAMETERS: SgdParameters =
+    SgdParameters { learning_rate: 0.1, momentum: 0.9, weight_decay: 1e-4, batch_size: 32.0, noise_scale: 2.0 };
+/// Projected on; beside them are 30 of the bulk.
+const LARGEST: [f64; 4] = [4.0, 1.5, 0.5, 0.2];
+const STEPS: u64 = 6000;
+
+fn bulk() -> Vec<f64> {
+    (0..30).map(|mode| 0.1 * 0.75_f64.powi(mode)).collect()
+}
+
+fn eigenvalues() -> Vec<f64> {
+    LARGEST.iter().copied().chain(bulk()).collect()
+}
+
+fn synthetic(seed: u64) -> SyntheticRun {
+    SyntheticRun { parameters: PARAMETERS, eigenvalues: eigenvalues(), rows: STEPS, seed }
+}
+
+/// Within its error of the truth, times `noise`.
+fn summary(noise: f64) -> CurvatureSummary {
+    let measured = |value: f64| Measured { value: 1.01 * value, standard_error: 0.02 * value };
+    let trace: f64 = eigenvalues().iter().sum();
+    let sum: f64 = LARGEST.iter().sum();
+    CurvatureSummary {
+        trace: Some(measured(trace)),
+        density: Some(SpectralBulk { weights: vec![1.0; 30], nodes: bulk(), dimension: 30.0 }),
+        gradient_noise: Some(GradientNoiseSummary {
+            variances: LARGEST.iter().map(|rho| measured(2.0 * noise * rho)).collect(),
+            trace: measured(2.0 * noise * trace),
+            noise_scale: measured(2.0 * noise * sum / sum),
+            correlation: None,
+            off_diagonal: None,
+            batches: 500,
+            examples: 500,
+        }),
+    }
+}
+
+fn fit(directory: &Path) -> RunFit {
+    let fit = RunFit::of(&Run::open(directory).unwrap()).unwrap();
+    let text = fit.to_string();
+    assert!(!text.contains("NaN"), "{text}");
+    assert!(text.lines().skip(1).all(|line| line.chars().count() <= 80), "{text}");
+    fit
+}
+
+#[test]
+fn the_whole_displacement_is_predicted_without_being_told() {
+    let directory = tempfile::tempdir().unwrap();
+    synthetic(6).write_along(directory.path(), 4);
+    let before = fit(directory.path());
+    assert!(before.predicted.known().unwrap().projected_part, "eigenvalues alone are of the projections");
+    assert!(before.displacement.known().unwrap().interval.reason().unwrap().contains("the projections carry"));
+
+    summary(1.0).save(directory.path(), 0).unwrap();
+    let fit = fit(directory.path());
+    println!("{fit}");
+    let predicted = fit.predicted.known().unwrap();
+    assert!(!predicted.projected_part && predicted.left_out.is_none());
+    let curve = exact_curve(&PARAMETERS, &Spectrum::from_eigenvalues(&eigenvalues()).unwrap(), STEPS as usize).unwrap();
+    let law = fit.displacement.known().unwrap();
+    let expected = exponent(&curve, law.first_step as usize, law.last_step as usize, 1).unwrap();
+    assert!((predicted.exact_exponent - expected).abs() < 2e-3, "{} {expected}", predicted.exact_exponent);
+    let interval = predicted.interval.known().unwrap();
+    assert!(interval.low < expected && expected < interval.high);
+    let of_law = law.interval.known().unwrap();
+    assert!((of_law.low - interval.low).abs() < 1e-9 && (of_law.high - interval.high).abs() < 1e-9);
+    // Heights: sigma^2 by the speed is within its own interval of 2, and the curve's ranges hold the truth.
+    assert!((predicted.noise_scale / 2.0 - 1.0).abs() < 0.1, "{}", predicted.noise_scale);
+    for point in &predicted.curve {
+        let truth = curve[point.step as usize];
+        assert!((point.exact / truth / (predicted.noise_scale / 2.0) - 1.0).abs() < 1e-9);
+        assert!(point.range[0] < truth && truth < point.range[1], "{point:?} {truth}");
+    }
+    let [low, high] = law.prefactor_interval.unwrap();
+    assert!(low < law.prefactor.unwrap() && law.prefactor.unwrap() < high);
+    let of_gradients = predicted.noise_scale_of_gradients.unwrap();
+    assert!((of_gradients.value / (2.0 * 1.01) - 1.0).abs() < 1e-9);
+    let height = predicted.height_by_gradients.unwrap();
+    assert!(height.low < 1.0 && 1.0 < height.high, "{height:?}");
+
+    let scales = fit.modes.noise_scale.known().unwrap();
+    for source in [NoiseSource::Speed, NoiseSource::GradientCovariance, NoiseSource::GradientTrace] {
+        let value = scales.value(source).unwrap();
+        assert!((value.value / 2.0 - 1.0).abs() < 0.1, "{source:?}: {value:?}");
+    }
+    assert!(scales.agreements.iter().all(|pair| !pair.test.rejected), "{:?}", scales.agreements);
+    let against = fit.modes.gradient_noise.known().unwrap();
+    for pooled in [against.noise, against.positions, against.velocities].map(Option::unwrap) {
+        assert!(!pooled.against_one.rejected, "{pooled:?}");
+    }
+}
+
+#[test]
+fn noise_that_is_not_what_gradients_say_is_told() {
+    let directory = tempfile::tempdir().unwrap();
+    synthetic(2).write_along(directory.path(), 4);
+    summary(1.5).save(directory.path(), 0).unwrap();
+    let fit = fit(directory.path());
+    let height = fit.predicted.known().unwrap().height_by_gradients.unwrap();
+    assert!(height.low > 1.2, "{height:?}");
+    let against = fit.modes.gradient_noise.known().unwrap();
+    for pooled in [against.noise, against.positions, against.velocities].map(Option::unwrap) {
+        assert!(pooled.against_one.rejected && (pooled.ratio.value - 1.0 / 1.5).abs() < 0.1, "{pooled:?}");
+    }
+    let scales = fit.modes.noise_scale.known().unwrap();
+    let apart = scales
+        .agreements
+        .iter()
+        .find(|pair| (pair.first, pair.second) == (NoiseSource::Speed, NoiseSource::GradientTrace));
+    assert!(apart.unwrap().test.rejected);
+    assert!(fit.to_string().contains("(not as predicted)"));
+}
+
+/// A real network's Hessian has negative eigenvalues.
+#[test]
+fn negative_curvature_is_left_out_and_said() {
+    let directory = tempfile::tempdir().unwrap();
+    synthetic(3).write_along(directory.path(), 4);
+    let mut summary = summary(1.0);
+    let density = summary.density.as_mut().unwrap();
+    density.nodes.extend([0.0, -1e-3, -0.05]);
+    density.weights.extend([900.0, 60.0, 10.0]);
+    density.dimension = 1000.0;
+    summary.save(directory.path(), 0).unwrap();
+    let fit = fit(directory.path());
+    let predicted = fit.predicted.known().unwrap();
+    let left_out = predicted.left_out.unwrap();
+    assert!((left_out.directions - 70.0).abs() < 1e-9);
+    let positive: f64 = eigenvalues().iter().sum();
+    assert!((left_out.share_of_trace - 0.56 / positive).abs() < 1e-9);
+    assert!(fit.to_string().contains("70.00 directions of negative curvature"), "{fit}");
+    assert!(fit.displacement.known().unwrap().interval.known().is_some());
+
+    // Nothing but negative curvature: a reason.
+    summary.density = Some(SpectralBulk { nodes: vec![-1.0], weights: vec![1.0], dimension: 40.0 });
+    summary.trace = Some(Measured { value: -33.0, standard_error: 1.0 });
+    summary.save(directory.path(), 0).unwrap();
+    let fit = self::fit(directory.path());
+    assert!(fit.modes.noise_scale.known().unwrap().value(NoiseSource::Speed).is_none());
+}
+
+#[test]
+fn what_is_given_overrides_the_folder() {
+    let directory = tempfile::tempdir().unwrap();
+    synthetic(4).write_along(directory.path(), 4);
+    summary(1.0).save(directory.path(), 0).unwrap();
+    let run = Run::open(directory.path()).unwrap();
+    let given = Curvatures { eigenvalues: LARGEST.to_vec(), ..Curvatures::default() };
+    let fit = RunFit::with(&run, &FitOptions { curvatures: Some(given), ..FitOptions::default() }).unwrap();
+    assert!(fit.predicted.known().unwrap().projected_part);
+    assert!(fit.modes.gradient_noise.reason().unwrap().contains("was not measured"));
+}
