@@ -52,11 +52,11 @@ fn main() -> Result<()> {
     std::fs::create_dir_all(&folder)?;
     // Short steps from a corner of the window: the way in, and then the stationary state.
     let way = process.sample_path(&DVector::from_vec(vec![0.09, -0.09]), 0.005, 3000, &mut random)?;
-    let svg = figure::svg(&[picture::panels(&process, &modified, &way)?], [420, 440])?;
+    let svg = figure::svg(&[picture::panels(&process, &modified, &way)?], [420, 403])?;
     std::fs::write(folder.join("potentials.svg"), &svg)?;
     let page = folder.join("potentials.html");
     let seen = "The same sampled path over both potentials; arrows are the stationary current J = j p, the longer the \
-                stronger. It starts at the \
+                stronger. The path starts at the \
                 lower right. It is where the modified potential is low, not where the original one is, and it turns \
                 with the current.";
     figure::write_page(&page, "Original and modified potential", &[seen, &format!("<pre>{table}</pre>")], &svg)?;
