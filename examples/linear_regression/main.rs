@@ -36,7 +36,7 @@ fn main() -> Result<()> {
     let arguments = Arguments::read(&["data", "steps"], &[])?;
     let data = datasets::load(arguments.path("data"), Standard::FashionMnist)?;
     let folder = arguments.folder_or_free("linear-regression");
-    let steps = arguments.number("steps", 40_000)?;
+    let steps = arguments.number("steps", 20_000)?;
     tch::manual_seed(0);
     let mut problem = Problem::new(&data.train);
     println!("{}: {} images, {} parameters", data.name, problem.count(), problem.dimension());

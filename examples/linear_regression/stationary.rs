@@ -12,7 +12,7 @@ use perrin::theory::parameters::SgdParameters;
 
 use super::problem::{Directions, Problem};
 use super::training::{Batches, Training};
-use super::variances::{ModeRatios, measure, pooled};
+use super::variances::{measure, pooled};
 use super::{BATCH, CLASSES};
 
 /// Trains ten times as fast as for figure 2, with independent batches, as the theory has them, and with epochs.
@@ -63,14 +63,12 @@ fn tell(
         format!("{:.3} ({low:.3}-{high:.3})", ratio.value)
     };
     for mode in &modes {
-        let [position, velocity] = [shown(&mode.position), shown(&mode.velocity)];
+        let [position, velocity] = mode.ratios.each_ref().map(shown);
         println!("{:>4} {:>9.4} {position:>22} {velocity:>22} {:>9.3}", mode.mode, mode.eigenvalue, mode.langevin);
     }
-    let quantities: [(&str, fn(&ModeRatios) -> Estimate); 2] =
-        [("position", |mode| mode.position), ("velocity", |mode| mode.velocity)];
-    for (quantity, of) in quantities {
-        let [mean, low, high] = pooled(modes.iter().map(|mode| (of(mode), noise[mode.mode - 1])));
-        let inside = modes.iter().filter(|mode| of(mode).covers(1.0)).count();
+    for (of, quantity) in ["position", "velocity"].into_iter().enumerate() {
+        let [mean, low, high] = pooled(modes.iter().map(|mode| mode.ratios[of]));
+        let inside = modes.iter().filter(|mode| mode.ratios[of].covers(1.0)).count();
         let count = modes.len();
         println!(
             "{quantity}: {mean:.3} ({low:.3} to {high:.3}) of the exact value over all; 1 is in {inside} of {count} intervals"

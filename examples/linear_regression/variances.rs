@@ -10,14 +10,16 @@ use perrin::theory::parameters::SgdParameters;
 
 use super::problem::Directions;
 
+/// Standard errors to either side of a 95% interval.
+const TWO_SIDED: f64 = 1.96;
+
 /// One mode of the stationary state.
 pub struct ModeRatios {
     pub mode: usize,
     pub eigenvalue: f64,
-    /// Variance of the position over that of the exact theory, with the interval of the measurement.
-    pub position: Estimate,
-    /// The same of the velocity.
-    pub velocity: Estimate,
+    /// Variances of position and velocity over those of the exact theory, with 95% intervals: of the measurement and of
+    /// the noise that the theory is given.
+    pub ratios: [Estimate; 2],
     /// The Langevin value over the exact one: 1 in the limit of small steps.
     pub langevin: f64,
 }
@@ -45,36 +47,43 @@ pub fn measure(
     };
     let fit = ModesFit::of(run, &options)?;
     let isotropy = fit.isotropy.known().context("the modes' variances are not known")?;
-    let over = |measured: Estimate, expected: f64| Estimate {
-        value: measured.value / expected,
-        low: measured.low.map(|low| low / expected),
-        high: measured.high.map(|high| high / expected),
-    };
     let of_mode = |measured: &ModeVariances| -> Result<ModeRatios> {
-        let noise_scale = noise[measured.mode - 1].value / measured.eigenvalue;
+        let noise = &noise[measured.mode - 1];
+        let noise_scale = noise.value / measured.eigenvalue;
         let parameters = SgdParameters { noise_scale, ..*parameters };
         let exact = DiscreteMode::new(&parameters, measured.eigenvalue)?;
         let [[position, _], [_, velocity]] = exact.stationary_covariance();
         Ok(ModeRatios {
             mode: measured.mode,
             eigenvalue: measured.eigenvalue,
-            position: over(measured.position, position),
-            velocity: over(measured.velocity, velocity),
+            ratios: [over(measured.position, position, noise), over(measured.velocity, velocity, noise)],
             langevin: LangevinMode::new(&parameters, measured.eigenvalue)?.position_variance() / position,
         })
     };
     isotropy.modes.iter().map(of_mode).collect()
 }
 
-/// The geometric mean of all modes' ratios with its 95% interval, weighted by precision; that of the noise is added.
-pub fn pooled(ratios: impl Iterator<Item = (Estimate, curvature::Estimate)>) -> [f64; 3] {
+/// A variance over the expected one. Errors of the two add in squares, of their logarithms.
+fn over(measured: Estimate, expected: f64, noise: &curvature::Estimate) -> Estimate {
+    let of_noise = TWO_SIDED * noise.standard_error / noise.value;
+    let factor = |end: Option<f64>| end.map(|end| (end / measured.value).ln().hypot(of_noise).exp());
+    let value = measured.value / expected;
+    Estimate {
+        value,
+        low: factor(measured.low).map(|factor| value / factor),
+        high: factor(measured.high).map(|factor| value * factor),
+    }
+}
+
+/// The geometric mean of ratios and its 95% interval, each weighted by its precision.
+pub fn pooled(ratios: impl Iterator<Item = Estimate>) -> [f64; 3] {
     let (mut weights, mut sum) = (0.0, 0.0);
-    for (ratio, noise) in ratios {
-        let half = (ratio.high.unwrap_or(f64::INFINITY) / ratio.low.unwrap_or(0.0)).ln() / (2.0 * 1.96);
-        let weight = 1.0 / (half * half + (noise.standard_error / noise.value).powi(2));
+    for ratio in ratios {
+        let [low, high] = [ratio.low.unwrap_or(0.0), ratio.high.unwrap_or(f64::INFINITY)];
+        let weight = (2.0 * TWO_SIDED / (high / low).ln()).powi(2);
         weights += weight;
         sum += weight * ratio.value.ln();
     }
-    let (mean, half) = (sum / weights, 1.96 / weights.sqrt());
+    let (mean, half) = (sum / weights, TWO_SIDED / weights.sqrt());
     [mean, mean - half, mean + half].map(f64::exp)
 }

@@ -81,8 +81,8 @@ pub fn observe(problem: &mut Problem, directions: &Directions, folder: &Path) ->
     }
     let svg = figure::svg(&rows, [480, 280])?;
     std::fs::write(folder.join("figure_2.svg"), &svg)?;
-    let text = "Position and velocity along the sharpest direction, mini-batches of 512 images: measured in black, over eq. 5 in orange. \
-                Nothing is fitted.";
+    let text = "<p>Position and velocity along the sharpest direction, mini-batches of 512 images: measured in black, over eq. 5 in orange. \
+                Nothing is fitted.</p>";
     let title = "Linear regression: the way to the minimum (figure 2)";
-    figure::write_page(&folder.join("figure_2.html"), title, &[text], &svg)
+    figure::write_page(&folder.join("figure_2.html"), title, text, &svg)
 }

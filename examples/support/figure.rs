@@ -156,15 +156,14 @@ fn arrow([x, y]: [f64; 2], [dx, dy]: [f64; 2]) -> [Vec<(f64, f64)>; 2] {
     [vec![(x, y), tip], vec![wing(1.0), tip, wing(-1.0)]]
 }
 
-/// Writes a page with a title, paragraphs, and one figure; it asks for nothing outside itself.
-pub fn write_page(path: &Path, title: &str, paragraphs: &[&str], svg: &str) -> Result<()> {
-    let paragraphs: String = paragraphs.iter().map(|text| format!("<p>{text}</p>\n")).collect();
+/// Writes a page with a title, `body` as HTML, and one figure; it asks for nothing outside itself.
+pub fn write_page(path: &Path, title: &str, body: &str, svg: &str) -> Result<()> {
     let style = "body{font:16px/1.5 sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem}svg{max-width:100%;height:auto}\
                  pre{overflow-x:auto;font-size:13px}@media(prefers-color-scheme:dark){body{background:#161616;color:#e6e6e6}}";
     let page = format!(
         "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>{title}</title>\
          <meta name=\"viewport\" content=\"width=device-width\"><style>{style}</style></head>\n\
-         <body><h1>{title}</h1>\n{paragraphs}<figure>{svg}</figure></body></html>\n"
+         <body><h1>{title}</h1>\n{body}<figure>{svg}</figure></body></html>\n"
     );
     std::fs::write(path, page)?;
     Ok(())
