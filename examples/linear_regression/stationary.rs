@@ -67,7 +67,7 @@ fn tell(
         println!("{:>4} {:>9.4} {position:>22} {velocity:>22} {:>9.3}", mode.mode, mode.eigenvalue, mode.langevin);
     }
     for (of, quantity) in ["position", "velocity"].into_iter().enumerate() {
-        let [mean, low, high] = pooled(modes.iter().map(|mode| mode.ratios[of]));
+        let [mean, low, high] = pooled(&modes, of);
         let inside = modes.iter().filter(|mode| mode.ratios[of].covers(1.0)).count();
         let count = modes.len();
         println!(

@@ -20,6 +20,8 @@ pub struct ModeRatios {
     /// Variances of position and velocity over those of the exact theory, with 95% intervals: of the measurement and of
     /// the noise that the theory is given.
     pub ratios: [Estimate; 2],
+    /// Relative standard error of the noise, which is in both.
+    pub noise_error: f64,
     /// The Langevin value over the exact one: 1 in the limit of small steps.
     pub langevin: f64,
 }
@@ -57,6 +59,7 @@ pub fn measure(
             mode: measured.mode,
             eigenvalue: measured.eigenvalue,
             ratios: [over(measured.position, position, noise), over(measured.velocity, velocity, noise)],
+            noise_error: noise.standard_error / noise.value,
             langevin: LangevinMode::new(&parameters, measured.eigenvalue)?.position_variance() / position,
         })
     };
@@ -75,15 +78,19 @@ fn over(measured: Estimate, expected: f64, noise: &curvature::Estimate) -> Estim
     }
 }
 
-/// The geometric mean of ratios and its 95% interval, each weighted by its precision.
-pub fn pooled(ratios: impl Iterator<Item = Estimate>) -> [f64; 3] {
-    let (mut weights, mut sum) = (0.0, 0.0);
-    for ratio in ratios {
-        let [low, high] = [ratio.low.unwrap_or(0.0), ratio.high.unwrap_or(f64::INFINITY)];
-        let weight = (2.0 * TWO_SIDED / (high / low).ln()).powi(2);
+/// The geometric mean of all modes' ratios of positions (0) or velocities (1) and its 95% interval, weighted by precision.
+/// The noise was measured on the same images for all modes: its errors may be one.
+pub fn pooled(modes: &[ModeRatios], of: usize) -> [f64; 3] {
+    let [mut weights, mut sum, mut own, mut common] = [0.0; 4];
+    for mode in modes {
+        let Estimate { value, low, high } = mode.ratios[of];
+        let error = (high.unwrap_or(f64::INFINITY) / low.unwrap_or(0.0)).ln() / (2.0 * TWO_SIDED);
+        let weight = error.powi(-2);
         weights += weight;
-        sum += weight * ratio.value.ln();
+        sum += weight * value.ln();
+        own += weight * weight * (error * error - mode.noise_error * mode.noise_error);
+        common += weight * mode.noise_error;
     }
-    let (mean, half) = (sum / weights, TWO_SIDED / weights.sqrt());
+    let (mean, half) = (sum / weights, TWO_SIDED * (own + common * common).sqrt() / weights);
     [mean, mean - half, mean + half].map(f64::exp)
 }
