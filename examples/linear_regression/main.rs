@@ -51,7 +51,8 @@ fn main() -> Result<()> {
     let runs = stationary::observe(&mut problem, &directions, &curvatures, steps, &folder)?;
 
     let output = Some(folder.join("report.html"));
-    let options = ReportOptions { output, curvatures: Some(curvatures), ..ReportOptions::default() };
+    let figures = Some(folder.join("figures"));
+    let options = ReportOptions { output, figures, curvatures: Some(curvatures) };
     let written = write_report(&runs, &options, &mut |_| {})?;
     println!("figure 2: {}", folder.join("figure_2.html").display());
     println!("report of the stationary state: {}", written.page.display());

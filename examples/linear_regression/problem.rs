@@ -2,7 +2,7 @@
 //! X^T X / n, once for each class, wherever W is.
 
 use anyhow::Result;
-use perrin::curvature::{Estimate, LossHessian, eigenvectors, gradient_noise, top_eigenpairs};
+use perrin::curvature::{GradientNoise, LossHessian, eigenvectors, gradient_noise, top_eigenpairs};
 use perrin::log::eigenvectors::Eigenvectors;
 use perrin::numeric::eigenpairs::Eigenpair;
 use perrin::numeric::lanczos::LanczosOptions;
@@ -14,8 +14,8 @@ use tch::{Device, Kind, Tensor, no_grad};
 use super::datasets::Images;
 
 const CLASSES: i64 = super::CLASSES as i64;
-/// Images whose gradients tell the noise, one by one.
-const NOISE_IMAGES: usize = 10_000;
+/// Images of whose gradients perrin measures the noise.
+const NOISE_IMAGES: usize = 2000;
 
 /// Top eigenpairs of the Hessian, and where the minimum of the loss is along each.
 pub struct Directions {
@@ -24,6 +24,14 @@ pub struct Directions {
     pub vectors: Eigenvectors,
     /// <mu - W, q>, W being where they were looked for.
     pub offsets: Vec<f64>,
+}
+
+/// Gradient noise.
+pub struct Noise {
+    /// q_i^T Sigma q_i.
+    pub along: Vec<f64>,
+    /// tr(Sigma).
+    pub trace: f64,
 }
 
 /// The images, and the weights W, [pixels, classes].
@@ -124,13 +132,29 @@ impl Problem {
         Ok(Directions { vectors: eigenvectors(&hessian, &pairs), pairs, offsets })
     }
 
-    /// q_i^T Sigma q_i along the eigenvectors, and tr(Sigma) as the last, each with its standard error, here.
-    pub fn noise(&self, pairs: &[Eigenpair]) -> Result<Vec<Estimate>> {
+    /// The covariance Sigma of the gradients of single images, here: no estimate, for all images are in it.
+    pub fn noise(&self, pairs: &[Eigenpair]) -> Noise {
+        let _guard = tch::no_grad_guard();
+        let residuals = self.pixels.matmul(&self.weights) - &self.targets;
+        let along = pairs.iter().map(|pair| {
+            let direction = Tensor::from_slice(&pair.eigenvector).view_as(&self.weights);
+            let slopes = (self.pixels.matmul(&direction) * &residuals).sum_dim_intlist(1, false, Kind::Double);
+            slopes.var(false).double_value(&[])
+        });
+        let along = along.collect();
+        let squares = |tensor: &Tensor| tensor.square().sum_dim_intlist(1, false, Kind::Double);
+        let lengths = (squares(&self.pixels) * squares(&residuals)).mean(Kind::Double);
+        let mean = self.curvature.matmul(&self.weights) - &self.correlation;
+        let trace = (lengths - mean.square().sum(Kind::Double)).double_value(&[]);
+        Noise { along, trace }
+    }
+
+    /// The same as perrin measures it, from the gradients of some images one by one.
+    pub fn measured_noise(&self, pairs: &[Eigenpair]) -> Result<GradientNoise> {
         let images = Tensor::randperm(self.count(), (Kind::Int64, Device::Cpu));
         let loss = |image: usize| self.loss(&images.narrow(0, image as i64, 1));
         let mut hessian = LossHessian::new(&self.variables, &[1; NOISE_IMAGES], loss)?;
-        let noise = gradient_noise(&mut hessian, pairs)?;
-        Ok(noise.modes.iter().map(|mode| mode.variance).chain([noise.trace]).collect())
+        Ok(gradient_noise(&mut hessian, pairs)?)
     }
 
     /// All eigenvalues of X^T X / n, falling; each is the Hessian's once a class. By dense algebra in f64.

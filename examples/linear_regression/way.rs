@@ -3,13 +3,12 @@
 use std::path::Path;
 
 use anyhow::Result;
-use perrin::curvature::Estimate;
 use perrin::log::Run;
 use perrin::theory::langevin::LangevinMode;
 use perrin::theory::parameters::SgdParameters;
 
 use super::figure::{self, Panel};
-use super::problem::{Directions, Problem};
+use super::problem::{Directions, Noise, Problem};
 use super::training::{Batches, Training};
 use super::trajectory::Trajectory;
 use super::{BATCH, picture};
@@ -36,7 +35,7 @@ pub fn observe(problem: &mut Problem, directions: &Directions, folder: &Path) ->
         };
         let runs = [train("all_images", Batches::Whole)?, train("mini_batches", Batches::Epochs(BATCH))?];
         // Where the last run ended: the noise of most of its steps.
-        let noise = problem.noise(&directions.pairs)?;
+        let noise = problem.noise(&directions.pairs);
         let batch_size = BATCH as f64;
         let parameters = SgdParameters { learning_rate, momentum, weight_decay: 0.0, batch_size, noise_scale: 0.0 };
         rows.push(tell(&runs, directions, &noise, &parameters, steps as u64)?);
@@ -53,7 +52,7 @@ pub fn observe(problem: &mut Problem, directions: &Directions, folder: &Path) ->
 fn tell(
     [all_images, mini_batches]: &[Run; 2],
     directions: &Directions,
-    noise: &[Estimate],
+    noise: &Noise,
     parameters: &SgdParameters,
     steps: u64,
 ) -> Result<Vec<Panel>> {
@@ -67,7 +66,7 @@ fn tell(
     let mut panels = Vec::new();
     let mut explained = Vec::new();
     for (index, pair) in directions.pairs.iter().enumerate() {
-        let noise_scale = noise[index].value / pair.eigenvalue;
+        let noise_scale = noise.along[index] / pair.eigenvalue;
         let mode = LangevinMode::new(&SgdParameters { noise_scale, ..*parameters }, pair.eigenvalue)?;
         let predicted = Trajectory::expected(&mode, directions.offsets[index], steps)?;
         let [all, some] = [Trajectory::read(all_images, index + 1)?, Trajectory::read(mini_batches, index + 1)?];

@@ -91,8 +91,8 @@ fn draw(root: &Area, rows: &[Vec<Panel>], columns: usize) -> Result<(), Box<dyn 
                 .set_all_tick_mark_size(unit(4) as i32)
                 .x_labels(5)
                 .y_labels(6)
-                .x_label_formatter(&|x| format!("{x:.x_digits$}"))
-                .y_label_formatter(&|y| format!("{y:.y_digits$}"))
+                .x_label_formatter(&|x| number(*x, x_digits))
+                .y_label_formatter(&|y| number(*y, y_digits))
                 .draw()
                 .map_err(|error| error.to_string())?;
             for layer in &panel.layers {
@@ -116,6 +116,12 @@ fn draw(root: &Area, rows: &[Vec<Panel>], columns: usize) -> Result<(), Box<dyn 
         }
     }
     root.present().map_err(|error| error.to_string().into())
+}
+
+/// With so many digits, and no sign where they are all 0.
+fn number(value: f64, digits: usize) -> String {
+    let text = format!("{value:.digits$}");
+    if text.trim_start_matches('-').bytes().all(|byte| matches!(byte, b'0' | b'.')) { "0".to_owned() } else { text }
 }
 
 /// The parts of a line that lie within the axes.
