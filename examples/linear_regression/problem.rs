@@ -2,20 +2,20 @@
 //! X^T X / n, once for each class, wherever W is.
 
 use anyhow::Result;
-use perrin::curvature::{Estimate, LossHessian, eigenvectors, gradient_noise, top_eigenpairs};
+use perrin::curvature::{GradientNoise, LossHessian, eigenvectors, gradient_noise, top_eigenpairs};
 use perrin::log::eigenvectors::Eigenvectors;
 use perrin::numeric::eigenpairs::Eigenpair;
 use perrin::numeric::lanczos::LanczosOptions;
-use perrin::numeric::tall::inner_product;
+use perrin::numeric::operator::SymmetricOperator;
 use perrin::theory::phase_space::minimum_offset;
 use tch::nn::{Init, VarStore};
 use tch::{Device, Kind, Tensor, no_grad};
 
 use super::datasets::Images;
 
-const CLASSES: i64 = 10;
-/// Images whose gradients tell the noise, one by one.
-const NOISE_IMAGES: usize = 10_000;
+const CLASSES: i64 = super::CLASSES as i64;
+/// Images of whose gradients perrin measures the noise.
+const NOISE_IMAGES: usize = 2000;
 
 /// Top eigenpairs of the Hessian, and where the minimum of the loss is along each.
 pub struct Directions {
@@ -26,6 +26,14 @@ pub struct Directions {
     pub offsets: Vec<f64>,
 }
 
+/// Gradient noise.
+pub struct Noise {
+    /// q_i^T Sigma q_i.
+    pub along: Vec<f64>,
+    /// tr(Sigma).
+    pub trace: f64,
+}
+
 /// The images, and the weights W, [pixels, classes].
 pub struct Problem {
     pub variables: VarStore,
@@ -33,6 +41,10 @@ pub struct Problem {
     targets: Tensor,
     weights: Tensor,
     start: Tensor,
+    /// X^T X / n in f64, and it and X^T Y / n in f32: all that the loss of all images needs.
+    gram: Tensor,
+    curvature: Tensor,
+    correlation: Tensor,
 }
 
 impl Problem {
@@ -40,13 +52,21 @@ impl Problem {
     pub fn new(images: &Images) -> Problem {
         let count = images.labels.size()[0];
         let pixels = images.images.reshape([count, -1]);
-        let variables = VarStore::new(Device::Cpu);
+        let targets = images.labels.onehot(CLASSES);
         let dimension = pixels.size()[1];
+        let zeros = |columns| Tensor::zeros([dimension, columns], (Kind::Double, Device::Cpu));
+        let (mut gram, mut correlation) = (zeros(dimension), zeros(CLASSES));
+        for (pixels, targets) in pixels.split(4096, 0).iter().zip(targets.split(4096, 0)) {
+            let pixels = pixels.to_kind(Kind::Double);
+            gram += pixels.tr().matmul(&pixels) / count as f64;
+            correlation += pixels.tr().matmul(&targets.to_kind(Kind::Double)) / count as f64;
+        }
+        let variables = VarStore::new(Device::Cpu);
         let reach = 1.0 / (dimension as f64).sqrt();
         let weights = variables.root().var("weight", &[dimension, CLASSES], Init::Uniform { lo: -reach, up: reach });
-        let targets = images.labels.onehot(CLASSES);
         let start = no_grad(|| weights.copy());
-        Problem { variables, pixels, targets, weights, start }
+        let (curvature, correlation) = (gram.to_kind(Kind::Float), correlation.to_kind(Kind::Float));
+        Problem { variables, pixels, targets, weights, start, gram, curvature, correlation }
     }
 
     /// Images.
@@ -64,52 +84,83 @@ impl Problem {
         no_grad(|| self.weights.copy_(&self.start));
     }
 
-    /// Mean loss of some images, or of all.
-    pub fn loss(&self, chosen: Option<&Tensor>) -> Tensor {
-        let of = |tensor: &Tensor| chosen.map_or_else(|| tensor.shallow_clone(), |rows| tensor.index_select(0, rows));
-        mean_loss(&of(&self.pixels), &of(&self.targets), &self.weights)
+    /// Mean loss of some images.
+    pub fn loss(&self, chosen: &Tensor) -> Tensor {
+        let [pixels, targets] = [&self.pixels, &self.targets].map(|tensor| tensor.index_select(0, chosen));
+        let residuals = pixels.matmul(&self.weights) - targets;
+        residuals.square().sum(Kind::Float) / (2 * chosen.numel()) as f64
     }
 
-    /// The top eigenpairs of the Hessian, and along each the way to the minimum, -<g, q> / rho.
+    /// Mean loss of all images, the squares multiplied out: tr(W^T C W) / 2 - tr(W^T B) + 1/2.
+    pub fn loss_of_all(&self) -> Tensor {
+        let bent = self.curvature.matmul(&self.weights) / 2. - &self.correlation;
+        (&self.weights * bent).sum(Kind::Float) + 0.5
+    }
+
+    /// The `count` sharpest directions along which W is off the minimum, and how far, -<g, q> / rho.
     ///
-    /// Each eigenvalue is there ten times, once a class, and in its eigenspace any direction is an eigenvector. Of a
-    /// Hessian with all images in one batch, perrin's search starts from the gradient. So it finds of each eigenspace first the
-    /// direction along which W is off the minimum; along the others there is nothing but noise.
+    /// Each eigenvalue is there ten times, once a class, and in its eigenspace any direction is an eigenvector. So the
+    /// search is for the weights of one class, with an eigenvector u of each eigenvalue; of the eigenspace, all u c^T, the
+    /// direction is taken that the gradient has a part in. Along the others there is nothing but noise.
     pub fn directions(&self, count: usize) -> Result<Directions> {
-        let mut hessian = LossHessian::new(&self.variables, &[self.count() as usize], |_| self.loss(None))?;
+        let of_one_class = VarStore::new(Device::Cpu);
+        let weights = of_one_class.root().zeros("weight", &self.curvature.size()[..1]);
+        let loss = |_| (self.curvature.mv(&weights) / 2. - self.correlation.select(1, 0)).dot(&weights);
+        let mut block = LossHessian::new(&of_one_class, &[self.count() as usize], loss)?;
         let options = LanczosOptions { residual_tolerance: 1e-5, ..LanczosOptions::largest(count) };
-        let pairs = top_eigenpairs(&mut hessian, &options)?.largest;
+        let mut pairs = top_eigenpairs(&mut block, &options)?.largest;
+
+        let mut hessian = LossHessian::new(&self.variables, &[self.count() as usize], |_| self.loss_of_all())?;
         let gradient = hessian.batch_gradient(0)?;
-        let offset = |pair: &Eigenpair| minimum_offset(inner_product(&gradient, &pair.eigenvector), pair.eigenvalue);
-        let offsets = pairs.iter().map(offset).collect::<perrin::Result<_>>()?;
+        let mut offsets = Vec::with_capacity(count);
+        for pair in &mut pairs {
+            let mut slopes = [0.0; CLASSES as usize];
+            for (row, element) in gradient.chunks(slopes.len()).zip(&pair.eigenvector) {
+                slopes.iter_mut().zip(row).for_each(|(slope, g)| *slope += f64::from(*g) * f64::from(*element));
+            }
+            let slope = slopes.iter().map(|slope| slope * slope).sum::<f64>().sqrt();
+            let across = |element: &f32| slopes.map(|of_class| (f64::from(*element) * of_class / slope) as f32);
+            pair.eigenvector = pair.eigenvector.iter().flat_map(across).collect();
+            offsets.push(minimum_offset(slope, pair.eigenvalue)?);
+            // What the whole Hessian says of it.
+            let mut product = vec![0.0; pair.eigenvector.len()];
+            hessian.multiply(&pair.eigenvector, &mut product)?;
+            let left =
+                product.iter().zip(&pair.eigenvector).map(|(p, q)| f64::from(*p) - pair.eigenvalue * f64::from(*q));
+            pair.residual = left.map(|element| element * element).sum::<f64>().sqrt();
+        }
         Ok(Directions { vectors: eigenvectors(&hessian, &pairs), pairs, offsets })
     }
 
-    /// q_i^T Sigma q_i along the eigenvectors, and tr(Sigma) as the last, each with its standard error, here.
-    pub fn noise(&self, pairs: &[Eigenpair]) -> Result<Vec<Estimate>> {
+    /// The covariance Sigma of the gradients of single images, here: no estimate, for all images are in it.
+    pub fn noise(&self, pairs: &[Eigenpair]) -> Noise {
+        let _guard = tch::no_grad_guard();
+        let residuals = self.pixels.matmul(&self.weights) - &self.targets;
+        let along = pairs.iter().map(|pair| {
+            let direction = Tensor::from_slice(&pair.eigenvector).view_as(&self.weights);
+            let slopes = (self.pixels.matmul(&direction) * &residuals).sum_dim_intlist(1, false, Kind::Double);
+            slopes.var(false).double_value(&[])
+        });
+        let along = along.collect();
+        let squares = |tensor: &Tensor| tensor.square().sum_dim_intlist(1, false, Kind::Double);
+        let lengths = (squares(&self.pixels) * squares(&residuals)).mean(Kind::Double);
+        let mean = self.curvature.matmul(&self.weights) - &self.correlation;
+        let trace = (lengths - mean.square().sum(Kind::Double)).double_value(&[]);
+        Noise { along, trace }
+    }
+
+    /// The same as perrin measures it, from the gradients of some images one by one.
+    pub fn measured_noise(&self, pairs: &[Eigenpair]) -> Result<GradientNoise> {
         let images = Tensor::randperm(self.count(), (Kind::Int64, Device::Cpu));
-        let loss = |image: usize| self.loss(Some(&images.narrow(0, image as i64, 1)));
+        let loss = |image: usize| self.loss(&images.narrow(0, image as i64, 1));
         let mut hessian = LossHessian::new(&self.variables, &[1; NOISE_IMAGES], loss)?;
-        let noise = gradient_noise(&mut hessian, pairs)?;
-        Ok(noise.modes.iter().map(|mode| mode.variance).chain([noise.trace]).collect())
+        Ok(gradient_noise(&mut hessian, pairs)?)
     }
 
     /// All eigenvalues of X^T X / n, falling; each is the Hessian's once a class. By dense algebra in f64.
     pub fn spectrum(&self) -> Result<Vec<f64>> {
-        let dimension = self.pixels.size()[1];
-        let mut gram = Tensor::zeros([dimension, dimension], (Kind::Double, Device::Cpu));
-        for part in self.pixels.split(4096, 0) {
-            let part = part.to_kind(Kind::Double);
-            gram += part.tr().matmul(&part);
-        }
-        let eigenvalues = (gram / self.count() as f64).linalg_eigvalsh("L");
-        let mut eigenvalues = Vec::<f64>::try_from(eigenvalues)?;
+        let mut eigenvalues = Vec::<f64>::try_from(self.gram.linalg_eigvalsh("L"))?;
         eigenvalues.reverse();
         Ok(eigenvalues)
     }
-}
-
-fn mean_loss(pixels: &Tensor, targets: &Tensor, weights: &Tensor) -> Tensor {
-    let residuals = pixels.matmul(weights) - targets;
-    residuals.square().sum(Kind::Float) / (2 * pixels.size()[0]) as f64
 }

@@ -1,80 +1,120 @@
-//! The stationary state: variances of the modes and the speed, against the exact theory and its limit.
+//! From the random start to the stationary state: variances, speed and displacement there.
 
-use anyhow::{Context, Result};
-use perrin::analysis::modes::{Estimate, MeasuredVariance, ModeVariances, ModesFit, ModesOptions};
-use perrin::curvature;
+use std::path::Path;
+
+use anyhow::Result;
+use perrin::analysis::curvatures::{Curvatures, Density};
+use perrin::analysis::modes::Estimate;
+use perrin::analysis::{FitOptions, RunFit};
+use perrin::curvature::ModeNoise;
 use perrin::log::Run;
-use perrin::theory::discrete::DiscreteMode;
-use perrin::theory::langevin::LangevinMode;
+use perrin::theory::langevin;
 use perrin::theory::parameters::SgdParameters;
 
-use super::problem::Directions;
+use super::problem::{Directions, Problem};
+use super::training::{Batches, Training};
+use super::variances::{measure, pooled};
+use super::{BATCH, CLASSES};
 
-/// One mode of the stationary state.
-pub struct Stationary {
-    pub mode: usize,
-    pub eigenvalue: f64,
-    /// Variance of the position over that of the exact theory, with the interval of the measurement.
-    pub position: Estimate,
-    /// The same of the velocity.
-    pub velocity: Estimate,
-    /// The Langevin value over the exact one: 1 in the limit of small steps.
-    pub langevin: f64,
-}
+/// What is trained: name, learning rate times the largest eigenvalue, batches. The limit of stability is 2 (1 + beta) = 3.8.
+///
+/// Independent batches are those of the theory. At the higher learning rate SGD is no longer near its Langevin limit; at the
+/// lower one a relaxation takes longer than an epoch, and there batches without replacement matter.
+const TRAINED: [(&str, f64, Batches); 3] = [
+    ("independent_batches", 0.1, Batches::WithReplacement(BATCH)),
+    ("high_learning_rate", 1.0, Batches::WithReplacement(BATCH)),
+    ("epochs", 0.1, Batches::Epochs(BATCH)),
+];
 
-/// Measures the modes that hold 20 relaxation times in the run from `first_step` on. `noise` is q_i^T Sigma q_i, measured at
-/// the minimum: nothing is fitted to the run.
-pub fn measure(
-    run: &Run,
+/// Trains from the random start, and compares the stationary part with the theory.
+pub fn observe(
+    problem: &mut Problem,
     directions: &Directions,
-    parameters: &SgdParameters,
-    noise: &[curvature::Estimate],
-    first_step: u64,
-) -> Result<Vec<Stationary>> {
-    let eigenvalues = &directions.vectors.eigenvalues;
-    let variance = |estimate: &curvature::Estimate| MeasuredVariance {
-        variance: estimate.value,
-        standard_error: estimate.standard_error,
-    };
-    let variances: Vec<MeasuredVariance> = noise[..eigenvalues.len()].iter().map(variance).collect();
-    let options = ModesOptions {
-        eigenvalues: Some(eigenvalues),
-        gradient_variances: Some(&variances),
-        first_step: Some(first_step),
-        ..ModesOptions::default()
-    };
-    let fit = ModesFit::of(run, &options)?;
-    let isotropy = fit.isotropy.known().context("the modes' variances are not known")?;
-    let over = |measured: Estimate, expected: f64| Estimate {
-        value: measured.value / expected,
-        low: measured.low.map(|low| low / expected),
-        high: measured.high.map(|high| high / expected),
-    };
-    let of_mode = |measured: &ModeVariances| -> Result<Stationary> {
-        let noise_scale = noise[measured.mode - 1].value / measured.eigenvalue;
-        let parameters = SgdParameters { noise_scale, ..*parameters };
-        let exact = DiscreteMode::new(&parameters, measured.eigenvalue)?;
-        let [[position, _], [_, velocity]] = exact.stationary_covariance();
-        Ok(Stationary {
-            mode: measured.mode,
-            eigenvalue: measured.eigenvalue,
-            position: over(measured.position, position),
-            velocity: over(measured.velocity, velocity),
-            langevin: LangevinMode::new(&parameters, measured.eigenvalue)?.position_variance() / position,
-        })
-    };
-    isotropy.modes.iter().map(of_mode).collect()
+    curvatures: &Curvatures,
+    steps: i64,
+    folder: &Path,
+) -> Result<Vec<Run>> {
+    let mut runs = Vec::new();
+    for (name, pull, batches) in TRAINED {
+        problem.restart();
+        let (learning_rate, momentum) = (pull / directions.pairs[0].eigenvalue, 0.9);
+        let batch_size = BATCH as f64;
+        let parameters = SgdParameters { learning_rate, momentum, weight_decay: 0.0, batch_size, noise_scale: 1.0 };
+        let place = folder.join(format!("stationary_{name}"));
+        Training { title: name, batches, learning_rate, momentum, steps }.run(problem, &directions.vectors, &place)?;
+        let run = Run::open(place)?;
+        tell(&run, problem, directions, curvatures, &parameters, steps as u64 / 3 + 1)?;
+        runs.push(run);
+    }
+    Ok(runs)
 }
 
-/// The geometric mean of all modes' ratios with its 95% interval, weighted by precision; that of the noise is added.
-pub fn pooled(ratios: impl Iterator<Item = (Estimate, curvature::Estimate)>) -> [f64; 3] {
-    let (mut weights, mut sum) = (0.0, 0.0);
-    for (ratio, noise) in ratios {
-        let half = (ratio.high.unwrap_or(f64::INFINITY) / ratio.low.unwrap_or(0.0)).ln() / (2.0 * 1.96);
-        let weight = 1.0 / (half * half + (noise.standard_error / noise.value).powi(2));
-        weights += weight;
-        sum += weight * ratio.value.ln();
+/// Prints what the stationary part says, from `first_step` on.
+fn tell(
+    run: &Run,
+    problem: &Problem,
+    directions: &Directions,
+    curvatures: &Curvatures,
+    parameters: &SgdParameters,
+    first_step: u64,
+) -> Result<()> {
+    let noise = problem.noise(&directions.pairs);
+    let measured = problem.measured_noise(&directions.pairs)?;
+    let within =
+        |(mode, exact): &(&ModeNoise, &f64)| (mode.variance.value - **exact).abs() <= 2. * mode.variance.standard_error;
+    println!(
+        "tr(Sigma) = {:.2} of all images; perrin's gradient_noise from {}: {:.2} +- {:.2}, and {} of {} q^T Sigma q within two errors",
+        noise.trace,
+        measured.batches,
+        measured.trace.value,
+        measured.trace.standard_error,
+        measured.modes.iter().zip(&noise.along).filter(within).count(),
+        noise.along.len()
+    );
+    let modes = measure(run, directions, parameters, &noise, first_step)?;
+    let rate = parameters.learning_rate;
+    println!(
+        "learning rate {rate:.3e}, variances from step {first_step} on over the exact ones, and Langevin's over exact:"
+    );
+    println!("{:>4} {:>9} {:>22} {:>22} {:>9}", "mode", "rho", "position", "velocity", "Langevin");
+    let shown = |ratio: &Estimate| {
+        let [low, high] = [ratio.low.unwrap_or(0.0), ratio.high.unwrap_or(f64::INFINITY)];
+        format!("{:.3} ({low:.3}-{high:.3})", ratio.value)
+    };
+    for mode in &modes {
+        let [position, velocity] = mode.ratios.each_ref().map(shown);
+        println!("{:>4} {:>9.4} {position:>22} {velocity:>22} {:>9.3}", mode.mode, mode.eigenvalue, mode.langevin);
     }
-    let (mean, half) = (sum / weights, 1.96 / weights.sqrt());
-    [mean, mean - half, mean + half].map(f64::exp)
+    for (of, quantity) in ["position", "velocity"].into_iter().enumerate() {
+        let [mean, low, high] = pooled(modes.iter().map(|mode| mode.ratios[of]));
+        let inside = modes.iter().filter(|mode| mode.ratios[of].covers(1.0)).count();
+        let count = modes.len();
+        println!(
+            "{quantity}: {mean:.3} ({low:.3} to {high:.3}) of the exact value over all; 1 is in {inside} of {count} intervals"
+        );
+    }
+    let first_step = Some(first_step);
+    let fit = RunFit::with(run, &FitOptions { first_step, curvatures: Some(curvatures.clone()), last_step: None })?;
+    if let Some(speed) = fit.speed.known() {
+        // Eq. 12 needs no more than tr(Sigma), which is sigma^2 tr(H) by assumption 5.
+        let predicted = langevin::local_displacement(parameters, noise.trace)?;
+        let measured = speed.mean_local_displacement_squared;
+        let interval = speed.interval.known().map(|interval| interval.scaled(1.0 / predicted));
+        let [low, high] = interval.map_or([f64::NAN; 2], |interval| [interval.low, interval.high]);
+        let ratio = measured / predicted;
+        println!("speed: {measured:.4e}, by eq. 12 {predicted:.4e}: {ratio:.4} ({low:.4} to {high:.4}) of it");
+    }
+    println!("\n{fit}\n");
+    Ok(())
+}
+
+/// All eigenvalues of the Hessian: the directions', and the others as a density.
+pub fn curvatures(spectrum: &[f64], directions: &Directions) -> Curvatures {
+    let eigenvalues = directions.vectors.eigenvalues.clone();
+    // The spectrum has each eigenvalue once; the directions are one of each of the first.
+    let left = |index: usize| if index < eigenvalues.len() { CLASSES - 1 } else { CLASSES };
+    let weights: Vec<f64> = (0..spectrum.len()).map(|index| left(index) as f64).collect();
+    let nodes = spectrum.iter().map(|eigenvalue| eigenvalue.max(0.0)).collect();
+    let density = Density { nodes, dimension: weights.iter().sum(), weights };
+    Curvatures { eigenvalues, density: Some(density) }
 }

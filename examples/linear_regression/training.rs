@@ -58,14 +58,14 @@ impl Training<'_> {
                 }
                 Batches::WithReplacement(size) => Some(Tensor::randint(count, [size], (Kind::Int64, Device::Cpu))),
             };
-            optimizer.backward_step(&problem.loss(chosen.as_ref()));
+            optimizer.backward_step(&chosen.map_or_else(|| problem.loss_of_all(), |images| problem.loss(&images)));
             if (step + 1) % (self.steps / 20).max(1) == 0 {
                 print!("\r{}: step {} of {}", self.title, step + 1, self.steps);
                 std::io::stdout().flush()?;
             }
         }
         optimizer.finish()?;
-        println!("; loss of all images {:.4}", problem.loss(None).double_value(&[]));
+        println!("; loss of all images {:.4}", problem.loss_of_all().double_value(&[]));
         Ok(())
     }
 }

@@ -2,9 +2,7 @@
 
 use anyhow::Result;
 use perrin::log::Run;
-use perrin::theory::discrete::DiscreteMode;
 use perrin::theory::langevin::LangevinMode;
-use perrin::theory::parameters::SgdParameters;
 
 /// Position and velocity along one direction, from the first step on.
 pub struct Trajectory {
@@ -24,21 +22,11 @@ impl Trajectory {
         Ok(trajectory)
     }
 
-    /// What theory has in its place, from rest at the reference point, where the minimum is `offset` away: eq. 5, or
-    /// the same in discrete time.
-    pub fn expected(
-        parameters: &SgdParameters,
-        eigenvalue: f64,
-        offset: f64,
-        steps: usize,
-        discrete: bool,
-    ) -> Result<Trajectory> {
-        let langevin = LangevinMode::new(parameters, eigenvalue)?;
-        let exact = DiscreteMode::new(parameters, eigenvalue)?;
+    /// What eq. 5 has in its place: from rest at the reference point, where the minimum is `offset` away.
+    pub fn expected(mode: &LangevinMode, offset: f64, steps: u64) -> Result<Trajectory> {
         let mut trajectory = Trajectory { positions: Vec::new(), velocities: Vec::new() };
-        for step in 1..=steps as u64 {
-            let mean = if discrete { exact.mean(-offset, 0.0, step) } else { langevin.mean(-offset, 0.0, step) };
-            let [position, velocity] = mean?;
+        for step in 1..=steps {
+            let [position, velocity] = mode.mean(-offset, 0.0, step)?;
             trajectory.positions.push(position + offset);
             trajectory.velocities.push(velocity);
         }
@@ -49,11 +37,26 @@ impl Trajectory {
     pub fn explained_by(&self, expected: &Trajectory) -> [f64; 2] {
         [r_squared(&self.positions, &expected.positions), r_squared(&self.velocities, &expected.velocities)]
     }
+
+    /// R^2 that this expectation leads to where the noise of `mode` comes on top: its variance after so many steps from a
+    /// point (eq. 6) is what stays unexplained.
+    pub fn explains_of_noisy(&self, mode: &LangevinMode) -> [f64; 2] {
+        let noise = (1..=self.positions.len() as u64).map(|step| mode.covariance_from_point(step));
+        let [position, velocity] = noise.fold([0.0; 2], |sum, [[x, _], [_, v]]| [sum[0] + x, sum[1] + v]);
+        [(&self.positions, position), (&self.velocities, velocity)].map(|(values, noise)| {
+            let signal = variation(values);
+            signal / (signal + noise)
+        })
+    }
+}
+
+/// Sum of squared deviations from the mean.
+fn variation(values: &[f64]) -> f64 {
+    let mean = values.iter().sum::<f64>() / values.len() as f64;
+    values.iter().map(|value| (value - mean).powi(2)).sum()
 }
 
 fn r_squared(measured: &[f64], expected: &[f64]) -> f64 {
-    let mean = measured.iter().sum::<f64>() / measured.len() as f64;
-    let total: f64 = measured.iter().map(|value| (value - mean).powi(2)).sum();
     let left: f64 = measured.iter().zip(expected).map(|(value, expected)| (value - expected).powi(2)).sum();
-    1.0 - left / total
+    1.0 - left / variation(measured)
 }

@@ -52,14 +52,15 @@ fn main() -> Result<()> {
     std::fs::create_dir_all(&folder)?;
     // Short steps from a corner of the window: the way in, and then the stationary state.
     let way = process.sample_path(&DVector::from_vec(vec![0.09, -0.09]), 0.005, 3000, &mut random)?;
-    let svg = figure::svg(&[picture::panels(&process, &modified, &way)?], [420, 440])?;
+    let svg = figure::svg(&[picture::panels(&process, &modified, &way)?], [420, 403])?;
     std::fs::write(folder.join("potentials.svg"), &svg)?;
     let page = folder.join("potentials.html");
-    let seen = "The same sampled path over both potentials; arrows are the stationary current J = j p, the longer the \
-                stronger. It starts at the \
-                lower right. It is where the modified potential is low, not where the original one is, and it turns \
-                with the current.";
-    figure::write_page(&page, "Original and modified potential", &[seen, &format!("<pre>{table}</pre>")], &svg)?;
+    let body = format!(
+        "<p>The same sampled path, from the lower right, over both potentials; arrows are the stationary current J = j p, \
+         the longer the stronger. The path is where the modified potential is low, not where the original one is, and it \
+         turns with the current.</p><pre>{table}</pre>"
+    );
+    figure::write_page(&page, "Original and modified potential", &body, &svg)?;
     println!("figure: {}", page.display());
     Ok(())
 }
@@ -71,8 +72,9 @@ fn findings(process: &OrnsteinUhlenbeck, path: &DMatrix<f64>) -> Result<String> 
     let [x, y]: [Vec<f64>; 2] = [0, 1].map(|row| path.row(row).iter().map(|value| value - mean[row]).collect());
     let average = |of: &dyn Fn(usize) -> f64| long_run::mean(&(0..points - 1).map(of).collect::<Vec<f64>>());
     let covariance = process.stationary_covariance();
-    // What exp(-kappa Phi) would have.
-    let naive = process.drift().clone().try_inverse().expect("the drift is stable") / process.kappa();
+    // As exp(-kappa Phi) would have it, were the noise as strong in all directions as it is in the mean.
+    let strength = 0.5 * process.diffusion().trace() / process.kappa();
+    let naive = process.drift().clone().try_inverse().expect("the drift is stable") * strength;
     let lagged = process.stationary_cross_covariance(SPACING_TIME)?;
     let turning = (lagged[(0, 1)] - lagged[(1, 0)]) / SPACING_TIME;
     let rows = [
@@ -90,7 +92,7 @@ fn findings(process: &OrnsteinUhlenbeck, path: &DMatrix<f64>) -> Result<String> 
     ];
     let mut table = format!(
         "{:<29} {:>11} {:>26} {:>11} {:>14} {:>15}\n",
-        "", "measured", "95% interval", "theory", "theory inside", "if it were Phi"
+        "", "measured", "95% interval", "theory", "theory inside", "by Phi alone"
     );
     for (name, measured, expected, naive) in rows {
         let Estimate { value, low, high, .. } = measured;

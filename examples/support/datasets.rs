@@ -62,6 +62,8 @@ pub fn load(folder: Option<&Path>, otherwise: Standard) -> Result<Dataset> {
 
 /// MNIST or Fashion-MNIST, or anything in their format, from `folder` or else from where the standard one is installed.
 pub fn load_gray(folder: Option<&Path>, standard: Standard) -> Result<Dataset> {
+    // What is in a folder of the user's own cannot be told from the format.
+    let name = if folder.is_some() { "the data of --data" } else { standard.name() };
     let places = folder.map_or_else(|| standard.places(), |folder| vec![folder.to_path_buf()]);
     let Some(folder) = places.iter().find(|place| holds(place, TRAINING_IMAGES)) else {
         let looked: Vec<String> = places.iter().map(|place| place.display().to_string()).collect();
@@ -73,7 +75,7 @@ pub fn load_gray(folder: Option<&Path>, standard: Standard) -> Result<Dataset> {
     };
     let part = |images: &str, labels: &str| gray(&folder.join(images), &folder.join(labels));
     Ok(Dataset {
-        name: standard.name(),
+        name,
         train: part(TRAINING_IMAGES, "train-labels-idx1-ubyte")?,
         test: part("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")?,
     })

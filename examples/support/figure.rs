@@ -91,8 +91,8 @@ fn draw(root: &Area, rows: &[Vec<Panel>], columns: usize) -> Result<(), Box<dyn 
                 .set_all_tick_mark_size(unit(4) as i32)
                 .x_labels(5)
                 .y_labels(6)
-                .x_label_formatter(&|x| format!("{x:.x_digits$}"))
-                .y_label_formatter(&|y| format!("{y:.y_digits$}"))
+                .x_label_formatter(&|x| number(*x, x_digits))
+                .y_label_formatter(&|y| number(*y, y_digits))
                 .draw()
                 .map_err(|error| error.to_string())?;
             for layer in &panel.layers {
@@ -116,6 +116,12 @@ fn draw(root: &Area, rows: &[Vec<Panel>], columns: usize) -> Result<(), Box<dyn 
         }
     }
     root.present().map_err(|error| error.to_string().into())
+}
+
+/// With so many digits, and no sign where they are all 0.
+fn number(value: f64, digits: usize) -> String {
+    let text = format!("{value:.digits$}");
+    if text.trim_start_matches('-').bytes().all(|byte| matches!(byte, b'0' | b'.')) { "0".to_owned() } else { text }
 }
 
 /// The parts of a line that lie within the axes.
@@ -156,15 +162,14 @@ fn arrow([x, y]: [f64; 2], [dx, dy]: [f64; 2]) -> [Vec<(f64, f64)>; 2] {
     [vec![(x, y), tip], vec![wing(1.0), tip, wing(-1.0)]]
 }
 
-/// Writes a page with a title, paragraphs, and one figure; it asks for nothing outside itself.
-pub fn write_page(path: &Path, title: &str, paragraphs: &[&str], svg: &str) -> Result<()> {
-    let paragraphs: String = paragraphs.iter().map(|text| format!("<p>{text}</p>\n")).collect();
+/// Writes a page with a title, `body` as HTML, and one figure; it asks for nothing outside itself.
+pub fn write_page(path: &Path, title: &str, body: &str, svg: &str) -> Result<()> {
     let style = "body{font:16px/1.5 sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem}svg{max-width:100%;height:auto}\
                  pre{overflow-x:auto;font-size:13px}@media(prefers-color-scheme:dark){body{background:#161616;color:#e6e6e6}}";
     let page = format!(
         "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>{title}</title>\
          <meta name=\"viewport\" content=\"width=device-width\"><style>{style}</style></head>\n\
-         <body><h1>{title}</h1>\n{paragraphs}<figure>{svg}</figure></body></html>\n"
+         <body><h1>{title}</h1>\n{body}<figure>{svg}</figure></body></html>\n"
     );
     std::fs::write(path, page)?;
     Ok(())
