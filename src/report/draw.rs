@@ -124,7 +124,9 @@ fn draw(root: &Area, chart: &Chart, ticks: &[Ticks; 2], legend: &Legend, head: i
         .y_desc(upwards)
         .draw()?;
     chart.series.iter().try_for_each(|series| draw_series(&mut context, chart, series, ticks))?;
-    let labelled = chart.series.iter().filter(|series| !series.label.is_empty());
+    let mut seen = std::collections::BTreeSet::new();
+    // Lines of the same level, measured and predicted, are labelled once.
+    let labelled = chart.series.iter().filter(|series| !series.label.is_empty() && seen.insert(&series.label));
     labelled.filter_map(|series| label(chart, series, ticks)).try_for_each(|label| {
         context.draw_series([label])?;
         Ok(())

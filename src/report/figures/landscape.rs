@@ -85,7 +85,7 @@ fn add_way(chart: &mut Chart, landscape: &Landscape, way: &Way) {
             .map(|point| if near(point) { Point::new(point[0], point[1]) } else { Point::new(f64::NAN, f64::NAN) })
             .collect()
     };
-    chart.add("rows of the run", Ink::Faint, Mark::Dots, shown(&way.points));
+    chart.add("rows of the run", Ink::Other, Mark::Dots, shown(&way.points));
     if way.rows_of_mean > 1 {
         chart.add(&format!("means of {} rows", grouped(way.rows_of_mean)), Ink::Way, Mark::Line, shown(&way.means));
     }
