@@ -22,7 +22,7 @@ use anyhow::Result;
 use arguments::Arguments;
 use classifier::{BATCH, Classifier};
 use perrin::analysis::RunFit;
-use perrin::curvature::{LandscapePlane, LossHessian, loss_landscape};
+use perrin::curvature::{LandscapePlane, LossHessian, gradient_noise, loss_landscape};
 use perrin::log::Run;
 use perrin::log::eigenvectors::Eigenvectors;
 use perrin::observe::KnownOptimizer;
@@ -33,7 +33,7 @@ const OBSERVED_EPOCHS: u64 = 400;
 const DIRECTIONS: usize = 20;
 const SGD_LEARNING_RATE: f64 = 0.02;
 /// Chosen so that Adam's steps are about as long as SGD's.
-const ADAM_LEARNING_RATE: f64 = 5e-4;
+const ADAM_LEARNING_RATE: f64 = 8e-3;
 
 fn main() -> Result<()> {
     let folder = Arguments::read(&[], &[])?.folder_or_free("adam");
@@ -43,7 +43,9 @@ fn main() -> Result<()> {
     let classifier = Classifier::new()?;
     println!("training a network of {} parameters on 1,797 digits by SGD", classifier.parameters());
     classifier.warm_up(SGD_LEARNING_RATE)?;
-    let directions = classifier.sharpest(DIRECTIONS)?;
+    let (pairs, directions) = classifier.sharpest(DIRECTIONS)?;
+    // Of every digit's gradient: what eq. 12 takes to predict the speed before a step is taken.
+    let noise = gradient_noise(&mut classifier.losses()?, &pairs)?;
     let start = classifier.values();
 
     let sgd = observe(&classifier, "sgd", nn::sgd(0.9, 0., 1e-3, false), SGD_LEARNING_RATE, &directions, &folder)?;
@@ -56,7 +58,7 @@ fn main() -> Result<()> {
 
     let runs = [Run::open(&sgd)?, Run::open(&adam)?];
     let fits = [RunFit::of(&runs[0])?, RunFit::of(&runs[1])?];
-    println!("\n{}", table::compare(&fits, &directions));
+    println!("\n{}", table::compare(&fits, &directions, &noise));
     for note in fits[1].notes.iter().filter(|note| note.contains("adam")) {
         println!("The log says of the second run: {note}.\n");
     }

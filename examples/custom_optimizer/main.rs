@@ -44,7 +44,7 @@ fn main() -> Result<()> {
         .gradient_norm(true)
         .optimizer_info(OptimizerInfo { name: Some("lion".to_owned()), ..OptimizerInfo::default() })
         .hyperparameters(Hyperparameters {
-            learning_rate: None,
+            learning_rate: Some(schedule(1, steps)),
             momentum: Some(lion.momentum),
             weight_decay: Some(0.0),
         })
@@ -102,8 +102,6 @@ fn compare(run: &Run, parameters: usize) -> Result<()> {
         let name = format!("quarter {}", number + 1);
         println!("{name:<18}{mean:>22.3e}{:>34}{:>20}", format!("{low:.6} to {high:.6}"), 1);
     }
-    println!(
-        "(Less than 1 where an element's gradient and momentum are exactly 0: pixels that are the same in all digits.)\n"
-    );
+    println!("(Parameters are f32: beside a parameter of 1 a step of 1e-5 is rounded by up to 0.3%.)\n");
     Ok(())
 }

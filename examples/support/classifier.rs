@@ -5,6 +5,7 @@
 use anyhow::Result;
 use perrin::curvature::{LossHessian, eigenvectors, top_eigenpairs};
 use perrin::log::eigenvectors::Eigenvectors;
+use perrin::numeric::eigenpairs::Eigenpair;
 use perrin::numeric::lanczos::LanczosOptions;
 use tch::nn::{self, Module, OptimizerConfig, VarStore};
 use tch::{Device, Kind, Tensor, no_grad};
@@ -61,21 +62,32 @@ impl Classifier {
         (self.digits.labels.size()[0] / BATCH) as u64
     }
 
-    /// The digits in batches, in a new order; the last, shorter batch is left out so that all have one size.
+    /// An epoch's batches, each digit drawn from all. Theory takes batches to be independent; in an order without repetition the
+    /// noise cancels over an epoch, and directions that take longer than one scatter less than they should.
     pub fn batches(&self) -> impl Iterator<Item = (Tensor, Tensor)> + use<> {
-        let order = Tensor::randperm(self.digits.labels.size()[0], (Kind::Int64, Device::Cpu));
-        let images = self.digits.images.index_select(0, &order);
-        let labels = self.digits.labels.index_select(0, &order);
-        (0..self.steps_per_epoch() as i64)
-            .map(move |number| (images.narrow(0, number * BATCH, BATCH), labels.narrow(0, number * BATCH, BATCH)))
+        let (count, steps) = (self.digits.labels.size()[0], self.steps_per_epoch() as i64);
+        let drawn = Tensor::randint(count, [steps * BATCH], (Kind::Int64, Device::Cpu));
+        let images = self.digits.images.index_select(0, &drawn);
+        let labels = self.digits.labels.index_select(0, &drawn);
+        (0..steps).map(move |number| (images.narrow(0, number * BATCH, BATCH), labels.narrow(0, number * BATCH, BATCH)))
+    }
+
+    /// The loss of each digit by itself, as the Hessian and the gradient noise take it.
+    pub fn losses(&self) -> perrin::Result<LossHessian<'_>> {
+        let digit = |index: usize| {
+            let part = |tensor: &Tensor| tensor.narrow(0, index as i64, 1);
+            self.loss(&part(&self.digits.images), &part(&self.digits.labels))
+        };
+        LossHessian::new(&self.variables, &vec![1; self.digits.labels.numel()], digit)
     }
 
     /// The sharpest directions of the loss over all digits.
-    pub fn sharpest(&self, count: usize) -> Result<Eigenvectors> {
+    pub fn sharpest(&self, count: usize) -> Result<(Vec<Eigenpair>, Eigenvectors)> {
         let all = |_| self.loss(&self.digits.images, &self.digits.labels);
         let mut hessian = LossHessian::new(&self.variables, &[self.digits.labels.numel()], all)?;
         let found = top_eigenpairs(&mut hessian, &LanczosOptions::largest(count))?;
-        Ok(eigenvectors(&hessian, &found.largest))
+        let vectors = eigenvectors(&hessian, &found.largest);
+        Ok((found.largest, vectors))
     }
 
     /// Copies of the parameters.

@@ -130,8 +130,9 @@ fn caption(landscape: &Landscape) -> Vec<String> {
         format!("where the parameters were after step {}", grouped(losses.step))
     };
     let mut caption = vec![format!(
-        "Losses measured at {columns} × {lines} points of the plane of modes {} and {} around {origin}. Contours are drawn closer where the loss \
-         is lower; at the highest point of each is its loss.",
+        "Losses measured at {columns} × {lines} points of the plane of modes {} and {} around {origin}. Levels of \
+         contours are closer together where the loss is lower; where there is room, a level is written at the highest point of its \
+         contour.",
         losses.modes[0], losses.modes[1]
     )];
     if let Some(quadratic) = &losses.quadratic_loss {
