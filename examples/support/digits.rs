@@ -8,6 +8,7 @@ use tch::Tensor;
 /// 1,797 images of 8 x 8 as rows of 64 numbers in [-1, 1], and their digits.
 pub struct Digits {
     pub images: Tensor,
+    #[allow(dead_code)] // The gan example does without.
     pub labels: Tensor,
 }
 

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::Answer;
 use super::displacement_noise::Curvatures;
+use super::render_text::p_value;
 use super::settings::PlainSgd;
 use super::speed::Speed;
 use super::stationarity::{EffectiveSamples, Stationarity};
@@ -86,13 +87,13 @@ pub fn learning_rate(stationarity: &Stationarity, speed: &Answer<Speed>) -> Answ
     let mut lower_now = beginning.first_step.is_some();
     evidence.push(match beginning.first_step {
         Some(step) => format!("{} stationary from step {step} on", beginning.tested.join(", ")),
-        None => format!("{} still changes (p = {:.1e})", beginning.worst, beginning.p_value),
+        None => format!("{} still changes ({})", beginning.worst, p_value(beginning.p_value)),
     });
     if let Some(trend) = speed.known().and_then(|speed| speed.trend.known()) {
         let constant = trend.p_value >= LEVEL;
         lower_now &= constant;
         let state = if constant { "constant" } else { "not constant" };
-        evidence.push(format!("the speed is {state} (p = {:.2})", trend.p_value));
+        evidence.push(format!("the speed is {state} ({})", p_value(trend.p_value)));
     }
     match &stationarity.fluctuation_dissipation {
         Answer::Known(relation) => {

@@ -1,5 +1,6 @@
 //! What a run's events say of how far its rows can be trusted.
 
+use super::render_text::counted;
 use crate::record::{Event, EventKind};
 
 /// The events of a run, summed up.
@@ -62,16 +63,17 @@ impl Health {
             notes.push(format!("displacements were NaN or infinite, first at step {step}"));
         }
         if self.parameters_added > 0 {
-            notes.push(format!("{} parameters joined after observation began", self.parameters_added));
+            notes
+                .push(format!("{} joined after observation began", counted(self.parameters_added as u64, "parameter")));
         }
         if self.rows_dropped > 0 {
-            notes.push(format!("{} rows were dropped because the log could not keep up", self.rows_dropped));
+            let were = if self.rows_dropped == 1 { "was" } else { "were" };
+            let dropped = format!("{} {were}", counted(self.rows_dropped, "row"));
+            notes.push(format!("{dropped} dropped because the log could not keep up"));
         }
         if self.outside_writes > 0 {
-            notes.push(format!(
-                "parameters were changed {} times from outside: part of the global displacement",
-                self.outside_writes
-            ));
+            let times = if self.outside_writes == 1 { "once".to_owned() } else { counted(self.outside_writes, "time") };
+            notes.push(format!("parameters were changed {times} from outside: part of the global displacement"));
         }
         if let Some((step, sharpness, limit)) = self.unstable {
             notes.push(format!(
@@ -122,6 +124,9 @@ mod tests {
         };
         assert_eq!(health, expected);
         assert_eq!(health.notes().len(), 4);
+        assert!(health.notes().iter().any(|note| note.starts_with("parameters were changed 2 times from outside")));
+        let once = Health { outside_writes: 1, rows_dropped: 1, ..Health::default() }.notes();
+        assert!(once[0].starts_with("1 row was dropped") && once[1].starts_with("parameters were changed once from"));
         let before = Health::of(&events[..8]);
         assert_eq!((before.finished, before.resumed), (None, 1), "a run taken up again is not finished");
         assert!(Health::default().notes().is_empty());

@@ -2,12 +2,13 @@
 
 use super::fit::RunFit;
 use super::health::Health;
+use super::settings::beyond_theory;
 use crate::error::Result;
 use crate::log::Run;
 
 /// One line each.
 pub(crate) fn notes(run: &Run, fit: &RunFit) -> Result<Vec<String>> {
-    let mut notes = Vec::new();
+    let mut notes: Vec<String> = beyond_theory(&fit.optimizer).into_iter().collect();
     if let Some(beginning) = fit.stationarity.beginning.known().filter(|found| found.first_step != Some(fit.first_step))
     {
         let what = match beginning.first_step {

@@ -8,7 +8,7 @@ use super::displacement::PredictedDisplacement;
 use super::displacement_noise::{Curvatures, ExponentInterval};
 use super::fit::RunFit;
 use super::lags::LagExponents;
-use super::render_text::{grouped, number, said, wrapped};
+use super::render_text::{grouped, number, p_value, said, wrapped};
 use super::speed::{GradientNoise, MOVING_AVERAGE_POINTS, Speed};
 use super::stationarity::{EffectiveSamples, Stationarity};
 
@@ -151,8 +151,8 @@ fn speed(speed: &Speed) -> String {
         Answer::CannotSay { reason } => lines += &format!("\n95% interval: cannot say: {reason}"),
     }
     lines += &match &speed.trend {
-        Answer::Known(trend) if trend.p_value < 0.05 => format!("\nnot constant: trend, p = {:.2e}", trend.p_value),
-        Answer::Known(trend) => format!("\nconstant as far as can be seen: p = {:.2}", trend.p_value),
+        Answer::Known(trend) if trend.p_value < 0.05 => format!("\nnot constant: trend, {}", p_value(trend.p_value)),
+        Answer::Known(trend) => format!("\nconstant as far as can be seen: {}", p_value(trend.p_value)),
         Answer::CannotSay { reason } => format!("\nconstant? cannot say: {reason}"),
     };
     if let Some(average) = speed.moving_average {
@@ -182,9 +182,9 @@ fn stationarity(text: &mut Formatter<'_>, stationarity: &Stationarity) -> fmt::R
     said(text, "  begins     ", &stationarity.beginning, |beginning| {
         let first = beginning.first_step.map_or("nowhere".to_owned(), |step| format!("at step {}", grouped(step)));
         let mut lines = format!(
-            "{first}; at first most changed: {} (p = {})\ntested: {}",
+            "{first}; at first most changed: {} ({})\ntested: {}",
             beginning.worst,
-            number(beginning.p_value),
+            p_value(beginning.p_value),
             beginning.tested.join(", ")
         );
         if !beginning.untested.is_empty() {

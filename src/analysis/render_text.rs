@@ -64,6 +64,16 @@ pub(crate) fn grouped(count: u64) -> String {
     digits.char_indices().map(|(index, digit)| format!("{}{digit}", separator(index))).collect()
 }
 
+/// A number of things: 1 row, 2 rows.
+pub(crate) fn counted(count: u64, thing: &str) -> String {
+    format!("{} {thing}{}", grouped(count), if count == 1 { "" } else { "s" })
+}
+
+/// A p-value; what f64 cannot tell from 0 is not called 0.
+pub(crate) fn p_value(value: f64) -> String {
+    if value < 1e-16 { "p < 1e-16".to_owned() } else { format!("p = {}", number(value)) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

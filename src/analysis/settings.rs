@@ -22,6 +22,23 @@ enum Setting {
     Changed(u64),
 }
 
+/// Why the theory says nothing of what an optimizer does, in a clause; none for sgd, and where the optimizer is not known.
+pub(crate) fn beyond_theory(optimizer: &OptimizerInfo) -> Option<String> {
+    let what = match optimizer.name.as_deref()? {
+        "sgd" => return None,
+        "adam" | "adamw" | "rms_prop" => {
+            "it divides each element of a step by the root of that element's mean squared gradient, so that steps have neither the \
+             Hessian's directions nor the gradient's noise, and are no shorter where the gradient is small"
+        }
+        _ => "the theory's equations are those of sgd with momentum and know nothing of its steps",
+    };
+    Some(format!(
+        "the optimizer is {}, which the theory does not describe: {what}. What was measured stands, but modified loss, isotropy, \
+         equipartition, eq. 12 and the predicted exponent are not claims about it",
+        optimizer.name.as_deref()?
+    ))
+}
+
 /// Learning rate and momentum of plain SGD.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PlainSgd {

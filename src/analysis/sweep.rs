@@ -13,7 +13,7 @@ use serde::Serialize;
 use super::Answer;
 use super::diffusion::DisplacementPowerLaw;
 use super::fit::RunFit;
-use super::render_text::{number, wrapped};
+use super::render_text::{number, p_value, wrapped};
 use super::speed::GradientNoise;
 use crate::numeric::long_run::Estimate;
 use crate::numeric::moments::Moments;
@@ -131,10 +131,10 @@ fn failed_assumptions(
     if let Some(beginning) = fit.stationarity.beginning.known()
         && beginning.first_step != Some(fit.first_step)
     {
-        failed.push(format!("stationary state: {} changes, p = {}", beginning.worst, number(beginning.p_value)));
+        failed.push(format!("stationary state: {} changes, {}", beginning.worst, p_value(beginning.p_value)));
     }
     if let Some(trend) = fit.speed.known().and_then(|speed| speed.trend.known()).filter(|trend| trend.p_value < LEVEL) {
-        failed.push(format!("constant speed: it has a trend, p = {}", number(trend.p_value)));
+        failed.push(format!("constant speed: it has a trend, {}", p_value(trend.p_value)));
     }
     if let Some(relation) = fit.stationarity.fluctuation_dissipation.known().filter(|relation| !relation.holds) {
         failed.push(format!("fluctuation-dissipation: {:.2} instead of 1", relation.ratio));

@@ -156,7 +156,7 @@ impl LandscapePlane {
 /// those of [`LossHessian::batch_gradient`] at the origin; [`Error::Torch`].
 pub fn loss_landscape(
     train: &mut LossHessian,
-    mut test: Option<&mut LossHessian>,
+    test: Option<&mut LossHessian>,
     plane: &LandscapePlane,
 ) -> Result<LossLandscape> {
     plane.check(train)?;
@@ -168,7 +168,7 @@ pub fn loss_landscape(
         return Err(Error::Parameters { reason });
     }
     let mut moved = Moved::of(&train.parameters, &plane.origin, &plane.directions)?;
-    let measured = measure(train, test.as_deref_mut(), plane, &mut moved);
+    let measured = measure(train, test, plane, &mut moved);
     let restored = moved.put_back().map_err(torch("put back the parameters"));
     measured.and_then(|measured| restored.map(|()| measured))
 }

@@ -1,8 +1,7 @@
 //! What was run: optimizer, hyperparameters, parameters, dates.
 
-use super::events::counted;
 use super::material::Material;
-use crate::analysis::render_text::grouped;
+use crate::analysis::render_text::{counted, grouped};
 
 /// Parameters listed by name; the rest are counted.
 const MOST_PARAMETERS: usize = 40;

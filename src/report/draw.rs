@@ -10,7 +10,7 @@ use plotters::style::text_anchor::HPos;
 use plotters::style::{FontStyle, RGBAColor, ShapeStyle, TRANSPARENT};
 
 use super::chart::{Axis, Chart, Ink, Mark, Point, Series, Shape};
-use super::layout::{Area, Drawn, LINE, SIGN, Sign, UNIT, WIDTH, font, text_style, width_of};
+use super::layout::{Area, Drawn, LINE, SIGN, Sign, TEXT, UNIT, WIDTH, font, text_style, width_of};
 use super::legend::Legend;
 use super::style::{Role, style_sheet, with_classes};
 use super::ticks::{Ticks, power, ticks};
@@ -124,20 +124,32 @@ fn draw(root: &Area, chart: &Chart, ticks: &[Ticks; 2], legend: &Legend, head: i
         .y_desc(upwards)
         .draw()?;
     chart.series.iter().try_for_each(|series| draw_series(&mut context, chart, series, ticks))?;
-    let labelled = chart.series.iter().filter(|series| !series.label.is_empty());
-    labelled.filter_map(|series| label(chart, series, ticks)).try_for_each(|label| {
-        context.draw_series([label])?;
-        Ok(())
-    })
+    draw_labels(&mut context, chart, ticks)
 }
 
-/// The label of a series just above its highest point.
-fn label(chart: &Chart, series: &Series, ticks: &[Ticks; 2]) -> Option<Text<'static, (f64, f64), String>> {
-    let shown = series.points.iter().filter(|point| chart.is_shown(series.mark, point));
-    let (x, y) = shown.map(|point| place(chart, point)).max_by(|one, other| one.1.total_cmp(&other.1))?;
-    let [bottom, top] = ticks[1].limits;
-    let above = (y + 0.02 * (top - bottom)).min(top);
-    Some(Text::new(series.label.clone(), (x, above), text_style(font(0.75), HPos::Center)))
+/// The label of each series just above its highest point, where no label is yet; the same label once.
+fn draw_labels(context: &mut ChartContext<Backend, Plane>, chart: &Chart, ticks: &[Ticks; 2]) -> Drawn {
+    const SIZE: f64 = 0.75;
+    let [[left, right], [bottom, top]] = [ticks[0].limits, ticks[1].limits];
+    let mut placed: Vec<(&str, f64, f64)> = Vec::new();
+    for series in chart.series.iter().filter(|series| !series.label.is_empty()) {
+        let shown = series.points.iter().filter(|point| chart.is_shown(series.mark, point));
+        let highest = shown.map(|point| place(chart, point)).max_by(|one, other| one.1.total_cmp(&other.1));
+        let Some((x, y)) = highest else { continue };
+        let y = (y + 0.02 * (top - bottom)).min(top);
+        // Square axes are about as long as the picture is wide.
+        let width = SIZE * width_of(&series.label) / f64::from(WIDTH) * 1.2 * (right - left);
+        let height = SIZE * f64::from(TEXT) / f64::from(WIDTH) * 1.2 * (top - bottom);
+        let overlaps = |&(label, at_x, at_y): &(&str, f64, f64)| {
+            label == series.label || ((x - at_x).abs() < width && (y - at_y).abs() < height)
+        };
+        if !placed.iter().any(overlaps) {
+            let style = text_style(font(SIZE), HPos::Center);
+            context.draw_series([Text::new(series.label.clone(), (x, y), style)])?;
+            placed.push((&series.label, x, y));
+        }
+    }
+    Ok(())
 }
 
 /// The coordinate in which an axis is drawn.

@@ -1,6 +1,6 @@
 //! Events in words.
 
-use crate::analysis::render_text::{grouped, number};
+use crate::analysis::render_text::{counted, grouped, number};
 use crate::record::{Event, EventKind};
 
 /// What kind it is, for people.
@@ -70,11 +70,6 @@ pub fn sentence(event: &Event) -> String {
             format!("closed properly with {} rows, {} dropped", grouped(*rows), grouped(*dropped))
         }
     }
-}
-
-/// A number of things: 1 row, 2 rows.
-pub fn counted(count: u64, thing: &str) -> String {
-    format!("{} {thing}{}", grouped(count), if count == 1 { "" } else { "s" })
 }
 
 fn list(names: &[String]) -> String {

@@ -2,7 +2,7 @@
 
 use super::material::Material;
 use crate::analysis::modes::{Estimate, ModesFit, NoiseSource};
-use crate::analysis::render_text::{grouped, number};
+use crate::analysis::render_text::{grouped, number, p_value};
 use crate::analysis::sweep::Sweep;
 use crate::analysis::{Answer, RunFit};
 
@@ -33,12 +33,11 @@ impl Findings {
             findings.failed.push("The run has no rows.".to_owned());
             return findings;
         };
+        findings.failed.extend(fit.notes.iter().map(|note| sentence(note)));
         // A sweep of one run says what its assumptions are.
         let alone = Sweep::of(std::slice::from_ref(fit));
-        findings
-            .failed
-            .extend(alone.runs.into_iter().flat_map(|run| run.failed_assumptions).map(|text| sentence(&text)));
-        findings.failed.extend(fit.notes.iter().map(|note| sentence(note)));
+        let failed = alone.runs.into_iter().flat_map(|run| run.failed_assumptions);
+        findings.failed.extend(failed.map(|text| sentence(&text)));
         findings.motion(fit);
         if !fit.modes.modes.is_empty() {
             findings.modes(&fit.modes);
@@ -118,7 +117,7 @@ impl Findings {
         });
         self.say("Stationarity", &fit.stationarity.beginning, |beginning| match beginning.first_step {
             Some(step) => format!("Stationary from step {} on, by {}.", grouped(step), beginning.tested.join(", ")),
-            None => format!("Not stationary: {} still changes (p = {}).", beginning.worst, number(beginning.p_value)),
+            None => format!("Not stationary: {} still changes ({}).", beginning.worst, p_value(beginning.p_value)),
         });
     }
 
@@ -134,17 +133,16 @@ impl Findings {
             ));
         }
         if let Some(test) = fit.isotropy.known().and_then(|isotropy| isotropy.against_modified_loss.known()) {
-            let p = number(test.probability);
+            let p = p_value(test.probability);
             if test.rejected {
                 let discrete = fit.isotropy.known().and_then(|isotropy| isotropy.against_discrete_theory.known());
-                let discrete = discrete.filter(|test| !test.rejected).map(|test| {
-                    format!("; they follow the theory in discrete time (p = {})", number(test.probability))
-                });
+                let discrete = discrete
+                    .filter(|test| !test.rejected)
+                    .map(|test| format!("; they follow the theory in discrete time ({})", p_value(test.probability)));
                 let but = discrete.unwrap_or_default();
-                self.failed
-                    .push(format!("Isotropy: position variances do not follow the modified loss (p = {p}){but}."));
+                self.failed.push(format!("Isotropy: position variances do not follow the modified loss ({p}){but}."));
             } else {
-                self.measured.push(format!("Isotropy: position variances follow the modified loss (p = {p})."));
+                self.measured.push(format!("Isotropy: position variances follow the modified loss ({p})."));
             }
         }
         self.say("Equipartition", &fit.equipartition, |total| {

@@ -97,6 +97,28 @@ fn what_is_missing_is_a_sentence() {
 }
 
 #[test]
+fn of_an_optimizer_outside_the_theory_the_page_says_so_first_and_predicts_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let page = |name: &str| {
+        let drawn = synthetic(2000, &[2.0, 0.4]);
+        let optimizer = OptimizerInfo { name: Some(name.to_owned()), ..drawn.info().optimizer };
+        let (info, run) = (RunInfo { optimizer, ..drawn.info() }, directory.path().join(name));
+        plain(&run, &info, (1..2000).map(|step| row(step, 1.0 + (step % 7) as f64)).collect(), vec![]);
+        report(&[&run], None).0
+    };
+    for (name, why) in [("adam", "divides each element of a step by the root"), ("lion", "know nothing of its steps")] {
+        let page = page(name);
+        check(&page);
+        let first = page.split("Assumptions that do not hold").nth(1).unwrap().split("<li>").nth(1).unwrap();
+        assert!(first.starts_with(&format!("The optimizer is {name}, which the theory does not describe")), "{first}");
+        assert!(first.contains(why), "{first}");
+        assert!(page.contains(&format!("σ² tr(H): the theory is for sgd, and the optimizer is {name}.")));
+        assert!(page.contains("No predicted curve") && !page.contains(">predicted"), "nothing is predicted");
+    }
+    assert!(!page("sgd").contains("the theory does not describe"));
+}
+
+#[test]
 fn rows_that_are_no_numbers_leave_no_trace_in_pictures() {
     let values = [f64::NAN, f64::INFINITY, -1.7e308, 0.0, 1e-320, 1.7e308, f64::NEG_INFINITY];
     let info = RunInfo { layout: Layout { parameter_groups: 1, directions: 2 }, ..RunInfo::default() };

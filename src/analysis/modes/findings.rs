@@ -6,7 +6,7 @@ use super::noise_scale::NoiseSource;
 use super::render::interval;
 use super::{AgainstGradients, Isotropy, ModeFit, ModesFit, NoiseScales, Pooled, Window};
 use crate::analysis::Answer;
-use crate::analysis::render_text::{grouped, number};
+use crate::analysis::render_text::{grouped, number, p_value};
 
 /// One topic a line: "  topic      what was found".
 pub(super) fn findings(fit: &ModesFit, window: &Window) -> Vec<String> {
@@ -226,7 +226,7 @@ fn noise(fit: &ModesFit) -> String {
 }
 
 fn probability(test: &Test) -> String {
-    format!("(p = {})", number(test.probability))
+    format!("({})", p_value(test.probability))
 }
 
 fn by_chance(tests: usize) -> String {

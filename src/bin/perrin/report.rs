@@ -2,6 +2,10 @@
 
 use std::io::{IsTerminal, Write, stderr, stdout};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use clap::Args;
 use perrin::analysis::curvatures::Curvatures;
@@ -10,6 +14,8 @@ use perrin::report::{Progress, ReportOptions, write_report};
 
 /// Characters of the bar.
 const BAR: usize = 30;
+/// Time between two drawings of the line.
+const REDRAWN: Duration = Duration::from_millis(100);
 
 #[derive(Args)]
 pub struct ReportArguments {
@@ -31,21 +37,17 @@ pub fn run(arguments: &ReportArguments) -> anyhow::Result<()> {
     let curvatures = arguments.eigenvalues.as_ref().map(Curvatures::read).transpose()?;
     let options = ReportOptions { output: arguments.output.clone(), figures: arguments.figures.clone(), curvatures };
     let runs = arguments.runs.iter().map(Run::open).collect::<perrin::Result<Vec<_>>>()?;
-    let shown = stderr().is_terminal();
-    let written = write_report(&runs, &options, &mut |progress| {
-        if shown {
-            show(progress);
-        }
-    });
-    if shown {
-        eprint!("\r\x1b[K");
-    }
+    let written = if stderr().is_terminal() {
+        with_line(|line| write_report(&runs, &options, &mut |progress| line.set(text(progress))))
+    } else {
+        write_report(&runs, &options, &mut |_| {})
+    };
     writeln!(stdout(), "{}", written?.page.display())?;
     Ok(())
 }
 
-/// One line, written over again and again.
-fn show(progress: Progress) {
+/// What is being done, and how much of it is.
+fn text(progress: Progress) -> String {
     let run = (progress.run + 1).min(progress.runs);
     let bar = if progress.rows_in_all > 0 {
         let share = (progress.rows as f64 / progress.rows_in_all as f64).min(1.0);
@@ -54,5 +56,42 @@ fn show(progress: Progress) {
     } else {
         String::new()
     };
-    eprint!("\r\x1b[Krun {run} of {}: {}{bar}", progress.runs, progress.stage);
+    format!("run {run} of {}: {}{bar}", progress.runs, progress.stage)
+}
+
+/// A line on the terminal: what is done now, and since when.
+struct Line {
+    text: Mutex<(String, Instant)>,
+    done: AtomicBool,
+}
+
+impl Line {
+    fn set(&self, text: String) {
+        *self.text.lock().unwrap_or_else(PoisonError::into_inner) = (text, Instant::now());
+    }
+
+    fn draw(&self) {
+        let (text, since) = &*self.text.lock().unwrap_or_else(PoisonError::into_inner);
+        let seconds = since.elapsed().as_secs();
+        let waiting = if seconds > 0 { format!(", {seconds} s") } else { String::new() };
+        eprint!("\r\x1b[K{text}{waiting}");
+    }
+}
+
+/// Does `work` while another thread draws the line: fitting says nothing for as long as it takes.
+fn with_line<T>(work: impl FnOnce(&Line) -> T) -> T {
+    let line = Line { text: Mutex::new((String::new(), Instant::now())), done: AtomicBool::new(false) };
+    thread::scope(|scope| {
+        let drawing = scope.spawn(|| {
+            while !line.done.load(Ordering::Relaxed) {
+                line.draw();
+                thread::park_timeout(REDRAWN);
+            }
+            eprint!("\r\x1b[K");
+        });
+        let done = work(&line);
+        line.done.store(true, Ordering::Relaxed);
+        drawing.thread().unpark();
+        done
+    })
 }

@@ -3,7 +3,7 @@
 use super::Figure;
 use crate::analysis::RunFit;
 use crate::analysis::displacement::PredictedDisplacement;
-use crate::analysis::render_text::{grouped, number};
+use crate::analysis::render_text::{grouped, number, p_value};
 use crate::report::chart::{Axis, Chart, Ink, Mark, Point};
 use crate::report::envelope::{Bin, Envelope};
 use crate::report::material::Material;
@@ -78,7 +78,7 @@ fn local(material: &Material, fit: &RunFit) -> (Chart, String) {
         None => String::new(),
     };
     let trend = match speed.trend.known() {
-        Some(trend) if trend.p_value < 0.05 => format!(" It has a trend there (p = {}).", number(trend.p_value)),
+        Some(trend) if trend.p_value < 0.05 => format!(" It has a trend there ({}).", p_value(trend.p_value)),
         Some(_) => " No trend is seen there.".to_owned(),
         None => String::new(),
     };

@@ -85,7 +85,7 @@ fn add_way(chart: &mut Chart, landscape: &Landscape, way: &Way) {
             .map(|point| if near(point) { Point::new(point[0], point[1]) } else { Point::new(f64::NAN, f64::NAN) })
             .collect()
     };
-    chart.add("rows of the run", Ink::Faint, Mark::Dots, shown(&way.points));
+    chart.add("rows of the run", Ink::Other, Mark::Dots, shown(&way.points));
     if way.rows_of_mean > 1 {
         chart.add(&format!("means of {} rows", grouped(way.rows_of_mean)), Ink::Way, Mark::Line, shown(&way.means));
     }
@@ -130,8 +130,9 @@ fn caption(landscape: &Landscape) -> Vec<String> {
         format!("where the parameters were after step {}", grouped(losses.step))
     };
     let mut caption = vec![format!(
-        "Losses measured at {columns} × {lines} points of the plane of modes {} and {} around {origin}. Contours are drawn closer where the loss \
-         is lower; at the highest point of each is its loss.",
+        "Losses measured at {columns} × {lines} points of the plane of modes {} and {} around {origin}. Levels of \
+         contours are closer together where the loss is lower; where there is room, a level is written at the highest point of its \
+         contour.",
         losses.modes[0], losses.modes[1]
     )];
     if let Some(quadratic) = &losses.quadratic_loss {

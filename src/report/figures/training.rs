@@ -2,7 +2,7 @@
 
 use super::Figure;
 use super::displacement::add_curve;
-use crate::analysis::render_text::{grouped, number};
+use crate::analysis::render_text::{counted, grouped, number};
 use crate::record::EventKind;
 use crate::report::chart::{Axis, Chart, Ink, Mark, Point};
 use crate::report::envelope::Envelope;
@@ -97,14 +97,12 @@ pub fn timeline(material: &Material) -> Figure {
     // A short gap in a long run is thinner than a line.
     let middle = |[first, last]: &[u64; 2]| Point::new(0.5 * (*first as f64 + *last as f64), missing);
     chart.add("rows missing", Ink::Other, Mark::Signs, rows.gaps.listed.iter().map(middle));
-    let mut caption = vec![format!(
-        "{} besides the steps, listed under the findings.",
-        events::counted(shown().count() as u64, "event")
-    )];
+    let mut caption =
+        vec![format!("{} besides the steps, listed under the findings.", counted(shown().count() as u64, "event"))];
     if gaps {
         let more = rows.gaps.count - rows.gaps.listed.len() as u64;
         let rest = if more > 0 { format!(" The first {} are drawn.", rows.gaps.listed.len()) } else { String::new() };
-        caption.push(format!("Rows are missing in {}.{rest}", events::counted(rows.gaps.count, "place")));
+        caption.push(format!("Rows are missing in {}.{rest}", counted(rows.gaps.count, "place")));
     }
     Figure::new(id, title, vec![chart], caption)
 }

@@ -2,9 +2,8 @@
 
 use super::Figure;
 use crate::analysis::modes::{EigenvalueSource, Isotropy, ModeVariances, Test, Window};
-use crate::analysis::render_text::number;
+use crate::analysis::render_text::{counted, p_value};
 use crate::report::chart::{Axis, Chart, Ink, Mark, Point};
-use crate::report::events::counted;
 use crate::report::findings::estimate;
 use crate::report::material::Material;
 use crate::report::theory::{noise_scale, settings};
@@ -75,7 +74,7 @@ fn verdict(what: &str, theory: &str, test: &crate::analysis::Answer<Test>) -> St
     match test {
         crate::analysis::Answer::Known(test) => {
             let verdict = if test.rejected { "do not follow" } else { "follow" };
-            format!("{what} {verdict} {theory} (p = {}).", number(test.probability))
+            format!("{what} {verdict} {theory} ({}).", p_value(test.probability))
         }
         crate::analysis::Answer::CannotSay { reason } => format!("{what} against {theory}: cannot say, {reason}."),
     }
