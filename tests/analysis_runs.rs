@@ -111,7 +111,7 @@ fn a_stationary_run_answers_everything() {
 
 #[test]
 fn without_eigenvalues_they_are_fitted_and_a_window_can_be_chosen() {
-    let options = FitOptions { first_step: Some(1000), last_step: Some(5000), curvatures: None };
+    let options = FitOptions { first_step: Some(1000), last_step: Some(5000), ..FitOptions::default() };
     let fit = fit(&synthetic(), &options, |_, _| true);
     let law = fit.displacement.known().unwrap();
     assert_eq!((law.first_step, law.last_step, fit.last_step, fit.rows), (1000, 5000, 5000, 5000));
@@ -119,6 +119,26 @@ fn without_eigenvalues_they_are_fitted_and_a_window_can_be_chosen() {
     assert!(fit.predicted.reason().unwrap().contains("no eigenvalues"));
     let stability = fit.advice.stability.known().unwrap();
     assert!((stability.largest_curvature / 4.0 - 1.0).abs() < 0.1, "{}", stability.largest_curvature);
+}
+
+#[test]
+fn a_stationary_part_that_is_given_moves_the_modes_and_a_window_that_was_not_chosen() {
+    let at = |first_step: Option<u64>, stationary_from: u64| {
+        let options = FitOptions { first_step, stationary_from: Some(stationary_from), ..FitOptions::default() };
+        fit(&synthetic(), &options, |_, _| true)
+    };
+    let begins = |fit: &RunFit| {
+        let beginning = fit.stationarity.beginning.known().unwrap();
+        assert!(beginning.given && beginning.is_stationary());
+        let modes = fit.modes.window.known().unwrap().first_step;
+        (beginning.first_step.unwrap(), modes, fit.displacement.known().unwrap().first_step)
+    };
+    assert_eq!(begins(&at(None, 3000)), (3000, 3000, 3000));
+    // The last two thirds begin later.
+    assert_eq!(begins(&at(None, 500)), (500, 500, 2001));
+    assert_eq!(begins(&at(Some(1000), 3000)), (3000, 3000, 1000));
+    let late = at(None, 10_000);
+    assert_eq!(late.displacement.reason(), Some("there are no rows"));
 }
 
 #[test]

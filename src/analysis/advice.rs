@@ -84,8 +84,9 @@ pub fn learning_rate(stationarity: &Stationarity, speed: &Answer<Speed>) -> Answ
         Answer::CannotSay { reason } => return Answer::cannot_say(reason.as_str()),
     };
     let mut evidence = Vec::new();
-    let mut lower_now = beginning.first_step.is_some();
-    evidence.push(match beginning.first_step {
+    let mut lower_now = beginning.is_stationary();
+    evidence.push(match beginning.first_step.filter(|_| lower_now) {
+        Some(step) if beginning.given => format!("taken to be stationary from step {step} on, as given"),
         Some(step) => format!("{} stationary from step {step} on", beginning.tested.join(", ")),
         None => format!("{} still changes ({})", beginning.worst, p_value(beginning.p_value)),
     });

@@ -3,7 +3,7 @@
 //! A file is one of perrin's eigenvectors, or JSON, of which all but one may be left out:
 //! `{"eigenvalues": [10.0, 4.0], "density": {"nodes": [0.1, 0.5], "weights": [2.0, 1.0], "dimension": 50000},
 //! "trace": {"value": 3e4, "standard_error": 200}, "gradient_noise": {...}}`. Eigenvalues fall; the density is of the
-//! directions beside them. Density, trace and gradient noise are as [`CurvatureSummary`](crate::log::CurvatureSummary)
+//! directions beside them. Density, trace and gradient noise are as [`CurvatureSummary`]
 //! has them.
 
 use std::collections::BTreeMap;

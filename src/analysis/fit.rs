@@ -18,7 +18,7 @@ use super::notes::notes;
 use super::projections::{CurvePoints, Extent, Projections};
 use super::settings::Settings;
 use super::speed::{GradientNoise, Speed, SpeedFit};
-use super::stationarity::{RelationFit, Stationarity, beginning, effective_samples};
+use super::stationarity::{RelationFit, Stationarity, beginning, beginning_given, effective_samples};
 use crate::error::{Error, Result};
 use crate::log::Run;
 use crate::numeric::coarse_series::CoarseSeries;
@@ -29,6 +29,9 @@ use crate::record::{Hyperparameters, OptimizerInfo};
 pub struct FitOptions {
     /// The window begins at this step; without it, after a third of the rows.
     pub first_step: Option<u64>,
+    /// The stationary part begins at this step; without it, where the tests say. The modes are fitted from there on, and
+    /// the window begins there if nothing else is said and that is later than a third of the rows.
+    pub stationary_from: Option<u64>,
     /// The window, and all else, ends at this step; without it, at the last row.
     pub last_step: Option<u64>,
     /// What is known of the Hessian. Without it what the run's folder has is taken; with it nothing of that.
@@ -163,7 +166,10 @@ impl RunFit {
         quantities
             .extend(positions.clone().enumerate().map(|(mode, series)| (format!("position {}", mode + 1), series)));
         let stationarity = Stationarity {
-            beginning: beginning(&quantities, base.steps.0, base.steps.1),
+            beginning: match options.stationary_from {
+                Some(step) => Answer::Known(beginning_given(&quantities, step, base.steps.0, base.steps.1)),
+                None => beginning(&quantities, base.steps.0, base.steps.1),
+            },
             fluctuation_dissipation: base.relation.answer(sgd.clone()),
             modes: positions.map(|position| effective_samples(position, info.every_steps)).collect(),
         };
@@ -176,7 +182,7 @@ impl RunFit {
                 hessian_trace: curvatures.as_ref().and_then(Curvatures::trace),
                 gradient_variances: gradient_noise.and_then(|noise| noise.variances.get(..directions)),
                 gradient_trace: gradient_noise.map(|noise| noise.trace),
-                first_step: options.first_step.or(stationary_from),
+                first_step: options.stationary_from.or(options.first_step).or(stationary_from),
                 last_step: options.last_step,
                 ..ModesOptions::default()
             },
@@ -191,7 +197,7 @@ impl RunFit {
             first_step: base.steps.0,
             last_step: base.steps.1,
             elapsed_seconds: base.elapsed.filter(|seconds| seconds.is_finite()),
-            window_chosen: options.first_step.is_some() || options.last_step.is_some(),
+            window_chosen: [options.first_step, options.last_step, options.stationary_from].iter().any(Option::is_some),
             predicted: process.prediction(&displacement, &base.curve.found, &displacement_projected, &speed),
             displacement: with_interval(displacement, |exponent| process.interval_of_whole(exponent)),
             displacement_all,
@@ -256,7 +262,8 @@ fn read_base(run: &Run, options: &FitOptions, rows: u64, end: u64) -> Result<Opt
             base.all.push(step, global);
             base.local.push(local);
             base.loss.push(loss);
-            if options.first_step.map_or(read >= rows / 3, |first| step >= first) {
+            let by_default = || read >= rows / 3 && options.stationary_from.is_none_or(|first| step >= first);
+            if options.first_step.map_or_else(by_default, |first| step >= first) {
                 base.window.push(step, global);
                 base.speed.push(step, local, hyperparameters, batch_size);
                 base.relation.push(step, local, global);

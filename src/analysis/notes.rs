@@ -2,6 +2,7 @@
 
 use super::fit::RunFit;
 use super::health::Health;
+use super::render_text::p_value;
 use super::settings::beyond_theory;
 use crate::error::Result;
 use crate::log::Run;
@@ -9,8 +10,12 @@ use crate::log::Run;
 /// One line each.
 pub(crate) fn notes(run: &Run, fit: &RunFit) -> Result<Vec<String>> {
     let mut notes: Vec<String> = beyond_theory(&fit.optimizer).into_iter().collect();
-    if let Some(beginning) = fit.stationarity.beginning.known().filter(|found| found.first_step != Some(fit.first_step))
-    {
+    let beginning = fit.stationarity.beginning.known();
+    if let Some(beginning) = beginning.filter(|found| found.given && !found.is_stationary()) {
+        let p = p_value(beginning.p_value);
+        notes.push(format!("{} changes after the step given as the stationary part's first ({p})", beginning.worst));
+    }
+    if let Some(beginning) = beginning.filter(|found| !found.given && found.first_step != Some(fit.first_step)) {
         let what = match beginning.first_step {
             Some(step) => format!("the run is stationary only from step {step} on"),
             None => "the run is not stationary".to_owned(),

@@ -181,8 +181,9 @@ fn gradient_noise(noise: &GradientNoise) -> String {
 fn stationarity(text: &mut Formatter<'_>, stationarity: &Stationarity) -> fmt::Result {
     said(text, "  begins     ", &stationarity.beginning, |beginning| {
         let first = beginning.first_step.map_or("nowhere".to_owned(), |step| format!("at step {}", grouped(step)));
+        let from = if beginning.given { ", as given; from there on" } else { "; at first" };
         let mut lines = format!(
-            "{first}; at first most changed: {} ({})\ntested: {}",
+            "{first}{from} most changed: {} ({})\ntested: {}",
             beginning.worst,
             p_value(beginning.p_value),
             beginning.tested.join(", ")

@@ -2,10 +2,10 @@
 //!
 //! Local displacement, loss and the positions along the modes are each tested twice: the first tenth against the last
 //! half (Geweke, Bayesian Statistics 4, 1992), and for a trend; both with the variance of correlated means
-//! ([`long_run`]). The stationary part begins at the first of 0, 1/64, 1/32, ..., 1/2 of the run after which no
+//! ([`long_run`](crate::numeric::long_run)). The stationary part begins at the first of 0, 1/64, 1/32, ..., 1/2 of the run after which no
 //! test fails; the level is 5% for all tests of a beginning together (Bonferroni), so that 19 of 20 stationary runs are
 //! said to be stationary from their first row. A quantity that remembers too long beside the run cannot be tested and is
-//! named: a mode that has not yet relaxed is not stationary in any sense a log could show.
+//! named: a mode that has not yet relaxed is not stationary in any sense a log could show. A beginning may also be given.
 //!
 //! The fluctuation-dissipation relation (Yaida, ICLR 2019, for SGD with momentum) <theta . g> = eta (1+beta)/2 <||v||^2>
 //! needs no gradients here: g = beta v - v', and theta . v follows from successive squared displacements.
@@ -45,7 +45,9 @@ pub struct Stationarity {
 pub struct Beginning {
     /// The first step of the stationary part; none if no half of the run passes.
     pub first_step: Option<u64>,
-    /// The quantity that was most against it at the first row.
+    /// Whether that was given, and is not what the tests say.
+    pub given: bool,
+    /// The quantity that was most against it at the first row; of a beginning that was given, from there on.
     pub worst: String,
     /// Its p-value, times the number of tests.
     pub p_value: f64,
@@ -82,6 +84,41 @@ pub struct EffectiveSamples {
 /// A quantity by name.
 pub type Named<'a> = (String, &'a CoarseSeries);
 
+impl Beginning {
+    /// Whether the tests, too, find the part stationary that begins at the first step.
+    pub fn is_stationary(&self) -> bool {
+        self.first_step.is_some() && !(self.given && self.p_value < LEVEL)
+    }
+}
+
+/// The stationary part begins at `given`, somebody says: the rows up to `last_step` are tested from there on. Also where
+/// nothing can be tested it is taken to begin there.
+pub fn beginning_given(quantities: &[Named], given: u64, first_step: u64, last_step: u64) -> Beginning {
+    let share = given.saturating_sub(first_step) as f64 / (last_step - first_step).max(1) as f64;
+    let mut beginning = Beginning {
+        first_step: Some(given),
+        given: true,
+        worst: "nothing".to_owned(),
+        p_value: 1.0,
+        tested: Vec::new(),
+        untested: Vec::new(),
+    };
+    for (name, series) in quantities {
+        let values = series.means();
+        let from = ((values.len() as f64 * share) as usize).min(values.len());
+        let Some(p_value) = smallest_p(&values[from..]) else {
+            beginning.untested.push(name.clone());
+            continue;
+        };
+        beginning.tested.push(name.clone());
+        if p_value < beginning.p_value {
+            (beginning.p_value, beginning.worst) = (p_value, name.clone());
+        }
+    }
+    beginning.p_value = (beginning.p_value * 2.0 * beginning.tested.len() as f64).min(1.0);
+    beginning
+}
+
 /// Tests quantities of the rows from `first_step` to `last_step`.
 pub fn beginning(quantities: &[Named], first_step: u64, last_step: u64) -> Answer<Beginning> {
     let series: Vec<(&str, Vec<f64>)> =
@@ -113,6 +150,7 @@ pub fn beginning(quantities: &[Named], first_step: u64, last_step: u64) -> Answe
     let first_step = first.map(|share| first_step + ((last_step - first_step) as f64 * share) as u64);
     Answer::Known(Beginning {
         first_step,
+        given: false,
         worst: worst.to_owned(),
         p_value: (p_value * tests).min(1.0),
         tested,
@@ -232,6 +270,20 @@ mod tests {
         let first = begins(series(decaying)).unwrap();
         assert!((90..400).contains(&first), "{first}");
         assert_eq!(begins(series(noise(1, 3000).enumerate().map(|(row, noise)| noise + 0.01 * row as f64))), None);
+    }
+
+    #[test]
+    fn a_beginning_that_is_given_is_tested_from_there_on() {
+        let decaying = noise(1, 3000).enumerate().map(|(row, noise)| noise + 20.0 * (-(row as f64) / 30.0).exp());
+        let values = series(decaying);
+        let quantities = [("loss".to_owned(), &values)];
+        let of = |step: u64| beginning_given(&quantities, step, 1, 3000);
+        assert!(of(600).is_stationary() && of(600).first_step == Some(600) && of(600).given);
+        assert!(!of(10).is_stationary() && of(10).worst == "loss");
+        let late = beginning_given(&quantities, 5000, 1, 3000);
+        assert!(late.is_stationary() && late.untested == ["loss"]);
+        // No rows but one: nothing to divide by.
+        assert!(beginning_given(&[], 1, 1, 1).is_stationary());
     }
 
     #[test]

@@ -1,9 +1,11 @@
-//! The exponent of the global displacement. Truth: the log-log slope of the expected curve over the same window.
+//! Exponent and prefactor of the global displacement. Truth: those of the least-squares line of the expected curve over
+//! the same window, on logarithmic axes.
 
 use perrin::analysis::diffusion::DiffusionFit;
 use perrin::analysis::displacement_noise::{ExponentScatter, WeightedMode, Window, exponent_scatter};
 use perrin::analysis::mode_recursion::ModeRecursion;
 use perrin::analysis::settings::PlainSgd;
+use perrin::numeric::regression::PowerLawFit;
 use perrin::theory::discrete::DiscreteMode;
 use perrin::theory::displacement::exact_curve;
 use perrin::theory::exponent::exponent;
@@ -24,13 +26,18 @@ fn intervals_of_the_exponent_cover_it() {
         let curve = exact_curve(&parameters, &Spectrum::from_eigenvalues(&eigenvalues).unwrap(), ROWS).unwrap();
         let window = Window { first: ROWS as u64 / 3 + 1, last: ROWS as u64, every: 1 };
         let truth = exponent(&curve, window.first as usize, ROWS, 1).unwrap();
+        let mut line = PowerLawFit::default();
+        (window.first..=window.last).for_each(|step| {
+            line.push(step as f64, curve[step as usize]);
+        });
+        let prefactor = line.power_law().unwrap().ln_prefactor;
         let sgd = PlainSgd { learning_rate: parameters.learning_rate, momentum: parameters.momentum };
         let given: Vec<WeightedMode> = eigenvalues
             .iter()
             .map(|&rho| WeightedMode { mode: DiscreteMode::new(&parameters, rho).unwrap(), multiplicity: 1.0 })
             .collect();
         let of_given = exponent_scatter(&given, window, 1).unwrap();
-        let [fitted, known, plain] = count(runs(), |seed| {
+        let [fitted, known, of_prefactor, plain] = count(runs(), |seed| {
             let run = Trajectory::draw(&parameters, &eigenvalues, ROWS, seed);
             let squared = Trajectory::squared(&run.positions);
             let mut law = DiffusionFit::default();
@@ -53,15 +60,22 @@ fn intervals_of_the_exponent_cover_it() {
                 let [low, high] = scatter.around(law.exponent);
                 (low..=high).contains(&truth)
             };
+            let [lowest, highest] = of_given.prefactor_factors().map(|factor| (factor * law.prefactor.unwrap()).ln());
             let [low, high] = law.plain_interval.unwrap();
             let of_fitted = exponent_scatter(&modes, window, seed).unwrap();
-            [covers(of_fitted), covers(of_given), (low..=high).contains(&truth)]
+            [
+                covers(of_fitted),
+                covers(of_given),
+                (lowest..=highest).contains(&prefactor),
+                (low..=high).contains(&truth),
+            ]
         });
         println!(
             "{name}: c = {truth:.3}, plain least squares covers {:.1}%",
             100.0 * f64::from(plain) / f64::from(runs())
         );
         shares.check(&format!("{name}, given curvatures"), known, runs(), 0.95, [0.93, 0.97]);
+        shares.check(&format!("{name}, prefactor, given curvatures"), of_prefactor, runs(), 0.95, [0.93, 0.97]);
         shares.check(&format!("{name}, fitted curvatures"), fitted, runs(), 0.95, [0.93, 0.97]);
     }
     shares.finish();

@@ -120,6 +120,40 @@ fn rows_missing_and_settings_changed() {
 }
 
 #[test]
+fn rows_of_every_fifth_step() {
+    let directory = tempfile::tempdir().unwrap();
+    let fifth = rows(40_000, 5).into_iter().filter(|row| row.record.step.is_multiple_of(5));
+    let run = write(directory.path(), &RunInfo { every_steps: 5, ..info(5) }, fifth);
+    let fit = ModesFit::of(&run, &options()).unwrap();
+    for (mode, rho) in fit.modes.iter().zip(EIGENVALUES) {
+        let recursion = mode.recursion.known().unwrap();
+        assert_eq!((recursion.transitions, recursion.every_steps), (7_999, 5));
+        let reach = 2.0 * (recursion.curvature.high.unwrap() - recursion.curvature.value);
+        assert!((recursion.curvature.value - rho - 1e-4).abs() < reach, "{rho}: {:?}", recursion.curvature);
+        assert!(reach < 0.35 * rho, "{rho}: {:?}", recursion.curvature);
+        assert!(mode.equipartition.known().is_some() && mode.moments.known().is_some());
+        for reason in [mode.noise.reason(), mode.rotation.reason(), mode.spectrum.reason()] {
+            assert!(reason.unwrap().contains("rows of successive steps, and they are 5 steps apart"), "{reason:?}");
+        }
+    }
+    assert!(fit.isotropy.known().unwrap().against_discrete_theory.known().is_some_and(|test| !test.rejected));
+    let scales = fit.noise_scale.known().unwrap();
+    for source in [NoiseSource::Innovations, NoiseSource::VelocityVariances] {
+        let value = scales.value(source).unwrap().value;
+        assert!((value - 2.0).abs() < 0.15, "{source:?}: {value}");
+    }
+    // Rows that are asked for rarely, of which the log does not know the momentum.
+    let directory = tempfile::tempdir().unwrap();
+    let unknown = rows(2_000, 5).into_iter().filter(|row| row.record.step.is_multiple_of(5)).map(|mut row| {
+        row.record.hyperparameters.momentum = None;
+        row
+    });
+    let run = write(directory.path(), &RunInfo { every_steps: 5, ..info(5) }, unknown);
+    let reason = ModesFit::of(&run, &options()).unwrap().modes[0].recursion.reason().unwrap().to_owned();
+    assert!(reason.contains("rows are 5 steps apart, and the momentum is not known"), "{reason}");
+}
+
+#[test]
 fn a_transient_is_explained_by_equation_5() {
     let directory = tempfile::tempdir().unwrap();
     let quiet = SgdParameters { noise_scale: 1e-4, ..PARAMETERS };

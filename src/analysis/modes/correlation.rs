@@ -99,7 +99,7 @@ pub(super) fn summarize(
     let memories: Vec<_> = modes
         .iter()
         .filter_map(|mode| mode.recursion.known())
-        .map(|fit| fit.dynamics.position_autocorrelation())
+        .map(|fit| fit.dynamics.position_autocorrelation().sampled_every(fit.every_steps))
         .collect();
     let (mut largest, mut pair) = (0.0, [0, 1]);
     for i in 0..count {

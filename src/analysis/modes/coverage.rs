@@ -39,6 +39,8 @@ struct Case {
     dropped: f64,
     /// Distance of the start in standard deviations; none for a stationary start.
     start: Option<f64>,
+    /// Steps from row to row.
+    every: u64,
     /// Whether the noises of every 50 steps cancel, but for 0.09 of the variance of their sum.
     without_replacement: bool,
 }
@@ -51,6 +53,7 @@ const CASE: Case = Case {
     momentum_known: true,
     dropped: 0.0,
     start: None,
+    every: 1,
     without_replacement: false,
 };
 
@@ -90,10 +93,11 @@ fn simulate(case: &Case, seed: u64) -> Vec<ModeSeries> {
             QuadraticSampler::new(&parameters, UpdateRule::default(), case.eigenvalues, &start).unwrap()
         }
     };
-    let mut series = vec![ModeSeries::default(); case.eigenvalues.len()];
+    let mut series = vec![ModeSeries::of_every(case.every); case.eigenvalues.len()];
     for step in 1..=case.steps {
         sampler.step(&mut random);
-        if case.dropped > 0.0 && random.random::<f64>() < case.dropped {
+        let has_row = step.is_multiple_of(case.every);
+        if !has_row || (case.dropped > 0.0 && random.random::<f64>() < case.dropped) {
             continue;
         }
         for (mode, series) in series.iter_mut().enumerate() {
@@ -135,7 +139,7 @@ fn fit(case: &Case, series: &[ModeSeries], hessian: bool) -> Vec<ModeFit> {
     series.iter().enumerate().map(fit).collect()
 }
 
-const CASES: [Case; 15] = [
+const CASES: [Case; 21] = [
     Case { name: "under-damped", ..CASE },
     Case { name: "under-damped, a tenth of the rows missing", dropped: 0.1, ..CASE },
     Case { name: "under-damped, momentum fitted", momentum_known: false, ..CASE },
@@ -148,6 +152,12 @@ const CASES: [Case; 15] = [
     Case { name: "without momentum, alternating", momentum: 0.0, eigenvalues: &[15.0], steps: 500, ..CASE },
     Case { name: "60 steps", momentum: 0.5, eigenvalues: &[2.0], steps: 60, ..CASE },
     Case { name: "start 10 deviations away", eigenvalues: &[0.003], steps: 2000, start: Some(10.0), ..CASE },
+    Case { name: "every 5th row, under-damped", every: 5, ..CASE },
+    Case { name: "every 5th row, a tenth missing", every: 5, dropped: 0.1, ..CASE },
+    Case { name: "every 50th row, under-damped", every: 50, steps: 20_000, ..CASE },
+    Case { name: "every 2nd row, alternating", momentum: 0.0, eigenvalues: &[15.0], steps: 1000, every: 2, ..CASE },
+    Case { name: "every 5th row, over-damped", eigenvalues: &[0.003], steps: 4000, every: 5, ..CASE },
+    Case { name: "every 20th row, 2.4 relaxation times", eigenvalues: &[0.0005], steps: 4000, every: 20, ..CASE },
     Case { name: "without replacement, swinging", without_replacement: true, ..CASE },
     Case { name: "without replacement, 0.05", eigenvalues: &[0.05], without_replacement: true, ..CASE },
     Case { name: "without replacement, 0.003", eigenvalues: &[0.003], without_replacement: true, steps: 4000, ..CASE },

@@ -52,6 +52,7 @@ impl Rotation {
         fit: &RecursionFit,
         hessian_curvature: Option<f64>,
     ) -> Result<Rotation, String> {
+        series.require_every_step()?;
         let learning_rate = window.learning_rate.ok_or("the learning rate is not known")?;
         let (batches, centre) = (batches(fit)?, fit.regression.centre);
         let pull = learning_rate * hessian_curvature.unwrap_or(fit.curvature.value);

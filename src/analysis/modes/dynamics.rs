@@ -111,6 +111,11 @@ impl Dynamics {
 }
 
 impl Autocorrelation {
+    /// Of every n-th value.
+    pub(super) fn sampled_every(&self, steps: u64) -> Autocorrelation {
+        Autocorrelation { roots: self.roots.map(|root| root.powf(steps as f64)), ..*self }
+    }
+
     /// Sum over lags -n < k < n of (1 - |k|/n) times the correlation: the variance of the mean of n values, times n.
     pub(super) fn sum(&self, count: f64) -> f64 {
         self.roots.iter().zip(&self.amplitudes).map(|(root, amplitude)| (amplitude * lag_sum(*root, count)).re).sum()

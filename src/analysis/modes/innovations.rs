@@ -79,6 +79,7 @@ impl NoiseShape {
         fit: &RecursionFit,
         steps_per_epoch: Option<u64>,
     ) -> Result<NoiseShape, String> {
+        series.require_every_step()?;
         let scale = fit.regression.noise_variance.sqrt();
         let count = fit.regression.transitions;
         let (mut mean, mut third, mut variance) = (0.0, 0.0, 0.0);

@@ -84,7 +84,7 @@ impl ModeVariances {
 fn corrected(fit: &RecursionFit, variance: f64, of_position: bool) -> [f64; 2] {
     let memory =
         if of_position { fit.dynamics.position_autocorrelation() } else { fit.dynamics.velocity_autocorrelation() };
-    let [bias, freedom] = memory.freedom_of_variance(fit.transitions as f64);
+    let [bias, freedom] = memory.sampled_every(fit.every_steps).freedom_of_variance(fit.transitions as f64);
     // Noise with heavy tails counts for less where there is little memory.
     let count = fit.transitions as f64;
     let spread = 2.0 / freedom + (fit.kurtosis - 3.0).max(0.0) / count;

@@ -27,6 +27,7 @@ mod regression;
 mod render;
 mod series;
 mod slow_mode_quantiles;
+mod sparse_regression;
 mod speed;
 mod trajectory;
 mod window;

@@ -82,6 +82,7 @@ pub struct NoiseScales {
 /// Mean over a mode of v^2 (1 - beta)(2 (1 + beta) - p) / 2 - noise^2, over the noise variance: 0 in the stationary state.
 /// Velocities and innovations are the same rows, so their agreement is tested row by row.
 pub(super) fn velocity_balance(series: &ModeSeries, mode: &ModeFit) -> Option<BatchedMean> {
+    series.require_every_step().ok()?;
     let fit = mode.recursion.known()?;
     let [_, step_variance] = fit.dynamics.variances();
     let batches = batches(fit).ok()?;
@@ -113,7 +114,7 @@ impl NoiseScales {
         };
         let innovations = modes.iter().filter_map(|mode| {
             let fit = mode.recursion.known()?;
-            let own = (fit.kurtosis - 1.0).max(2.0) / fit.transitions as f64;
+            let own = (fit.kurtosis - 1.0).max(2.0) / fit.noise_values();
             let value = batch_size * fit.noise_variance.value / eigenvalue(mode)?;
             Some([value.ln(), own + of_curvature(mode)?.powi(2)])
         });

@@ -39,6 +39,7 @@ impl SpectralPeak {
         momentum: Option<f64>,
         expected: Option<Dynamics>,
     ) -> Result<SpectralPeak, String> {
+        series.require_every_step()?;
         let longest = series.longest_stretch();
         let too_short = || {
             format!(

@@ -9,6 +9,7 @@ use super::estimate::{Estimate, standard_normal_quantile};
 use super::regression::Regression;
 use super::series::ModeSeries;
 use super::slow_mode_quantiles::quantiles;
+use super::sparse_regression;
 use super::trajectory::FAR;
 use super::window::Window;
 
@@ -43,8 +44,10 @@ pub struct RecursionFit {
     pub relaxation_steps: f64,
     /// The transitions used, in relaxation times.
     pub relaxation_times: f64,
-    /// Pairs of rows one step apart.
+    /// Pairs of rows without a gap between them.
     pub transitions: u64,
+    /// Steps from one row of a pair to the other.
+    pub every_steps: u64,
     /// How the noise of an epoch cancels, where it does: then the fit allows for it.
     pub epoch_noise: Option<EpochNoise>,
     #[serde(skip)]
@@ -65,18 +68,9 @@ impl RecursionFit {
     ) -> Result<RecursionFit, String> {
         let learning_rate =
             window.learning_rate.filter(|rate| *rate > 0.0).ok_or("the learning rate is not known, or not positive")?;
-        let plain = Regression::new(series, window.momentum)?;
-        let (regression, epoch_noise) = match steps_per_epoch.and_then(|steps| with_epochs(series, &plain, steps)) {
-            Some((regression, noise)) => (regression, Some(noise)),
-            None => (plain, None),
-        };
-        let momentum = regression.momentum;
-        if !(0.0..1.0).contains(&momentum) {
-            return Err(format!("the momentum is {momentum:.4}, and the recursion needs it at least 0 and below 1"));
-        }
-        let kurtosis =
-            regression.kurtosis(series).ok_or("there is no noise: every step follows from the one before")?;
-        let [low, high] = pull_interval(&regression, learning_rate);
+        let Fitted { regression, epoch_noise, kurtosis } = fit(series, window, steps_per_epoch, learning_rate)?;
+        let (momentum, every) = (regression.momentum, series.every as f64);
+        let [low, high] = pull_interval(&regression, series.every, learning_rate);
         let pull = learning_rate * regression.curvature;
         if high <= 0.0 {
             return Err("the curvature is negative: the mode runs away from its mean".to_owned());
@@ -103,6 +97,7 @@ impl RecursionFit {
         let none = || "a number is out of range".to_owned();
         // Not less than Gaussian noise has: few values' kurtosis is often too low.
         let spread = (kurtosis - 1.0).max(2.0);
+        let values = noise_values(&regression, series.every);
         let relaxation = dynamics.decay_per_step().recip();
         let langevin_ratio = |mode: &Dynamics| (1.0 - mode.momentum) / (2.0 * (1.0 + mode.momentum) * mode.pull).sqrt();
         Ok(RecursionFit {
@@ -113,19 +108,24 @@ impl RecursionFit {
             mean: regression
                 .mean(standard_normal_quantile(0.975))
                 .and_then(|[mean, low, high]| Estimate::new(mean, low, high)),
-            noise_variance: variance_interval(regression.noise_variance, 2.0 * regression.transitions as f64 / spread)
-                .ok_or_else(none)?,
+            noise_variance: variance_interval(regression.noise_variance, 2.0 * values / spread).ok_or_else(none)?,
             damping_ratio: of_both(&langevin_ratio).ok_or_else(none)?,
             cycles_per_step: of_both(&|mode| mode.angle_per_step() / std::f64::consts::TAU).ok_or_else(none)?,
             velocity_peak_cycles_per_step: of_both(&Dynamics::velocity_peak).ok_or_else(none)?,
             relaxation_steps: relaxation,
-            relaxation_times: regression.transitions as f64 / relaxation,
+            relaxation_times: every * regression.transitions as f64 / relaxation,
             transitions: regression.transitions as u64,
+            every_steps: series.every,
             epoch_noise,
             regression,
             dynamics,
             kurtosis,
         })
+    }
+
+    /// Numbers that the noise variance is from.
+    pub(super) fn noise_values(&self) -> f64 {
+        noise_values(&self.regression, self.every_steps)
     }
 
     /// Whether there are too few relaxation times for variances.
@@ -134,14 +134,49 @@ impl RecursionFit {
     }
 }
 
+/// A regression by whichever method the rows take, and the kurtosis of its noise.
+struct Fitted {
+    regression: Regression,
+    epoch_noise: Option<EpochNoise>,
+    kurtosis: f64,
+}
+
+fn fit(
+    series: &ModeSeries,
+    window: &Window,
+    steps_per_epoch: Option<u64>,
+    learning_rate: f64,
+) -> Result<Fitted, String> {
+    if series.every > 1 {
+        let (regression, kurtosis) = sparse_regression::fit(series, window.momentum, learning_rate)?;
+        return Ok(Fitted { regression, epoch_noise: None, kurtosis });
+    }
+    let plain = Regression::new(series, window.momentum)?;
+    let (regression, epoch_noise) = match steps_per_epoch.and_then(|steps| with_epochs(series, &plain, steps)) {
+        Some((regression, noise)) => (regression, Some(noise)),
+        None => (plain, None),
+    };
+    let momentum = regression.momentum;
+    if !(0.0..1.0).contains(&momentum) {
+        return Err(format!("the momentum is {momentum:.4}, and the recursion needs it at least 0 and below 1"));
+    }
+    let kurtosis = regression.kurtosis(series).ok_or("there is no noise: every step follows from the one before")?;
+    Ok(Fitted { regression, epoch_noise, kurtosis })
+}
+
+/// Noise of several steps has a part of the position and one of the velocity.
+fn noise_values(regression: &Regression, every: u64) -> f64 {
+    regression.transitions as f64 * if every > 1 { 2.0 } else { 1.0 }
+}
+
 /// The pulls that are not rejected: where (estimate - pull) / standard error is between the quantiles that it has if the
 /// pull is the true one. From 0 on: a mode is taken to be bound.
-fn pull_interval(regression: &Regression, learning_rate: f64) -> [f64; 2] {
-    let (steps, momentum) = (regression.transitions as f64, regression.momentum);
+fn pull_interval(regression: &Regression, every: u64, learning_rate: f64) -> [f64; 2] {
+    let (steps, momentum) = (every as f64 * regression.transitions as f64, regression.momentum);
     let (estimate, error) = (learning_rate * regression.curvature, learning_rate * regression.curvature_error);
     let normal = standard_normal_quantile(0.975);
     // Few transitions widen it as they do Student's t.
-    let student = StudentsT::new(0.0, 1.0, (steps - 2.0).min(1e5));
+    let student = StudentsT::new(0.0, 1.0, (regression.transitions as f64 - 2.0).min(1e5));
     let widening = student.map_or(1.0, |student| student.inverse_cdf(0.975) / normal);
     let quantile = |pull: f64, end: usize| {
         let limit = [-normal, normal][end];
@@ -149,7 +184,7 @@ fn pull_interval(regression: &Regression, learning_rate: f64) -> [f64; 2] {
             None if pull > 0.0 => limit,
             None => quantiles(None, steps)[end],
             Some(mode) => {
-                let share = stationary_share(regression, learning_rate, &mode);
+                let share = stationary_share(regression, every, learning_rate, &mode);
                 limit + (quantiles(Some(mode), steps)[end] - limit) * share.sqrt()
             }
         };
@@ -168,14 +203,15 @@ fn pull_interval(regression: &Regression, learning_rate: f64) -> [f64; 2] {
 
 /// How much of the positions' variance is that of a stationary state. The way back from a start far away says as much of
 /// the curvature as its share is, and that with a normal error.
-fn stationary_share(regression: &Regression, learning_rate: f64, mode: &Dynamics) -> f64 {
+fn stationary_share(regression: &Regression, every: u64, learning_rate: f64, mode: &Dynamics) -> f64 {
     let mean = regression.centre + regression.intercept * learning_rate / mode.pull;
     let [position_variance, _] = mode.variances();
     let stationary = learning_rate * learning_rate * position_variance * regression.noise_variance;
     if (regression.first_position - mean).abs() < FAR * stationary.sqrt() {
         return 1.0;
     }
-    let [bias, _] = mode.position_autocorrelation().freedom_of_variance(regression.transitions as f64);
+    let memory = mode.position_autocorrelation().sampled_every(every);
+    let [bias, _] = memory.freedom_of_variance(regression.transitions as f64);
     (stationary * bias / regression.position_variance).min(1.0)
 }
 

@@ -3,15 +3,17 @@
 use std::ops::Range;
 
 use super::window::Window;
-use crate::error::Result;
+use crate::error;
 use crate::log::Run;
 
 /// Rows whose position and velocity are known and finite, in order, and where steps between them are missing.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct ModeSeries {
+    /// Steps from a row to the next, where none is missing.
+    pub(super) every: u64,
     pub(super) positions: Vec<f64>,
     pub(super) velocities: Vec<f64>,
-    /// Stretches of rows one step apart.
+    /// Stretches of rows without a gap.
     pub(super) stretches: Vec<Range<usize>>,
     /// Step of the first row of each stretch.
     pub(super) first_steps: Vec<u64>,
@@ -20,7 +22,7 @@ pub(super) struct ModeSeries {
     previous_step: Option<u64>,
 }
 
-/// From one row to the next one, a step later.
+/// From one row to the next one, a step later, or as many as rows are apart.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Transition {
     pub(super) position: f64,
@@ -29,13 +31,32 @@ pub(super) struct Transition {
     pub(super) next_velocity: f64,
 }
 
+impl Default for ModeSeries {
+    fn default() -> Self {
+        ModeSeries::of_every(1)
+    }
+}
+
 impl ModeSeries {
+    /// No rows yet, of every so many steps.
+    pub(super) fn of_every(every: u64) -> ModeSeries {
+        ModeSeries {
+            every,
+            positions: Vec::new(),
+            velocities: Vec::new(),
+            stretches: Vec::new(),
+            first_steps: Vec::new(),
+            left_out: 0,
+            previous_step: None,
+        }
+    }
+
     /// Reads mode `mode`, counted from 1.
     ///
     /// # Errors
     /// Those of reading.
-    pub(super) fn read(run: &Run, window: &Window, mode: usize) -> Result<ModeSeries> {
-        let mut series = ModeSeries::default();
+    pub(super) fn read(run: &Run, window: &Window, mode: usize) -> error::Result<ModeSeries> {
+        let mut series = ModeSeries::of_every(run.info().every_steps.max(1));
         series.positions.reserve_exact(window.rows as usize);
         series.velocities.reserve_exact(window.rows as usize);
         let (position, velocity) = (format!("position_{mode}"), format!("velocity_{mode}"));
@@ -59,7 +80,9 @@ impl ModeSeries {
         self.positions.push(position);
         self.velocities.push(velocity);
         match self.stretches.last_mut() {
-            Some(stretch) if self.previous_step.is_some_and(|previous| previous + 1 == step) => stretch.end = at + 1,
+            Some(stretch) if self.previous_step.is_some_and(|previous| previous + self.every == step) => {
+                stretch.end = at + 1
+            }
             _ => {
                 self.stretches.push(at..at + 1);
                 self.first_steps.push(step);
@@ -72,7 +95,7 @@ impl ModeSeries {
         self.positions.len()
     }
 
-    /// Transitions between rows one step apart.
+    /// Transitions between rows without a gap.
     pub(super) fn count_transitions(&self) -> usize {
         self.rows() - self.stretches.len()
     }
@@ -93,6 +116,14 @@ impl ModeSeries {
             next_position,
             next_velocity,
         })
+    }
+
+    /// For what takes rows of successive steps.
+    pub(super) fn require_every_step(&self) -> Result<(), String> {
+        match self.every {
+            1 => Ok(()),
+            every => Err(format!("it takes rows of successive steps, and they are {every} steps apart")),
+        }
     }
 
     /// Rows of the longest stretch.

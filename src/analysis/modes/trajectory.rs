@@ -37,6 +37,7 @@ impl TransientFit {
         let [position_variance, _] = fit.dynamics.variances();
         let deviation = learning_rate * (position_variance * fit.noise_variance.value).sqrt();
         let first = series.stretches.first().ok_or("there are no rows")?;
+        let every = series.every as usize;
         let start = [series.positions[first.start] - mean, series.velocities[first.start]];
         let distance = start[0].abs() / deviation;
         if !distance.is_finite() || distance < FAR {
@@ -44,7 +45,7 @@ impl TransientFit {
                 "no transient: the window starts {distance:.1} standard deviations from the mean; one takes {FAR}"
             ));
         }
-        let steps = ((RELAXATION_TIMES * fit.relaxation_steps).ceil() as usize).min(first.len() - 1);
+        let steps = ((RELAXATION_TIMES * fit.relaxation_steps).ceil() as usize).min(every * (first.len() - 1));
         if steps < 10 {
             return Err(format!("the transient is over in {steps} steps"));
         }
@@ -52,7 +53,7 @@ impl TransientFit {
         let oscillator =
             DampedOscillator::new((1.0 - fit.dynamics.momentum) / inertia, 2.0 * fit.curvature.value / inertia)
                 .map_err(|error| error.to_string())?;
-        let stride = steps.div_ceil(POINTS);
+        let stride = steps.div_ceil(POINTS * every) * every;
         let (mut position, mut velocity, mut discrete) =
             (Explained::default(), Explained::default(), Explained::default());
         let [mut x, mut v] = start;
@@ -65,7 +66,7 @@ impl TransientFit {
             let expected = oscillator
                 .trajectory(start[0], start[1], learning_rate * k as f64)
                 .map_err(|error| error.to_string())?;
-            let at = first.start + k;
+            let at = first.start + k / every;
             position.push(series.positions[at] - mean, expected[0]);
             velocity.push(series.velocities[at], expected[1]);
             discrete.push(series.positions[at] - mean, x);

@@ -16,6 +16,10 @@ pub struct FitArguments {
     /// Step at which the window begins [default: after a third of the rows].
     #[arg(long, value_name = "STEP")]
     from: Option<u64>,
+    /// Step at which the stationary part begins: modes are fitted from there on, and without --from the window does not
+    /// begin earlier [default: as tests find].
+    #[arg(long, value_name = "STEP")]
+    stationary_from: Option<u64>,
     /// Step at which the window, and everything else, ends [default: the last].
     #[arg(long, value_name = "STEP")]
     to: Option<u64>,
@@ -32,8 +36,12 @@ pub fn run(arguments: &FitArguments) -> anyhow::Result<()> {
     if let (Some(from), Some(to)) = (arguments.from, arguments.to) {
         ensure!(from < to, "--from {from} --to {to}: the window must end after it begins");
     }
+    if let (Some(from), Some(to)) = (arguments.stationary_from, arguments.to) {
+        ensure!(from < to, "--stationary-from {from} --to {to}: the stationary part must end after it begins");
+    }
     let curvatures = arguments.eigenvalues.as_ref().map(Curvatures::read).transpose()?;
-    let options = FitOptions { first_step: arguments.from, last_step: arguments.to, curvatures };
+    let FitArguments { from: first_step, to: last_step, stationary_from, .. } = *arguments;
+    let options = FitOptions { first_step, stationary_from, last_step, curvatures };
     let fit = RunFit::with(&Run::open(&arguments.run)?, &options)?;
     if arguments.json {
         writeln!(stdout(), "{}", serde_json::to_string_pretty(&fit)?)?;

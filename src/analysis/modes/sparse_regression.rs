@@ -1,0 +1,262 @@
+//! The recursion from rows of every n-th step, by maximum likelihood.
+//!
+//! With s = eta v, a step is (x, s)' = M (x, s) + e (1, 1), M = [[1 - p, beta], [-p, beta]], p = eta (rho + lambda), x
+//! from the mean. Over n steps z' = M^n z + noise of covariance w C_n, C_n = sum over j < n of M^j J M^jT, J all ones,
+//! w = Var e: exact, with one parameter that is not linear. For n > 1 the noise has rank 2, and its shape, too, tells
+//! of p: also where n steps forget all, rows say the stationary variances. The likelihood of a p follows from sums over
+//! the rows, so that a search over all p, on a grid as fine as n steps turn the phase, costs nothing beside reading.
+//! The momentum must be known.
+
+use nalgebra::{Matrix2, Matrix2x4, Matrix4, Vector2, Vector4};
+
+use super::regression::{FEWEST_TRANSITIONS, Regression};
+use super::series::{ModeSeries, Transition};
+
+/// Radians between points of the grid, over n steps.
+const PHASE: f64 = 0.25;
+/// Ratio of neighbouring points where nothing swings.
+const RATIO: f64 = 1.1;
+/// What n steps leave of a swing below this has no phase.
+const FORGOTTEN: f64 = 1e-3;
+/// Relaxations a run from which on, and by what a run may be driven away, as p is looked for.
+const FEWEST_RELAXATIONS: f64 = 0.01;
+const MOST_EXPULSIONS: f64 = 50.0;
+
+/// M^n - I, and C_n.
+#[derive(Clone, Copy)]
+struct Steps {
+    map: Matrix2<f64>,
+    noise: Matrix2<f64>,
+}
+
+impl Steps {
+    fn new(momentum: f64, pull: f64, count: u64) -> Steps {
+        let mut power =
+            Steps { map: Matrix2::new(-pull, momentum, -pull, momentum - 1.0), noise: Matrix2::repeat(1.0) };
+        let mut all = Steps { map: Matrix2::zeros(), noise: Matrix2::zeros() };
+        let mut left = count;
+        while left > 0 {
+            if left % 2 == 1 {
+                all = all.then(&power);
+            }
+            power = power.then(&power);
+            left /= 2;
+        }
+        all
+    }
+
+    /// M^n - I is kept, and not M^n, so that slow modes lose no digits.
+    fn then(&self, next: &Steps) -> Steps {
+        let whole = next.map + Matrix2::identity();
+        Steps {
+            map: self.map * next.map + self.map + next.map,
+            noise: whole * self.noise * whole.transpose() + next.noise,
+        }
+    }
+}
+
+/// Sums over the transitions, of (x from its mean, s, x' - x, s').
+struct Likelihood {
+    momentum: f64,
+    every: u64,
+    count: f64,
+    means: Vector4<f64>,
+    squares: Matrix4<f64>,
+}
+
+/// What belongs to one p.
+struct Solution {
+    /// Logarithm of the likelihood, but for a constant.
+    logarithm: f64,
+    /// w, over n and not n - 1.
+    noise: f64,
+    /// p (mu - mean of x), and what its variance is of w.
+    force: f64,
+    force_spread: f64,
+    map: Matrix2x4<f64>,
+    offset: Vector2<f64>,
+    inverse: Matrix2<f64>,
+}
+
+/// The fit, and the kurtosis of its noise; 3 if Gaussian.
+pub(super) fn fit(series: &ModeSeries, momentum: Option<f64>, learning_rate: f64) -> Result<(Regression, f64), String> {
+    let (transitions, every) = (series.count_transitions(), series.every);
+    if transitions < FEWEST_TRANSITIONS {
+        return Err(format!(
+            "{transitions} pairs of rows {every} steps apart have known positions and velocities; a fit takes \
+             {FEWEST_TRANSITIONS}"
+        ));
+    }
+    let momentum = momentum.ok_or_else(|| format!("rows are {every} steps apart, and the momentum is not known"))?;
+    if !(0.0..1.0).contains(&momentum) {
+        return Err(format!("the momentum is {momentum:.4}, and the recursion needs it at least 0 and below 1"));
+    }
+    let centre = series.transitions().map(|step| step.position).sum::<f64>() / transitions as f64;
+    let vector = |step: &Transition| {
+        let change = step.next_position - step.position;
+        Vector4::new(step.position - centre, learning_rate * step.velocity, change, learning_rate * step.next_velocity)
+    };
+    let mut sums =
+        Likelihood { momentum, every, count: transitions as f64, means: Vector4::zeros(), squares: Matrix4::zeros() };
+    for step in series.transitions() {
+        let vector = vector(&step);
+        sums.means += vector / sums.count;
+        sums.squares += vector * vector.transpose() / sums.count;
+    }
+    if !sums.squares.iter().all(|sum| sum.is_finite()) {
+        return Err("positions or velocities are too large to be squared".to_owned());
+    }
+    let position_variance = sums.squares[(0, 0)];
+    // Below this a mean's rounding error is all there is.
+    if position_variance <= (1e-15 * centre).powi(2) || sums.squares[(1, 1)] <= 0.0 {
+        return Err("the mode does not move".to_owned());
+    }
+    let pull = sums.most_likely().ok_or("positions are too small to be fitted")?;
+    let best = sums.solve(pull).ok_or("positions are too small to be fitted")?;
+    let error = sums.error(pull, best.logarithm).ok_or("the rows do not tell one curvature from another")?;
+    let values = 2.0 * sums.count;
+    let noise = best.noise * values / (values - 2.0);
+    let root = best.inverse.cholesky().map(|factor| factor.l().transpose());
+    let kurtosis = root.map_or(f64::NAN, |root| {
+        let whitened = series.transitions().map(|step| root * (best.map * vector(&step) + best.offset * best.force));
+        whitened.map(|pair| pair.map(|value| (value * value / noise).powi(2)).sum()).sum::<f64>() / values
+    });
+    let rate = learning_rate;
+    let regression = Regression {
+        momentum,
+        momentum_error: None,
+        curvature: pull / rate,
+        curvature_error: error / rate,
+        intercept: best.force / rate,
+        intercept_error: (noise * best.force_spread).sqrt() / rate,
+        centre,
+        position_variance,
+        first_position: series.transitions().next().map_or(centre, |first| first.position),
+        velocity_centre: 0.0,
+        noise_variance: noise / (rate * rate),
+        transitions,
+    };
+    let finite = regression.noise_variance > 0.0 && regression.noise_variance.is_finite() && kurtosis.is_finite();
+    if finite { Ok((regression, kurtosis)) } else { Err("there is no noise, or it is out of range".to_owned()) }
+}
+
+impl Likelihood {
+    /// None where the numbers run out of range.
+    fn solve(&self, pull: f64) -> Option<Solution> {
+        let Steps { map: g, noise } = Steps::new(self.momentum, pull, self.every);
+        let inverse = noise.try_inverse()?;
+        // Residuals: z' less what it follows from, x' as the change of x; s' has M^n and not M^n - I.
+        let map = Matrix2x4::new(-g[(0, 0)], -g[(0, 1)], 1.0, 0.0, -g[(1, 0)], -(g[(1, 1)] + 1.0), 0.0, 1.0);
+        // What the mean does, by its force p (mu - centre): finite as p goes to zero.
+        let offset = Vector2::new(g[(0, 0)], g[(1, 0)]) / pull;
+        let mean = map * self.means;
+        let along = (offset.transpose() * inverse * mean)[0];
+        let weight = (offset.transpose() * inverse * offset)[0];
+        let quadratic = (inverse * map * self.squares * map.transpose()).trace() - along * along / weight;
+        let logarithm = -self.count * (quadratic.ln() + 0.5 * noise.determinant().ln());
+        logarithm.is_finite().then_some(Solution {
+            logarithm,
+            noise: 0.5 * quadratic,
+            force: -along / weight,
+            force_spread: 1.0 / (self.count * weight),
+            map,
+            offset,
+            inverse,
+        })
+    }
+
+    fn logarithm(&self, pull: f64) -> f64 {
+        self.solve(pull).map_or(f64::NEG_INFINITY, |solution| solution.logarithm)
+    }
+
+    /// One relaxation in all rows.
+    fn a_relaxation(&self) -> f64 {
+        (1.0 - self.momentum) / (self.count * self.every as f64)
+    }
+
+    /// The highest of the grid, refined between its neighbours.
+    fn most_likely(&self) -> Option<f64> {
+        let grid = self.grid();
+        let heights: Vec<f64> = grid.iter().map(|&pull| self.logarithm(pull)).collect();
+        let best = (0..grid.len()).max_by(|&a, &b| heights[a].total_cmp(&heights[b]))?;
+        let (mut low, mut high) = (grid[best.saturating_sub(1)], grid[(best + 1).min(grid.len() - 1)]);
+        let golden = 0.5 * (5.0_f64.sqrt() - 1.0);
+        for _ in 0..60 {
+            let width = golden * (high - low);
+            let [left, right] = [high - width, low + width];
+            if self.logarithm(left) < self.logarithm(right) { low = left } else { high = right }
+        }
+        let pull = 0.5 * (low + high);
+        self.logarithm(pull).is_finite().then_some(pull)
+    }
+
+    /// Rising, from modes that run away to the edge of stability; 0 is passed over.
+    fn grid(&self) -> Vec<f64> {
+        let smallest = FEWEST_RELAXATIONS * self.a_relaxation();
+        let mut grid = Vec::new();
+        let mut away = -MOST_EXPULSIONS * self.a_relaxation();
+        while away < -smallest {
+            grid.push(away);
+            away /= RATIO;
+        }
+        let limit = 2.0 * (1.0 + self.momentum);
+        let remembers = self.momentum.powf(0.5 * self.every as f64) > FORGOTTEN;
+        let mut pull = smallest;
+        while pull < limit {
+            grid.push(pull);
+            let cosine = (1.0 + self.momentum - pull) / (2.0 * self.momentum.sqrt());
+            let swings = remembers && cosine.abs() < 1.0;
+            // dp = 2 sqrt(beta) sin(angle) d angle.
+            let sine = (1.0 - cosine * cosine).max(0.01).sqrt();
+            let step = 2.0 * self.momentum.sqrt() * sine * PHASE / self.every as f64;
+            let next = pull * RATIO;
+            // Near the edge all is within a small part of p.
+            pull = if swings { next.min(pull + step) } else { next.min(pull + 0.02 * limit) };
+        }
+        grid.push(limit * (1.0 - 1e-9));
+        grid
+    }
+
+    /// The standard error, by how the likelihood falls to either side.
+    fn error(&self, pull: f64, highest: f64) -> Option<f64> {
+        let mut nearby = 1e-3 * self.a_relaxation();
+        for _ in 0..80 {
+            let fall = 2.0 * highest - self.logarithm(pull - nearby) - self.logarithm(pull + nearby);
+            if fall.is_finite() && fall >= 1.0 {
+                return Some(nearby / fall.sqrt());
+            }
+            nearby *= 1.5;
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn powers_are_products() {
+        for (momentum, pull) in [(0.9, 0.3), (0.0, 1.2), (0.99, 1e-9), (0.9, -1e-4)] {
+            let one = Steps::new(momentum, pull, 1);
+            let mut product = one;
+            for count in 2..40 {
+                product = product.then(&one);
+                let found = Steps::new(momentum, pull, count);
+                assert!((found.map - product.map).amax() < 1e-12 * product.map.amax(), "{momentum} {pull} {count}");
+                assert!((found.noise - product.noise).amax() < 1e-12 * product.noise.amax());
+            }
+        }
+    }
+
+    /// Of rows of every step the likelihood of two steps, two at a time, is that of steps one by one.
+    #[test]
+    fn the_covariance_of_two_steps_is_written_out() {
+        let (beta, p) = (0.8, 0.3);
+        let found = Steps::new(beta, p, 2).noise;
+        // s'' = beta s' - p x' + e', x'' = x' + s'', with s' = x' = e.
+        let (s, x) = (beta - p, 1.0 + beta - p);
+        let expected = Matrix2::new(x * x + 1.0, x * s + 1.0, x * s + 1.0, s * s + 1.0);
+        assert!((found - expected).amax() < 1e-14, "{found}");
+    }
+}
