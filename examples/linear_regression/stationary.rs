@@ -8,6 +8,7 @@ use perrin::analysis::modes::Estimate;
 use perrin::analysis::{FitOptions, RunFit};
 use perrin::curvature::ModeNoise;
 use perrin::log::Run;
+use perrin::theory::displacement::exact_curve;
 use perrin::theory::langevin;
 use perrin::theory::parameters::SgdParameters;
 
@@ -97,12 +98,17 @@ fn tell(
     let fit = RunFit::with(run, &FitOptions { first_step, curvatures: Some(curvatures.clone()), last_step: None })?;
     if let Some(speed) = fit.speed.known() {
         // Eq. 12 needs no more than tr(Sigma), which is sigma^2 tr(H) by assumption 5.
-        let predicted = langevin::local_displacement(parameters, noise.trace)?;
-        let measured = speed.mean_local_displacement_squared;
-        let interval = speed.interval.known().map(|interval| interval.scaled(1.0 / predicted));
-        let [low, high] = interval.map_or([f64::NAN; 2], |interval| [interval.low, interval.high]);
-        let ratio = measured / predicted;
-        println!("speed: {measured:.4e}, by eq. 12 {predicted:.4e}: {ratio:.4} ({low:.4} to {high:.4}) of it");
+        let langevin = langevin::local_displacement(parameters, noise.trace)?;
+        let spectrum = curvatures.spectrum().map_err(anyhow::Error::msg)?;
+        let noise_scale = noise.trace / spectrum.trace();
+        let exact = exact_curve(&SgdParameters { noise_scale, ..*parameters }, &spectrum, 1)?[1];
+        let interval = speed.interval.known().map_or([f64::NAN; 2], |interval| [interval.low, interval.high]);
+        for (name, predicted) in [("eq. 12", langevin), ("the exact theory", exact)] {
+            let measured = speed.mean_local_displacement_squared;
+            let [low, high] = interval.map(|end| end / predicted);
+            let ratio = measured / predicted;
+            println!("speed: {measured:.4e}, by {name} {predicted:.4e}: {ratio:.4} ({low:.4} to {high:.4}) of it");
+        }
     }
     println!("\n{fit}\n");
     Ok(())
