@@ -137,7 +137,7 @@ mod tests {
         let axis = [0.0, 1.0, 2.0];
         let values = [0.0, 0.0, f64::NAN, 1.0, 1.0, 1.0, 2.0, 2.0, 2.0];
         let grid = Grid { x: &axis, y: &axis, values: &values };
-        assert_eq!(grid.contour(0.5), [[[1.0, 0.5], [0.0, 0.5]]]);
+        assert_eq!(grid.contour(0.5), [[[0.0, 0.5], [1.0, 0.5]]]);
         assert_eq!(grid.range(), Some([0.0, 2.0]));
     }
 }

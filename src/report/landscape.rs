@@ -44,6 +44,8 @@ impl Landscape {
             Err("its origin is not the reference point, from which the run's positions count".to_owned())
         } else if losses.modes.iter().any(|mode| !(1..=directions).contains(mode)) {
             Err("the run has no positions along its directions".to_owned())
+        } else if !run.columns().any(|column| column == "basis") {
+            Err("the run's rows do not say along which directions their positions are".to_owned())
         } else {
             let way = Way::read(run, rows, &losses, progress)?;
             if way.points.is_empty() { Err("no row is along its directions".to_owned()) } else { Ok(way) }

@@ -3,7 +3,7 @@
 use perrin::Error;
 use perrin::curvature::{LandscapePlane, LossHessian, Reduction, loss_landscape};
 use perrin::log::eigenvectors::Eigenvectors;
-use perrin::log::{LossLandscape, Run, check};
+use perrin::log::{LossLandscape, Run, check, recover};
 use perrin::record::EventKind;
 use tch::nn::{self, VarStore};
 use tch::{Device, Kind, Tensor, no_grad};
@@ -190,6 +190,11 @@ fn an_observer_sees_nothing_of_it_and_the_run_keeps_it() {
     assert_eq!(run.landscapes().unwrap(), [0, 1]);
     // NaN is not equal to itself.
     assert_eq!(format!("{:?}", run.landscape(1).unwrap()), format!("{landscape:?}"));
+
+    let unfinished = path.join("landscape/000002.parquet.partial");
+    std::fs::write(&unfinished, b"begun").unwrap();
+    recover(&path).unwrap();
+    assert!(!unfinished.exists() && run.landscapes().unwrap().len() == 2);
 
     let wrong = LossLandscape { train_loss: vec![1.0; 8], ..landscape };
     assert!(matches!(wrong.write(&path), Err(Error::ShapeMismatch { .. })));
