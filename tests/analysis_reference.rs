@@ -1,5 +1,8 @@
 //! numpy and scipy on the same log: tests/data/generate_analysis_reference.py made both the log and their results.
 
+#[path = "common/synthetic.rs"]
+mod synthetic;
+
 use perrin::analysis::RunFit;
 use perrin::analysis::mode_recursion::ModeRecursion;
 use perrin::analysis::settings::PlainSgd;
@@ -7,9 +10,10 @@ use perrin::log::{Run, RunWriter};
 use perrin::numeric::autocorrelation::autocovariance;
 use perrin::numeric::mean_squared_displacement::{Coordinate, DisplacementSums};
 use perrin::numeric::moments::Moments;
-use perrin::record::{Hyperparameters, Layout, OptimizerInfo, RowBuffer, RunInfo, StepRecord};
+use perrin::record::{Hyperparameters, RowBuffer, StepRecord};
 use serde::Deserialize;
 use serde_json::Value;
+use synthetic::plain_sgd;
 
 /// What both sides owe each other: sums of a thousand products, in another order.
 const TOLERANCE: f64 = 1e-9;
@@ -35,18 +39,7 @@ impl Reference {
             momentum: Some(self.momentum),
             weight_decay: Some(0.0),
         };
-        let info = RunInfo {
-            optimizer: OptimizerInfo {
-                name: Some("sgd".to_owned()),
-                dampening: Some(0.0),
-                nesterov: Some(false),
-                ..OptimizerInfo::default()
-            },
-            hyperparameters: vec![hyperparameters],
-            batch_size: Some(self.batch_size as u64),
-            layout: Layout { parameter_groups: 1, directions: self.positions[0].len() },
-            ..RunInfo::default()
-        };
+        let info = plain_sgd(hyperparameters, self.batch_size as u64, self.positions[0].len());
         let directory = tempfile::tempdir().unwrap();
         let mut writer = RunWriter::create(directory.path(), &info, Vec::new()).unwrap();
         let mut rows = RowBuffer::default();

@@ -1,6 +1,8 @@
 //! `perrin fit`, as a user runs it.
 
 mod common;
+#[path = "common/synthetic.rs"]
+mod synthetic;
 
 use std::fs;
 use std::path::Path;
@@ -9,7 +11,8 @@ use std::time::Duration;
 
 use common::{info, rows, writer};
 use perrin::log::RunWriter;
-use perrin::record::{Event, EventKind, Hyperparameters, OptimizerInfo, RowBuffer, RunInfo, StepRecord};
+use perrin::record::{Event, EventKind, Hyperparameters, RowBuffer, RunInfo, StepRecord};
+use synthetic::plain_sgd;
 
 fn perrin(arguments: &[&Path]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_perrin")).arg("fit").args(arguments).output().unwrap()
@@ -18,17 +21,7 @@ fn perrin(arguments: &[&Path]) -> Output {
 /// SGD whose squared displacements follow laws exactly: 3e-4 k^1.2, and a speed of which sigma^2 tr(H) is 12.44.
 fn exact_run(directory: &Path, steps: u64) {
     let hyperparameters = Hyperparameters { learning_rate: Some(0.01), momentum: Some(0.9), weight_decay: Some(1e-4) };
-    let info = RunInfo {
-        optimizer: OptimizerInfo {
-            name: Some("sgd".to_owned()),
-            dampening: Some(0.0),
-            nesterov: Some(false),
-            ..OptimizerInfo::default()
-        },
-        hyperparameters: vec![hyperparameters],
-        batch_size: Some(32),
-        ..RunInfo::default()
-    };
+    let info = plain_sgd(hyperparameters, 32, 0);
     let mut writer = RunWriter::create(directory, &info, Vec::new()).unwrap();
     for step in 1..=steps {
         let record = StepRecord {

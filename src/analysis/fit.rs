@@ -8,20 +8,19 @@ use serde::Serialize;
 use super::Answer;
 use super::advice::{self, Advice};
 use super::curvatures::Curvatures;
-use super::diffusion::{DiffusionFit, DisplacementPowerLaw, PrefixExponent, PrefixFit};
+use super::diffusion::{DisplacementPowerLaw, PrefixExponent};
 use super::displacement::PredictedDisplacement;
 use super::displacement_noise::{ExponentInterval, Window};
 use super::intervals::Process;
 use super::lags::{LagExponents, lag_exponents};
 use super::modes::{ModesFit, ModesOptions};
 use super::notes::notes;
-use super::projections::{CurvePoints, Extent, Projections};
-use super::settings::Settings;
-use super::speed::{GradientNoise, Speed, SpeedFit};
-use super::stationarity::{RelationFit, Stationarity, beginning, beginning_given, effective_samples};
+use super::projections::{Extent, Projections};
+use super::row_sums::RowSums;
+use super::speed::{GradientNoise, Speed};
+use super::stationarity::{Stationarity, beginning, beginning_given, effective_samples};
 use crate::error::{Error, Result};
 use crate::log::Run;
-use crate::numeric::coarse_series::CoarseSeries;
 use crate::record::{Hyperparameters, OptimizerInfo};
 
 /// What to fit, and what is known besides the log.
@@ -90,20 +89,6 @@ pub struct RunFit {
     pub notes: Vec<String>,
 }
 
-/// Sums over the columns that every run has.
-struct Base {
-    all: PrefixFit,
-    window: DiffusionFit,
-    speed: SpeedFit,
-    relation: RelationFit,
-    local: CoarseSeries,
-    loss: CoarseSeries,
-    settings: Settings,
-    curve: CurvePoints,
-    steps: (u64, u64),
-    elapsed: Option<f64>,
-}
-
 impl RunFit {
     /// Fits with the default window and without eigenvalues but those in the run's folder.
     ///
@@ -128,7 +113,7 @@ impl RunFit {
                 (rows, end) = (rows + 1, step);
             }
         })?;
-        let Some(base) = read_base(run, options, rows, end)? else {
+        let Some(base) = RowSums::of(run, options, rows, end)? else {
             return Err(Error::EmptyRun { path: run.path().to_owned() });
         };
         let info = run.info();
@@ -228,69 +213,6 @@ impl RunFit {
         };
         fit.notes = notes(run, &fit)?;
         Ok(fit)
-    }
-}
-
-/// One reading of the columns every run has; none without rows.
-fn read_base(run: &Run, options: &FitOptions, rows: u64, end: u64) -> Result<Option<Base>> {
-    let last = options.last_step.unwrap_or(u64::MAX);
-    let mut base: Option<Base> = None;
-    let mut read = 0;
-    let columns = [
-        "step",
-        "elapsed_seconds",
-        "learning_rate",
-        "momentum",
-        "weight_decay",
-        "batch_size",
-        "loss",
-        "local_displacement_squared",
-        "global_displacement_squared",
-    ];
-    run.for_each_row(
-        columns,
-        |[step, elapsed, learning_rate, momentum, weight_decay, batch_size, loss, local, global]| {
-            let step = step.unwrap_or_default() as u64;
-            // A run that is being written may have grown since its rows were counted.
-            if read == rows || step > last {
-                return;
-            }
-            let base = base.get_or_insert_with(|| Base::new(rows, step, options.first_step.unwrap_or(step), end));
-            let hyperparameters = Hyperparameters { learning_rate, momentum, weight_decay };
-            let batch_size = batch_size.map(|examples| examples as u64);
-            base.settings.see(step, hyperparameters, batch_size);
-            base.all.push(step, global);
-            base.local.push(local);
-            base.loss.push(loss);
-            let by_default = || read >= rows / 3 && options.stationary_from.is_none_or(|first| step >= first);
-            if options.first_step.map_or_else(by_default, |first| step >= first) {
-                base.window.push(step, global);
-                base.speed.push(step, local, hyperparameters, batch_size);
-                base.relation.push(step, local, global);
-            }
-            base.curve.push(step, global.unwrap_or(f64::NAN));
-            base.steps.1 = step;
-            base.elapsed = elapsed;
-            read += 1;
-        },
-    )?;
-    Ok(base)
-}
-
-impl Base {
-    fn new(rows: u64, first_step: u64, first: u64, last: u64) -> Base {
-        Base {
-            all: PrefixFit::new(rows),
-            window: DiffusionFit::default(),
-            speed: SpeedFit::default(),
-            relation: RelationFit::default(),
-            local: CoarseSeries::default(),
-            loss: CoarseSeries::default(),
-            settings: Settings::default(),
-            curve: CurvePoints::new(first, last),
-            steps: (first_step, first_step),
-            elapsed: None,
-        }
     }
 }
 

@@ -16,6 +16,22 @@ use rand_chacha::ChaCha8Rng;
 /// Rows appended at a time.
 const BLOCK: u64 = 1000;
 
+/// What `run.json` says of plain SGD.
+pub fn plain_sgd(hyperparameters: Hyperparameters, batch_size: u64, directions: usize) -> RunInfo {
+    RunInfo {
+        optimizer: OptimizerInfo {
+            name: Some("sgd".to_owned()),
+            dampening: Some(0.0),
+            nesterov: Some(false),
+            ..OptimizerInfo::default()
+        },
+        hyperparameters: vec![hyperparameters],
+        batch_size: Some(batch_size),
+        layout: Layout { parameter_groups: 1, directions },
+        ..RunInfo::default()
+    }
+}
+
 /// A run to be drawn. Directions are the modes, all of them.
 #[derive(Clone)]
 pub struct SyntheticRun {
@@ -33,18 +49,7 @@ impl SyntheticRun {
 
     /// The same, projected on its first modes.
     fn info_along(&self, directions: usize) -> RunInfo {
-        RunInfo {
-            optimizer: OptimizerInfo {
-                name: Some("sgd".to_owned()),
-                dampening: Some(0.0),
-                nesterov: Some(false),
-                ..OptimizerInfo::default()
-            },
-            hyperparameters: vec![self.hyperparameters()],
-            batch_size: Some(self.parameters.batch_size as u64),
-            layout: Layout { parameter_groups: 1, directions },
-            ..RunInfo::default()
-        }
+        plain_sgd(self.hyperparameters(), self.parameters.batch_size as u64, directions)
     }
 
     fn hyperparameters(&self) -> Hyperparameters {

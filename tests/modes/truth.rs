@@ -5,6 +5,7 @@ use perrin::analysis::modes::{EigenvalueSource, Estimate, ModesFit, ModesOptions
 use perrin::log::{Measured, Run};
 use perrin::record::RunInfo;
 use perrin::theory::libtorch::UpdateRule;
+use perrin::theory::oscillator::DampedOscillator;
 use perrin::theory::parameters::SgdParameters;
 use perrin::theory::sampler::{Batches, QuadraticSampler, RegressionSampler};
 use rand::SeedableRng;
@@ -153,6 +154,32 @@ fn rows_of_every_fifth_step() {
     assert!(reason.contains("rows are 5 steps apart, and the momentum is not known"), "{reason}");
 }
 
+/// R^2 of eq. 5, with the true curvature, over the recursion without noise, from the first row on: position and velocity.
+fn equation_5_over_recursion(parameters: &SgdParameters, rho: f64, start: f64, steps: u64) -> [f64; 2] {
+    let (rate, beta) = (parameters.learning_rate, parameters.momentum);
+    let (curvature, inertia) = (rho + parameters.weight_decay, rate * (1.0 + beta));
+    let oscillator = DampedOscillator::new((1.0 - beta) / inertia, 2.0 * curvature / inertia).unwrap();
+    let mut state = [start, 0.0];
+    let step = |[x, v]: [f64; 2]| {
+        let v = beta * v - curvature * x;
+        [x + rate * v, v]
+    };
+    state = step(state);
+    let first = state;
+    let (mut seen, mut expected) = (Vec::new(), Vec::new());
+    for k in 1..=steps {
+        state = step(state);
+        seen.push(state);
+        expected.push(oscillator.trajectory(first[0], first[1], rate * k as f64).unwrap());
+    }
+    [0, 1].map(|of| {
+        let mean = seen.iter().map(|state| state[of]).sum::<f64>() / seen.len() as f64;
+        let total: f64 = seen.iter().map(|state| (state[of] - mean).powi(2)).sum();
+        let rest: f64 = seen.iter().zip(&expected).map(|(seen, expected)| (seen[of] - expected[of]).powi(2)).sum();
+        1.0 - rest / total
+    })
+}
+
 #[test]
 fn a_transient_is_explained_by_equation_5() {
     let directory = tempfile::tempdir().unwrap();
@@ -166,9 +193,14 @@ fn a_transient_is_explained_by_equation_5() {
     });
     let run = write(directory.path(), &info(5), rows.collect::<Vec<_>>());
     let fit = ModesFit::of(&run, &options()).unwrap();
-    for mode in &fit.modes[1..] {
+    for ((mode, rho), start) in fit.modes.iter().zip(EIGENVALUES).zip(start).skip(1) {
         let transient = mode.transient.known().unwrap();
-        assert!(transient.position_r_squared > 0.95 && transient.velocity_r_squared > 0.95, "{transient:?}");
+        let expected = equation_5_over_recursion(&quiet, rho, start, transient.steps);
+        // What the fitted curvature and the noise, a thousandth of the start, make of it.
+        for (found, expected) in [transient.position_r_squared, transient.velocity_r_squared].into_iter().zip(expected)
+        {
+            assert!((found - expected).abs() < 0.01, "{rho}: {found} is not {expected}");
+        }
         assert!(transient.discrete_position_r_squared > 0.999);
     }
     // At eta rho = 0.5 continuous time is far from what SGD does.
@@ -215,7 +247,9 @@ fn sampling_without_replacement_leaves_its_mark() {
             let mark = mode.noise.known().unwrap().epochs.unwrap();
             // Not quite 0 and -1/19: positions, and the noise with them, change within an epoch.
             if batches == Batches::WithoutReplacement {
-                assert!(mark.against_independent.rejected && mark.variance_ratio < 0.7, "{mark:?}");
+                // As far below 1 as chance does not take it with replacement; tests/modes/epochs.rs has noise that cancels
+                // altogether.
+                assert!(mark.against_independent.rejected && mark.variance_ratio < 0.65, "{mark:?}");
                 assert!((mark.correlation_within + 1.0 / 19.0).abs() < 0.03, "{mark:?}");
             } else {
                 // 249 epochs: the standard deviation is 0.09.

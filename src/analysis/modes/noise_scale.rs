@@ -116,7 +116,13 @@ impl NoiseScales {
             let fit = mode.recursion.known()?;
             let own = (fit.kurtosis - 1.0).max(2.0) / fit.noise_values();
             let value = batch_size * fit.noise_variance.value / eigenvalue(mode)?;
-            Some([value.ln(), own + of_curvature(mode)?.powi(2)])
+            // Of rows far apart, noise and curvature err together.
+            let shared = match source {
+                EigenvalueSource::Hessian => fit.noise_with_curvature,
+                EigenvalueSource::Fit => fit.noise_with_curvature - 1.0,
+            };
+            let of_curvature = if shared == 0.0 { 0.0 } else { shared * fit.curvature.logarithmic_error()? };
+            Some([value.ln(), own + of_curvature.powi(2)])
         });
         let velocities = modes.iter().filter_map(|mode| {
             let rho = eigenvalue(mode)?;

@@ -9,7 +9,7 @@ use super::estimate::{Estimate, standard_normal_quantile};
 use super::regression::Regression;
 use super::series::ModeSeries;
 use super::slow_mode_quantiles::quantiles;
-use super::sparse_regression;
+use super::sparse_regression::{self, SparseFit};
 use super::trajectory::FAR;
 use super::window::Window;
 
@@ -57,6 +57,9 @@ pub struct RecursionFit {
     /// Kurtosis of the noise.
     #[serde(skip)]
     pub(super) kurtosis: f64,
+    /// By how much the logarithm of the noise variance rises with that of the curvature; 0 where they are independent.
+    #[serde(skip)]
+    pub(super) noise_with_curvature: f64,
 }
 
 impl RecursionFit {
@@ -68,7 +71,8 @@ impl RecursionFit {
     ) -> Result<RecursionFit, String> {
         let learning_rate =
             window.learning_rate.filter(|rate| *rate > 0.0).ok_or("the learning rate is not known, or not positive")?;
-        let Fitted { regression, epoch_noise, kurtosis } = fit(series, window, steps_per_epoch, learning_rate)?;
+        let Fitted { regression, epoch_noise, kurtosis, noise_with_curvature } =
+            fit(series, window, steps_per_epoch, learning_rate)?;
         let (momentum, every) = (regression.momentum, series.every as f64);
         let [low, high] = pull_interval(&regression, series.every, learning_rate);
         let pull = learning_rate * regression.curvature;
@@ -97,7 +101,9 @@ impl RecursionFit {
         let none = || "a number is out of range".to_owned();
         // Not less than Gaussian noise has: few values' kurtosis is often too low.
         let spread = (kurtosis - 1.0).max(2.0);
-        let values = noise_values(&regression, series.every);
+        let of_curvature = noise_with_curvature * regression.curvature_error / regression.curvature;
+        let noise_freedom = 2.0 / (spread / noise_values(&regression, series.every) + of_curvature * of_curvature);
+        let mean = mean(&regression, [low, high].map(|pull| pull / learning_rate));
         let relaxation = dynamics.decay_per_step().recip();
         let langevin_ratio = |mode: &Dynamics| (1.0 - mode.momentum) / (2.0 * (1.0 + mode.momentum) * mode.pull).sqrt();
         Ok(RecursionFit {
@@ -105,10 +111,8 @@ impl RecursionFit {
             curvature_reaches_zero: low <= 0.0,
             momentum: Estimate::new(momentum, momentum - half, momentum + half).ok_or_else(none)?,
             momentum_fitted: regression.momentum_error.is_some(),
-            mean: regression
-                .mean(standard_normal_quantile(0.975))
-                .and_then(|[mean, low, high]| Estimate::new(mean, low, high)),
-            noise_variance: variance_interval(regression.noise_variance, 2.0 * values / spread).ok_or_else(none)?,
+            mean,
+            noise_variance: variance_interval(regression.noise_variance, noise_freedom).ok_or_else(none)?,
             damping_ratio: of_both(&langevin_ratio).ok_or_else(none)?,
             cycles_per_step: of_both(&|mode| mode.angle_per_step() / std::f64::consts::TAU).ok_or_else(none)?,
             velocity_peak_cycles_per_step: of_both(&Dynamics::velocity_peak).ok_or_else(none)?,
@@ -120,6 +124,7 @@ impl RecursionFit {
             regression,
             dynamics,
             kurtosis,
+            noise_with_curvature,
         })
     }
 
@@ -139,6 +144,7 @@ struct Fitted {
     regression: Regression,
     epoch_noise: Option<EpochNoise>,
     kurtosis: f64,
+    noise_with_curvature: f64,
 }
 
 fn fit(
@@ -148,8 +154,9 @@ fn fit(
     learning_rate: f64,
 ) -> Result<Fitted, String> {
     if series.every > 1 {
-        let (regression, kurtosis) = sparse_regression::fit(series, window.momentum, learning_rate)?;
-        return Ok(Fitted { regression, epoch_noise: None, kurtosis });
+        let SparseFit { regression, kurtosis, noise_with_curvature } =
+            sparse_regression::fit(series, window.momentum, learning_rate)?;
+        return Ok(Fitted { regression, epoch_noise: None, kurtosis, noise_with_curvature });
     }
     let plain = Regression::new(series, window.momentum)?;
     let (regression, epoch_noise) = match steps_per_epoch.and_then(|steps| with_epochs(series, &plain, steps)) {
@@ -161,7 +168,16 @@ fn fit(
         return Err(format!("the momentum is {momentum:.4}, and the recursion needs it at least 0 and below 1"));
     }
     let kurtosis = regression.kurtosis(series).ok_or("there is no noise: every step follows from the one before")?;
-    Ok(Fitted { regression, epoch_noise, kurtosis })
+    Ok(Fitted { regression, epoch_noise, kurtosis, noise_with_curvature: 0.0 })
+}
+
+/// The mean, with an interval for as many transitions as there are. Its width goes as one over the curvature, of which
+/// the middle of the interval has less bias than the estimate.
+fn mean(regression: &Regression, [low, high]: [f64; 2]) -> Option<Estimate> {
+    let student = StudentsT::new(0.0, 1.0, (regression.transitions as f64 - 2.0).min(1e5)).ok()?;
+    let curvature = if low > 0.0 { regression.curvature.min(0.5 * (low + high)) } else { regression.curvature };
+    let [mean, low, high] = Regression { curvature, ..*regression }.mean(student.inverse_cdf(0.975))?;
+    Estimate::new(mean, low, high)
 }
 
 /// Noise of several steps has a part of the position and one of the velocity.

@@ -78,8 +78,18 @@ struct Solution {
     inverse: Matrix2<f64>,
 }
 
-/// The fit, and the kurtosis of its noise; 3 if Gaussian.
-pub(super) fn fit(series: &ModeSeries, momentum: Option<f64>, learning_rate: f64) -> Result<(Regression, f64), String> {
+/// A fit.
+pub(super) struct SparseFit {
+    pub(super) regression: Regression,
+    /// Kurtosis of its noise; 3 if Gaussian.
+    pub(super) kurtosis: f64,
+    /// By how much the logarithm of the noise variance rises with that of the curvature: what n steps leave of noise and
+    /// curvature each is less certain than both together.
+    pub(super) noise_with_curvature: f64,
+}
+
+/// Fits the rows of a series.
+pub(super) fn fit(series: &ModeSeries, momentum: Option<f64>, learning_rate: f64) -> Result<SparseFit, String> {
     let (transitions, every) = (series.count_transitions(), series.every);
     if transitions < FEWEST_TRANSITIONS {
         return Err(format!(
@@ -136,8 +146,14 @@ pub(super) fn fit(series: &ModeSeries, momentum: Option<f64>, learning_rate: f64
         noise_variance: noise / (rate * rate),
         transitions,
     };
-    let finite = regression.noise_variance > 0.0 && regression.noise_variance.is_finite() && kurtosis.is_finite();
-    if finite { Ok((regression, kurtosis)) } else { Err("there is no noise, or it is out of range".to_owned()) }
+    let nearby =
+        [pull - 0.1 * error, pull + 0.1 * error].map(|pull| sums.solve(pull).map_or(f64::NAN, |of| of.noise.ln()));
+    let noise_with_curvature = pull * (nearby[1] - nearby[0]) / (0.2 * error);
+    let numbers = [regression.noise_variance, kurtosis, noise_with_curvature];
+    if regression.noise_variance > 0.0 && numbers.iter().all(|number| number.is_finite()) {
+        return Ok(SparseFit { regression, kurtosis, noise_with_curvature });
+    }
+    Err("there is no noise, or it is out of range".to_owned())
 }
 
 impl Likelihood {
