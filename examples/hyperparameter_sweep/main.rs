@@ -101,7 +101,7 @@ fn main() -> Result<()> {
         settings().iter().map(|setting| Run::open(setting.folder(&folder))).collect::<Result<_, _>>()?;
     let fits: Vec<RunFit> = runs.iter().map(RunFit::of).collect::<Result<_, _>>()?;
     let sweep = Sweep::of(&fits);
-    println!("\n{sweep}\n{}", table::findings(&sweep));
+    println!("\n{sweep}\n{}", table::findings(&sweep, &fits));
     let options = ReportOptions {
         output: Some(folder.join("report.html")),
         figures: Some(folder.join("figures")),

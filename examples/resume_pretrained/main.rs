@@ -110,8 +110,8 @@ fn main() -> Result<()> {
 
 fn tell_findings(folder: &Path, problem: &Problem, plan: &Plan, train_mode: bool) -> Result<()> {
     let fit = RunFit::of(&Run::open(folder)?)?;
-    measure::landscape(folder, &fit, problem, plan, train_mode)?;
     println!("\n{fit}\n{}", findings::table(&fit, &Run::open(folder)?)?);
+    measure::landscape(folder, &fit, problem, plan, train_mode)?;
     let written = write_report(
         &[Run::open(folder)?],
         &ReportOptions { figures: Some(folder.join("figures")), ..ReportOptions::default() },

@@ -77,14 +77,14 @@ impl Plan {
                 batch_size: 128,
                 steps: 2_000,
                 refresh_steps: 2_000,
-                hessian_examples: 2_560,
+                hessian_examples: 1_280,
                 hessian_batch: 128,
                 trace_samples: 10,
                 density: (1, 40),
                 noise_batches: 468,
                 noise_batch: 128,
                 landscape_points: 9,
-                landscape_examples: 2_560,
+                landscape_examples: 1_280,
             },
         };
         Ok(Plan {
