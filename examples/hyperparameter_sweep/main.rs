@@ -84,8 +84,15 @@ fn main() -> Result<()> {
     let problem = Problem::trained(NETWORK, data, &weights)?;
     println!("{} parameters; {} settings into {}", problem.parameters(), settings().len(), folder.display());
 
-    println!("the {DIRECTIONS} largest eigenvalues of the Hessian, its density, and the noise of gradients");
-    let (directions, summary) = curvature(&problem)?;
+    let (directions, summary) = match settings().iter().map(|setting| setting.folder(&folder)).find(|run| run.exists())
+    {
+        // The place that runs start from is the same for all.
+        Some(complete) => {
+            let run = Run::open(complete)?;
+            (run.eigenvectors(0)?, run.curvature_summary(0)?.unwrap_or_default())
+        }
+        None => curvature(&problem)?,
+    };
     let steps = arguments.number("steps", 1_500)?;
     let shared = Shared { folder: folder.clone(), weights, steps, directions, summary };
     run_all(&problem, &shared)?;
@@ -94,7 +101,7 @@ fn main() -> Result<()> {
         settings().iter().map(|setting| Run::open(setting.folder(&folder))).collect::<Result<_, _>>()?;
     let fits: Vec<RunFit> = runs.iter().map(RunFit::of).collect::<Result<_, _>>()?;
     let sweep = Sweep::of(&fits);
-    println!("\n{sweep}\n{}", table::findings(&sweep));
+    println!("\n{sweep}\n{}", table::findings(&sweep, &fits));
     let options = ReportOptions {
         output: Some(folder.join("report.html")),
         figures: Some(folder.join("figures")),
@@ -107,6 +114,7 @@ fn main() -> Result<()> {
 
 /// Of the place that all runs start from.
 fn curvature(problem: &Problem) -> Result<(Eigenvectors, CurvatureSummary)> {
+    println!("the {DIRECTIONS} largest eigenvalues of the Hessian, its density, and the noise of gradients");
     let over = |batches: usize, size: usize| {
         LossHessian::new(&problem.variables, &vec![size; batches], move |batch| {
             let start = (batch * size) as i64;

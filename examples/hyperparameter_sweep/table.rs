@@ -2,12 +2,13 @@
 
 use std::fmt::Write;
 
+use perrin::analysis::RunFit;
 use perrin::analysis::sweep::{Sweep, SweepRun};
 
 type Value = fn(&SweepRun) -> Option<f64>;
 
-/// One hyperparameter after the other: speeds against eq. 12, exponents in the order of its values.
-pub fn findings(sweep: &Sweep) -> String {
+/// One hyperparameter after the other: speeds against eq. 12, exponents in the order of its values. `sweep` is of `fits`.
+pub fn findings(sweep: &Sweep, fits: &[RunFit]) -> String {
     let Some(default) = sweep.runs.first() else { return String::new() };
     let things: [(&str, Value); 3] = [
         ("learning rate", |run| run.learning_rate),
@@ -16,28 +17,21 @@ pub fn findings(sweep: &Sweep) -> String {
     ];
     let mut text = String::new();
     for (name, value) in things {
-        let mut runs: Vec<(f64, &SweepRun)> = sweep.runs[1..]
-            .iter()
-            .filter(|run| value(run) != value(default))
-            .chain([default])
-            .filter_map(|run| Some((value(run)?, run)))
-            .collect();
-        runs.sort_by(|a, b| a.0.total_cmp(&b.0));
-        let list = |of: &dyn Fn(&SweepRun) -> Option<f64>| {
-            let one = |run| of(run).map_or("-".to_owned(), |number| format!("{number:.2}"));
-            runs.iter().map(|(_, run)| format!("{:>6}", one(run))).collect::<String>()
+        // The default, and the runs that differ from it in this.
+        let mut runs: Vec<(&SweepRun, &RunFit)> = sweep.runs.iter().zip(fits).collect();
+        runs.retain(|(run, _)| run.run == default.run || value(run) != value(default));
+        runs.sort_by(|a, b| value(a.0).unwrap_or(f64::NAN).total_cmp(&value(b.0).unwrap_or(f64::NAN)));
+        let mut line = |label: &str, of: &dyn Fn(&SweepRun, &RunFit) -> Option<f64>, digits: usize| {
+            let number = |number: f64| format!("{number:>7.digits$}");
+            let numbers = runs.iter().map(|(run, fit)| of(run, fit).map_or("      -".to_owned(), number));
+            // Writing to a string does not fail.
+            let _ = writeln!(text, "{label:40}{}", numbers.collect::<String>());
         };
-        let values: String = runs.iter().map(|(value, _)| format!("{value:>6}")).collect();
-        let ratio = |run: &SweepRun| Some(run.speed.known()? / run.predicted_speed.known()?);
-        // Writing to a string does not fail.
-        let _ = writeln!(text, "{name:34}{values}");
-        let _ = writeln!(text, "  speed over eq. 12's (theory: 1)  {}", list(&ratio));
-        let _ = writeln!(text, "  exponent c                       {}", list(&|run| run.exponent.known().copied()));
-        let _ = writeln!(
-            text,
-            "  exponent c expected              {}",
-            list(&|run| run.predicted_exponent.known().copied())
-        );
+        line(name, &|run, _| value(run), if name == "batch size" { 0 } else { 3 });
+        line("  speed over eq. 12's (theory: 1)", &|run, _| Some(run.speed.known()? / run.predicted_speed.known()?), 2);
+        line("  exponent c over all rows (as fig. 6)", &|_, fit| Some(fit.displacement_all.known()?.exponent), 2);
+        line("  exponent c over the last two thirds", &|run, _| run.exponent.known().copied(), 2);
+        line("  of these expected from the spectrum", &|run, _| run.predicted_exponent.known().copied(), 2);
     }
     text
 }

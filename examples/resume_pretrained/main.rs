@@ -1,7 +1,8 @@
 //! Resumes training of a trained network and compares how it moves with the theory: figures 1, 3, 4, 5 and 7 of the paper.
 //!
 //! `cargo run --release --features report --example resume_pretrained [-- small|mnist|resnet] [--data DIR] [--weights FILE]
-//! [--steps N] [--refresh N] [--learning-rate X] [--momentum X] [--batch N] [--weight-decay X] [--with-replacement] [FOLDER]`
+//! [--steps N] [--refresh N] [--learning-rate X] [--momentum X] [--batch N] [--weight-decay X] [--with-replacement]
+//! [--examples N: how many the Hessian is of] [FOLDER]`
 //!
 //! Batches are drawn without replacement, as usual and as in the paper; `--with-replacement` draws them as the theory has it. Of a
 //! folder with a run in it, such as one that was interrupted, the findings are told and nothing is trained.
@@ -109,8 +110,8 @@ fn main() -> Result<()> {
 
 fn tell_findings(folder: &Path, problem: &Problem, plan: &Plan, train_mode: bool) -> Result<()> {
     let fit = RunFit::of(&Run::open(folder)?)?;
-    measure::landscape(folder, &fit, problem, plan, train_mode)?;
     println!("\n{fit}\n{}", findings::table(&fit, &Run::open(folder)?)?);
+    measure::landscape(folder, &fit, problem, plan, train_mode)?;
     let written = write_report(
         &[Run::open(folder)?],
         &ReportOptions { figures: Some(folder.join("figures")), ..ReportOptions::default() },

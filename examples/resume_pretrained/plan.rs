@@ -9,7 +9,7 @@ use crate::networks::Architecture;
 pub const DIRECTIONS: usize = 30;
 
 /// Names of the options that change a plan.
-pub const OPTIONS: &[&str] = &["steps", "refresh", "learning-rate", "momentum", "batch", "weight-decay"];
+pub const OPTIONS: &[&str] = &["steps", "refresh", "learning-rate", "momentum", "batch", "weight-decay", "examples"];
 
 /// How training is resumed, and what is measured of the loss.
 pub struct Plan {
@@ -77,14 +77,14 @@ impl Plan {
                 batch_size: 128,
                 steps: 2_000,
                 refresh_steps: 2_000,
-                hessian_examples: 2_560,
+                hessian_examples: 1_280,
                 hessian_batch: 128,
                 trace_samples: 10,
                 density: (1, 40),
                 noise_batches: 468,
                 noise_batch: 128,
                 landscape_points: 9,
-                landscape_examples: 2_560,
+                landscape_examples: 1_280,
             },
         };
         Ok(Plan {
@@ -93,6 +93,7 @@ impl Plan {
             weight_decay: arguments.number("weight-decay", plan.weight_decay)?,
             batch_size: arguments.number("batch", plan.batch_size)?,
             steps: arguments.number("steps", plan.steps)?,
+            hessian_examples: arguments.number("examples", plan.hessian_examples)?,
             refresh_steps: arguments.number("refresh", plan.refresh_steps)?,
             ..plan
         })
