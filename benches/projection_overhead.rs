@@ -30,19 +30,8 @@ fn main() {
         tch::get_num_threads(),
         networks::BATCH,
     );
-    println!(
-        "{:<7}{:>11}{:>11}{:>12}{:>12}{:>16}{:>16}{:>12}",
-        "network", "parameters", "bare ms", "projected", "quartiles", "tensor ops", "observer ms", "added, of"
-    );
-    for shape in [Shape::Linear, Shape::Mlp, Shape::Cnn] {
-        if wanted(shape.name()) {
-            measure_projections(shape);
-        }
-    }
-    println!(
-        "\nprojected, tensor ops: time of a step over that of a bare step; added, of: what projecting adds to a step, of"
-    );
-    println!("what plain tensor operations add; observer ms: the observer's own time in a step, timed by itself");
+    let shapes = [Shape::Linear, Shape::Mlp, Shape::Cnn].into_iter().filter(|shape| wanted(shape.name()));
+    measure_networks(shapes.collect());
     if wanted("product") {
         product();
     }
@@ -57,6 +46,21 @@ fn main() {
             }
         }
     }
+}
+
+fn measure_networks(shapes: Vec<Shape>) {
+    if shapes.is_empty() {
+        return;
+    }
+    println!(
+        "{:<7}{:>11}{:>11}{:>12}{:>12}{:>16}{:>16}{:>12}",
+        "network", "parameters", "bare ms", "projected", "quartiles", "tensor ops", "observer ms", "added, of"
+    );
+    shapes.into_iter().for_each(measure_projections);
+    println!(
+        "\nprojected, tensor ops: time of a step over that of a bare step; added, of: what projecting adds to a step, of"
+    );
+    println!("what plain tensor operations add; observer ms: the observer's own time in a step, timed by itself");
 }
 
 /// Multiplies blocks as [`perrin::Observer`] does, with 30 directions.

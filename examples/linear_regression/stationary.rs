@@ -3,11 +3,11 @@
 use std::path::Path;
 
 use anyhow::Result;
-use perrin::analysis::curvatures::{Curvatures, Density};
+use perrin::analysis::curvatures::Curvatures;
 use perrin::analysis::modes::Estimate;
 use perrin::analysis::{FitOptions, RunFit};
 use perrin::curvature::ModeNoise;
-use perrin::log::Run;
+use perrin::log::{Run, SpectralBulk};
 use perrin::theory::displacement::exact_curve;
 use perrin::theory::langevin;
 use perrin::theory::parameters::SgdParameters;
@@ -94,8 +94,9 @@ fn tell(
             "{quantity}: {mean:.3} ({low:.3} to {high:.3}) of the exact value over all; 1 is in {inside} of {count} intervals"
         );
     }
-    let first_step = Some(first_step);
-    let fit = RunFit::with(run, &FitOptions { first_step, curvatures: Some(curvatures.clone()), last_step: None })?;
+    let (first_step, given) = (Some(first_step), Some(curvatures.clone()));
+    let options = FitOptions { first_step, curvatures: given, ..FitOptions::default() };
+    let fit = RunFit::with(run, &options)?;
     if let Some(speed) = fit.speed.known() {
         // Eq. 12 needs no more than tr(Sigma), which is sigma^2 tr(H) by assumption 5.
         let langevin = langevin::local_displacement(parameters, noise.trace)?;
@@ -121,6 +122,6 @@ pub fn curvatures(spectrum: &[f64], directions: &Directions) -> Curvatures {
     let left = |index: usize| if index < eigenvalues.len() { CLASSES - 1 } else { CLASSES };
     let weights: Vec<f64> = (0..spectrum.len()).map(|index| left(index) as f64).collect();
     let nodes = spectrum.iter().map(|eigenvalue| eigenvalue.max(0.0)).collect();
-    let density = Density { nodes, dimension: weights.iter().sum(), weights };
-    Curvatures { eigenvalues, density: Some(density) }
+    let density = SpectralBulk { nodes, dimension: weights.iter().sum(), weights };
+    Curvatures { eigenvalues, density: Some(density), ..Curvatures::default() }
 }

@@ -169,7 +169,6 @@ impl RunFit {
                 gradient_trace: gradient_noise.map(|noise| noise.trace),
                 first_step: options.stationary_from.or(options.first_step).or(stationary_from),
                 last_step: options.last_step,
-                ..ModesOptions::default()
             },
         )?;
         let mut fit = RunFit {
