@@ -1,4 +1,4 @@
-//! From the random start to the stationary state: variances, speed and displacement there.
+//! From the random start to the stationary state: variances and speed there.
 
 use std::path::Path;
 
