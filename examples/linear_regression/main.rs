@@ -53,7 +53,12 @@ fn main() -> Result<()> {
     let output = Some(folder.join("report.html"));
     let figures = Some(folder.join("figures"));
     let options = ReportOptions { output, figures, curvatures: Some(curvatures) };
-    let written = write_report(&runs, &options, &mut |_| {})?;
+    let mut last = None;
+    let written = write_report(&runs, &options, &mut |now| {
+        if last.replace((now.run, now.stage.to_owned())) != Some((now.run, now.stage.to_owned())) {
+            println!("report: run {} of {}, {}", (now.run + 1).min(now.runs), now.runs, now.stage);
+        }
+    })?;
     println!("figure 2: {}", folder.join("figure_2.html").display());
     println!("report of the stationary state: {}", written.page.display());
     Ok(())

@@ -1,11 +1,11 @@
-//! From the random start to the stationary state: variances, speed and displacement there.
+//! From the random start to the stationary state: variances and speed there.
 
 use std::path::Path;
 
 use anyhow::Result;
+use perrin::analysis::RunFit;
 use perrin::analysis::curvatures::Curvatures;
 use perrin::analysis::modes::Estimate;
-use perrin::analysis::{FitOptions, RunFit};
 use perrin::curvature::ModeNoise;
 use perrin::log::{Run, SpectralBulk};
 use perrin::theory::displacement::exact_curve;
@@ -41,23 +41,27 @@ pub fn observe(
         let (learning_rate, momentum) = (pull / directions.pairs[0].eigenvalue, 0.9);
         let batch_size = BATCH as f64;
         let parameters = SgdParameters { learning_rate, momentum, weight_decay: 0.0, batch_size, noise_scale: 1.0 };
-        let place = folder.join(format!("stationary_{name}"));
-        Training { title: name, batches, learning_rate, momentum, steps }.run(problem, &directions.vectors, &place)?;
-        let run = Run::open(place)?;
-        tell(&run, problem, directions, curvatures, &parameters, steps as u64 / 3 + 1)?;
+        // A run of its own for each, so that the stationary one begins where the state is stationary.
+        let approach = steps / 3;
+        for (part, steps) in [("approach", approach), ("stationary", steps - approach)] {
+            let (title, place) = (&format!("{name}, {part}"), folder.join(format!("{part}_{name}")));
+            let training = Training { title, batches, learning_rate, momentum, steps };
+            training.run(problem, &directions.vectors, &place)?;
+        }
+        let run = Run::open(folder.join(format!("stationary_{name}")))?;
+        tell(&run, problem, directions, curvatures, &parameters)?;
         runs.push(run);
     }
     Ok(runs)
 }
 
-/// Prints what the stationary part says, from `first_step` on.
+/// Prints what the stationary part says.
 fn tell(
     run: &Run,
     problem: &Problem,
     directions: &Directions,
     curvatures: &Curvatures,
     parameters: &SgdParameters,
-    first_step: u64,
 ) -> Result<()> {
     let noise = problem.noise(&directions.pairs);
     let measured = problem.measured_noise(&directions.pairs)?;
@@ -72,11 +76,9 @@ fn tell(
         measured.modes.iter().zip(&noise.along).filter(within).count(),
         noise.along.len()
     );
-    let modes = measure(run, directions, parameters, &noise, first_step)?;
+    let modes = measure(run, directions, parameters, &noise)?;
     let rate = parameters.learning_rate;
-    println!(
-        "learning rate {rate:.3e}, variances from step {first_step} on over the exact ones, and Langevin's over exact:"
-    );
+    println!("learning rate {rate:.3e}, variances over the exact ones, and Langevin's over exact:");
     println!("{:>4} {:>9} {:>22} {:>22} {:>9}", "mode", "rho", "position", "velocity", "Langevin");
     let shown = |ratio: &Estimate| {
         let [low, high] = [ratio.low.unwrap_or(0.0), ratio.high.unwrap_or(f64::INFINITY)];
@@ -94,10 +96,7 @@ fn tell(
             "{quantity}: {mean:.3} ({low:.3} to {high:.3}) of the exact value over all; 1 is in {inside} of {count} intervals"
         );
     }
-    let (first_step, given) = (Some(first_step), Some(curvatures.clone()));
-    let options = FitOptions { first_step, curvatures: given, ..FitOptions::default() };
-    let fit = RunFit::with(run, &options)?;
-    if let Some(speed) = fit.speed.known() {
+    if let Some(speed) = RunFit::of(run)?.speed.known() {
         // Eq. 12 needs no more than tr(Sigma), which is sigma^2 tr(H) by assumption 5.
         let langevin = langevin::local_displacement(parameters, noise.trace)?;
         let spectrum = curvatures.spectrum().map_err(anyhow::Error::msg)?;
@@ -111,7 +110,7 @@ fn tell(
             println!("speed: {measured:.4e}, by {name} {predicted:.4e}: {ratio:.4} ({low:.4} to {high:.4}) of it");
         }
     }
-    println!("\n{fit}\n");
+    println!();
     Ok(())
 }
 

@@ -19,18 +19,16 @@ pub struct ModeRatios {
     pub langevin: f64,
 }
 
-/// Measures the modes that hold 20 relaxation times in the run from `first_step` on. The noise is that of the images at the
-/// end of the run: nothing is fitted to the motion.
+/// Measures the modes that hold 20 relaxation times in the run. The noise is that of the images at its end: nothing is fitted
+/// to the motion.
 pub fn measure(
     run: &Run,
     directions: &Directions,
     parameters: &SgdParameters,
     noise: &Noise,
-    first_step: u64,
 ) -> Result<Vec<ModeRatios>> {
     let eigenvalues = Some(directions.vectors.eigenvalues.as_slice());
-    let fit =
-        ModesFit::of(run, &ModesOptions { eigenvalues, first_step: Some(first_step), ..ModesOptions::default() })?;
+    let fit = ModesFit::of(run, &ModesOptions { eigenvalues, ..ModesOptions::default() })?;
     let isotropy = fit.isotropy.known().context("the modes' variances are not known")?;
     let over = |measured: Estimate, expected: f64| Estimate {
         value: measured.value / expected,
