@@ -14,7 +14,7 @@ pub fn compare(fits: &[RunFit; 2], directions: &Eigenvectors, noise: &GradientNo
         table += &format!("{name:<40}{sgd:>32}{adam:>32}{theory:>16}\n");
     };
     row(
-        "steps are stationary",
+        "the speed is constant",
         &|fit| Some(if fit.speed.known()?.trend.known()?.p_value > 0.01 { "yes" } else { "no" }.to_owned()),
         "",
     );

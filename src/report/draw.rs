@@ -137,9 +137,9 @@ fn draw_labels(context: &mut ChartContext<Backend, Plane>, chart: &Chart, ticks:
         let highest = shown.map(|point| place(chart, point)).max_by(|one, other| one.1.total_cmp(&other.1));
         let Some((x, y)) = highest else { continue };
         let y = (y + 0.02 * (top - bottom)).min(top);
-        // Square axes are about as long as the picture is wide.
-        let width = SIZE * width_of(&series.label) / f64::from(WIDTH) * 1.2 * (right - left);
-        let height = SIZE * f64::from(TEXT) / f64::from(WIDTH) * 1.2 * (top - bottom);
+        // The axes are about 85% as long as the picture is wide, and labels need some air.
+        let width = SIZE * width_of(&series.label) / f64::from(WIDTH) * 1.35 * (right - left);
+        let height = SIZE * f64::from(TEXT) / f64::from(WIDTH) * 1.35 * (top - bottom);
         let overlaps = |&(label, at_x, at_y): &(&str, f64, f64)| {
             label == series.label || ((x - at_x).abs() < width && (y - at_y).abs() < height)
         };
