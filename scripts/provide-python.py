@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Provide a Python that has the packages docs/queries.md is tested with: DuckDB, Polars and pyarrow.
+"""Provide a Python that has the packages docs/queries.md and tests/scipy are tested with: DuckDB, Polars, pyarrow, numpy, scipy.
 
 Order: PERRIN_PYTHON as the user set it; else a virtual environment in the user's cache folder, made once from
 scripts/requirements.txt. Other versions in that file, or another python3, make another environment.
@@ -49,7 +49,7 @@ def interpreter(folder):
 
 def check(python):
     """Fail unless the user's interpreter has the packages; other versions of them are the user's choice."""
-    code = "import duckdb, polars, pyarrow"
+    code = "import duckdb, polars, pyarrow, numpy, scipy"
     try:
         found = subprocess.run([python, "-c", code], capture_output=True, text=True)
     except OSError as error:
@@ -64,7 +64,7 @@ def make_environment(finished):
     """Build the environment beside its place and rename it into it, so that a half-made one is never used."""
     with tempfile.TemporaryDirectory(prefix="python-unfinished-", dir=finished.parent) as scratch:
         target = Path(scratch) / "python"
-        say(f"installing {', '.join(packages())} (about 150 MB to download)")
+        say(f"installing {', '.join(packages())} (about 210 MB to download)")
         # Debian's python3 brings no pip into environments; its own installs into them from outside.
         commands = [
             [sys.executable, "-m", "venv", "--without-pip", str(target)],
@@ -106,7 +106,7 @@ def cached_environment():
 def where():
     finished = finished_folder()
     if not (finished / MARKER).exists():
-        fail("there is no Python with DuckDB, Polars and pyarrow yet",
+        fail("there is no Python with DuckDB, Polars, pyarrow, numpy and scipy yet",
              "Run `make python`, or set PERRIN_PYTHON to a Python that has them.")
     return interpreter(finished)
 
