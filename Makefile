@@ -25,7 +25,7 @@ docs:
 libtorch:
 	@python3 scripts/provide-libtorch.py
 
-# What docs/queries.md is tested with.
+# What docs/queries.md and the fits are tested with.
 python:
 	@python3 scripts/provide-python.py
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Provide a Python that has the packages docs/queries.md is tested with: DuckDB, Polars and pyarrow.
+"""Provide a Python that has the packages docs/queries.md and tests/scipy are tested with: DuckDB, Polars, pyarrow, numpy, scipy.
 
 Order: PERRIN_PYTHON as the user set it; else a virtual environment in the user's cache folder, made once from
 scripts/requirements.txt. Other versions in that file, or another python3, make another environment.
@@ -37,7 +37,7 @@ def interpreter(folder):
 
 def check(python):
     """Fail unless the user's interpreter has the packages; other versions of them are the user's choice."""
-    code = "import duckdb, polars, pyarrow"
+    code = "import duckdb, polars, pyarrow, numpy, scipy"
     try:
         found = subprocess.run([python, "-c", code], capture_output=True, text=True)
     except OSError as error:
@@ -50,7 +50,7 @@ def check(python):
 
 def make_environment(scratch):
     made = scratch / "finished"
-    provider.say(f"installing {', '.join(packages())} (about 150 MB to download)")
+    provider.say(f"installing {', '.join(packages())} (about 210 MB to download)")
     otherwise = "or set PERRIN_PYTHON to a Python that has the packages"
     # Debian's python3 brings no pip into environments; its own installs into them from outside.
     provider.run([sys.executable, "-m", "venv", "--without-pip", str(made)], f"Check python3's module venv, {otherwise}.", scratch)
@@ -60,7 +60,7 @@ def make_environment(scratch):
 def where():
     finished = finished_folder()
     if not (finished / MARKER).exists():
-        provider.fail("there is no Python with DuckDB, Polars and pyarrow yet",
+        provider.fail("there is no Python with DuckDB, Polars, pyarrow, numpy and scipy yet",
                       "Run `make python`, or set PERRIN_PYTHON to a Python that has them.")
     return interpreter(finished)
 

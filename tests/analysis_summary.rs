@@ -9,12 +9,12 @@ use std::path::Path;
 use perrin::analysis::curvatures::Curvatures;
 use perrin::analysis::modes::NoiseSource;
 use perrin::analysis::{FitOptions, RunFit};
-use perrin::log::{CurvatureSummary, GradientNoiseSummary, Measured, Run, SpectralBulk};
+use perrin::log::{CurvatureSummary, GradientNoiseSummary, Measured, Run, RunWriter, SpectralBulk};
 use perrin::theory::displacement::exact_curve;
 use perrin::theory::exponent::exponent;
 use perrin::theory::parameters::SgdParameters;
 use perrin::theory::spectrum::Spectrum;
-use synthetic::SyntheticRun;
+use synthetic::{SyntheticRun, table};
 
 const PARAMETERS: SgdParameters =
     SgdParameters { learning_rate: 0.1, momentum: 0.9, weight_decay: 1e-4, batch_size: 32.0, noise_scale: 2.0 };
@@ -168,4 +168,27 @@ fn what_is_given_overrides_the_folder() {
     let fit = RunFit::with(&run, &FitOptions { curvatures: Some(given), ..FitOptions::default() }).unwrap();
     assert!(fit.predicted.known().unwrap().projected_part);
     assert!(fit.modes.gradient_noise.reason().unwrap().contains("was not measured"));
+}
+
+/// Directions are replaced, and the longer part of the run is along the first.
+#[test]
+fn modes_are_held_against_the_eigenvalues_of_their_own_basis() {
+    let directory = tempfile::tempdir().unwrap();
+    let run = synthetic(5);
+    let mut writer = RunWriter::create(directory.path(), &run.info_along(4), Vec::new()).unwrap();
+    writer.basis(0, 0, &table(&LARGEST), false).unwrap();
+    writer.basis(1, 4000, &table(&LARGEST.map(|rho| 2.0 * rho)), false).unwrap();
+    run.draw(writer, 4, |row, _| {
+        row.basis = Some(u64::from(row.step > 4000));
+        true
+    });
+    let mode = |of: &RunFit| of.modes.modes[0].clone();
+    assert_eq!(mode(&fit(directory.path())).hessian_eigenvalue, Some(4.0));
+    let options = FitOptions { first_step: Some(4001), ..FitOptions::default() };
+    let late = RunFit::with(&Run::open(directory.path()).unwrap(), &options).unwrap();
+    assert_eq!(mode(&late).hessian_eigenvalue, Some(8.0));
+    // Gradient noise of the second says nothing of the first.
+    summary(1.0).save(directory.path(), 1).unwrap();
+    let fit = fit(directory.path());
+    assert!(mode(&fit).hessian_eigenvalue == Some(4.0) && fit.modes.gradient_noise.reason().is_some());
 }

@@ -34,6 +34,8 @@ pub struct Curvatures {
     pub trace: Option<Measured>,
     /// The covariance of gradients along the projections.
     pub gradient_noise: Option<GradientNoiseSummary>,
+    /// Which of a run's bases they are of; none where they were given.
+    pub basis: Option<u64>,
 }
 
 /// Directions of negative curvature: there is no stationary state along them, and the theory goes on without.
@@ -94,20 +96,29 @@ impl Curvatures {
     /// [`Error::Damaged`], [`Error::NewerSchema`], [`Error::Io`].
     pub fn of_run(run: &Run) -> Result<Option<Curvatures>> {
         let bases = run.bases()?;
+        let mut latest = bases.end.saturating_sub(1);
         for basis in (0..bases.end.max(1)).rev() {
-            if let Some(summary) = run.curvature_summary(basis)? {
-                let known = Curvatures::with(eigenvalues_in(run, basis)?, summary);
-                return Ok(Some(known).filter(|known| !known.eigenvalues.is_empty() || known.density.is_some()));
+            if run.curvature_summary(basis)?.is_some() {
+                latest = basis;
+                break;
             }
         }
-        let Some(last) = bases.last() else { return Ok(None) };
-        let eigenvalues = eigenvalues_in(run, last)?;
-        Ok(Some(Curvatures { eigenvalues, ..Curvatures::default() }).filter(|known| !known.eigenvalues.is_empty()))
+        Curvatures::of_basis(run, latest)
+    }
+
+    /// Those of one basis in a run's folder; none where nothing is known of it.
+    ///
+    /// # Errors
+    /// As [`of_run`](Self::of_run).
+    pub fn of_basis(run: &Run, basis: u64) -> Result<Option<Curvatures>> {
+        let summary = run.curvature_summary(basis)?.unwrap_or_default();
+        let known = Curvatures { basis: Some(basis), ..Curvatures::with(eigenvalues_in(run, basis)?, summary) };
+        Ok(Some(known).filter(|known| !known.eigenvalues.is_empty() || known.density.is_some()))
     }
 
     fn with(eigenvalues: Vec<f64>, summary: CurvatureSummary) -> Curvatures {
         let CurvatureSummary { trace, density, gradient_noise } = summary;
-        Curvatures { eigenvalues, density, trace, gradient_noise }
+        Curvatures { eigenvalues, density, trace, gradient_noise, basis: None }
     }
 
     /// The spectrum the theory takes, which has no negative eigenvalues. With a density they are left out, as

@@ -159,18 +159,13 @@ impl RunFit {
             modes: positions.map(|position| effective_samples(position, info.every_steps)).collect(),
         };
         let stationary_from = stationarity.beginning.known().and_then(|beginning| beginning.first_step);
-        let gradient_noise = curvatures.as_ref().and_then(|found| found.gradient_noise.as_ref());
-        let modes = ModesFit::of(
-            run,
-            &ModesOptions {
-                eigenvalues: curvatures.as_ref().and_then(|found| found.eigenvalues.get(..directions)),
-                hessian_trace: curvatures.as_ref().and_then(Curvatures::trace),
-                gradient_variances: gradient_noise.and_then(|noise| noise.variances.get(..directions)),
-                gradient_trace: gradient_noise.map(|noise| noise.trace),
-                first_step: options.stationary_from.or(options.first_step).or(stationary_from),
-                last_step: options.last_step,
-            },
-        )?;
+        let first_step = options.stationary_from.or(options.first_step).or(stationary_from);
+        let of_modes = ModesOptions { first_step, last_step: options.last_step, ..ModesOptions::default() };
+        let of_modes = match &curvatures {
+            Some(known) => of_modes.with_curvatures(known, directions),
+            None => of_modes,
+        };
+        let modes = ModesFit::of(run, &of_modes)?;
         let mut fit = RunFit {
             run: run.path().to_owned(),
             optimizer: info.optimizer.clone(),

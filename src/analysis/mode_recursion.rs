@@ -6,6 +6,9 @@
 //! the run, its fitted curvature is too large, by about four relaxations a run in the mean (Kendall, Biometrika 1954, for
 //! AR(1)). Half of that is taken off: without it intervals of the exponent cover 90% in the worst case tried, with all
 //! of it 99.5% (docs/analysis.md).
+//!
+//! It is kept as sums, so that all modes are fitted in one reading of the rows; [`modes`](super::modes) fits the same
+//! line with a mode's rows in memory, and gives intervals.
 
 use super::settings::PlainSgd;
 use crate::numeric::regression::LineFit;

@@ -130,8 +130,8 @@ impl SpectralBulk {
             return Some("a node is not finite".to_owned());
         }
         let sum: f64 = weights.iter().sum();
-        let total_weight = sum > 0.0 && sum.is_finite();
-        if !(total_weight && weights.iter().all(|weight| *weight >= 0.0)) {
+        let is_weighted = weights.iter().all(|weight| *weight >= 0.0) && sum > 0.0 && sum.is_finite();
+        if !is_weighted {
             return Some("weights must be 0 or more, and one above 0".to_owned());
         }
         let has_directions = *dimension > 0.0 && dimension.is_finite();

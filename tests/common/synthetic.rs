@@ -32,6 +32,18 @@ pub fn plain_sgd(hyperparameters: Hyperparameters, batch_size: u64, directions: 
     }
 }
 
+/// A basis without its vectors.
+pub fn table(eigenvalues: &[f64]) -> Eigenvectors {
+    let count = eigenvalues.len();
+    Eigenvectors {
+        eigenvalues: eigenvalues.to_vec(),
+        residuals: vec![1e-6; count],
+        converged: vec![true; count],
+        overlaps: vec![f64::NAN; count],
+        ..Eigenvectors::default()
+    }
+}
+
 /// A run to be drawn. Directions are the modes, all of them.
 #[derive(Clone)]
 pub struct SyntheticRun {
@@ -48,7 +60,7 @@ impl SyntheticRun {
     }
 
     /// The same, projected on its first modes.
-    fn info_along(&self, directions: usize) -> RunInfo {
+    pub fn info_along(&self, directions: usize) -> RunInfo {
         plain_sgd(self.hyperparameters(), self.parameters.batch_size as u64, directions)
     }
 
@@ -70,21 +82,15 @@ impl SyntheticRun {
     /// Draws it and writes it, projected on its first modes only, whose eigenvalues are in its curvature table.
     pub fn write_along(&self, directory: &Path, directions: usize) {
         let mut writer = RunWriter::create(directory, &self.info_along(directions), Vec::new()).unwrap();
-        let known = Eigenvectors {
-            eigenvalues: self.eigenvalues[..directions].to_vec(),
-            residuals: vec![1e-6; directions],
-            converged: vec![true; directions],
-            overlaps: vec![f64::NAN; directions],
-            ..Eigenvectors::default()
-        };
-        writer.basis(0, 0, &known, false).unwrap();
+        writer.basis(0, 0, &table(&self.eigenvalues[..directions]), false).unwrap();
         self.draw(writer, directions, |row, _| {
             row.basis = Some(0);
             true
         });
     }
 
-    fn draw(
+    /// Draws it and appends it, projected on its first modes.
+    pub fn draw(
         &self,
         mut writer: RunWriter,
         directions: usize,

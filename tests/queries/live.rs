@@ -80,7 +80,7 @@ fn live_reading_meets_no_error_and_no_row_twice() {
             rows
         });
         let input = json!({ "run": folder, "began": unix });
-        let seen = python::answer(&mut python::script("hammer.py"), &input);
+        let seen = python::answer(&mut python::script("queries/hammer.py"), &input);
         (writing.join().unwrap(), seen)
     });
     let mut own = 0;

@@ -157,7 +157,7 @@ fn every_query_of_the_document_gives_perrins_numbers() {
     let blocks = blocks();
     assert!(blocks.len() > 20, "the document's blocks are not seen");
     let input = json!(blocks.iter().map(|(_, language, text)| (language, text)).collect::<Vec<_>>());
-    let answers = python::answer(python::script("answers.py").current_dir(root.path()), &input);
+    let answers = python::answer(python::script("queries/answers.py").current_dir(root.path()), &input);
     let expected = expected(root.path());
     let mut unasked: Vec<&str> = expected.keys().copied().collect();
     for ((heading, language, _), answer) in blocks.iter().zip(answers.as_array().unwrap()) {
@@ -183,6 +183,6 @@ fn a_folder_named_as_a_column_hides_it_as_the_document_says() {
     let without =
         "SELECT DISTINCT learning_rate FROM read_parquet('sweep/*/*/steps/*.parquet', hive_partitioning = false)";
     let input = json!([("sql", query), ("python", polars), ("python", pyarrow), ("sql", without)]);
-    let answers = python::answer(python::script("answers.py").current_dir(root.path()), &input);
+    let answers = python::answer(python::script("queries/answers.py").current_dir(root.path()), &input);
     assert_eq!(answers, json!([[["0.5", true, 1]], [[0.5, 1]], [[true]], [[0.1]]]));
 }

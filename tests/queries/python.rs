@@ -4,21 +4,21 @@ use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-/// A command of the interpreter that has DuckDB, Polars and pyarrow, to run a script of this folder.
+/// A command of the interpreter that has the packages of scripts/requirements.txt, to run a script of `tests`.
 ///
 /// # Panics
 /// When there is none: `make python` makes one.
 pub fn script(name: &str) -> Command {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let asked = Command::new("python3").arg(root.join("scripts/provide-python.py")).arg("--where").output();
-    let asked = asked.expect("python3 is needed to run the queries of docs/queries.md");
+    let asked = asked.expect("python3 is needed: other programs read the log too");
     assert!(
         asked.status.success(),
-        "no Python with DuckDB, Polars and pyarrow: run `make python`\n{}",
+        "no Python with the packages of scripts/requirements.txt: run `make python`\n{}",
         String::from_utf8_lossy(&asked.stderr)
     );
     let mut command = Command::new(String::from_utf8(asked.stdout).unwrap().trim_end());
-    command.arg(root.join("tests/queries").join(name));
+    command.arg(root.join("tests").join(name));
     command
 }
 

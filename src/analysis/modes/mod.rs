@@ -54,6 +54,7 @@ pub use trajectory::TransientFit;
 pub use window::Window;
 
 use super::Answer;
+use super::curvatures::Curvatures;
 use crate::error::{Error, Result};
 use crate::log::{Measured, Run};
 use crate::record::RunInfo;
@@ -100,6 +101,11 @@ impl ModesFit {
             Answer::Known(window) => window,
             Answer::CannotSay { reason } => return Ok(ModesFit::nothing(reason)),
         };
+        let other = match (options.basis, window.basis) {
+            (Some(known), Some(basis)) if known != basis => Some(Curvatures::of_basis(run, basis)?.unwrap_or_default()),
+            _ => None,
+        };
+        let options = &other.as_ref().map_or(*options, |other| options.with_curvatures(other, directions));
         let applies = recursion_applies(info, &window);
         let (modes, balances): (Vec<ModeFit>, Vec<Option<BatchedMean>>) =
             read_modes(run, &window, options, &applies)?.into_iter().unzip();
