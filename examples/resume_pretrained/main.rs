@@ -16,6 +16,8 @@
 
 #[path = "../support/arguments.rs"]
 mod arguments;
+#[path = "../support/curvature.rs"]
+mod curvature;
 #[path = "../support/datasets.rs"]
 mod datasets;
 mod findings;
@@ -62,7 +64,7 @@ fn main() -> Result<()> {
     }
 
     // The sharpest directions, which are estimated again as training goes on, and what there is besides them.
-    let hessian = measure::hessian(&problem, plan.hessian_examples, plan.hessian_batch, train_mode)?;
+    let hessian = measure::hessian(&problem, &plan, train_mode)?;
     let mut curvature = EigenpairFollower::new(hessian, LanczosOptions::largest(DIRECTIONS), plan.refresh_steps)?;
     println!("the {DIRECTIONS} largest eigenvalues of the Hessian of {} examples", plan.hessian_examples);
     let eigenvectors = curvature.refresh()?;

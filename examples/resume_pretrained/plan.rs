@@ -3,6 +3,7 @@
 use anyhow::Result;
 
 use crate::arguments::Arguments;
+use crate::curvature::Effort;
 use crate::networks::Architecture;
 
 /// Directions followed: as many as the paper's.
@@ -23,9 +24,7 @@ pub struct Plan {
     /// Training examples whose loss has the Hessian, and in what portions.
     pub hessian_examples: usize,
     pub hessian_batch: usize,
-    /// Products with random vectors for the trace; starts and steps for the density.
-    pub trace_samples: usize,
-    pub density: (usize, usize),
+    pub effort: Effort,
     /// Batches whose gradients tell the noise, and their size.
     pub noise_batches: usize,
     pub noise_batch: usize,
@@ -46,8 +45,7 @@ impl Plan {
                 refresh_steps: 4_000,
                 hessian_examples: 5_000,
                 hessian_batch: 1_000,
-                trace_samples: 20,
-                density: (2, 40),
+                effort: Effort { trace_samples: 20, density_starts: 2, density_steps: 40 },
                 noise_batches: 2_000,
                 noise_batch: 1,
                 landscape_points: 15,
@@ -62,8 +60,7 @@ impl Plan {
                 refresh_steps: 2_000,
                 hessian_examples: 1_000,
                 hessian_batch: 250,
-                trace_samples: 10,
-                density: (1, 30),
+                effort: Effort { trace_samples: 10, density_starts: 1, density_steps: 30 },
                 noise_batches: 2_000,
                 noise_batch: 1,
                 landscape_points: 9,
@@ -79,8 +76,7 @@ impl Plan {
                 refresh_steps: 2_000,
                 hessian_examples: 1_280,
                 hessian_batch: 128,
-                trace_samples: 10,
-                density: (1, 40),
+                effort: Effort { trace_samples: 10, density_starts: 1, density_steps: 40 },
                 noise_batches: 468,
                 noise_batch: 128,
                 landscape_points: 9,
