@@ -113,7 +113,7 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// Of the place that all runs start from.
+/// Eigenvectors and what there is besides them, at the place that all runs start from.
 fn measure(problem: &Problem) -> Result<(Eigenvectors, CurvatureSummary)> {
     println!("the {DIRECTIONS} largest eigenvalues of the Hessian, its density, and the noise of gradients");
     let mut hessian = loss_over(problem, &problem.train, 5, 1_000, true)?;
