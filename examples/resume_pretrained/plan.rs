@@ -6,14 +6,16 @@ use crate::arguments::Arguments;
 use crate::curvature::Effort;
 use crate::networks::Architecture;
 
-/// Directions followed: as many as the paper's.
-pub const DIRECTIONS: usize = 30;
+/// Directions followed unless told otherwise: as many as the paper's.
+const DIRECTIONS: usize = 30;
 
 /// Names of the options that change a plan.
-pub const OPTIONS: &[&str] = &["steps", "refresh", "learning-rate", "momentum", "batch", "weight-decay", "examples"];
+pub const OPTIONS: &[&str] =
+    &["steps", "refresh", "learning-rate", "momentum", "batch", "weight-decay", "directions", "examples"];
 
 /// How training is resumed, and what is measured of the loss.
 pub struct Plan {
+    pub directions: usize,
     pub learning_rate: f64,
     pub momentum: f64,
     pub weight_decay: f64,
@@ -37,6 +39,7 @@ impl Plan {
     pub fn new(architecture: Architecture, arguments: &Arguments) -> Result<Plan> {
         let plan = match architecture {
             Architecture::Small => Plan {
+                directions: DIRECTIONS,
                 learning_rate: 0.01,
                 momentum: 0.9,
                 weight_decay: 1e-4,
@@ -52,6 +55,7 @@ impl Plan {
                 landscape_examples: 10_000,
             },
             Architecture::Mnist => Plan {
+                directions: DIRECTIONS,
                 learning_rate: 0.01,
                 momentum: 0.9,
                 weight_decay: 1e-4,
@@ -68,6 +72,7 @@ impl Plan {
             },
             // Its loss of a batch depends on the whole batch, so batches are as large as in training everywhere.
             Architecture::Resnet => Plan {
+                directions: DIRECTIONS,
                 learning_rate: 0.01,
                 momentum: 0.9,
                 weight_decay: 5e-4,
@@ -89,6 +94,7 @@ impl Plan {
             weight_decay: arguments.number("weight-decay", plan.weight_decay)?,
             batch_size: arguments.number("batch", plan.batch_size)?,
             steps: arguments.number("steps", plan.steps)?,
+            directions: arguments.number("directions", plan.directions)?,
             hessian_examples: arguments.number("examples", plan.hessian_examples)?,
             refresh_steps: arguments.number("refresh", plan.refresh_steps)?,
             ..plan
