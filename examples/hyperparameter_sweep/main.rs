@@ -7,6 +7,8 @@
 
 #[path = "../support/arguments.rs"]
 mod arguments;
+#[path = "../support/curvature.rs"]
+mod curvature;
 #[path = "../support/datasets.rs"]
 mod datasets;
 #[path = "../support/networks.rs"]
@@ -23,18 +25,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use anyhow::{Context, Result, bail};
+use curvature::{Effort, loss_over};
 use networks::Architecture;
 use perrin::analysis::RunFit;
 use perrin::analysis::sweep::Sweep;
-use perrin::curvature::{EigenpairFollower, LossHessian, SummaryOptions};
+use perrin::curvature::{eigenvectors, top_eigenpairs};
 use perrin::log::eigenvectors::Eigenvectors;
 use perrin::log::{CurvatureSummary, Run};
-use perrin::numeric::density::DensityOptions;
 use perrin::numeric::lanczos::LanczosOptions;
-use perrin::numeric::trace::TraceOptions;
 use perrin::report::{ReportOptions, write_report};
 use problem::{Batches, Problem};
-use tch::{Device, Kind, Tensor, nn};
+use tch::nn;
 
 const NETWORK: Architecture = Architecture::Small;
 const WEIGHT_DECAY: f64 = 1e-4;
@@ -91,7 +92,7 @@ fn main() -> Result<()> {
             let run = Run::open(complete)?;
             (run.eigenvectors(0)?, run.curvature_summary(0)?.unwrap_or_default())
         }
-        None => curvature(&problem)?,
+        None => measure(&problem)?,
     };
     let steps = arguments.number("steps", 1_500)?;
     let shared = Shared { folder: folder.clone(), weights, steps, directions, summary };
@@ -112,27 +113,16 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// Of the place that all runs start from.
-fn curvature(problem: &Problem) -> Result<(Eigenvectors, CurvatureSummary)> {
+/// Eigenvectors and what there is besides them, at the place that all runs start from.
+fn measure(problem: &Problem) -> Result<(Eigenvectors, CurvatureSummary)> {
     println!("the {DIRECTIONS} largest eigenvalues of the Hessian, its density, and the noise of gradients");
-    let over = |batches: usize, size: usize| {
-        LossHessian::new(&problem.variables, &vec![size; batches], move |batch| {
-            let start = (batch * size) as i64;
-            let numbers = Tensor::arange_start(start, start + size as i64, (Kind::Int64, Device::Cpu));
-            problem.loss(&problem.train, &numbers, true)
-        })
-    };
-    let mut follower = EigenpairFollower::new(over(5, 1_000)?, LanczosOptions::largest(DIRECTIONS), 1)?;
-    let directions = follower.refresh()?;
-    let noise_alone = SummaryOptions { trace: None, density: None, gradient_noise: true };
-    let without_noise = SummaryOptions {
-        trace: Some(TraceOptions { sketch: 0, samples: 20, ..TraceOptions::default() }),
-        density: Some(DensityOptions { starts: 2, steps: 40, seed: 0 }),
-        gradient_noise: false,
-    };
-    let gradient_noise = over(2_000, 1)?.summary(&directions, &noise_alone)?.gradient_noise;
-    let summary = follower.hessian().summary(&directions, &without_noise)?;
-    Ok((directions, CurvatureSummary { gradient_noise, ..summary }))
+    let mut hessian = loss_over(problem, &problem.train, 5, 1_000, true)?;
+    let sharpest = top_eigenpairs(&mut hessian, &LanczosOptions::largest(DIRECTIONS))?;
+    let directions = eigenvectors(&hessian, &sharpest.largest);
+    let mut gradients = loss_over(problem, &problem.train, 2_000, 1, true)?;
+    let effort = Effort { trace_samples: 20, density_starts: 2, density_steps: 40 };
+    let summary = curvature::summary(&mut hessian, &mut gradients, &directions, effort)?;
+    Ok((directions, summary))
 }
 
 /// Makes the runs that are not there yet, one on each core at a time.

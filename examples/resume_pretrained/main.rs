@@ -2,7 +2,7 @@
 //!
 //! `cargo run --release --features report --example resume_pretrained [-- small|mnist|resnet] [--data DIR] [--weights FILE]
 //! [--steps N] [--refresh N] [--learning-rate X] [--momentum X] [--batch N] [--weight-decay X] [--with-replacement]
-//! [--examples N: how many the Hessian is of] [FOLDER]`
+//! [--directions N] [--examples N: how many the Hessian is of] [FOLDER]`
 //!
 //! Batches are drawn without replacement, as usual and as in the paper; `--with-replacement` draws them as the theory has it. Of a
 //! folder with a run in it, such as one that was interrupted, the findings are told and nothing is trained.
@@ -16,6 +16,8 @@
 
 #[path = "../support/arguments.rs"]
 mod arguments;
+#[path = "../support/curvature.rs"]
+mod curvature;
 #[path = "../support/datasets.rs"]
 mod datasets;
 mod findings;
@@ -36,7 +38,7 @@ use perrin::curvature::EigenpairFollower;
 use perrin::log::Run;
 use perrin::numeric::lanczos::LanczosOptions;
 use perrin::report::{ReportOptions, write_report};
-use plan::{DIRECTIONS, Plan};
+use plan::Plan;
 use problem::{Batches, Problem};
 use tch::nn;
 
@@ -62,9 +64,9 @@ fn main() -> Result<()> {
     }
 
     // The sharpest directions, which are estimated again as training goes on, and what there is besides them.
-    let hessian = measure::hessian(&problem, plan.hessian_examples, plan.hessian_batch, train_mode)?;
-    let mut curvature = EigenpairFollower::new(hessian, LanczosOptions::largest(DIRECTIONS), plan.refresh_steps)?;
-    println!("the {DIRECTIONS} largest eigenvalues of the Hessian of {} examples", plan.hessian_examples);
+    let hessian = measure::hessian(&problem, &plan, train_mode)?;
+    let mut curvature = EigenpairFollower::new(hessian, LanczosOptions::largest(plan.directions), plan.refresh_steps)?;
+    println!("the {} largest eigenvalues of the Hessian of {} examples", plan.directions, plan.hessian_examples);
     let eigenvectors = curvature.refresh()?;
     let summary = measure::summary(&mut curvature, &eigenvectors, &problem, &plan, train_mode)?;
     measure::tell(&eigenvectors, &summary);
@@ -96,7 +98,7 @@ fn main() -> Result<()> {
         if step < plan.steps
             && let Some(eigenvectors) = curvature.refresh_if_due(step)?
         {
-            let [first, last] = [0, DIRECTIONS - 1].map(|index| eigenvectors.eigenvalues[index]);
+            let [first, last] = [0, plan.directions - 1].map(|index| eigenvectors.eigenvalues[index]);
             println!("step {step:6}: eigenvalues from {first:.2} to {last:.2}");
             let summary = measure::summary(&mut curvature, &eigenvectors, &problem, &plan, train_mode)?;
             optimizer.project_onto(eigenvectors)?;

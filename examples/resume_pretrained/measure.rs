@@ -4,38 +4,22 @@ use std::path::Path;
 
 use anyhow::Result;
 use perrin::analysis::RunFit;
-use perrin::curvature::{EigenpairFollower, LandscapePlane, LossHessian, SummaryOptions, loss_landscape};
+use perrin::curvature::{EigenpairFollower, LandscapePlane, LossHessian, loss_landscape};
 use perrin::log::eigenvectors::Eigenvectors;
 use perrin::log::{CurvatureSummary, Run};
-use perrin::numeric::density::DensityOptions;
-use perrin::numeric::trace::TraceOptions;
-use tch::{Device, Kind, Tensor};
+use tch::Tensor;
 
-use crate::datasets::Images;
+use crate::curvature::{self, loss_over};
 use crate::plan::Plan;
 use crate::problem::Problem;
 
 /// Half the width of the landscape, in standard deviations of the run's positions.
 const REACH: f64 = 4.0;
 
-/// The Hessian of the mean loss over the first `examples` training examples. They come in no order.
-pub fn hessian(problem: &Problem, examples: usize, batch: usize, train_mode: bool) -> Result<LossHessian<'_>> {
-    loss_over(problem, &problem.train, examples, batch, train_mode)
-}
-
-fn loss_over<'a>(
-    problem: &'a Problem,
-    images: &'a Images,
-    examples: usize,
-    batch: usize,
-    train_mode: bool,
-) -> Result<LossHessian<'a>> {
-    let size = batch as i64;
-    Ok(LossHessian::new(&problem.variables, &vec![batch; examples / batch], move |index| {
-        let start = index as i64 * size;
-        let numbers = Tensor::arange_start(start, start + size, (Kind::Int64, Device::Cpu));
-        problem.loss(images, &numbers, train_mode)
-    })?)
+/// The Hessian of the mean loss over the training examples that the plan says.
+pub fn hessian<'a>(problem: &'a Problem, plan: &Plan, train_mode: bool) -> Result<LossHessian<'a>> {
+    let batches = plan.hessian_examples / plan.hessian_batch;
+    loss_over(problem, &problem.train, batches, plan.hessian_batch, train_mode)
 }
 
 /// Trace, density and gradient noise besides the eigenvectors, where the network is now.
@@ -46,19 +30,8 @@ pub fn summary(
     plan: &Plan,
     train_mode: bool,
 ) -> Result<CurvatureSummary> {
-    // Gradient noise is told best by other batches than the Hessian's.
-    let without_noise = SummaryOptions {
-        trace: Some(TraceOptions { sketch: 0, samples: plan.trace_samples, ..TraceOptions::default() }),
-        density: Some(DensityOptions { starts: plan.density.0, steps: plan.density.1, seed: 0 }),
-        gradient_noise: false,
-    };
-    let noise_alone = SummaryOptions { trace: None, density: None, gradient_noise: true };
-    let examples = plan.noise_batches * plan.noise_batch;
-    let mut gradients = hessian(problem, examples, plan.noise_batch, train_mode)?;
-    Ok(CurvatureSummary {
-        gradient_noise: gradients.summary(eigenvectors, &noise_alone)?.gradient_noise,
-        ..curvature.hessian().summary(eigenvectors, &without_noise)?
-    })
+    let mut gradients = loss_over(problem, &problem.train, plan.noise_batches, plan.noise_batch, train_mode)?;
+    curvature::summary(curvature.hessian(), &mut gradients, eigenvectors, plan.effort)
 }
 
 pub fn tell(eigenvectors: &Eigenvectors, summary: &CurvatureSummary) {
@@ -101,8 +74,9 @@ pub fn landscape(folder: &Path, fit: &RunFit, problem: &Problem, plan: &Plan, tr
     .centre(pair.map(|moments| moments.position_mean))
     .points([plan.landscape_points; 2])
     .basis(basis);
-    let mut train = loss_over(problem, &problem.train, plan.landscape_examples, plan.hessian_batch, train_mode)?;
-    let mut test = loss_over(problem, &problem.test, plan.landscape_examples, plan.hessian_batch, train_mode)?;
+    let batches = plan.landscape_examples / plan.hessian_batch;
+    let mut train = loss_over(problem, &problem.train, batches, plan.hessian_batch, train_mode)?;
+    let mut test = loss_over(problem, &problem.test, batches, plan.hessian_batch, train_mode)?;
     loss_landscape(&mut train, Some(&mut test), &plane)?.write(folder)?;
     Ok(())
 }

@@ -3,16 +3,19 @@
 use anyhow::Result;
 
 use crate::arguments::Arguments;
+use crate::curvature::Effort;
 use crate::networks::Architecture;
 
-/// Directions followed: as many as the paper's.
-pub const DIRECTIONS: usize = 30;
+/// Directions followed unless told otherwise: as many as the paper's.
+const DIRECTIONS: usize = 30;
 
 /// Names of the options that change a plan.
-pub const OPTIONS: &[&str] = &["steps", "refresh", "learning-rate", "momentum", "batch", "weight-decay", "examples"];
+pub const OPTIONS: &[&str] =
+    &["steps", "refresh", "learning-rate", "momentum", "batch", "weight-decay", "directions", "examples"];
 
 /// How training is resumed, and what is measured of the loss.
 pub struct Plan {
+    pub directions: usize,
     pub learning_rate: f64,
     pub momentum: f64,
     pub weight_decay: f64,
@@ -23,9 +26,7 @@ pub struct Plan {
     /// Training examples whose loss has the Hessian, and in what portions.
     pub hessian_examples: usize,
     pub hessian_batch: usize,
-    /// Products with random vectors for the trace; starts and steps for the density.
-    pub trace_samples: usize,
-    pub density: (usize, usize),
+    pub effort: Effort,
     /// Batches whose gradients tell the noise, and their size.
     pub noise_batches: usize,
     pub noise_batch: usize,
@@ -38,6 +39,7 @@ impl Plan {
     pub fn new(architecture: Architecture, arguments: &Arguments) -> Result<Plan> {
         let plan = match architecture {
             Architecture::Small => Plan {
+                directions: DIRECTIONS,
                 learning_rate: 0.01,
                 momentum: 0.9,
                 weight_decay: 1e-4,
@@ -46,14 +48,14 @@ impl Plan {
                 refresh_steps: 4_000,
                 hessian_examples: 5_000,
                 hessian_batch: 1_000,
-                trace_samples: 20,
-                density: (2, 40),
+                effort: Effort { trace_samples: 20, density_starts: 2, density_steps: 40 },
                 noise_batches: 2_000,
                 noise_batch: 1,
                 landscape_points: 15,
                 landscape_examples: 10_000,
             },
             Architecture::Mnist => Plan {
+                directions: DIRECTIONS,
                 learning_rate: 0.01,
                 momentum: 0.9,
                 weight_decay: 1e-4,
@@ -62,8 +64,7 @@ impl Plan {
                 refresh_steps: 2_000,
                 hessian_examples: 1_000,
                 hessian_batch: 250,
-                trace_samples: 10,
-                density: (1, 30),
+                effort: Effort { trace_samples: 10, density_starts: 1, density_steps: 30 },
                 noise_batches: 2_000,
                 noise_batch: 1,
                 landscape_points: 9,
@@ -71,6 +72,7 @@ impl Plan {
             },
             // Its loss of a batch depends on the whole batch, so batches are as large as in training everywhere.
             Architecture::Resnet => Plan {
+                directions: DIRECTIONS,
                 learning_rate: 0.01,
                 momentum: 0.9,
                 weight_decay: 5e-4,
@@ -79,8 +81,7 @@ impl Plan {
                 refresh_steps: 2_000,
                 hessian_examples: 1_280,
                 hessian_batch: 128,
-                trace_samples: 10,
-                density: (1, 40),
+                effort: Effort { trace_samples: 10, density_starts: 1, density_steps: 40 },
                 noise_batches: 468,
                 noise_batch: 128,
                 landscape_points: 9,
@@ -93,6 +94,7 @@ impl Plan {
             weight_decay: arguments.number("weight-decay", plan.weight_decay)?,
             batch_size: arguments.number("batch", plan.batch_size)?,
             steps: arguments.number("steps", plan.steps)?,
+            directions: arguments.number("directions", plan.directions)?,
             hessian_examples: arguments.number("examples", plan.hessian_examples)?,
             refresh_steps: arguments.number("refresh", plan.refresh_steps)?,
             ..plan
