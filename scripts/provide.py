@@ -43,6 +43,8 @@ class Provider:
 
         It is made beside its place and renamed into it, so that a half-made one is never used.
         """
+        if (finished / MARKER).exists():  # a shared cache may be one that this user only reads
+            return finished
         folder = finished.parent
         try:
             folder.mkdir(parents=True, exist_ok=True)

@@ -115,7 +115,7 @@ pub fn beginning_given(quantities: &[Named], given: u64, first_step: u64, last_s
             (beginning.p_value, beginning.worst) = (p_value, name.clone());
         }
     }
-    beginning.p_value = (beginning.p_value * 2.0 * beginning.tested.len() as f64).min(1.0);
+    beginning.p_value = (beginning.p_value * 2.0 * beginning.tested.len().max(1) as f64).min(1.0);
     beginning
 }
 

@@ -129,7 +129,7 @@ fn failed_assumptions(
         failed.push(format!("constant plain SGD: {reason}"));
     }
     if let Some(beginning) = fit.stationarity.beginning.known()
-        && beginning.first_step != Some(fit.first_step)
+        && if beginning.given { !beginning.is_stationary() } else { beginning.first_step != Some(fit.first_step) }
     {
         failed.push(format!("stationary state: {} changes, {}", beginning.worst, p_value(beginning.p_value)));
     }
