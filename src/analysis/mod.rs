@@ -10,6 +10,7 @@ pub mod curvatures;
 pub mod diffusion;
 pub mod displacement;
 pub mod displacement_noise;
+mod effective_samples;
 mod eigenvalue_file;
 pub mod fit;
 mod gradient_noise;

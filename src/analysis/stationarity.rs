@@ -15,8 +15,8 @@
 use serde::Serialize;
 
 use super::Answer;
+pub use super::effective_samples::{EffectiveSamples, effective_samples};
 use super::settings::PlainSgd;
-use crate::numeric::autocorrelation::correlation_times;
 use crate::numeric::coarse_series::CoarseSeries;
 use crate::numeric::long_run::{contrast, trend};
 
@@ -26,8 +26,6 @@ const LEVEL: f64 = 0.05;
 const BEGINNINGS: [f64; 7] = [0.0, 1.0 / 64.0, 1.0 / 32.0, 1.0 / 16.0, 0.125, 0.25, 0.5];
 /// The relation is taken to hold within this of 1.
 const RELATION_TOLERANCE: f64 = 0.1;
-/// A mode with fewer independent values than this is not resolved by the run.
-const FEWEST_EFFECTIVE: f64 = 20.0;
 
 /// What the run says of its stationarity.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -68,17 +66,6 @@ pub struct FluctuationDissipation {
     pub ratio: f64,
     /// Whether it is within 0.1 of 1.
     pub holds: bool,
-}
-
-/// How many independent values a mode's position is worth.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct EffectiveSamples {
-    /// Integrated autocorrelation time, steps; not trustworthy where unresolved.
-    pub autocorrelation_steps: f64,
-    /// Values divided by it.
-    pub effective_samples: f64,
-    /// Whether the run is long enough to say: at least 20 independent values and memories.
-    pub resolved: bool,
 }
 
 /// A quantity by name.
@@ -162,30 +149,6 @@ pub fn beginning(quantities: &[Named], first_step: u64, last_step: u64) -> Answe
 fn smallest_p(values: &[f64]) -> Option<f64> {
     let tests = [contrast(values, values.len() / 10, values.len() / 2), trend(values)];
     tests.into_iter().filter_map(|test| Some(test.ok()?.p_value)).reduce(f64::min)
-}
-
-/// The autocorrelation time of a position, in steps of `every` a row.
-pub fn effective_samples(position: &CoarseSeries, every: u64) -> Answer<EffectiveSamples> {
-    let means = position.means();
-    let times = match correlation_times(&means) {
-        Ok(times) => times,
-        Err(error) => return Err(error).into(),
-    };
-    // In rows, whatever the width of the bins: the variance of the mean over that of the values.
-    let variance_of_bins = crate::numeric::moments::Moments::of(&means).population_variance();
-    let rows = position.values().count() as f64;
-    let of_values = position.values().population_variance();
-    let integrated = times.integrated * position.width() as f64 * variance_of_bins / of_values;
-    let effective_samples = rows / integrated;
-    if !(effective_samples.is_finite() && integrated > 0.0) {
-        return Answer::cannot_say("the positions are out of range");
-    }
-    let memories = means.len() as f64 / times.memory;
-    Answer::Known(EffectiveSamples {
-        autocorrelation_steps: integrated * every as f64,
-        effective_samples,
-        resolved: effective_samples >= FEWEST_EFFECTIVE && memories >= FEWEST_EFFECTIVE,
-    })
 }
 
 /// Sums for the fluctuation-dissipation relation: rows of successive steps.
@@ -298,21 +261,6 @@ mod tests {
         assert_eq!(answer.known().unwrap().untested, ["b", "c"]);
         assert!(beginning(&quantities[1..], 1, 3000).reason().is_some());
         assert!(beginning(&[], 1, 1).reason().is_some());
-    }
-
-    #[test]
-    fn independent_values_count_each_and_bins_do_not_matter() {
-        let narrow = series(noise(3, 8_000));
-        let wide = series(noise(3, 300_000));
-        assert!(wide.width() > 1);
-        for (position, rows) in [(narrow, 8_000.0), (wide, 300_000.0)] {
-            let answer = effective_samples(&position, 10);
-            let found = answer.known().unwrap();
-            // Standard error sqrt(2 * 13 / 8,000), 6%: Sokal.
-            assert!((found.effective_samples / rows - 1.0).abs() < 0.2 && found.resolved, "{found:?}");
-            assert!((found.autocorrelation_steps / 10.0 - 1.0).abs() < 0.25);
-        }
-        assert!(effective_samples(&series([1.0; 50]), 1).reason().is_some());
     }
 
     #[test]
