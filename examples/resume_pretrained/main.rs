@@ -9,7 +9,7 @@
 //!
 //! - `small`, the default: a network that cannot fit Fashion-MNIST exactly, and so keeps its gradient noise. Along the sharp
 //!   directions it is stationary; along the flat ones it drifts on.
-//! - `mnist`: one that can. It loses its gradient noise as it does, and drifts: the theory's stationary state is not reached.
+//! - `mnist`: one that can, and so may lose its gradient noise and drift on. The largest: minutes go by for its eigenvectors alone.
 //! - `resnet`: with batch normalisation. Loss, Hessian and gradient noise are those of *training mode*, over batches of the size
 //!   trained with: it is the loss whose gradients SGD follows. In evaluation mode, with running averages for the moments of a
 //!   batch, the function is another one, and it changes as training goes on without any step along it.

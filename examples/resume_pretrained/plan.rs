@@ -62,7 +62,7 @@ impl Plan {
                 batch_size: 64,
                 steps: 2_000,
                 refresh_steps: 2_000,
-                hessian_examples: 1_000,
+                hessian_examples: 500,
                 hessian_batch: 250,
                 effort: Effort { trace_samples: 10, density_starts: 1, density_steps: 30 },
                 noise_batches: 2_000,
