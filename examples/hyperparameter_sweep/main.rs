@@ -127,8 +127,13 @@ fn measure(problem: &Problem) -> Result<(Eigenvectors, CurvatureSummary)> {
 
 /// Makes the runs that are not there yet, one on each core at a time.
 fn run_all(problem: &Problem, shared: &Shared) -> Result<()> {
-    let missing = settings().into_iter().filter(|setting| !setting.folder(&shared.folder).exists());
-    let waiting = Mutex::new(missing.collect::<VecDeque<Setting>>());
+    let mut missing = VecDeque::new();
+    for setting in settings() {
+        if !is_there(&setting.folder(&shared.folder), shared.steps)? {
+            missing.push_back(setting);
+        }
+    }
+    let waiting = Mutex::new(missing);
     let failed = AtomicBool::new(false);
     let workers = thread::available_parallelism().map_or(1, |cores| cores.get());
     // Several small networks side by side, each on one core, are faster than one on all cores.
@@ -157,6 +162,19 @@ fn run_all(problem: &Problem, shared: &Shared) -> Result<()> {
         bail!("runs failed; with {} the others are not made anew", shared.folder.display());
     }
     Ok(())
+}
+
+/// Whether a run is complete; one of another length is refused, as runs are compared.
+fn is_there(run: &Path, steps: u64) -> Result<bool> {
+    if !run.exists() {
+        return Ok(false);
+    }
+    let mut rows = 0;
+    Run::open(run)?.for_each_row(["step"], |_| rows += 1)?;
+    if rows != steps {
+        bail!("{} has {rows} steps, not {steps}: say --steps {rows}, or name another folder", run.display());
+    }
+    Ok(true)
 }
 
 /// Resumes training with one setting, and returns the mean loss over its last half.
