@@ -192,3 +192,45 @@ fn modes_are_held_against_the_eigenvalues_of_their_own_basis() {
     let fit = fit(directory.path());
     assert!(mode(&fit).hessian_eigenvalue == Some(4.0) && fit.modes.gradient_noise.reason().is_some());
 }
+
+/// What the run's rows say does not hang on it.
+#[test]
+fn a_summary_that_cannot_be_read_is_a_note() {
+    let directory = tempfile::tempdir().unwrap();
+    let run = synthetic(8);
+    let mut writer = RunWriter::create(directory.path(), &run.info_along(4), Vec::new()).unwrap();
+    writer.basis(0, 0, &table(&LARGEST), false).unwrap();
+    writer.basis(1, 1, &table(&LARGEST), false).unwrap();
+    run.draw(writer, 4, |row, _| {
+        row.basis = Some(1);
+        true
+    });
+    let of = |basis: u64| directory.path().join(format!("curvature/{basis:06}.json"));
+    let noted = |fit: &RunFit| fit.notes.iter().filter(|note| note.contains("is left out")).count();
+    summary(1.0).save(directory.path(), 1).unwrap();
+    let whole = std::fs::read_to_string(of(1)).unwrap();
+    let fit_of = || RunFit::of(&Run::open(directory.path()).unwrap()).unwrap();
+    let plain = fit_of();
+    assert!(plain.modes.gradient_noise.known().is_some() && noted(&plain) == 0);
+
+    let newer = whole.replace("\"schema_version\": 1", "\"schema_version\": 2");
+    for text in [b"{}".to_vec(), newer.into_bytes(), vec![0xff]] {
+        std::fs::write(of(1), text).unwrap();
+        let fit = fit_of();
+        assert_eq!(noted(&fit), 1, "{:?}", fit.notes);
+        assert!(fit.modes.gradient_noise.reason().is_some() && fit.modes.modes[0].hessian_eigenvalue == Some(4.0));
+        assert_eq!(fit.displacement_all, plain.displacement_all);
+    }
+    // A folder in its place cannot be read at all.
+    std::fs::remove_file(of(1)).unwrap();
+    std::fs::create_dir(of(1)).unwrap();
+    assert_eq!(noted(&fit_of()), 1);
+    // That of an earlier basis is taken instead.
+    summary(1.0).save(directory.path(), 0).unwrap();
+    let known = Curvatures::of_run(&Run::open(directory.path()).unwrap()).unwrap().unwrap();
+    assert_eq!((known.basis, known.density.is_some()), (Some(0), true));
+    // Nobody asked for it where another is given.
+    let given = Curvatures { eigenvalues: LARGEST.to_vec(), ..Curvatures::default() };
+    let options = FitOptions { curvatures: Some(given), ..FitOptions::default() };
+    assert_eq!(noted(&RunFit::with(&Run::open(directory.path()).unwrap(), &options).unwrap()), 0);
+}

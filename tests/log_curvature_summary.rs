@@ -87,8 +87,9 @@ fn while_the_run_is_written_and_before_its_table() {
 fn what_never_got_its_table_goes_and_other_files_stay() {
     let directory = tempfile::tempdir().unwrap();
     let run = run(directory.path());
-    for basis in [0, 1, 2] {
-        summary().save(directory.path(), basis).unwrap();
+    summary().save(directory.path(), 0).unwrap();
+    for basis in [1, 2] {
+        fs::copy(path(directory.path(), 0), path(directory.path(), basis)).unwrap();
     }
     fs::write(directory.path().join("curvature/000001.json.partial"), "{").unwrap();
     fs::write(directory.path().join("curvature/notes.json"), "mine").unwrap();
@@ -110,6 +111,34 @@ fn a_run_without_directions_keeps_one_too() {
     assert_eq!(Run::open(directory.path()).unwrap().curvature_summary(0).unwrap(), Some(whole));
     fs::write(path(directory.path(), 0), "{}").unwrap();
     assert_eq!(check(directory.path()).unwrap().damage.len(), 1);
+}
+
+#[test]
+fn a_basis_that_the_run_does_not_have_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    run(directory.path());
+    for basis in [1, 7, u64::MAX] {
+        let error = summary().save(directory.path(), basis).unwrap_err();
+        assert!(matches!(&error, Error::InvalidInput { field, .. } if field == "basis"), "{error}");
+        assert!(!path(directory.path(), basis).exists());
+    }
+}
+
+/// Python's `zlib.crc32` of `json.dumps(..., sort_keys=True, separators=(",", ":"))`.
+#[test]
+fn the_checksum_is_of_sorted_keys_whatever_their_order_in_the_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let run = run(directory.path());
+    summary().save(directory.path(), 0).unwrap();
+    let text = fs::read_to_string(path(directory.path(), 0)).unwrap();
+    assert!(text.contains("\"checksum\": 2123555967"), "{text}");
+    // The keys of a number the other way round.
+    let value = r#""value": 0.3333333333333333"#;
+    let (before, rest) = text.split_at(text.rfind("\"standard_error\": 0.03333333333333333").unwrap());
+    let (error, rest) = rest.split_once(',').unwrap();
+    let reordered = format!("{before}{value}, {error}{}", rest.trim_start().strip_prefix(value).unwrap());
+    fs::write(path(directory.path(), 0), reordered).unwrap();
+    assert_eq!(run.curvature_summary(0).unwrap(), Some(summary()));
 }
 
 #[test]

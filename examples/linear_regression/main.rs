@@ -52,7 +52,7 @@ fn main() -> Result<()> {
 
     let output = Some(folder.join("report.html"));
     let figures = Some(folder.join("figures"));
-    let options = ReportOptions { output, figures, curvatures: Some(curvatures) };
+    let options = ReportOptions { output, figures, curvatures: Some(curvatures), ..ReportOptions::default() };
     let mut last = None;
     let written = write_report(&runs, &options, &mut |now| {
         if last.replace((now.run, now.stage.to_owned())) != Some((now.run, now.stage.to_owned())) {

@@ -8,6 +8,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::ops::Range;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -91,19 +92,14 @@ impl Curvatures {
     }
 
     /// Those in a run's folder: of the last basis that has a summary, or else of the last one; none where there are none.
+    /// A summary that cannot be read counts as none; [`unread_summaries`] tells of it.
     ///
     /// # Errors
-    /// [`Error::Damaged`], [`Error::NewerSchema`], [`Error::Io`].
+    /// [`Error::Damaged`], [`Error::NewerSchema`], [`Error::Io`], of the tables of eigenvalues.
     pub fn of_run(run: &Run) -> Result<Option<Curvatures>> {
-        let bases = run.bases()?;
-        let mut latest = bases.end.saturating_sub(1);
-        for basis in (0..bases.end.max(1)).rev() {
-            if run.curvature_summary(basis)?.is_some() {
-                latest = basis;
-                break;
-            }
-        }
-        Curvatures::of_basis(run, latest)
+        let with_summary =
+            numbers_of_summaries(run)?.rev().find(|basis| matches!(run.curvature_summary(*basis), Ok(Some(_))));
+        Curvatures::of_basis(run, with_summary.unwrap_or(run.bases()?.end.saturating_sub(1)))
     }
 
     /// Those of one basis in a run's folder; none where nothing is known of it.
@@ -111,7 +107,7 @@ impl Curvatures {
     /// # Errors
     /// As [`of_run`](Self::of_run).
     pub fn of_basis(run: &Run, basis: u64) -> Result<Option<Curvatures>> {
-        let summary = run.curvature_summary(basis)?.unwrap_or_default();
+        let summary = run.curvature_summary(basis).ok().flatten().unwrap_or_default();
         let known = Curvatures { basis: Some(basis), ..Curvatures::with(eigenvalues_in(run, basis)?, summary) };
         Ok(Some(known).filter(|known| !known.eigenvalues.is_empty() || known.density.is_some()))
     }
@@ -171,6 +167,23 @@ impl Curvatures {
         };
         self.trace.or_else(summed)
     }
+}
+
+/// Which bases may have a summary: a run without directions may have one all the same.
+fn numbers_of_summaries(run: &Run) -> Result<Range<u64>> {
+    Ok(0..run.bases()?.end.max(1))
+}
+
+/// Why summaries in a run's folder are left out, a sentence each: the rest of the run can be said all the same.
+///
+/// # Errors
+/// Those of [`Run::bases`].
+pub(crate) fn unread_summaries(run: &Run) -> Result<Vec<String>> {
+    let unread = |basis| {
+        let error = run.curvature_summary(basis).err()?;
+        Some(format!("what was measured of the Hessian of basis {basis} beside its eigenpairs is left out: {error}"))
+    };
+    Ok(numbers_of_summaries(run)?.filter_map(unread).collect())
 }
 
 /// The eigenvalues of a basis; none where its directions are no eigenvectors, or there is no table of it.

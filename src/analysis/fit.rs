@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::Answer;
 use super::advice::{self, Advice};
-use super::curvatures::Curvatures;
+use super::curvatures::{Curvatures, unread_summaries};
 use super::diffusion::{DisplacementPowerLaw, PrefixExponent};
 use super::displacement::PredictedDisplacement;
 use super::displacement_noise::{ExponentInterval, Window};
@@ -206,6 +206,9 @@ impl RunFit {
             notes: Vec::new(),
         };
         fit.notes = notes(run, &fit)?;
+        if options.curvatures.is_none() {
+            fit.notes.extend(unread_summaries(run)?);
+        }
         Ok(fit)
     }
 }

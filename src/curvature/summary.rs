@@ -22,7 +22,8 @@ pub struct SummaryOptions {
     /// The density of the eigenvalues beside those known; 4 starts of 50 products by default.
     pub density: Option<DensityOptions>,
     /// Gradient noise along the eigenvectors, from one gradient of each of the Hessian's batches; by default it is
-    /// measured. Batches of one example say most: for it a second [`LossHessian`] may be summarised.
+    /// measured. There is none without eigenvectors, or where the sum of their eigenvalues is not above 0. Batches of
+    /// one example say most: for it a second [`LossHessian`] may be summarised.
     pub gradient_noise: bool,
 }
 
@@ -43,10 +44,21 @@ impl LossHessian<'_> {
     /// eigenvalues; with gradient noise as
     /// [`gradient_noise`](super::gradient_noise); and as [`trace`] and [`spectral_density`].
     pub fn summary(&mut self, known: &Eigenvectors, options: &SummaryOptions) -> Result<CurvatureSummary> {
-        let decay = std::mem::replace(&mut self.weight_decay, 0.0);
-        let summary = measure(self, known, options);
-        self.weight_decay = decay;
-        summary
+        let weight_decay = std::mem::replace(&mut self.weight_decay, 0.0);
+        let without = WithoutDecay { hessian: self, weight_decay };
+        measure(without.hessian, known, options)
+    }
+}
+
+/// Puts the weight decay back when it goes out of scope, also where a loss panics.
+struct WithoutDecay<'of, 'loss> {
+    hessian: &'of mut LossHessian<'loss>,
+    weight_decay: f64,
+}
+
+impl Drop for WithoutDecay<'_, '_> {
+    fn drop(&mut self) {
+        self.hessian.weight_decay = self.weight_decay;
     }
 }
 
@@ -65,7 +77,8 @@ fn measure(hessian: &mut LossHessian, known: &Eigenvectors, options: &SummaryOpt
         let reason = "an eigenvalue is not known".to_owned();
         return Err(Error::NotEnoughData { question: "measure what is beside these directions", reason });
     }
-    let gradient_noise = match options.gradient_noise {
+    // Without a direction, or where the eigenvalues say of no scale, the noise has no sigma^2.
+    let gradient_noise = match options.gradient_noise && eigenvalues.iter().sum::<f64>() > 0.0 {
         true => Some(GradientNoiseSummary::from(&gradient_noise_along(hessian, &eigenvalues, &columns)?)),
         false => None,
     };

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::RunFolder;
-use super::curvature::make_place;
+use super::curvature::{count_bases, make_place};
 use super::guard::damaged;
 use super::reader::{Run, read_info};
 use super::storage::{Disk, Storage};
@@ -75,15 +75,21 @@ pub struct GradientNoiseSummary {
 
 impl CurvatureSummary {
     /// Keeps it in the folder of a run, as that of basis `basis`, written beside its place, synced and renamed; one that
-    /// is there already is replaced. The run may be being observed meanwhile, and the basis's table need not be there yet.
+    /// is there already is replaced. The run may be being observed meanwhile. Basis 0 may come before its table, or without
+    /// one in a run that has no directions.
     ///
     /// # Errors
     /// [`Error::InvalidInput`] for what is no measurement (a number that is not finite, a negative weight, lists that do
-    /// not fit together); [`Error::NoSuchRun`]; [`Error::Io`].
+    /// not fit together), and for a basis that the run does not have; [`Error::NoSuchRun`]; [`Error::Io`].
     pub fn save(&self, run_folder: impl AsRef<Path>, basis: u64) -> Result<()> {
         self.check()?;
         let folder = RunFolder::new(run_folder);
         read_info(&folder)?;
+        let bases = count_bases(&folder)?;
+        if basis >= bases.max(1) {
+            let reason = format!("the run has no basis {basis}; it has {bases}, counted from 0");
+            return Err(Error::InvalidInput { field: "basis".to_owned(), reason });
+        }
         let path = folder.curvature_summary(basis);
         let mut value = serde_json::to_value(self).map_err(|error| Error::io("encode", &path)(error.into()))?;
         value[CHECKSUM_KEY] = checksum(&value).into();
@@ -156,7 +162,36 @@ impl GradientNoiseSummary {
 
 /// CRC-32 of the measurements as JSON with sorted keys and nothing between them.
 fn checksum(measured: &Value) -> u32 {
-    crc32fast::hash(measured.to_string().as_bytes())
+    let mut text = String::new();
+    add_sorted(measured, &mut text);
+    crc32fast::hash(text.as_bytes())
+}
+
+/// `serde_json`'s own text has the keys sorted only where no crate of the program asks it to keep their order.
+fn add_sorted(value: &Value, text: &mut String) {
+    match value {
+        Value::Object(fields) => {
+            let mut fields: Vec<(&String, &Value)> = fields.iter().collect();
+            fields.sort_unstable_by_key(|(key, _)| *key);
+            text.push('{');
+            for (index, (key, value)) in fields.into_iter().enumerate() {
+                text.push_str(if index > 0 { "," } else { "" });
+                text.push_str(&Value::from(key.as_str()).to_string());
+                text.push(':');
+                add_sorted(value, text);
+            }
+            text.push('}');
+        }
+        Value::Array(values) => {
+            text.push('[');
+            for (index, value) in values.iter().enumerate() {
+                text.push_str(if index > 0 { "," } else { "" });
+                add_sorted(value, text);
+            }
+            text.push(']');
+        }
+        plain => text.push_str(&plain.to_string()),
+    }
 }
 
 impl Run {

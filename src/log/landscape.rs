@@ -1,5 +1,7 @@
 //! `landscape/NNNNNN.parquet`: losses on a grid in a plane through parameter space, one row a point.
 
+use std::fs::{self, OpenOptions};
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -10,12 +12,12 @@ use arrow_schema::{DataType, Field, Schema, SchemaRef};
 
 use super::curvature::{make_place, numbers_in};
 use super::guard::damaged;
-use super::partial;
 use super::reader::Run;
 use super::schema::value;
 use super::segment::SegmentWriter;
 use super::segment_reader::SegmentReader;
 use super::storage::{Disk, Storage};
+use super::{RunFolder, partial};
 use crate::error::{Error, Result};
 
 /// Losses on a grid in the plane theta_* + x q_i + y q_j (figure 3 of the paper), made by `curvature::loss_landscape`.
@@ -59,28 +61,49 @@ fn schema() -> SchemaRef {
 }
 
 impl LossLandscape {
-    /// Writes it into the folder of a run, beside those that are there, and returns its number.
+    /// Writes it into the folder of a run, beside those that are there, and returns its number. Other programs may be
+    /// writing theirs, or the run, meanwhile. A recovery of the run meanwhile ([`recover`](super::recover), or resuming it)
+    /// takes an unfinished landscape for an abandoned one and removes it: this is then an [`Error::Io`].
     ///
     /// # Errors
-    /// [`Error::ShapeMismatch`] if the lists do not fit the grid; those of [`Run::open`]; [`Error::Io`].
+    /// [`Error::ShapeMismatch`] if the lists do not fit the grid; [`Error::InvalidInput`] for coordinates that are not
+    /// finite or do not rise; those of [`Run::open`]; [`Error::Io`].
     pub fn write(&self, run: impl AsRef<Path>) -> Result<u64> {
         self.check()?;
         let run = Run::open(run)?;
-        let (storage, folder, schema) = (&Disk, &run.folder, schema());
+        let (storage, folder) = (&Disk, &run.folder);
         let place = folder.landscape_folder();
         make_place(storage, folder, &place)?;
-        let number = run.landscapes()?.last().map_or(0, |last| last + 1);
+        let first_free = run.landscapes()?.last().map_or(0, |last| last.saturating_add(1));
+        let number = claim(folder, first_free)?;
         let path = folder.landscape(number);
-        let batch = self.rows(&schema).map_err(Error::io("encode", &path))?;
-        let mut writer = SegmentWriter::create(storage, &path, &schema, run.info())?;
-        writer.write(&batch)?;
-        writer.finish()?;
-        storage.rename(&partial(&path), &path).map_err(Error::io("rename", &path))?;
+        let written = self.write_at(&run, &path);
+        if written.is_err() {
+            // Another number is taken the next time; what is left of this one would stay.
+            let _ = storage.remove(&partial(&path));
+        }
+        written?;
         storage.sync_dir(&place).map_err(Error::io("sync", &place))?;
         Ok(number)
     }
 
+    fn write_at(&self, run: &Run, path: &Path) -> Result<()> {
+        let schema = schema();
+        let batch = self.rows(&schema).map_err(Error::io("encode", path))?;
+        let mut writer = SegmentWriter::create(&Disk, path, &schema, run.info())?;
+        writer.write(&batch)?;
+        writer.finish()?;
+        Disk.rename(&partial(path), path).map_err(Error::io("rename", path))
+    }
+
     fn check(&self) -> Result<()> {
+        for (axis, coordinates) in ["x", "y"].iter().zip(&self.coordinates) {
+            let rise = coordinates.is_sorted_by(|before, after| before < after);
+            if !rise || !coordinates.iter().all(|coordinate| coordinate.is_finite()) {
+                let reason = "they must be finite, each above the one before".to_owned();
+                return Err(Error::InvalidInput { field: format!("{axis} coordinates of the landscape"), reason });
+            }
+        }
         let [columns, lines] = self.coordinates.each_ref().map(Vec::len);
         let lists = [Some(&self.train_loss), self.test_loss.as_ref(), self.quadratic_loss.as_ref()];
         match lists.into_iter().flatten().find(|list| list.is_empty() || list.len() != columns * lines) {
@@ -115,6 +138,25 @@ impl LossLandscape {
         ];
         RecordBatch::try_new(schema.clone(), columns).map_err(std::io::Error::other)
     }
+}
+
+/// Begins the file of the first free number from `first` on: whoever makes it has the number, as nobody else can.
+fn claim(folder: &RunFolder, first: u64) -> Result<u64> {
+    let mut taken = partial(&folder.landscape(first));
+    for number in first..=u64::MAX {
+        let path = folder.landscape(number);
+        taken = partial(&path);
+        match OpenOptions::new().write(true).create_new(true).open(&taken) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
+            made => drop(made.map_err(Error::io("create", &taken))?),
+        }
+        // Another program may have finished this number since the folder was listed.
+        if !path.exists() {
+            return Ok(number);
+        }
+        fs::remove_file(&taken).map_err(Error::io("remove", &taken))?;
+    }
+    Err(Error::io("create", &taken)(io::ErrorKind::AlreadyExists.into()))
 }
 
 impl Run {
@@ -160,6 +202,7 @@ impl Run {
         let known = |losses: Vec<f64>| losses.iter().any(|loss| !loss.is_nan()).then_some(losses);
         found.coordinates = [xs, ys];
         (found.train_loss, found.test_loss, found.quadratic_loss) = (train, known(test), known(quadratic));
+        found.check().map_err(|error| damaged(&path, error))?;
         Ok(found)
     }
 }

@@ -6,6 +6,8 @@ use crate::log::{LossLandscape, Run};
 /// Rows shown, and means that make the line.
 const POINTS: u64 = 500;
 const MEANS: u64 = 60;
+const NOT_MEASURED: &str =
+    "no loss was measured in a plane; a program that has the data does so by curvature::loss_landscape";
 
 /// What is shown of the last landscape that was written.
 #[derive(Debug)]
@@ -23,7 +25,7 @@ pub struct Way {
     pub rows: u64,
     /// Of which so many lie over the grid.
     pub inside: u64,
-    /// One row of each equal part of the run.
+    /// The first of every so many of these rows.
     pub points: Vec<[f64; 2]>,
     /// Means of each equal part.
     pub means: Vec<[f64; 2]>,
@@ -32,13 +34,21 @@ pub struct Way {
 }
 
 impl Landscape {
-    /// None where none was measured; `rows` are those of the run. `progress` is told the rows read.
+    /// A reason where none was measured, or the last cannot be read; `rows` are those of the run. `progress` is told the
+    /// rows read.
     ///
     /// # Errors
-    /// Those of reading.
-    pub fn gather(run: &Run, rows: u64, progress: &mut dyn FnMut(u64)) -> Result<Option<Landscape>> {
-        let Some(&number) = run.landscapes()?.last() else { return Ok(None) };
-        let losses = run.landscape(number)?;
+    /// Those of reading the rows.
+    pub fn gather(
+        run: &Run,
+        rows: u64,
+        progress: &mut dyn FnMut(u64),
+    ) -> Result<std::result::Result<Landscape, String>> {
+        let Some(&number) = run.landscapes()?.last() else { return Ok(Err(NOT_MEASURED.to_owned())) };
+        let losses = match run.landscape(number) {
+            Ok(losses) => losses,
+            Err(error) => return Ok(Err(format!("the losses that were measured cannot be read: {error}"))),
+        };
         let directions = run.info().layout.directions as u64;
         let way = if losses.step != 0 {
             Err("its origin is not the reference point, from which the run's positions count".to_owned())
@@ -48,9 +58,9 @@ impl Landscape {
             Err("the run's rows do not say along which directions their positions are".to_owned())
         } else {
             let way = Way::read(run, rows, &losses, progress)?;
-            if way.points.is_empty() { Err("no row is along its directions".to_owned()) } else { Ok(way) }
+            if way.rows == 0 { Err("no row is along its directions".to_owned()) } else { Ok(way) }
         };
-        Ok(Some(Landscape { losses, way }))
+        Ok(Ok(Landscape { losses, way }))
     }
 }
 
@@ -70,11 +80,11 @@ impl Way {
                 && basis == Some(losses.basis as f64)
                 && (x + y).is_finite()
             {
-                way.rows += 1;
-                way.inside += u64::from(inside(0, x) && inside(1, y));
-                if seen % stride == 0 {
+                if way.rows.is_multiple_of(stride) {
                     way.points.push([x, y]);
                 }
+                way.rows += 1;
+                way.inside += u64::from(inside(0, x) && inside(1, y));
                 (sum, count) = ([sum[0] + x, sum[1] + y], count + 1);
             }
             if seen % way.rows_of_mean == 0 {

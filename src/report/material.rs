@@ -34,8 +34,8 @@ pub struct Material {
     pub events: Vec<Event>,
     /// Eigenvalues at every estimate.
     pub curvature: Vec<CurvatureRow>,
-    /// Losses in a plane, where they were measured.
-    pub landscape: Option<Landscape>,
+    /// Losses in a plane, or why there are none.
+    pub landscape: std::result::Result<Landscape, String>,
     /// What is known of the Hessian: given beside the log, or else from the run's folder.
     pub curvatures: Option<Curvatures>,
 }
@@ -47,7 +47,9 @@ impl Material {
     /// Those of reading.
     pub fn gather(run: &Run, options: &ReportOptions, progress: &mut dyn FnMut(&str, u64, u64)) -> Result<Material> {
         progress("fitting", 0, 0);
-        let fit_options = FitOptions { curvatures: options.curvatures.clone(), ..FitOptions::default() };
+        let ReportOptions { first_step, stationary_from, ref curvatures, .. } = *options;
+        let fit_options =
+            FitOptions { first_step, stationary_from, curvatures: curvatures.clone(), ..FitOptions::default() };
         let fit = match RunFit::with(run, &fit_options) {
             Ok(fit) => Some(fit),
             Err(Error::EmptyRun { .. }) => None,
@@ -58,7 +60,7 @@ impl Material {
         let rows = reduce(run, plans, &mut |rows| progress("reading", rows, all))?;
         let landscape = Landscape::gather(run, all, &mut |rows| progress("reading positions", rows, all))?;
         let curvature = run.curvature()?;
-        let curvatures = match &options.curvatures {
+        let curvatures = match curvatures {
             Some(given) => Some(given.clone()),
             None => Curvatures::of_run(run)?,
         };

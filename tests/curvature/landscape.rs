@@ -53,6 +53,8 @@ fn axes(hessian: &LossHessian) -> Eigenvectors {
 
 #[track_caller]
 fn assert_close(found: &[f64], expected: impl Iterator<Item = f64>) {
+    let expected: Vec<f64> = expected.collect();
+    assert_eq!(found.len(), expected.len());
     for (index, (found, expected)) in found.iter().zip(expected).enumerate() {
         assert!((found - expected).abs() < 1e-13 * (1.0 + expected.abs()), "point {index}: {found} {expected}");
     }

@@ -1,5 +1,8 @@
 //! Trace, density and gradient noise in one call, against the dense matrix.
 
+use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use nalgebra::DMatrix;
 use perrin::curvature::{
     LossHessian, SummaryOptions, density_beside_largest, eigenvectors, gradient_noise, top_eigenpairs,
@@ -121,5 +124,32 @@ fn nothing_known_and_too_little_known() {
     assert!(hessian.summary(&plain, &without_noise).is_err(), "no eigenvalue");
     let short = Eigenvectors { eigenvalues: vec![1.0], ..Eigenvectors::from(vec![vec![1.0; 3]]) };
     assert!(hessian.summary(&short, &without_noise).is_err());
-    assert!(hessian.summary(&Eigenvectors::default(), &options()).is_err(), "noise along no directions");
+    // Noise along no directions, and along one whose eigenvalue gives no scale.
+    let few = SummaryOptions { density: None, ..SummaryOptions::default() };
+    assert!(hessian.summary(&Eigenvectors::default(), &few).unwrap().gradient_noise.is_none());
+    let mut axis = vec![0.0; DIMENSION];
+    axis[0] = 1.0;
+    for (eigenvalue, measured) in [(-1.0, false), (0.0, false), (1.0, true)] {
+        let known = Eigenvectors { eigenvalues: vec![eigenvalue], ..Eigenvectors::from(vec![axis.clone()]) };
+        let summary = hessian.summary(&known, &few).unwrap();
+        assert_eq!((summary.gradient_noise.is_some(), summary.trace.is_some()), (measured, true));
+    }
+}
+
+#[test]
+fn the_weight_decay_is_back_after_a_loss_that_panics() {
+    const DECAY: f64 = 0.5;
+    let problem = Problem::new(Kind::Double);
+    let fails = Cell::new(false);
+    let loss = |batch| {
+        assert!(!fails.get(), "the loss fails");
+        problem.mean(start_of(&BATCHES, batch), BATCHES[batch])
+    };
+    let mut hessian = LossHessian::new(&problem.variables, &BATCHES, loss).unwrap().weight_decay(DECAY);
+    let before = matrix(&mut hessian);
+    fails.set(true);
+    let summary = AssertUnwindSafe(|| hessian.summary(&Eigenvectors::default(), &options()));
+    assert!(catch_unwind(summary).is_err());
+    fails.set(false);
+    assert_eq!(matrix(&mut hessian), before);
 }

@@ -178,6 +178,7 @@ fn the_predicted_curve_is_that_of_the_fit() {
             output: Some(directory.path().join("page.html")),
             figures: Some(figures.clone()),
             curvatures: Some(curvatures.clone()),
+            ..ReportOptions::default()
         };
         write_report(std::slice::from_ref(&run), &options, &mut |_| {}).unwrap();
         check(&std::fs::read_to_string(directory.path().join("page.html")).unwrap());

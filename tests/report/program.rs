@@ -41,3 +41,20 @@ fn what_is_not_a_report_is_not_overwritten() {
     let output = perrin(&[&directory.path().join("none")]);
     assert!(!output.status.success() && String::from_utf8_lossy(&output.stderr).contains("no run at"));
 }
+
+#[test]
+fn the_window_and_the_stationary_part_may_be_given() {
+    let directory = tempfile::tempdir().unwrap();
+    let run = directory.path().join("run");
+    synthetic(600, &[1.0]).write(&run);
+    let page = |options: &[&str]| {
+        let arguments: Vec<&Path> = std::iter::once(run.as_path()).chain(options.iter().map(Path::new)).collect();
+        let output = perrin(&arguments);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        std::fs::read_to_string(run.join("report.html")).unwrap()
+    };
+    assert!(page(&[]).contains("over steps 201 to 600"));
+    assert!(page(&["--from", "101"]).contains("over steps 101 to 600"));
+    assert!(page(&["--stationary-from", "301"]).contains("over steps 301 to 600"));
+    assert!(page(&["--from", "401", "--stationary-from", "301"]).contains("over steps 401 to 600"));
+}

@@ -4,7 +4,7 @@ use std::io::{IsTerminal, Write, stderr, stdout};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
-use std::thread;
+use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
 use clap::Args;
@@ -28,6 +28,13 @@ pub struct ReportArguments {
     /// A folder for each figure as SVG, and its numbers as CSV.
     #[arg(long, value_name = "DIR")]
     figures: Option<PathBuf>,
+    /// Step at which the window begins, in all runs [default: after a third of the rows].
+    #[arg(long, value_name = "STEP")]
+    from: Option<u64>,
+    /// Step at which the stationary part begins, in all runs: as `perrin fit --stationary-from` takes it [default: as
+    /// tests find].
+    #[arg(long, value_name = "STEP")]
+    stationary_from: Option<u64>,
     /// Eigenvalues of the Hessian, for all runs: as `perrin fit --eigenvalues` takes them.
     #[arg(long, value_name = "FILE")]
     eigenvalues: Option<PathBuf>,
@@ -35,7 +42,13 @@ pub struct ReportArguments {
 
 pub fn run(arguments: &ReportArguments) -> anyhow::Result<()> {
     let curvatures = arguments.eigenvalues.as_ref().map(Curvatures::read).transpose()?;
-    let options = ReportOptions { output: arguments.output.clone(), figures: arguments.figures.clone(), curvatures };
+    let options = ReportOptions {
+        output: arguments.output.clone(),
+        figures: arguments.figures.clone(),
+        curvatures,
+        first_step: arguments.from,
+        stationary_from: arguments.stationary_from,
+    };
     let runs = arguments.runs.iter().map(Run::open).collect::<perrin::Result<Vec<_>>>()?;
     let written = if stderr().is_terminal() {
         with_line(|line| write_report(&runs, &options, &mut |progress| line.set(text(progress))))
@@ -74,7 +87,21 @@ impl Line {
         let (text, since) = &*self.text.lock().unwrap_or_else(PoisonError::into_inner);
         let seconds = since.elapsed().as_secs();
         let waiting = if seconds > 0 { format!(", {seconds} s") } else { String::new() };
-        eprint!("\r\x1b[K{text}{waiting}");
+        // A terminal that is gone is no reason to stop.
+        let _ = write!(stderr(), "\r\x1b[K{text}{waiting}");
+    }
+}
+
+/// Ends the drawing when it goes out of scope, also by a panic: the scope waits for the drawing thread.
+struct EndsDrawing<'a> {
+    line: &'a Line,
+    drawing: &'a Thread,
+}
+
+impl Drop for EndsDrawing<'_> {
+    fn drop(&mut self) {
+        self.line.done.store(true, Ordering::Relaxed);
+        self.drawing.unpark();
     }
 }
 
@@ -87,11 +114,33 @@ fn with_line<T>(work: impl FnOnce(&Line) -> T) -> T {
                 line.draw();
                 thread::park_timeout(REDRAWN);
             }
-            eprint!("\r\x1b[K");
+            let _ = write!(stderr(), "\r\x1b[K");
         });
-        let done = work(&line);
-        line.done.store(true, Ordering::Relaxed);
-        drawing.thread().unpark();
-        done
+        let _ends = EndsDrawing { line: &line, drawing: drawing.thread() };
+        work(&line)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::sync::mpsc;
+
+    use super::*;
+
+    /// Long enough for any machine; reached only where the drawing never ends.
+    const PATIENCE: Duration = Duration::from_secs(60);
+
+    #[test]
+    fn the_drawing_ends_with_the_work_and_with_its_panic() {
+        for panics in [false, true] {
+            let (sender, receiver) = mpsc::channel();
+            thread::spawn(move || {
+                let work = || with_line(|_| if panics { panic!("the work fails") } else { 7 });
+                sender.send(catch_unwind(AssertUnwindSafe(work)).ok())
+            });
+            let ended = receiver.recv_timeout(PATIENCE).expect("the line is drawn for ever");
+            assert_eq!(ended, (!panics).then_some(7));
+        }
+    }
 }

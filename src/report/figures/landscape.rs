@@ -14,10 +14,9 @@ const REACH: f64 = 1.5;
 
 pub fn landscape(material: &Material) -> Figure {
     let (id, title) = ("landscape", "Loss landscape (fig. 3)");
-    let Some(landscape) = &material.landscape else {
-        let reason =
-            "no loss was measured in a plane; a program that has the data does so by curvature::loss_landscape";
-        return Figure::missing(id, title, reason);
+    let landscape = match &material.landscape {
+        Ok(landscape) => landscape,
+        Err(reason) => return Figure::missing(id, title, reason),
     };
     let losses = &landscape.losses;
     let train = contours(landscape, "train", &losses.train_loss, losses.quadratic_loss.as_deref());
@@ -72,17 +71,21 @@ fn add_contour(chart: &mut Chart, name: &str, ink: Ink, grid: &Grid, level: f64)
     }
 }
 
+/// Whether a row is drawn.
+fn is_near(landscape: &Landscape, point: &[f64; 2]) -> bool {
+    point.iter().zip(&landscape.losses.coordinates).all(|(position, axis)| {
+        let ends = axis.first().copied().zip(axis.last().copied());
+        ends.is_some_and(|(low, high)| (position - 0.5 * (low + high)).abs() <= REACH * 0.5 * (high - low))
+    })
+}
+
 fn add_way(chart: &mut Chart, landscape: &Landscape, way: &Way) {
-    let near = |point: &[f64; 2]| {
-        point.iter().zip(&landscape.losses.coordinates).all(|(position, axis)| {
-            let ends = axis.first().copied().zip(axis.last().copied());
-            ends.is_some_and(|(low, high)| (position - 0.5 * (low + high)).abs() <= REACH * 0.5 * (high - low))
-        })
-    };
     let shown = |points: &[[f64; 2]]| -> Vec<Point> {
         points
             .iter()
-            .map(|point| if near(point) { Point::new(point[0], point[1]) } else { Point::new(f64::NAN, f64::NAN) })
+            .map(|point| {
+                if is_near(landscape, point) { Point::new(point[0], point[1]) } else { Point::new(f64::NAN, f64::NAN) }
+            })
             .collect()
     };
     chart.add("rows of the run", Ink::Other, Mark::Dots, shown(&way.points));
@@ -136,27 +139,31 @@ fn caption(landscape: &Landscape) -> Vec<String> {
         losses.modes[0], losses.modes[1]
     )];
     if let Some(quadratic) = &losses.quadratic_loss {
-        let pairs = losses.train_loss.iter().zip(quadratic).filter(|(loss, _)| loss.is_finite());
-        let worst = pairs.map(|(loss, quadratic)| (loss - quadratic).abs()).fold(0.0, f64::max);
+        let pairs = losses.train_loss.iter().zip(quadratic);
+        let off = pairs.map(|(loss, quadratic)| (loss - quadratic).abs()).filter(|off| off.is_finite());
         let finite = losses.train_loss.iter().copied().filter(|loss| loss.is_finite());
-        let (low, high) =
-            finite.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), loss| (low.min(loss), high.max(loss)));
+        let compared = match (off.reduce(f64::max), finite.clone().reduce(f64::min), finite.reduce(f64::max)) {
+            (Some(worst), Some(low), Some(high)) => format!(
+                "It is off by at most {}, where the loss goes from {} to {}.",
+                number(worst),
+                number(low),
+                number(high)
+            ),
+            _ => "No training loss was finite to hold it against.".to_owned(),
+        };
         caption.push(format!(
-            "Dashed: the training loss to second order, from its gradient at the origin and the two eigenvalues. It is off by at most {}, where \
-             the loss goes from {} to {}.",
-            number(worst),
-            number(low),
-            number(high)
+            "Dashed: the training loss to second order, from its gradient at the origin and the two eigenvalues. {compared}"
         ));
     } else {
         caption.push("The eigenvalues of the directions are not known, and so is no approximation by them.".to_owned());
     }
     caption.push(match &landscape.way {
         Ok(way) => {
+            let drawn = way.points.iter().filter(|point| is_near(landscape, point)).count();
             let outside = 100.0 * (1.0 - way.inside as f64 / way.rows.max(1) as f64);
             format!(
                 "Over it {} of the {} rows along these directions; {outside:.1}% of all lie outside the plane's piece that was measured.",
-                grouped(way.points.len() as u64),
+                grouped(drawn as u64),
                 grouped(way.rows)
             )
         }
