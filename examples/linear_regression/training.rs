@@ -1,6 +1,6 @@
 //! SGD on the problem, observed.
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::path::Path;
 
 use anyhow::Result;
@@ -59,13 +59,19 @@ impl Training<'_> {
                 Batches::WithReplacement(size) => Some(Tensor::randint(count, [size], (Kind::Int64, Device::Cpu))),
             };
             optimizer.backward_step(&chosen.map_or_else(|| problem.loss_of_all(), |images| problem.loss(&images)));
-            if (step + 1) % (self.steps / 20).max(1) == 0 {
+            if std::io::stdout().is_terminal() && (step + 1) % (self.steps / 20).max(1) == 0 {
                 print!("\r{}: step {} of {}", self.title, step + 1, self.steps);
                 std::io::stdout().flush()?;
             }
         }
         optimizer.finish()?;
-        println!("; loss of all images {:.4}", problem.loss_of_all().double_value(&[]));
+        let line = if std::io::stdout().is_terminal() { "\r" } else { "" };
+        println!(
+            "{line}{}: {} steps; loss of all images {:.4}",
+            self.title,
+            self.steps,
+            problem.loss_of_all().double_value(&[])
+        );
         Ok(())
     }
 }
