@@ -6,9 +6,12 @@ mod synthetic;
 
 use std::path::Path;
 
+use perrin::Error;
+use perrin::analysis::advice::AveragingAdvice;
 use perrin::analysis::curvatures::Curvatures;
+use perrin::analysis::displacement_noise::Curvatures as ExponentCurvatures;
 use perrin::analysis::modes::NoiseSource;
-use perrin::analysis::{FitOptions, RunFit};
+use perrin::analysis::{Answer, FitOptions, RunFit};
 use perrin::log::{CurvatureSummary, GradientNoiseSummary, Measured, Run, RunWriter, SpectralBulk};
 use perrin::theory::displacement::exact_curve;
 use perrin::theory::exponent::exponent;
@@ -156,6 +159,58 @@ fn negative_curvature_is_left_out_and_said() {
     summary.save(directory.path(), 0).unwrap();
     let fit = self::fit(directory.path());
     assert!(fit.modes.noise_scale.known().unwrap().value(NoiseSource::Speed).is_none());
+    assert!(fit.predicted.reason().unwrap().contains("nothing of the density"), "{:?}", fit.predicted);
+}
+
+/// An eigenvalue of the projections that is negative leaves their interval to the fitted recursion.
+#[test]
+fn a_negative_eigenvalue_leaves_the_interval_of_the_projected_part() {
+    let directory = tempfile::tempdir().unwrap();
+    synthetic(7).write_along(directory.path(), 4);
+    let run = Run::open(directory.path()).unwrap();
+    let mut given = Curvatures { density: summary(1.0).density, ..Curvatures::default() };
+    let mut interval = |last: f64| {
+        given.eigenvalues = vec![4.0, 1.5, 0.5, last];
+        let options = FitOptions { curvatures: Some(given.clone()), ..FitOptions::default() };
+        let fit = RunFit::with(&run, &options).unwrap();
+        fit.displacement_projected.known().unwrap().interval.clone()
+    };
+    assert_eq!(interval(0.2).known().unwrap().curvatures, ExponentCurvatures::Given);
+    assert_eq!(interval(-1e-3).known().unwrap().curvatures, ExponentCurvatures::Fitted);
+}
+
+#[test]
+fn curvatures_that_are_no_measurement_are_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    synthetic(8).write_along(directory.path(), 4);
+    let run = Run::open(directory.path()).unwrap();
+    let given = Curvatures { eigenvalues: LARGEST.to_vec(), ..Curvatures::default() };
+    let weightless = SpectralBulk { nodes: vec![0.1], weights: vec![0.0], dimension: 30.0 };
+    let wrong = [
+        Curvatures { density: Some(SpectralBulk::default()), ..given.clone() },
+        Curvatures { density: Some(weightless), ..given.clone() },
+        Curvatures { trace: Some(Measured { value: f64::NAN, standard_error: 1.0 }), ..given },
+        Curvatures { eigenvalues: vec![f64::INFINITY], ..Curvatures::default() },
+    ];
+    for curvatures in wrong {
+        let options = FitOptions { curvatures: Some(curvatures), ..FitOptions::default() };
+        let error = RunFit::with(&run, &options).unwrap_err();
+        assert!(matches!(error, Error::InvalidInput { .. }), "{error}");
+    }
+}
+
+#[test]
+fn one_mode_is_slower_and_two_are() {
+    let directory = tempfile::tempdir().unwrap();
+    synthetic(9).write_along(directory.path(), 4);
+    let mut fit = fit(directory.path());
+    let mut said = |unresolved_modes: usize| {
+        let window_steps = 200.0;
+        let advice = AveragingAdvice { window_steps, slowest_autocorrelation_steps: 10.0, mode: 1, unresolved_modes };
+        fit.advice.averaging = Answer::Known(advice);
+        fit.to_string()
+    };
+    assert!(said(1).contains(" 1 mode is slower still") && said(2).contains("2 modes are slower still"));
 }
 
 #[test]

@@ -83,12 +83,24 @@ impl Curvatures {
         if eigenvalues.is_empty() && density.is_none() {
             return Err(invalid("there are none".to_owned()));
         }
-        if !eigenvalues.iter().all(|eigenvalue| eigenvalue.is_finite()) {
-            return Err(invalid("one is not finite".to_owned()));
+        let curvatures = Curvatures::with(eigenvalues, CurvatureSummary { trace, density, gradient_noise });
+        curvatures.check()?;
+        Ok(curvatures)
+    }
+
+    /// Whether they are a measurement.
+    ///
+    /// # Errors
+    /// [`Error::InvalidInput`] for numbers that are not finite, a density without weight, lists that do not fit together.
+    pub(crate) fn check(&self) -> Result<()> {
+        if !self.eigenvalues.iter().all(|eigenvalue| eigenvalue.is_finite()) {
+            return Err(Error::InvalidInput {
+                field: "eigenvalues".to_owned(),
+                reason: "one is not finite".to_owned(),
+            });
         }
-        let summary = CurvatureSummary { trace, density, gradient_noise };
-        summary.check()?;
-        Ok(Curvatures::with(eigenvalues, summary))
+        let Curvatures { density, trace, gradient_noise, .. } = self.clone();
+        CurvatureSummary { trace, density, gradient_noise }.check()
     }
 
     /// Those in a run's folder: of the last basis that has a summary, or else of the last one; none where there are none.
@@ -121,7 +133,8 @@ impl Curvatures {
     /// [`negative`](Self::negative) tells; where the eigenvalues are all there is, one of a few directions cannot be.
     ///
     /// # Errors
-    /// The first negative eigenvalue where there is no density, as a reason.
+    /// As a reason: the first negative eigenvalue where there is no density; a density that has nothing else than negative
+    /// ones, since what is left is not the spectrum of the whole.
     pub fn spectrum(&self) -> std::result::Result<Spectrum, String> {
         let negative = self.eigenvalues.iter().find(|eigenvalue| **eigenvalue < 0.0);
         if let Some(negative) = negative.filter(|_| self.density.is_none()) {
@@ -131,7 +144,10 @@ impl Curvatures {
         let measured = Spectrum::from_eigenvalues(&positive).map_err(|error| error.to_string())?;
         let bulk: Vec<(f64, f64)> = merged(self.density.iter().flat_map(SpectralBulk::counted));
         if bulk.is_empty() {
-            return Ok(measured);
+            return match self.density {
+                None => Ok(measured),
+                Some(_) => Err("nothing of the density is left without its negative eigenvalues".to_owned()),
+            };
         }
         let (nodes, counts): (Vec<f64>, Vec<f64>) = bulk.into_iter().unzip();
         let dimension = counts.iter().sum();
@@ -227,7 +243,7 @@ mod tests {
         assert!((spectrum.trace() - 12.0).abs() < 1e-12 && (spectrum.dimension() - 37.0).abs() < 1e-12);
         assert!((curvatures.trace().unwrap().value - 10.2).abs() < 1e-12);
         let flat = Curvatures::from_json(r#"{"density": {"nodes": [-1], "weights": [1], "dimension": 3}}"#).unwrap();
-        assert_eq!((flat.negative(), flat.spectrum().unwrap().modes().len()), (None, 0));
+        assert!(flat.negative().is_none() && flat.spectrum().unwrap_err().contains("negative"));
     }
 
     #[test]

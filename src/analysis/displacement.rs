@@ -76,7 +76,7 @@ pub struct PredictedPoint {
 pub struct MeasuredDisplacement {
     /// Mean of ||delta||^2.
     pub speed: f64,
-    /// Its 95% interval, where it is known.
+    /// Its 95% interval, where it is known; one that reaches 0 is not used.
     pub speed_interval: Option<[f64; 2]>,
     /// Exponent over the window.
     pub exponent: f64,
@@ -165,7 +165,9 @@ fn try_predicted(
     };
     let steps: Vec<u64> = measured.points.iter().map(|(step, _)| *step).collect();
     let scatter = displacement_scatter(&exact, &steps, SEED).map_err(|error| error.to_string())?;
-    let speed_errors = measured.speed_interval.map_or([0.0; 2], |ends| ends.map(|end| (end / measured.speed).ln()));
+    // An interval that reaches 0 has no logarithm: the ranges go without it.
+    let speed_interval = measured.speed_interval.filter(|[low, high]| *low > 0.0 && high.is_finite());
+    let speed_errors = speed_interval.map_or([0.0; 2], |ends| ends.map(|end| (end / measured.speed).ln()));
     let point = |(&(step, measured), scatter): (&(u64, f64), &[f64; 2])| {
         let exact = exact_at(step);
         // Side by side, deviations of logarithms add in squares.
@@ -286,12 +288,24 @@ mod tests {
     }
 
     #[test]
+    fn a_speed_interval_that_reaches_zero_leaves_the_prediction() {
+        let given = Given::from_json(r#"{"eigenvalues": [2.0, 0.1]}"#).unwrap();
+        let plain = predicted_displacement(&given, &PARAMETERS, &measured(3.0));
+        for low in [-1.0, 0.0] {
+            let measured = MeasuredDisplacement { speed_interval: Some([low, 7.0]), ..measured(3.0) };
+            assert_eq!(predicted_displacement(&given, &PARAMETERS, &measured), plain);
+        }
+    }
+
+    #[test]
     fn what_has_no_prediction_has_a_reason() {
         let reason = |json: &str, speed: f64| {
             let given = Given::from_json(json).unwrap();
             predicted_displacement(&given, &PARAMETERS, &measured(speed)).reason().unwrap_or_default().to_owned()
         };
         assert!(reason(r#"{"eigenvalues": [2, -1]}"#, 1.0).contains("negative"));
+        let negative = r#"{"eigenvalues": [2], "density": {"nodes": [-1], "weights": [1], "dimension": 40}}"#;
+        assert!(reason(negative, 1.0).contains("nothing of the density"));
         assert!(reason(r#"{"eigenvalues": [0]}"#, 1.0).contains("nothing moves"));
         assert!(reason(r#"{"eigenvalues": [2]}"#, 0.0).contains("nothing moves"));
         assert!(reason(r#"{"eigenvalues": [100]}"#, 1.0).contains("unstable"));

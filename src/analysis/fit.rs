@@ -102,9 +102,13 @@ impl RunFit {
     /// a row are all the memory that grows.
     ///
     /// # Errors
-    /// [`Error::EmptyRun`] when there are no rows up to the last step; those of reading: [`Error::Damaged`],
-    /// [`Error::NewerSchema`], [`Error::Io`].
+    /// [`Error::InvalidInput`] for curvatures that are no measurement: a number that is not finite, a density without
+    /// weight, lists that do not fit together; [`Error::EmptyRun`] when there are no rows up to the last step; those of
+    /// reading: [`Error::Damaged`], [`Error::NewerSchema`], [`Error::Io`].
     pub fn with(run: &Run, options: &FitOptions) -> Result<RunFit> {
+        if let Some(given) = &options.curvatures {
+            given.check()?;
+        }
         let last = options.last_step.unwrap_or(u64::MAX);
         let (mut rows, mut end) = (0, 0);
         run.for_each_row(["step"], |[step]| {

@@ -15,6 +15,7 @@ use super::projections::Projections;
 use super::settings::PlainSgd;
 use super::speed::Speed;
 use crate::theory::parameters::SgdParameters;
+use crate::theory::spectrum::Spectrum;
 
 /// The projected part stands for the whole displacement from this share of it on.
 const SHARE_OF_THE_WHOLE: f64 = 0.95;
@@ -68,7 +69,14 @@ impl Process<'_> {
         let modes = match of_projections {
             Some(curvatures) => {
                 let alone = Curvatures { eigenvalues: curvatures.eigenvalues.clone(), ..Curvatures::default() };
-                (self.given_modes(&alone), displacement_noise::Curvatures::Given)
+                match alone.spectrum() {
+                    Ok(spectrum) => (self.modes_of(&spectrum), displacement_noise::Curvatures::Given),
+                    // Beside a density a negative one is left out, and the rows themselves tell what it does.
+                    Err(_) if curvatures.density.is_some() => {
+                        (self.fitted_modes(), displacement_noise::Curvatures::Fitted)
+                    }
+                    Err(reason) => (Err(reason), displacement_noise::Curvatures::Given),
+                }
             }
             None => (self.fitted_modes(), displacement_noise::Curvatures::Fitted),
         };
@@ -144,7 +152,11 @@ impl Process<'_> {
     }
 
     fn given_modes(&self, curvatures: &Curvatures) -> Result<Vec<WeightedMode>, String> {
-        weighted_modes(&curvatures.spectrum()?, &self.parameters()?)
+        self.modes_of(&curvatures.spectrum()?)
+    }
+
+    fn modes_of(&self, spectrum: &Spectrum) -> Result<Vec<WeightedMode>, String> {
+        weighted_modes(spectrum, &self.parameters()?)
     }
 
     fn fitted_modes(&self) -> Result<Vec<WeightedMode>, String> {

@@ -280,7 +280,8 @@ fn advice(text: &mut Formatter<'_>, fit: &RunFit) -> fmt::Result {
             advice.mode
         );
         if advice.unresolved_modes > 0 {
-            line += &format!("\n{} modes are slower still than this run can tell", advice.unresolved_modes);
+            let modes = if advice.unresolved_modes == 1 { "mode is" } else { "modes are" };
+            line += &format!("\n{} {modes} slower still than this run can tell", advice.unresolved_modes);
         }
         line
     })

@@ -2,6 +2,7 @@
 //! exact sampler, in every regime. `PERRIN_COVERAGE=1000` sets the number of runs, and `--nocapture` shows the table of
 //! `docs/modes.md`.
 
+mod phases;
 mod tally;
 
 use nalgebra::DMatrix;

@@ -10,6 +10,7 @@ use super::isotropy::{ModeVariances, heterogeneity};
 use super::mode::{EigenvalueSource, ModeFit};
 use super::options::ModesOptions;
 use super::series::ModeSeries;
+use super::speed::SpeedNoiseScale;
 use super::window::Window;
 use crate::analysis::Answer;
 
@@ -100,7 +101,7 @@ impl NoiseScales {
         balances: &[Option<BatchedMean>],
         window: &Window,
         source: EigenvalueSource,
-        speed: Option<Estimate>,
+        speed: Option<SpeedNoiseScale>,
         options: &ModesOptions,
     ) -> Answer<NoiseScales> {
         let Some(batch_size) = window.batch_size.map(|size| size as f64).filter(|size| *size > 0.0) else {
@@ -139,14 +140,16 @@ impl NoiseScales {
         let of_all = |source, value| NoiseScale { source, value, modes: None, same_in_all_modes: None };
         let traces = options.gradient_trace.zip(options.hessian_trace).and_then(|(noise, hessian)| {
             let errors = [noise, hessian].map(|trace| trace.standard_error / trace.value);
-            Estimate::from_logarithm(noise.value / hessian.value, errors[0].hypot(errors[1]))
+            let with = |error: f64| Estimate::from_logarithm(noise.value / hessian.value, error);
+            Some([with(errors[0].hypot(errors[1]))?, with(errors[0])?])
         });
+        let traces = traces.filter(|[value, _]| value.value > 0.0);
         let values: Vec<NoiseScale> = [
             pooled(NoiseSource::Innovations, innovations),
             pooled(NoiseSource::VelocityVariances, velocities),
-            speed.map(|value| of_all(NoiseSource::Speed, value)),
+            speed.map(|speed| of_all(NoiseSource::Speed, speed.value)),
             pooled(NoiseSource::GradientCovariance, gradients),
-            traces.filter(|value| value.value > 0.0).map(|value| of_all(NoiseSource::GradientTrace, value)),
+            traces.map(|[value, _]| of_all(NoiseSource::GradientTrace, value)),
         ]
         .into_iter()
         .flatten()
@@ -157,9 +160,14 @@ impl NoiseScales {
         let mut agreements = Vec::new();
         for (index, first) in values.iter().enumerate() {
             for second in &values[index + 1..] {
-                let same_rows =
-                    [first.source, second.source] == [NoiseSource::Innovations, NoiseSource::VelocityVariances];
-                let test = if same_rows { balanced(balances) } else { agree(&first.value, &second.value) };
+                let test = match (first.source, second.source, speed, traces) {
+                    (NoiseSource::Innovations, NoiseSource::VelocityVariances, ..) => balanced(balances),
+                    // Both are divided by the same tr(H): its error is not in their ratio.
+                    (NoiseSource::Speed, NoiseSource::GradientTrace, Some(speed), Some([_, given_trace])) => {
+                        agree(&speed.given_trace, &given_trace)
+                    }
+                    _ => agree(&first.value, &second.value),
+                };
                 let ratio = second.value.value / first.value.value;
                 let pair = (first.source, second.source);
                 agreements.extend(test.map(|test| Agreement { first: pair.0, second: pair.1, ratio, test }));
@@ -199,4 +207,44 @@ fn balanced(balances: &[Option<BatchedMean>]) -> Option<Test> {
     let fourth: f64 = known.iter().map(|mean| mean.standard_error.powi(4) / mean.freedom).sum();
     let student = StudentsT::new(0.0, 1.0, variance * variance / fourth).ok()?;
     Test::new(2.0 * student.cdf(-(sum / variance.sqrt()).abs())).filter(|_| variance > 0.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::Measured;
+
+    /// 2 and 2.3 with errors of 4% and 3% beside one of tr(H), which both are divided by.
+    #[test]
+    fn the_error_of_the_trace_is_not_in_the_ratio_of_what_is_divided_by_it() {
+        let test = |of_hessian: f64| {
+            let with = |error: f64| Estimate::from_logarithm(2.0, error).unwrap();
+            let speed = SpeedNoiseScale { value: with(of_hessian.hypot(0.04)), given_trace: with(0.04) };
+            let options = ModesOptions {
+                hessian_trace: Some(Measured { value: 10.0, standard_error: 10.0 * of_hessian }),
+                gradient_trace: Some(Measured { value: 23.0, standard_error: 23.0 * 0.03 }),
+                ..ModesOptions::default()
+            };
+            let window = Window {
+                first_step: 1,
+                last_step: 1000,
+                rows: 1000,
+                rows_left_out: 0,
+                stretches: 1,
+                learning_rate: Some(0.1),
+                momentum: Some(0.9),
+                weight_decay: Some(0.0),
+                batch_size: Some(32),
+                basis: None,
+                range: 0..1000,
+            };
+            let scales = NoiseScales::new(&[], &[], &window, EigenvalueSource::Hessian, Some(speed), &options);
+            scales.known().unwrap().agreements[0].test
+        };
+        let expected = Test::of_normal(1.15_f64.ln() / 0.05).unwrap().probability;
+        for of_hessian in [0.0, 0.1, 0.5] {
+            let found = test(of_hessian);
+            assert!(found.rejected && (found.probability / expected - 1.0).abs() < 1e-9, "{of_hessian}: {found:?}");
+        }
+    }
 }

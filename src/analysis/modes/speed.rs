@@ -10,6 +10,15 @@ const BATCHES: usize = 30;
 /// Fewer rows make batches too short to be independent.
 const FEWEST_ROWS: usize = 300;
 
+/// sigma^2 from the speed.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct SpeedNoiseScale {
+    /// With the error of tr(H).
+    pub(super) value: Estimate,
+    /// With that of the speed alone: for what is divided by the same tr(H).
+    pub(super) given_trace: Estimate,
+}
+
 /// S (1 - beta^2) E||delta||^2 / (eta^2 tr(H)), eq. 12 inverted; the trace counts the modes that are known with the
 /// factor that discrete time gives them, 1 / (1 - eta (rho + lambda) / (2 (1 + beta))).
 pub(super) fn noise_scale_from_speed(
@@ -17,7 +26,7 @@ pub(super) fn noise_scale_from_speed(
     window: &Window,
     modes: &[ModeFit],
     trace: Measured,
-) -> Result<Option<Estimate>> {
+) -> Result<Option<SpeedNoiseScale>> {
     let (Some(rate), Some(momentum), Some(batch)) = (window.learning_rate, window.momentum, window.batch_size) else {
         return Ok(None);
     };
@@ -46,9 +55,11 @@ pub(super) fn noise_scale_from_speed(
     Ok(mean
         .and_then(|mean| mean.estimate())
         .and_then(|speed| speed.map(|speed| factor * speed))
-        .and_then(|scale| {
-            let of_trace = standard_normal_quantile(0.975) * scale.value * trace.standard_error / trace.value;
-            scale.combined_with(&Estimate::new(scale.value, scale.value - of_trace, scale.value + of_trace)?)
+        .and_then(|given_trace| {
+            let scale = given_trace.value;
+            let of_trace = standard_normal_quantile(0.975) * scale * trace.standard_error / trace.value;
+            let value = given_trace.combined_with(&Estimate::new(scale, scale - of_trace, scale + of_trace)?)?;
+            Some(SpeedNoiseScale { value, given_trace })
         })
-        .filter(|estimate| estimate.value > 0.0))
+        .filter(|scale| scale.value.value > 0.0))
 }
