@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use common::{info, read_rows, rows, writer};
 use perrin::log::eigenvectors::Eigenvectors;
-use perrin::log::{CurvatureRow, Run, RunWriter, check, recover};
+use perrin::log::{CurvatureRow, CurvatureSummary, Measured, Run, RunWriter, check, recover};
 use perrin::record::ParameterInfo;
 use stopping::{Stopping, Then};
 
@@ -27,6 +27,7 @@ fn eigenvectors() -> Eigenvectors {
         overlaps: vec![f64::NAN; 3],
         weight_decay: 0.125,
         products: Some(40),
+        summary: None,
     }
 }
 
@@ -85,11 +86,13 @@ fn the_table_says_what_was_estimated() {
 #[test]
 fn a_process_that_dies_at_any_operation_leaves_whole_bases() {
     let undisturbed = Stopping::never();
+    let trace = Some(Measured { value: 3.5, standard_error: 0.25 });
+    let summary = CurvatureSummary { trace, ..CurvatureSummary::default() };
     let attempt = |storage: &Stopping, directory: &Path| -> perrin::Result<()> {
         let mut writer = RunWriter::create_on(Arc::new(storage.clone()), directory, &info(), Vec::new())?;
         writer.basis(0, 0, &eigenvectors(), true)?;
         writer.append(&rows(1..5))?;
-        writer.basis(1, 4, &eigenvectors(), true)?;
+        writer.basis(1, 4, &eigenvectors().with_summary(summary.clone()), true)?;
         writer.append(&rows(5..9))?;
         writer.close().map(drop)
     };
@@ -106,6 +109,8 @@ fn a_process_that_dies_at_any_operation_leaves_whole_bases() {
         let bases = run.bases().unwrap().end;
         assert_eq!(run.curvature().unwrap().len() as u64, 3 * bases);
         (0..bases).for_each(|basis| assert_eq!(run.eigenvectors(basis).unwrap().products, Some(40)));
+        // What a basis came with is there whenever the basis is, and never without it.
+        assert_eq!(run.curvature_summary(1).unwrap(), (bases == 2).then(|| summary.clone()), "stopped at {stop}");
         // A row is there only if its basis is.
         assert!(read_rows(directory.path()).len() as u64 <= 4 * bases, "stopped at {stop}");
         assert!(files(directory.path()).iter().all(|name| !name.ends_with(".partial")), "stopped at {stop}");

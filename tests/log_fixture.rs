@@ -81,6 +81,7 @@ fn eigenvectors(info: &RunInfo) -> Eigenvectors {
         overlaps: vec![1.0, 0.75, f64::NAN],
         weight_decay: 0.125,
         products: Some(40),
+        summary: None,
     }
 }
 

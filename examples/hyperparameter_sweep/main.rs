@@ -30,8 +30,8 @@ use networks::Architecture;
 use perrin::analysis::RunFit;
 use perrin::analysis::sweep::Sweep;
 use perrin::curvature::{eigenvectors, top_eigenpairs};
+use perrin::log::Run;
 use perrin::log::eigenvectors::Eigenvectors;
-use perrin::log::{CurvatureSummary, Run};
 use perrin::numeric::lanczos::LanczosOptions;
 use perrin::report::{ReportOptions, write_report};
 use problem::{Batches, Problem};
@@ -73,7 +73,6 @@ struct Shared {
     weights: PathBuf,
     steps: u64,
     directions: Eigenvectors,
-    summary: CurvatureSummary,
 }
 
 fn main() -> Result<()> {
@@ -85,17 +84,16 @@ fn main() -> Result<()> {
     let problem = Problem::trained(NETWORK, data, &weights)?;
     println!("{} parameters; {} settings into {}", problem.parameters(), settings().len(), folder.display());
 
-    let (directions, summary) = match settings().iter().map(|setting| setting.folder(&folder)).find(|run| run.exists())
-    {
+    let directions = match settings().iter().map(|setting| setting.folder(&folder)).find(|run| run.exists()) {
         // The place that runs start from is the same for all.
         Some(complete) => {
             let run = Run::open(complete)?;
-            (run.eigenvectors(0)?, run.curvature_summary(0)?.unwrap_or_default())
+            Eigenvectors { summary: run.curvature_summary(0)?, ..run.eigenvectors(0)? }
         }
         None => measure(&problem)?,
     };
     let steps = arguments.number("steps", 1_500)?;
-    let shared = Shared { folder: folder.clone(), weights, steps, directions, summary };
+    let shared = Shared { folder: folder.clone(), weights, steps, directions };
     run_all(&problem, &shared)?;
 
     let runs: Vec<Run> =
@@ -114,7 +112,7 @@ fn main() -> Result<()> {
 }
 
 /// Eigenvectors and what there is besides them, at the place that all runs start from.
-fn measure(problem: &Problem) -> Result<(Eigenvectors, CurvatureSummary)> {
+fn measure(problem: &Problem) -> Result<Eigenvectors> {
     println!("the {DIRECTIONS} largest eigenvalues of the Hessian, its density, and the noise of gradients");
     let mut hessian = loss_over(problem, &problem.train, 5, 1_000, true)?;
     let sharpest = top_eigenpairs(&mut hessian, &LanczosOptions::largest(DIRECTIONS))?;
@@ -122,7 +120,7 @@ fn measure(problem: &Problem) -> Result<(Eigenvectors, CurvatureSummary)> {
     let mut gradients = loss_over(problem, &problem.train, 2_000, 1, true)?;
     let effort = Effort { trace_samples: 20, density_starts: 2, density_steps: 40 };
     let summary = curvature::summary(&mut hessian, &mut gradients, &directions, effort)?;
-    Ok((directions, summary))
+    Ok(directions.with_summary(summary))
 }
 
 /// Makes the runs that are not there yet, one on each core at a time.
@@ -197,7 +195,6 @@ fn run(problem: &mut Problem, setting: Setting, shared: &Shared) -> Result<f64> 
             setting.learning_rate,
             &unfinished,
         )?;
-    shared.summary.save(&unfinished, 0)?;
     let mut loss_sum = 0.;
     for step in 0..shared.steps {
         let loss = problem.loss(&problem.train, &batches.next(), true);

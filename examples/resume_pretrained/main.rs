@@ -80,9 +80,12 @@ fn main() -> Result<()> {
         // Noise that cancels over an epoch is allowed for where epochs are known.
         observation = observation.steps_per_epoch(batches.steps_per_epoch());
     }
-    let mut optimizer =
-        observation.project_onto(eigenvectors).build(sgd, &problem.variables, plan.learning_rate, &folder)?;
-    summary.save(&folder, 0)?;
+    let mut optimizer = observation.project_onto(eigenvectors.with_summary(summary)).build(
+        sgd,
+        &problem.variables,
+        plan.learning_rate,
+        &folder,
+    )?;
     println!("resuming for {} steps, logged in {}", plan.steps, folder.display());
     let (began, mut loss_sum) = (Instant::now(), 0.);
     for step in 1..=plan.steps {
@@ -101,8 +104,7 @@ fn main() -> Result<()> {
             let [first, last] = [0, plan.directions - 1].map(|index| eigenvectors.eigenvalues[index]);
             println!("step {step:6}: eigenvalues from {first:.2} to {last:.2}");
             let summary = measure::summary(&mut curvature, &eigenvectors, &problem, &plan, train_mode)?;
-            optimizer.project_onto(eigenvectors)?;
-            summary.save(&folder, step / plan.refresh_steps)?;
+            optimizer.project_onto(eigenvectors.with_summary(summary))?;
         }
     }
     optimizer.finish()?;

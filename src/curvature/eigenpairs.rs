@@ -67,5 +67,6 @@ pub fn eigenvectors(hessian: &LossHessian, pairs: &[Eigenpair]) -> Eigenvectors 
         overlaps: vec![f64::NAN; pairs.len()],
         weight_decay: hessian.weight_decay,
         products: None,
+        summary: None,
     }
 }

@@ -56,8 +56,8 @@ fn schema() -> SchemaRef {
     ]))
 }
 
-/// Writes an estimate: first its vectors (unless they are not to be kept, then there are none), then its rows. The rows
-/// being there says that it is complete.
+/// Writes an estimate: first its vectors (unless they are not to be kept, then there are none) and its summary, then its
+/// rows. The rows being there says that it is complete.
 pub(crate) fn write_basis(
     storage: &dyn Storage,
     folder: &RunFolder,
@@ -80,6 +80,9 @@ pub(crate) fn write_basis(
     } else if kept.exists() {
         // Of an attempt that ended before the rows were there.
         storage.remove(&kept).map_err(Error::io("remove", &kept))?;
+    }
+    if let Some(summary) = &eigenvectors.summary {
+        summary.write_on(storage, folder, basis)?;
     }
     let path = folder.curvature(basis);
     let schema = schema();

@@ -30,8 +30,9 @@ pub struct Measured {
 
 /// What is known of the Hessian of a basis besides its eigenpairs. Weight decay is in none of it.
 ///
-/// `LossHessian::summary` (feature `torch`) measures it; whoever measures otherwise fills it in. [`save`](Self::save)
-/// puts it into the run's folder, where `perrin fit` and `perrin report` find it.
+/// `LossHessian::summary` (feature `torch`) measures it; whoever measures otherwise fills it in. Handed over with the
+/// directions of a run ([`Eigenvectors::with_summary`](super::eigenvectors::Eigenvectors::with_summary)), or by
+/// [`save`](Self::save) where it is measured later, it is in the run's folder, where `perrin fit` and `perrin report` find it.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct CurvatureSummary {
@@ -90,14 +91,19 @@ impl CurvatureSummary {
             let reason = format!("the run has no basis {basis}; it has {bases}, counted from 0");
             return Err(Error::InvalidInput { field: "basis".to_owned(), reason });
         }
+        self.write_on(&Disk, &folder, basis)
+    }
+
+    /// [`save`](Self::save) of what was checked.
+    pub(super) fn write_on(&self, storage: &dyn Storage, folder: &RunFolder, basis: u64) -> Result<()> {
         let path = folder.curvature_summary(basis);
         let mut value = serde_json::to_value(self).map_err(|error| Error::io("encode", &path)(error.into()))?;
         value[CHECKSUM_KEY] = checksum(&value).into();
         value[VERSION_KEY] = SCHEMA_VERSION.into();
         let place = folder.curvature_folder();
-        make_place(&Disk, &folder, &place)?;
-        write_whole(&Disk, &path, format!("{value:#}\n").as_bytes())?;
-        Disk.sync_dir(&place).map_err(Error::io("sync", &place))
+        make_place(storage, folder, &place)?;
+        write_whole(storage, &path, format!("{value:#}\n").as_bytes())?;
+        storage.sync_dir(&place).map_err(Error::io("sync", &place))
     }
 
     /// Whether it is a measurement.

@@ -31,6 +31,7 @@ mod curvature;
 mod curvature_summary;
 mod deltas;
 pub mod eigenvectors;
+mod eigenvectors_file;
 mod events;
 mod follow;
 mod guard;

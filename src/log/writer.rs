@@ -185,7 +185,8 @@ impl RunWriter {
     /// then; vectors that this basis has already go.
     ///
     /// # Errors
-    /// [`Error::ShapeMismatch`] when their lists do not fit together; [`Error::Io`]. A later call may then succeed.
+    /// [`Error::ShapeMismatch`] when their lists do not fit together, [`Error::InvalidInput`] for a summary that is no
+    /// measurement; [`Error::Io`]. A later call may then succeed.
     pub fn basis(&mut self, basis: u64, step: u64, eigenvectors: &Eigenvectors, keep_vectors: bool) -> Result<()> {
         check_place(&self.folder.lock(), &self.lock)?;
         write_basis(&*self.storage, &self.folder, &self.info, (basis, step), eigenvectors, keep_vectors)

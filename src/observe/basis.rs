@@ -33,16 +33,18 @@ pub(super) struct Directions {
 impl Observer {
     /// Projects on these directions from the next step on: rows carry the number of the new basis, positions still count
     /// from the run's reference point, the event `basis_changed` says when. Usually they are eigenvectors of now, as
-    /// `curvature::EigenpairFollower` gives them; the log keeps their eigenvalues in its `curvature` table and the vectors themselves
-    /// in `eigenvectors/`. An event tells when the largest eigenvalue crosses the optimizer's limit of stability.
+    /// `curvature::EigenpairFollower` gives them; the log keeps their eigenvalues in its `curvature` table, what else was measured
+    /// of the Hessian beside it, and the vectors themselves in `eigenvectors/`. An event tells when the largest eigenvalue crosses
+    /// the optimizer's limit of stability.
     ///
     /// This reads the directions once and copies them; it is not for every step.
     ///
     /// # Errors
     /// [`Error::ShapeMismatch`] for another number of directions than the run was begun with
     /// ([`Options::project_onto`](super::Options::project_onto), [`Options::directions`](super::Options::directions))
-    /// and for directions of another length; [`Error::Parameters`] where they are not of the observed parameters, and
-    /// where they are not finite; [`Error::Torch`]. The directions before then stay in force.
+    /// and for directions of another length; [`Error::InvalidInput`] for a summary that is no measurement;
+    /// [`Error::Parameters`] where they are not of the observed parameters, and where they are not finite;
+    /// [`Error::Torch`]. The directions before then stay in force.
     pub fn project_onto(&mut self, directions: impl Into<Eigenvectors>) -> Result<()> {
         let mut eigenvectors = directions.into();
         let mut outcome = Ok(());

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use perrin::curvature::{EigenpairFollower, LossHessian};
-use perrin::log::Run;
+use perrin::log::{CurvatureSummary, Measured, Run};
 use perrin::numeric::lanczos::LanczosOptions;
 use perrin::record::EventKind;
 use tch::nn::{self, VarStore};
@@ -21,6 +21,11 @@ fn hessian(problem: &Problem) -> LossHessian<'_> {
 
 fn sgd() -> nn::Sgd {
     nn::sgd(0.9, 0., 1e-3, false)
+}
+
+/// Stands for what is measured besides the eigenvectors.
+fn summary(trace: f64) -> CurvatureSummary {
+    CurvatureSummary { trace: Some(Measured { value: trace, standard_error: 0.5 }), ..CurvatureSummary::default() }
 }
 
 /// Steps before which rows were told to be along another basis.
@@ -51,13 +56,15 @@ fn follow(kind: Kind) {
         optimizer.backward_step(&problem.loss(number));
         saved.push(problem.theta());
         if let Some(eigenvectors) = curvature.refresh_if_due(optimizer.step_count()).unwrap() {
-            optimizer.project_onto(eigenvectors).unwrap();
+            optimizer.project_onto(eigenvectors.with_summary(summary(number as f64))).unwrap();
         }
     }
     optimizer.finish().unwrap();
 
     let run = Run::open(folder.path()).unwrap();
     assert_eq!(run.bases().unwrap(), 0..4);
+    let kept = |basis| run.curvature_summary(basis).unwrap();
+    assert_eq!([0, 1, 2, 3].map(kept), [None, Some(summary(99.0)), Some(summary(199.0)), Some(summary(299.0))]);
     assert_eq!(changes(folder.path()), [(101, 1), (201, 2), (301, 3)]);
     let bases: Vec<_> = run.bases().unwrap().map(|basis| run.eigenvectors(basis).unwrap()).collect();
     let rows = rows(folder.path());
@@ -172,6 +179,8 @@ fn directions_that_do_not_fit_leave_those_in_force() {
     elsewhere[1].name = "encoder.bias".to_owned();
     let of_others = perrin::log::eigenvectors::Eigenvectors { parameters: elsewhere, ..given.clone().into() };
     assert!(refused(of_others).contains("encoder.bias"));
+    let measured = |trace| perrin::log::eigenvectors::Eigenvectors::from(given.clone()).with_summary(summary(trace));
+    assert!(refused(measured(f64::NAN)).contains("trace"));
     optimizer.backward_step(&problem.loss(1));
     let summary = optimizer.finish().unwrap();
     assert_eq!(summary.rows, 2);

@@ -1,0 +1,255 @@
+//! Eigenvectors in a file: safetensors, so that other programs read them too.
+//!
+//! | tensor | kind, shape | holds |
+//! |---|---|---|
+//! | `eigenvectors` | f32 \[K, m\] | q_i, orthonormal rows; elements in the order of `parameters` |
+//! | `eigenvalues` | f64 \[K\] | rho_i |
+//! | `residuals` | f64 \[K\] | \|\|H q_i - rho_i q_i\|\| |
+//! | `converged` | bool \[K\] | whether the residual is within the tolerance that was asked for |
+//! | `overlaps` | f64 \[K\] | how much of q_i lies in the span of the vectors before these |
+//!
+//! The header's metadata has `perrin.schema_version`; as JSON, `perrin.parameters`: name, shape, kind, device and
+//! group of each parameter, in order (each is row-major), and `perrin.checksums`: CRC-32 of each tensor's bytes by name;
+//! `perrin.weight_decay`; where known, `perrin.products`; and `perrin.seal`, CRC-32 of all these: each key and its value,
+//! keys rising, with nothing in between.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
+use std::fs;
+use std::path::Path;
+
+use safetensors::tensor::TensorView;
+use safetensors::{Dtype, SafeTensors, View};
+
+use super::eigenvectors::{Eigenvectors, dimension_of};
+use super::guard::damaged;
+use super::reference::write_safetensors;
+use super::storage::{Disk, Storage};
+use crate::error::{Error, Result};
+use crate::record::{ParameterInfo, SCHEMA_VERSION};
+
+const SCHEMA_KEY: &str = "perrin.schema_version";
+const PARAMETERS_KEY: &str = "perrin.parameters";
+const CHECKSUMS_KEY: &str = "perrin.checksums";
+const WEIGHT_DECAY_KEY: &str = "perrin.weight_decay";
+const PRODUCTS_KEY: &str = "perrin.products";
+const SEAL_KEY: &str = "perrin.seal";
+
+impl Eigenvectors {
+    /// Writes them to `path`, beside it first and renamed when complete; a file that is there is replaced. Takes twice as
+    /// much memory again as the vectors.
+    ///
+    /// # Errors
+    /// [`Error::ShapeMismatch`] if lengths do not fit together, [`Error::Io`].
+    pub fn write(&self, path: impl AsRef<Path>) -> Result<()> {
+        self.write_on(&Disk, path.as_ref())
+    }
+
+    pub(crate) fn write_on(&self, storage: &dyn Storage, path: &Path) -> Result<()> {
+        let (count, dimension) = self.check()?;
+        let mut elements = Vec::with_capacity(4 * count * dimension);
+        for element in self.eigenvectors.iter().flatten() {
+            elements.extend_from_slice(&element.to_le_bytes());
+        }
+        let numbers = |values: &[f64]| Bytes {
+            dtype: Dtype::F64,
+            shape: vec![count],
+            bytes: values.iter().flat_map(|value| value.to_le_bytes()).collect(),
+        };
+        let flags = self.converged.iter().map(|&flag| u8::from(flag)).collect();
+        let tensors = vec![
+            ("eigenvectors", Bytes { dtype: Dtype::F32, shape: vec![count, dimension], bytes: elements }),
+            ("eigenvalues", numbers(&self.eigenvalues)),
+            ("residuals", numbers(&self.residuals)),
+            ("converged", Bytes { dtype: Dtype::BOOL, shape: vec![count], bytes: flags }),
+            ("overlaps", numbers(&self.overlaps)),
+        ];
+        let checksums: BTreeMap<&str, u32> =
+            tensors.iter().map(|(name, tensor)| (*name, crc32fast::hash(&tensor.bytes))).collect();
+        let json = |text: serde_json::Result<String>| {
+            text.map_err(|error| Error::io("write", path)(std::io::Error::from(error)))
+        };
+        let mut metadata = HashMap::from([
+            (SCHEMA_KEY.to_owned(), SCHEMA_VERSION.to_string()),
+            (PARAMETERS_KEY.to_owned(), json(serde_json::to_string(&self.parameters))?),
+            (CHECKSUMS_KEY.to_owned(), json(serde_json::to_string(&checksums))?),
+            (WEIGHT_DECAY_KEY.to_owned(), self.weight_decay.to_string()),
+        ]);
+        metadata.extend(self.products.map(|products| (PRODUCTS_KEY.to_owned(), products.to_string())));
+        metadata.insert(SEAL_KEY.to_owned(), seal(&metadata));
+        write_safetensors(storage, path, tensors, Some(metadata))
+    }
+
+    /// Reads what [`write`](Self::write) wrote.
+    ///
+    /// # Errors
+    /// [`Error::Io`], [`Error::Damaged`], [`Error::NewerSchema`].
+    pub fn read(path: impl AsRef<Path>) -> Result<Eigenvectors> {
+        let path = path.as_ref();
+        let bytes = fs::read(path).map_err(Error::io("read", path))?;
+        let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|error| damaged(path, error))?;
+        let file = SafeTensors::deserialize(&bytes).map_err(|error| damaged(path, error))?;
+        let metadata = |key: &str| {
+            let value = header.metadata().as_ref().and_then(|metadata| metadata.get(key));
+            value.ok_or_else(|| damaged(path, format!("its metadata has no {key}")))
+        };
+        let version: u32 =
+            metadata(SCHEMA_KEY)?.parse().map_err(|_| damaged(path, "its schema version is no number"))?;
+        if version > SCHEMA_VERSION {
+            return Err(Error::NewerSchema { path: path.to_owned(), found: version, supported: SCHEMA_VERSION });
+        }
+        if metadata(SEAL_KEY)? != &seal(header.metadata().as_ref().unwrap_or(&HashMap::new())) {
+            return Err(damaged(path, "its metadata does not have its checksum"));
+        }
+        let parameters: Vec<ParameterInfo> =
+            serde_json::from_str(metadata(PARAMETERS_KEY)?).map_err(|error| damaged(path, error))?;
+        let checksums: BTreeMap<String, u32> =
+            serde_json::from_str(metadata(CHECKSUMS_KEY)?).map_err(|error| damaged(path, error))?;
+        let count = match file.tensor("eigenvalues").map(|tensor| tensor.shape().to_vec()).as_deref() {
+            Ok(&[count]) => count,
+            _ => return Err(damaged(path, "it has no list of eigenvalues")),
+        };
+        let dimension = match dimension_of(&parameters) {
+            Some(dimension) if dimension > 0 => dimension,
+            _ => return Err(damaged(path, "its parameters have impossible shapes")),
+        };
+        let tensor = |name: &str, dtype: Dtype, shape: &[usize]| -> Result<TensorView> {
+            let tensor = file.tensor(name).map_err(|error| damaged(path, error))?;
+            if tensor.dtype() != dtype || tensor.shape() != shape {
+                return Err(damaged(path, format!("{name} is {:?} {:?}", tensor.dtype(), tensor.shape())));
+            }
+            if checksums.get(name) != Some(&crc32fast::hash(tensor.data())) {
+                return Err(damaged(path, format!("{name} does not have its checksum")));
+            }
+            Ok(tensor)
+        };
+        let numbers = |name: &str| -> Result<Vec<f64>> {
+            let (values, _) = tensor(name, Dtype::F64, &[count])?.data().as_chunks();
+            Ok(values.iter().map(|&value| f64::from_le_bytes(value)).collect())
+        };
+        let number = |text: &str| text.parse().map_err(|_| damaged(path, format!("{text} is no number")));
+        let vectors = tensor("eigenvectors", Dtype::F32, &[count, dimension])?;
+        let (elements, _) = vectors.data().as_chunks();
+        let vector = |elements: &[[u8; 4]]| elements.iter().map(|&element| f32::from_le_bytes(element)).collect();
+        Ok(Eigenvectors {
+            eigenvectors: elements.chunks_exact(dimension).map(vector).collect(),
+            eigenvalues: numbers("eigenvalues")?,
+            residuals: numbers("residuals")?,
+            converged: tensor("converged", Dtype::BOOL, &[count])?.data().iter().map(|&flag| flag != 0).collect(),
+            overlaps: numbers("overlaps")?,
+            weight_decay: number(metadata(WEIGHT_DECAY_KEY)?)?,
+            products: metadata(PRODUCTS_KEY).ok().and_then(|products| products.parse().ok()),
+            parameters,
+            summary: None,
+        })
+    }
+}
+
+fn seal(metadata: &HashMap<String, String>) -> String {
+    let sealed: BTreeMap<_, _> = metadata.iter().filter(|(key, _)| *key != SEAL_KEY).collect();
+    let mut hasher = crc32fast::Hasher::new();
+    for (key, value) in sealed {
+        hasher.update(key.as_bytes());
+        hasher.update(value.as_bytes());
+    }
+    hasher.finalize().to_string()
+}
+
+struct Bytes {
+    dtype: Dtype,
+    shape: Vec<usize>,
+    bytes: Vec<u8>,
+}
+
+impl View for Bytes {
+    fn dtype(&self) -> Dtype {
+        self.dtype
+    }
+
+    fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    fn data(&self) -> Cow<'_, [u8]> {
+        Cow::Borrowed(&self.bytes)
+    }
+
+    fn data_len(&self) -> usize {
+        self.bytes.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parameter(name: &str, shape: &[i64]) -> ParameterInfo {
+        let (kind, device) = ("f32".to_owned(), "cpu".to_owned());
+        ParameterInfo { name: name.to_owned(), shape: shape.to_vec(), kind, device, group: Some(0) }
+    }
+
+    fn example() -> Eigenvectors {
+        Eigenvectors {
+            parameters: vec![parameter("weight", &[2, 3]), parameter("scale", &[])],
+            eigenvectors: vec![vec![0.5; 7], vec![-0.25; 7]],
+            eigenvalues: vec![2.0, f64::MIN_POSITIVE],
+            residuals: vec![1e-9, 0.5],
+            converged: vec![true, false],
+            overlaps: vec![1.0, 0.25],
+            weight_decay: 1e-4,
+            products: Some(107),
+            summary: None,
+        }
+    }
+
+    #[test]
+    fn what_was_written_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("eigenvectors.safetensors");
+        fs::write(&path, b"an older one").unwrap();
+        example().write(&path).unwrap();
+        assert_eq!(Eigenvectors::read(&path).unwrap(), example());
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left beside it");
+    }
+
+    #[test]
+    fn lengths_that_do_not_fit_are_refused() {
+        let path = std::env::temp_dir().join("never-written.safetensors");
+        let mut wrong = example();
+        wrong.eigenvectors[1].pop();
+        assert!(matches!(wrong.write(&path), Err(Error::ShapeMismatch { .. })));
+        let wrong = Eigenvectors { residuals: vec![0.0], ..example() };
+        assert!(matches!(wrong.write(&path), Err(Error::ShapeMismatch { .. })));
+        let wrong = Eigenvectors { parameters: vec![parameter("weight", &[-1, 7])], ..example() };
+        assert!(matches!(wrong.write(&path), Err(Error::ShapeMismatch { .. })));
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn other_files_are_told_apart() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("eigenvectors.safetensors");
+        assert!(matches!(Eigenvectors::read(&path), Err(Error::Io { .. })));
+        example().write(&path).unwrap();
+        let whole = fs::read(&path).unwrap();
+        for length in [0, 7, 100, whole.len() - 1] {
+            fs::write(&path, &whole[..length]).unwrap();
+            assert!(matches!(Eigenvectors::read(&path), Err(Error::Damaged { .. })), "{length} bytes");
+        }
+        let replaced = |from: &str, to: &str| {
+            assert_eq!(from.len(), to.len(), "the header keeps its length");
+            let at = whole.windows(from.len()).position(|window| window == from.as_bytes()).unwrap();
+            [&whole[..at], to.as_bytes(), &whole[at + from.len()..]].concat()
+        };
+        fs::write(&path, replaced("perrin.schema_version\":\"1\"", "perrin.schema_version\":\"9\"")).unwrap();
+        assert!(matches!(Eigenvectors::read(&path), Err(Error::NewerSchema { found: 9, .. })));
+        let mut flipped = whole.clone();
+        *flipped.last_mut().unwrap() ^= 1;
+        fs::write(&path, flipped).unwrap();
+        assert!(Eigenvectors::read(&path).unwrap_err().to_string().contains("checksum"));
+        for forged in [replaced("[2,3]", "[2,4]"), replaced("[2,3]", "[-1]\u{20}"), replaced("F64", "I64")] {
+            fs::write(&path, forged).unwrap();
+            assert!(matches!(Eigenvectors::read(&path), Err(Error::Damaged { .. })));
+        }
+    }
+}
