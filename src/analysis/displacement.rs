@@ -13,8 +13,9 @@ use serde::Serialize;
 use super::Answer;
 use super::curvatures::{Curvatures as Given, NegativeCurvature};
 use super::displacement_noise::{
-    Curvatures, ExponentInterval, WeightedMode, Window, displacement_scatter, exponent_scatter, slope_weights, thinned,
+    Curvatures, ExponentInterval, WeightedMode, Window, displacement_scatter, exponent_scatter,
 };
+use super::window_points::WindowPoints;
 use crate::log::Measured;
 use crate::numeric::long_run::Estimate;
 use crate::theory::discrete::DiscreteMode;
@@ -22,8 +23,8 @@ use crate::theory::langevin::LangevinMode;
 use crate::theory::parameters::SgdParameters;
 use crate::theory::spectrum::{Spectrum, SpectrumMode};
 
-/// Points of the window that the exponents are taken from; a longer window is thinned evenly.
-const MOST_POINTS: u64 = 1000;
+/// Points of the window that the exponents are taken from; a longer window is thinned.
+const MOST_POINTS: usize = 1000;
 /// Seed of the trajectories drawn for intervals: the same run gives the same answer.
 const SEED: u64 = 20_220_124;
 /// Half width of a 95% interval in standard errors.
@@ -155,13 +156,13 @@ fn try_predicted(
     let langevin_at = |step: u64| {
         langevin.iter().map(|(mode, multiplicity)| multiplicity * mode.mean_squared_displacement(step)).sum::<f64>()
     };
-    let points = thinned(measured.window, MOST_POINTS);
-    if points.len() < 3 {
-        return Err(format!("the window has {} points", points.len()));
+    let points = WindowPoints::new(measured.window, MOST_POINTS);
+    if points.steps.len() < 3 {
+        return Err(format!("the window has {} points", points.steps.len()));
     }
-    let weights = slope_weights(&points);
     let slope = |curve: &dyn Fn(u64) -> f64| -> f64 {
-        points.iter().zip(&weights).map(|(&step, weight)| weight * curve(step).ln()).sum()
+        let [slope, _] = points.line(&points.steps.iter().map(|&step| curve(step)).collect::<Vec<_>>());
+        slope
     };
     let steps: Vec<u64> = measured.points.iter().map(|(step, _)| *step).collect();
     let scatter = displacement_scatter(&exact, &steps, SEED).map_err(|error| error.to_string())?;

@@ -15,12 +15,14 @@ use serde::Serialize;
 
 use super::trajectories::Walk;
 pub use super::trajectories::WeightedMode;
+pub use super::window_points::Window;
+use super::window_points::WindowPoints;
 use crate::error::{Error, Result};
 
 /// Trajectories drawn.
 const REPLICATES: usize = 999;
-/// Points of the window at which they are drawn; a longer window is thinned evenly.
-const MOST_POINTS: u64 = 400;
+/// Points of the window at which they are drawn; a longer window is thinned.
+const MOST_POINTS: usize = 400;
 /// Modes times points times replicates are kept below this by drawing fewer points: some seconds.
 const MOST_DRAWS: usize = 200_000_000;
 
@@ -50,17 +52,6 @@ pub enum Curvatures {
     Given,
     /// The recursion fitted to the projections of this run.
     Fitted,
-}
-
-/// The points of a window: k = `first`, `first + every`, ..., up to `last`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Window {
-    /// At least 1.
-    pub first: u64,
-    /// At least `first`.
-    pub last: u64,
-    /// At least 1.
-    pub every: u64,
 }
 
 /// The exponent of sum E(x_k - x_0)^2 over a window, and 95% bounds on how far that of a single trajectory is above it.
@@ -96,28 +87,20 @@ impl ExponentScatter {
 pub fn exponent_scatter(modes: &[WeightedMode], window: Window, seed: u64) -> Result<ExponentScatter> {
     let question = "draw trajectories";
     let copies: usize = modes.iter().map(WeightedMode::copies).sum();
-    let affordable = (MOST_DRAWS / REPLICATES / copies.max(1)).max(20) as u64;
-    let points = thinned(window, MOST_POINTS.min(affordable));
-    if modes.is_empty() || points.len() < 3 {
-        let reason = format!("there are {} modes and {} points", modes.len(), points.len());
+    let affordable = (MOST_DRAWS / REPLICATES / copies.max(1)).max(20);
+    let points = WindowPoints::new(window, MOST_POINTS.min(affordable));
+    if modes.is_empty() || points.steps.len() < 3 {
+        let reason = format!("there are {} modes and {} points", modes.len(), points.steps.len());
         return Err(Error::NotEnoughData { question, reason });
     }
-    let weights = slope_weights(&points);
-    let middle = points.iter().map(|&step| (step as f64).ln()).sum::<f64>() / points.len() as f64;
-    // Slope and intercept of the line.
-    let line = |curve: &[f64]| -> [f64; 2] {
-        let logarithms = curve.iter().map(|value| value.ln());
-        let slope: f64 = logarithms.clone().zip(&weights).map(|(value, weight)| weight * value).sum();
-        [slope, logarithms.sum::<f64>() / curve.len() as f64 - slope * middle]
-    };
-    let walk = Walk::new(modes, &points)?;
-    let expected = line(&walk.expected);
+    let walk = Walk::new(modes, &points.steps)?;
+    let expected = points.line(&walk.expected);
     let mut random = ChaCha8Rng::seed_from_u64(seed);
-    let mut curve = vec![0.0; points.len()];
+    let mut curve = vec![0.0; points.steps.len()];
     let mut deviations = [(); 2].map(|()| Vec::with_capacity(REPLICATES));
     for _ in 0..REPLICATES {
         walk.draw(&mut curve, &mut random);
-        let found = line(&curve);
+        let found = points.line(&curve);
         (0..2).for_each(|of| deviations[of].push(found[of] - expected[of]));
     }
     let [slopes, intercepts] = deviations.map(quantiles);
@@ -155,22 +138,6 @@ fn quantiles(mut values: Vec<f64>) -> [f64; 2] {
     values.sort_by(f64::total_cmp);
     // Of 999 values they are the 25th and the 975th.
     [0.025, 0.975].map(|share| values[((REPLICATES + 1) as f64 * share) as usize - 1])
-}
-
-/// At most `most` points of the window, evenly.
-pub(crate) fn thinned(window: Window, most: u64) -> Vec<u64> {
-    let every = window.every.max(1);
-    let count = window.last.saturating_sub(window.first) / every + 1;
-    let stride = count.div_ceil(most) * every;
-    (window.first..=window.last).step_by(stride as usize).collect()
-}
-
-/// What ln y at each point is to be multiplied with to give the slope of the least-squares line on ln k.
-pub(crate) fn slope_weights(points: &[u64]) -> Vec<f64> {
-    let logarithms: Vec<f64> = points.iter().map(|&step| (step as f64).ln()).collect();
-    let mean = logarithms.iter().sum::<f64>() / logarithms.len() as f64;
-    let squares: f64 = logarithms.iter().map(|x| (x - mean).powi(2)).sum();
-    logarithms.iter().map(|x| (x - mean) / squares).collect()
 }
 
 #[cfg(test)]

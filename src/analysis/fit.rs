@@ -62,7 +62,7 @@ pub struct RunFit {
     pub window_chosen: bool,
     /// ||Delta_k||^2 = a k^c over the window.
     pub displacement: Answer<DisplacementPowerLaw>,
-    /// The same over all rows (the paper's figure 6).
+    /// The same over all rows, with an interval of its own (the paper's figure 6).
     pub displacement_all: Answer<DisplacementPowerLaw>,
     /// c after each tenth of the rows (the paper's figure 7).
     pub prefixes: Vec<PrefixExponent>,
@@ -134,8 +134,10 @@ impl RunFit {
             None => Curvatures::of_run(run)?,
         };
 
+        let rows_between = |first: u64, last| Window { first: first.max(1), last, every: info.every_steps.max(1) };
+        let window = rows_between(window_first, window_last);
         let process = Process {
-            window: Window { first: window_first.max(1), last: window_last, every: info.every_steps.max(1) },
+            window,
             sgd: sgd.clone(),
             weight_decay: base.settings.weight_decay(),
             batch_size: base.settings.batch_size(),
@@ -144,11 +146,13 @@ impl RunFit {
             around_zero: OnceCell::new(),
         };
         let (displacement_all, prefixes) = base.all.answer();
+        let all_rows = rows_between(base.steps.0, base.steps.1);
         let projected = match &projections {
             Some(projections) => projections.diffusion.answer(),
             None => Answer::cannot_say("there are no projections"),
         };
-        let displacement_projected = with_interval(projected, |exponent| process.interval_of_projected(exponent));
+        let displacement_projected =
+            with_interval(projected, |exponent| process.interval_of_projected(window, exponent));
         let speed = base.speed.speed();
         let mut quantities = vec![("local displacement".to_owned(), &base.local), ("loss".to_owned(), &base.loss)];
         let positions = projections.iter().flat_map(|projections| &projections.positions);
@@ -182,8 +186,8 @@ impl RunFit {
             elapsed_seconds: base.elapsed.filter(|seconds| seconds.is_finite()),
             window_chosen: [options.first_step, options.last_step, options.stationary_from].iter().any(Option::is_some),
             predicted: process.prediction(&displacement, &base.curve.found, &displacement_projected, &speed),
-            displacement: with_interval(displacement, |exponent| process.interval_of_whole(exponent)),
-            displacement_all,
+            displacement: with_interval(displacement, |exponent| process.interval_of_whole(window, exponent)),
+            displacement_all: with_interval(displacement_all, |exponent| process.interval_of_whole(all_rows, exponent)),
             prefixes,
             displacement_projected,
             projected_share: projections.as_ref().and_then(Projections::share),

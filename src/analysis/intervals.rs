@@ -28,16 +28,17 @@ pub(crate) struct Process<'a> {
     pub(crate) batch_size: Result<f64, String>,
     pub(crate) curvatures: Option<&'a Curvatures>,
     pub(crate) projections: Option<&'a Projections>,
-    /// The interval of the projected part around 0: the same trajectories do for every exponent. Starts empty.
+    /// The interval of the projected part over the window, around 0: the same trajectories do for every exponent. Starts
+    /// empty.
     pub(crate) around_zero: OnceCell<Answer<ExponentInterval>>,
 }
 
 impl Process<'_> {
-    /// The interval of the exponent of the global displacement.
-    pub(crate) fn interval_of_whole(&self, exponent: f64) -> Answer<ExponentInterval> {
+    /// The interval of the exponent of the global displacement over some rows.
+    pub(crate) fn interval_of_whole(&self, rows: Window, exponent: f64) -> Answer<ExponentInterval> {
         if let Some(curvatures) = self.curvatures.filter(|curvatures| curvatures.density.is_some()) {
             return self.given_modes(curvatures).map_or_else(Answer::cannot_say, |modes| {
-                exponent_interval(&modes, displacement_noise::Curvatures::Given, self.window, exponent)
+                exponent_interval(&modes, displacement_noise::Curvatures::Given, rows, exponent)
             });
         }
         match self.projections.and_then(Projections::share) {
@@ -49,20 +50,24 @@ impl Process<'_> {
                 100.0 * share,
                 100.0 * SHARE_OF_THE_WHOLE
             )),
-            Some(_) => self.interval_of_projected(exponent),
+            Some(_) => self.interval_of_projected(rows, exponent),
         }
     }
 
-    /// The interval of the exponent of the displacement along the projections.
-    pub(crate) fn interval_of_projected(&self, exponent: f64) -> Answer<ExponentInterval> {
-        let mut interval = self.around_zero.get_or_init(|| self.draw_around_zero()).clone();
+    /// The interval of the exponent of the displacement along the projections over some rows.
+    pub(crate) fn interval_of_projected(&self, rows: Window, exponent: f64) -> Answer<ExponentInterval> {
+        let mut interval = if rows == self.window {
+            self.around_zero.get_or_init(|| self.draw_around_zero(rows)).clone()
+        } else {
+            self.draw_around_zero(rows)
+        };
         if let Answer::Known(interval) = &mut interval {
             (interval.low, interval.high) = (exponent + interval.low, exponent + interval.high);
         }
         interval
     }
 
-    fn draw_around_zero(&self) -> Answer<ExponentInterval> {
+    fn draw_around_zero(&self, rows: Window) -> Answer<ExponentInterval> {
         let of_projections = self.curvatures.filter(|curvatures| {
             self.projections.is_some_and(|found| found.recursions.len() == curvatures.eigenvalues.len())
         });
@@ -81,7 +86,7 @@ impl Process<'_> {
             None => (self.fitted_modes(), displacement_noise::Curvatures::Fitted),
         };
         match modes {
-            (Ok(modes), curvatures) => exponent_interval(&modes, curvatures, self.window, 0.0),
+            (Ok(modes), curvatures) => exponent_interval(&modes, curvatures, rows, 0.0),
             (Err(reason), _) => Answer::CannotSay { reason },
         }
     }

@@ -31,6 +31,7 @@ pub mod speed;
 pub mod stationarity;
 pub mod sweep;
 mod trajectories;
+mod window_points;
 
 pub use answer::Answer;
 pub use fit::{FitOptions, RunFit};

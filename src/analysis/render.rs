@@ -84,19 +84,17 @@ fn power_law(text: &mut Formatter<'_>, name: &str, law: &Answer<DisplacementPowe
             law.exponent,
             grouped(law.points)
         );
-        // Over all rows no interval is asked for.
-        if name.trim() != "all rows" {
-            let interval = match &law.interval {
-                Answer::Known(interval) => exponent_interval(interval),
-                Answer::CannotSay { reason } => format!("\n95% interval of c: cannot say: {reason}"),
-            };
-            lines += &interval;
-            if let Some([low, high]) = law.prefactor_interval {
-                let _ = write!(lines, "\n95% interval of a: {} to {}", number(low), number(high));
-            }
-            if let (Some([low, high]), Some(_)) = (law.plain_interval, law.interval.known()) {
-                let _ = write!(lines, "\nplain least squares would say {low:.3} to {high:.3}: far too narrow");
-            }
+        match &law.interval {
+            Answer::Known(interval) => lines += &exponent_interval(interval),
+            // The window's, above, has said why.
+            Answer::CannotSay { .. } if name.trim() == "all rows" => {}
+            Answer::CannotSay { reason } => lines += &format!("\n95% interval of c: cannot say: {reason}"),
+        }
+        if let Some([low, high]) = law.prefactor_interval {
+            let _ = write!(lines, "\n95% interval of a: {} to {}", number(low), number(high));
+        }
+        if let (Some([low, high]), Some(_)) = (law.plain_interval, law.interval.known()) {
+            let _ = write!(lines, "\nplain least squares would say {low:.3} to {high:.3}: far too narrow");
         }
         lines
     })

@@ -204,20 +204,20 @@ impl RelationFit {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use rand::SeedableRng;
     use rand_chacha::ChaCha8Rng;
     use rand_distr::{Distribution, StandardNormal};
 
     use super::*;
 
-    fn series(values: impl IntoIterator<Item = f64>) -> CoarseSeries {
+    pub(in crate::analysis) fn series(values: impl IntoIterator<Item = f64>) -> CoarseSeries {
         let mut series = CoarseSeries::default();
         values.into_iter().for_each(|value| series.push(Some(value)));
         series
     }
 
-    fn noise(seed: u64, length: usize) -> impl Iterator<Item = f64> {
+    pub(in crate::analysis) fn noise(seed: u64, length: usize) -> impl Iterator<Item = f64> {
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         (0..length).map(move |_| StandardNormal.sample(&mut random))
     }

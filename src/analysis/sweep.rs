@@ -2,7 +2,7 @@
 //! eigenvalues predict their exponents?
 //!
 //! sigma^2 tr(H) is taken from the first run alone; eq. 12 gives the speed at every other learning rate, batch size and
-//! momentum (the paper's figure 6). R^2 is 1 - sum (measured - predicted)^2 / sum (measured - mean)^2 over the runs but the first,
+//! momentum. Exponents are over all rows. (Both as the paper's figure 6.) R^2 is 1 - sum (measured - predicted)^2 / sum (measured - mean)^2 over the runs but the first,
 //! of logarithms for speeds: nothing is fitted, so it may be negative.
 
 use std::fmt::{self, Display, Formatter};
@@ -50,9 +50,10 @@ pub struct SweepRun {
     pub speed: Answer<f64>,
     /// By eq. 12 from the first run.
     pub predicted_speed: Answer<f64>,
-    /// c over the window.
+    /// c over all rows.
     pub exponent: Answer<f64>,
-    /// c of the expected curve, from the eigenvalues given or else from the recursion fitted to this run's projections.
+    /// c of the expected curve over all rows, from the curvature known of this run or else from the recursion fitted to
+    /// its projections.
     pub predicted_exponent: Answer<f64>,
     /// What the theory takes for granted and this run does not show.
     pub failed_assumptions: Vec<String>,
@@ -81,12 +82,9 @@ impl SweepRun {
             None => Err("there are no runs".to_owned()),
         };
         let speed = fit.speed.known();
-        let law = fit.displacement.known();
-        let predicted_exponent = match (&fit.predicted, law.map(|law| &law.interval)) {
-            (Answer::Known(predicted), _) if !predicted.projected_part => Answer::Known(predicted.exact_exponent),
-            (_, Some(Answer::Known(interval))) => Answer::Known(interval.expected),
-            (_, Some(Answer::CannotSay { reason })) => Answer::cannot_say(reason.as_str()),
-            (_, None) => Answer::cannot_say("there is no exponent to predict"),
+        let predicted_exponent = match &fit.displacement_all {
+            Answer::Known(law) => map(&law.interval, |interval| interval.expected),
+            Answer::CannotSay { .. } => Answer::cannot_say("there is no exponent to predict"),
         };
         SweepRun {
             run: fit.run.clone(),
@@ -101,7 +99,7 @@ impl SweepRun {
             ),
             predicted_speed: predicted
                 .map_or_else(|reason| Answer::CannotSay { reason }, |(speed, _)| Answer::Known(speed)),
-            exponent: map(&fit.displacement, |law: &DisplacementPowerLaw| law.exponent),
+            exponent: map(&fit.displacement_all, |law: &DisplacementPowerLaw| law.exponent),
             predicted_exponent,
         }
     }

@@ -13,18 +13,10 @@ use nalgebra::{DMatrix, DVector};
 
 use super::hessian::LossHessian;
 use crate::error::{Error, Result};
+use crate::log::Measured;
 use crate::numeric::eigenpairs::Eigenpair;
 use crate::numeric::operator::{SymmetricOperator, check_vectors};
 use crate::numeric::tall::inner_products;
-
-/// A number and its standard error.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Estimate {
-    /// The number.
-    pub value: f64,
-    /// Its standard error.
-    pub standard_error: f64,
-}
 
 /// Gradient noise along one eigenvector.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -32,7 +24,7 @@ pub struct ModeNoise {
     /// rho_i, as given.
     pub eigenvalue: f64,
     /// q_i^T Sigma q_i, in squared gradient units.
-    pub variance: Estimate,
+    pub variance: Measured,
 }
 
 /// The covariance Sigma of the gradients of single examples, seen along K eigenvectors q_i of the Hessian.
@@ -43,14 +35,14 @@ pub struct GradientNoise {
     /// q_i^T Sigma q_j, K x K.
     pub covariance: DMatrix<f64>,
     /// tr(Sigma), over all m directions.
-    pub trace: Estimate,
+    pub trace: Measured,
     /// sigma^2: sum of q_i^T Sigma q_i over sum of rho_i. Under Assumption 5, tr(Sigma) = sigma^2 tr(H) as well.
-    pub noise_scale: Estimate,
+    pub noise_scale: Measured,
     /// Pearson's correlation of q_i^T Sigma q_i and rho_i over the modes; none where one of them does not vary.
-    pub correlation: Option<Estimate>,
+    pub correlation: Option<Measured>,
     /// Frobenius norm of the covariance's part off the diagonal, over that of all of it: 0 if eigenvectors of H are
     /// those of Sigma.
-    pub off_diagonal: Estimate,
+    pub off_diagonal: Measured,
     /// What `off_diagonal` would be in the mean, nearly, from as many batches if there were no part off the diagonal.
     pub off_diagonal_by_chance: f64,
     /// Batches used.
@@ -155,12 +147,12 @@ fn summarize(contrasts: &[Contrast], eigenvalues: &DVector<f64>, examples: usize
             statistic(&(rest / (count - 1.0)))
         });
         let (_, spread) = mean_and_spread(without);
-        Estimate { value: statistic(&covariance), standard_error: (spread * (count - 1.0) / count).sqrt() }
+        Measured { value: statistic(&covariance), standard_error: (spread * (count - 1.0) / count).sqrt() }
     };
     // Of a mean, the jackknife's standard error is the usual one.
     let mean = |squares: &mut dyn Iterator<Item = f64>| {
         let (value, spread) = mean_and_spread(squares);
-        Estimate { value, standard_error: (spread / (count * (count - 1.0))).sqrt() }
+        Measured { value, standard_error: (spread / (count * (count - 1.0))).sqrt() }
     };
     let variance = |i: usize| mean(&mut contrasts.iter().map(|contrast| contrast.components[i].powi(2)));
     let correlation = jackknife(&|covariance| correlation(covariance, eigenvalues));

@@ -28,7 +28,7 @@ mod summary;
 
 pub use eigenpairs::{eigenvectors, gradient_start, top_eigenpairs};
 pub use follower::EigenpairFollower;
-pub use gradient_noise::{Estimate, GradientNoise, ModeNoise, gradient_noise};
+pub use gradient_noise::{GradientNoise, ModeNoise, gradient_noise};
 pub use hessian::{LossHessian, Reduction};
 pub use landscape::{LandscapePlane, loss_landscape};
 pub use progress::ProgressLine;

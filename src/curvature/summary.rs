@@ -4,7 +4,7 @@
 //! (I - Q Q^T) H (I - Q Q^T). The trace is the sum of the known eigenvalues and the rest's estimate, whose variance no
 //! longer has the large eigenvalues in it; the density is that of the rest.
 
-use super::gradient_noise::{Estimate, GradientNoise, gradient_noise_along};
+use super::gradient_noise::{GradientNoise, gradient_noise_along};
 use super::hessian::LossHessian;
 use crate::error::{Error, Result};
 use crate::log::eigenvectors::Eigenvectors;
@@ -166,20 +166,14 @@ impl From<TraceEstimate> for Measured {
     }
 }
 
-impl From<Estimate> for Measured {
-    fn from(estimate: Estimate) -> Measured {
-        Measured { value: estimate.value, standard_error: estimate.standard_error }
-    }
-}
-
 impl From<&GradientNoise> for GradientNoiseSummary {
     fn from(noise: &GradientNoise) -> GradientNoiseSummary {
         GradientNoiseSummary {
-            variances: noise.modes.iter().map(|mode| mode.variance.into()).collect(),
-            trace: noise.trace.into(),
-            noise_scale: noise.noise_scale.into(),
-            correlation: noise.correlation.map(Measured::from),
-            off_diagonal: Some(noise.off_diagonal.into()),
+            variances: noise.modes.iter().map(|mode| mode.variance).collect(),
+            trace: noise.trace,
+            noise_scale: noise.noise_scale,
+            correlation: noise.correlation,
+            off_diagonal: Some(noise.off_diagonal),
             batches: noise.batches as u64,
             examples: noise.examples as u64,
         }

@@ -91,7 +91,7 @@ fn plans(fit: &ModesFit) -> Vec<PhasePlan> {
             steps: [window.first_step, window.last_step],
             rows: window.rows,
             path_rows: ((PATH_CYCLES / cycles) as usize).clamp(PATH_ROWS[0], PATH_ROWS[1]),
-            predicted: found.and_then(|found| ModeTheory::of(fit, found)?.ellipse()),
+            predicted: found.and_then(|found| ModeTheory::with_measured_noise(fit, found)?.ellipse()),
         }
     };
     shown_modes(fit.modes.len(), MOST_MODES).into_iter().map(plan).collect()

@@ -35,6 +35,23 @@ pub fn noise_scale(fit: &ModesFit) -> Option<f64> {
     Some(fit.noise_scale.known()?.value(NoiseSource::Innovations)?.value).filter(|scale| *scale > 0.0)
 }
 
+/// The variance of a mini-batch's gradient along a mode, where gradients were measured.
+pub fn measured_noise(fit: &ModesFit, mode: usize) -> Option<f64> {
+    let found = fit.gradient_noise.known()?.modes.iter().find(|found| found.mode == mode)?;
+    Some(found.predicted_noise).filter(|variance| *variance > 0.0)
+}
+
+/// Where the noise of a prediction [`with_measured_noise`](ModeTheory::with_measured_noise) is from, as it continues "by theory".
+pub fn noise_from(fit: &ModesFit) -> &'static str {
+    if fit.modes.iter().any(|mode| measured_noise(fit, mode.mode).is_some()) {
+        "and the noise of gradients as it was measured beside them, mode by mode"
+    } else if noise_scale(fit).is_some() {
+        "and one σ² for all modes (assumption 5)"
+    } else {
+        "and each mode's own noise"
+    }
+}
+
 /// Where the curvatures of a prediction are from, as it continues "by theory".
 pub fn curvatures_from(fit: &ModesFit) -> &'static str {
     if fit.modes.iter().any(|mode| mode.hessian_eigenvalue.is_some()) {
@@ -57,6 +74,16 @@ pub fn settings(window: &Window, noise_scale: f64) -> Option<SgdParameters> {
 }
 
 impl ModeTheory {
+    /// As [`of`](ModeTheory::of), driven by the noise of gradients where that was measured along this mode: with the Hessian's
+    /// eigenvalue nothing is fitted then, and assumption 5 is not used.
+    pub fn with_measured_noise(fit: &ModesFit, mode: &ModeFit) -> Option<ModeTheory> {
+        let theory = ModeTheory::of(fit, mode)?;
+        let Some(noise) = measured_noise(fit, mode.mode) else { return Some(theory) };
+        let SgdParameters { batch_size, .. } = theory.parameters;
+        let parameters = SgdParameters { noise_scale: noise * batch_size / theory.eigenvalue, ..theory.parameters };
+        Some(ModeTheory { parameters, ..theory })
+    }
+
     /// The Hessian's eigenvalue where it is given, else the fitted one; sigma^2 of all modes where it is known, else the
     /// noise of this mode. None where the mode has no fit.
     pub fn of(fit: &ModesFit, mode: &ModeFit) -> Option<ModeTheory> {

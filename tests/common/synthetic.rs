@@ -125,7 +125,7 @@ impl SyntheticRun {
             if rows.len() as u64 >= BLOCK || step == self.rows {
                 writer.append(&rows).unwrap();
                 rows.clear();
-                writer.roll_if_due(Duration::from_secs(step)).unwrap();
+                writer.roll_if_due(Duration::from_millis(10 * step)).unwrap();
             }
         }
         let kind = EventKind::Finished { rows: self.rows, dropped: 0 };

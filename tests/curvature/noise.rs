@@ -2,7 +2,8 @@
 
 use nalgebra::{DMatrix, DVector};
 use perrin::Error;
-use perrin::curvature::{Estimate, GradientNoise, LossHessian, Reduction, gradient_noise, top_eigenpairs};
+use perrin::curvature::{GradientNoise, LossHessian, Reduction, gradient_noise, top_eigenpairs};
+use perrin::log::Measured;
 use perrin::numeric::eigenpairs::Eigenpair;
 use perrin::numeric::lanczos::LanczosOptions;
 use rand::SeedableRng;
@@ -90,7 +91,7 @@ fn regression(seed: u64, examples: usize) -> (GradientNoise, f64) {
 #[test]
 fn linear_regression_obeys_assumption_5() {
     let (noise, trace_of_hessian) = regression(5, 4_000);
-    let expect = |found: Estimate, expected: f64, what: &str| {
+    let expect = |found: Measured, expected: f64, what: &str| {
         let errors = (found.value - expected) / found.standard_error;
         assert!(errors.abs() < 4.0 && found.standard_error < 0.1 * expected, "{what}: {found:?}, not {expected}");
     };
@@ -110,7 +111,7 @@ fn linear_regression_obeys_assumption_5() {
 #[test]
 fn standard_errors_are_the_spread_over_repetitions() {
     let runs: Vec<GradientNoise> = (100..140).map(|seed| regression(seed, 400).0).collect();
-    let check = |what: &str, estimate: &dyn Fn(&GradientNoise) -> Estimate| {
+    let check = |what: &str, estimate: &dyn Fn(&GradientNoise) -> Measured| {
         let values: Vec<f64> = runs.iter().map(|run| estimate(run).value).collect();
         let mean = values.iter().sum::<f64>() / values.len() as f64;
         let spread = (values.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / (values.len() - 1) as f64).sqrt();

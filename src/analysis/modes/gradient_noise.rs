@@ -31,6 +31,8 @@ pub struct AgainstGradients {
 pub struct ModeAgainstGradients {
     /// Counted from 1.
     pub mode: usize,
+    /// q^T Sigma q / S: the variance of a mini-batch's gradient, gradient units squared.
+    pub predicted_noise: f64,
     /// Variance of the recursion's noise over q^T Sigma q / S.
     pub noise: Option<Estimate>,
     /// Variance of the position over that of the recursion driven by such noise; none for modes of fewer than 20
@@ -92,6 +94,7 @@ fn against(mode: &ModeFit, window: &Window, variance: &Measured, batch_size: f64
     let found = ModeVariances::new(mode, fit.curvature.value).zip(dynamics);
     Some(ModeAgainstGradients {
         mode: mode.mode,
+        predicted_noise: noise,
         noise: over(&fit.noise_variance, noise),
         position: found.and_then(|(found, dynamics)| {
             over(&found.position, learning_rate * learning_rate * dynamics.variances()[0] * noise)

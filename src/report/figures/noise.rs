@@ -1,11 +1,11 @@
 //! The gradient noise: is it sigma^2 H, with one sigma^2?
 
 use super::Figure;
-use crate::analysis::modes::{EigenvalueSource, NoiseSource};
+use crate::analysis::modes::{EigenvalueSource, ModeFit, NoiseSource};
 use crate::report::chart::{Axis, Chart, Ink, Mark, Point};
 use crate::report::findings::estimate;
 use crate::report::material::Material;
-use crate::report::theory::noise_scale;
+use crate::report::theory::{measured_noise, noise_scale};
 
 pub fn noise(material: &Material) -> Figure {
     let (id, title) = ("noise", "Gradient noise");
@@ -21,19 +21,17 @@ pub fn noise(material: &Material) -> Figure {
     );
     let source = fit.isotropy.known().map_or(EigenvalueSource::Fit, |isotropy| isotropy.eigenvalues);
     let decay = fit.window.known().and_then(|window| window.weight_decay).unwrap_or(0.0);
-    let measured: Vec<Point> = fit
-        .modes
-        .iter()
-        .filter_map(|mode| {
-            let recursion = mode.recursion.known()?;
-            let eigenvalue = match source {
-                EigenvalueSource::Hessian => mode.hessian_eigenvalue?,
-                EigenvalueSource::Fit => recursion.curvature.value - decay,
-            };
-            let variance = recursion.noise_variance;
-            Some(Point::with_interval(eigenvalue, variance.value, variance.low, variance.high))
-        })
-        .collect();
+    let eigenvalue = |mode: &ModeFit| match source {
+        EigenvalueSource::Hessian => mode.hessian_eigenvalue,
+        EigenvalueSource::Fit => Some(mode.recursion.known()?.curvature.value - decay),
+    };
+    let of_steps = |mode: &ModeFit| {
+        let variance = mode.recursion.known()?.noise_variance;
+        Some(Point::with_interval(eigenvalue(mode)?, variance.value, variance.low, variance.high))
+    };
+    let of_gradients = |mode: &ModeFit| Some(Point::new(eigenvalue(mode)?, measured_noise(fit, mode.mode)?));
+    let measured: Vec<Point> = fit.modes.iter().filter_map(of_steps).collect();
+    let by_gradients: Vec<Point> = fit.modes.iter().filter_map(of_gradients).collect();
     if measured.is_empty() {
         let reason = fit.modes.iter().find_map(|mode| mode.recursion.reason()).unwrap_or("there are no modes");
         return Figure::missing(id, title, reason);
@@ -51,23 +49,21 @@ pub fn noise(material: &Material) -> Figure {
          paper's assumption 5 it is proportional to the eigenvalue (dashed)."
             .to_owned(),
     ];
+    if !by_gradients.is_empty() {
+        caption.push("Crosses: as gradients have it that were measured beside the Hessian.".to_owned());
+        by_mode.add("by the gradients", Ink::Predicted, Mark::Signs, by_gradients);
+    }
     let mut charts = vec![by_mode];
     match fit.noise_scale.known() {
         Some(scales) => {
-            let name = |source: NoiseSource| match source {
-                NoiseSource::Innovations => "steps' noise",
-                NoiseSource::VelocityVariances => "velocities",
-                NoiseSource::Speed => "speed",
-                NoiseSource::GradientCovariance => "gradients",
-                NoiseSource::GradientTrace => "tr(Σ)/tr(H)",
-            };
+            let name = |source: NoiseSource| source.name().replace("Sigma", "Σ");
             let mut chart = Chart::new(
                 "noise_scale",
                 "σ² by its sources",
                 Axis::linear(""),
                 Axis::linear("σ², gradient units²/curvature"),
             );
-            chart.x.categories = scales.values.iter().map(|scale| name(scale.source).to_owned()).collect();
+            chart.x.categories = scales.values.iter().map(|scale| name(scale.source)).collect();
             let points = scales.values.iter().enumerate().map(|(index, scale)| {
                 Point::with_interval(index as f64, scale.value.value, scale.value.low, scale.value.high)
             });

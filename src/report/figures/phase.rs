@@ -7,7 +7,7 @@ use crate::numeric::spectrum::Spectrum;
 use crate::report::chart::{Axis, Chart, Ink, Mark, Point};
 use crate::report::material::Material;
 use crate::report::phase::{Phase, RADIUS_95};
-use crate::report::theory::{ModeTheory, curvatures_from};
+use crate::report::theory::{ModeTheory, curvatures_from, noise_from};
 
 /// Frequencies drawn to a factor of ten.
 const PER_DECADE: f64 = 60.0;
@@ -39,8 +39,9 @@ pub fn portraits(material: &Material) -> Figure {
         format!("No ellipse is predicted: {}.", reason_of(fit))
     } else {
         format!(
-            "The dashed ellipse is to hold 95% of all rows by theory, {}; it holds {}.",
+            "The dashed ellipse is to hold 95% of all rows by theory, {} {}; it holds {}.",
             curvatures_from(fit),
+            noise_from(fit),
             shares.join(", ")
         )
     });
@@ -86,9 +87,10 @@ pub fn spectra(material: &Material) -> Figure {
         return Figure::missing(id, title, "a spectrum takes at least 128 rows one step apart");
     }
     let mut caption = vec![format!(
-        "Power spectral density of the velocity (Welch's method). The dashed curve is the theory's, {}; the vertical line \
+        "Power spectral density of the velocity (Welch's method). The dashed curve is the theory's, {} {}; the vertical line \
          is where the recursion fitted to the rows has its peak: a mode that swings shows a hump there.",
-        curvatures_from(fit)
+        curvatures_from(fit),
+        noise_from(fit)
     )];
     let words = material.rows.phases.iter().filter_map(|phase| {
         let mode = of(phase)?;
@@ -116,7 +118,7 @@ fn spectrum(fit: &ModesFit, mode: &ModeFit, found: &Spectrum) -> Chart {
     let points = thinned(found);
     let ends = points.first().zip(points.last()).map(|(first, last)| [first.x, last.x]);
     chart.add("measured", Ink::Measured, Mark::Line, points);
-    if let (Some(theory), Some([low, high])) = (ModeTheory::of(fit, mode), ends) {
+    if let (Some(theory), Some([low, high])) = (ModeTheory::with_measured_noise(fit, mode), ends) {
         let at = |index: i32| low * (high / low).powf(f64::from(index) / 150.0);
         let curve = (0..=150).map(|index| Point::new(at(index), theory.velocity_spectrum(at(index))));
         chart.add("predicted", Ink::Predicted, Mark::Line, curve);

@@ -42,10 +42,10 @@ const QUANTITIES: [Quantity; 2] = [
     Quantity {
         name: "exponent",
         axis: Axis::linear,
-        label: "exponent c",
+        label: "exponent c, all rows",
         theory: "expected of the curvatures",
         measured: |run, fit| {
-            let interval = fit.displacement.known().and_then(|law| law.interval.known());
+            let interval = fit.displacement_all.known().and_then(|law| law.interval.known());
             Some((*run.exponent.known()?, interval.map(|interval| [interval.low, interval.high])))
         },
         predicted: |run| &run.predicted_exponent,
@@ -69,7 +69,7 @@ pub fn sweep(fits: &[RunFit]) -> Figure {
     };
     let caption = vec![
         "σ² tr(H) is taken from the first run alone; eq. 12 predicts the speed of the others. Panels by a setting hold the \
-         runs that differ from the first in it only. Bars are 95% intervals."
+         runs that differ from the first in it only. Exponents are over all rows. Bars are 95% intervals."
             .to_owned(),
         format!(
             "R² of ln ‖δ‖²: {}. R² of the exponent: {}. Nothing is fitted, so that they may be negative.",

@@ -1,12 +1,12 @@
 //! Isotropy and equipartition: is the motion the same in every direction, as the modified loss has it?
 
 use super::Figure;
-use crate::analysis::modes::{EigenvalueSource, Isotropy, ModeVariances, Test, Window};
+use crate::analysis::modes::{EigenvalueSource, Isotropy, ModeVariances, ModesFit, Test, Window};
 use crate::analysis::render_text::{counted, p_value};
 use crate::report::chart::{Axis, Chart, Ink, Mark, Point};
 use crate::report::findings::estimate;
 use crate::report::material::Material;
-use crate::report::theory::{noise_scale, settings};
+use crate::report::theory::{ModeTheory, measured_noise, noise_scale, settings};
 use crate::theory::discrete::DiscreteMode;
 use crate::theory::langevin::LangevinMode;
 use crate::theory::parameters::SgdParameters;
@@ -47,6 +47,13 @@ pub fn isotropy(material: &Material) -> Figure {
         add_predicted(&mut positions, &parameters, isotropy, 0);
         add_predicted(&mut velocities, &parameters, isotropy, 1);
     }
+    let by_gradients = by_measured_gradients(fit, isotropy);
+    if !by_gradients.is_empty() {
+        for (index, chart) in [&mut positions, &mut velocities].into_iter().enumerate() {
+            let points = by_gradients.iter().map(|(rho, variances)| Point::new(*rho, variances[index]));
+            chart.add("by the gradients", Ink::Predicted, Mark::Signs, points);
+        }
+    }
     let mut caption = vec![format!(
         "Each mark is a mode with its 95% interval. {}",
         if parameters.is_some() {
@@ -56,6 +63,13 @@ pub fn isotropy(material: &Material) -> Figure {
             "No prediction is drawn: a setting or σ² is not known."
         }
     )];
+    if !by_gradients.is_empty() {
+        caption.push(
+            "Crosses: discrete time with the Hessian's eigenvalue and the noise of gradients measured along each direction; \
+             they fit nothing and do not take the noise to be proportional to ρ (assumption 5), as the lines do."
+                .to_owned(),
+        );
+    }
     caption.push(verdict("Position variances", "the modified loss", &isotropy.against_modified_loss));
     caption.push(verdict("They", "the theory in discrete time", &isotropy.against_discrete_theory));
     if let Some(slope) = isotropy.velocity_slope.known() {
@@ -90,6 +104,18 @@ fn add_measured(
         Point::with_interval(mode.eigenvalue, estimate.value, estimate.low, estimate.high)
     };
     chart.add("measured", Ink::Measured, Mark::Signs, isotropy.modes.iter().map(point));
+}
+
+/// Eigenvalue, and variances of position and velocity, of the modes along which gradients were measured.
+fn by_measured_gradients(fit: &ModesFit, isotropy: &Isotropy) -> Vec<(f64, [f64; 2])> {
+    let predicted = |mode: &ModeVariances| {
+        let mode_fit = fit.modes.iter().find(|found| found.mode == mode.mode)?;
+        measured_noise(fit, mode.mode)?;
+        let theory = ModeTheory::with_measured_noise(fit, mode_fit)?;
+        let covariance = DiscreteMode::new(&theory.parameters, theory.eigenvalue).ok()?.stationary_covariance();
+        Some((mode.eigenvalue, [covariance[0][0], covariance[1][1]]))
+    };
+    isotropy.modes.iter().filter_map(predicted).collect()
 }
 
 fn add_predicted(chart: &mut Chart, parameters: &SgdParameters, isotropy: &Isotropy, index: usize) {
