@@ -8,7 +8,7 @@ use super::displacement::PredictedDisplacement;
 use super::displacement_noise::{Curvatures, ExponentInterval};
 use super::fit::RunFit;
 use super::lags::LagExponents;
-use super::render_text::{grouped, number, p_value, said, wrapped};
+use super::render_text::{grouped, number, p_value, said, thousandths, wrapped};
 use super::speed::{GradientNoise, MOVING_AVERAGE_POINTS, Speed};
 use super::stationarity::{EffectiveSamples, Stationarity};
 
@@ -105,9 +105,10 @@ fn exponent_interval(interval: &ExponentInterval) -> String {
         Curvatures::Given => "given",
         Curvatures::Fitted => "fitted",
     };
+    let [low, high, expected] = [interval.low, interval.high, interval.expected].map(thousandths);
     format!(
-        "\n95% interval of c: {:.3} to {:.3}\nfrom {} {from} curvatures, by which it is {:.3}",
-        interval.low, interval.high, interval.modes, interval.expected
+        "\n95% interval of c: {low} to {high}\nfrom {} {from} curvatures, by which it is {expected}",
+        interval.modes
     )
 }
 
@@ -209,10 +210,9 @@ fn stationarity(text: &mut Formatter<'_>, stationarity: &Stationarity) -> fmt::R
 
 fn predicted(predicted: &PredictedDisplacement) -> String {
     let of = if predicted.projected_part { "along the projections" } else { "of the whole" };
-    let mut lines = format!(
-        "{of}: c = {:.3} exact, {:.3} Langevin, {:.3} measured",
-        predicted.exact_exponent, predicted.langevin_exponent, predicted.measured_exponent
-    );
+    let [exact, langevin, measured] =
+        [predicted.exact_exponent, predicted.langevin_exponent, predicted.measured_exponent].map(thousandths);
+    let mut lines = format!("{of}: c = {exact} exact, {langevin} Langevin, {measured} measured");
     lines += &match &predicted.interval {
         Answer::Known(interval) => exponent_interval(interval),
         Answer::CannotSay { reason } => format!("\n95% interval of c: cannot say: {reason}"),

@@ -57,6 +57,12 @@ pub(crate) fn number(value: f64) -> String {
     }
 }
 
+/// Three decimals; a zero has no sign.
+pub(crate) fn thousandths(value: f64) -> String {
+    let text = format!("{value:.3}");
+    if text == "-0.000" { "0.000".to_owned() } else { text }
+}
+
 /// Digits in groups of three: 12,345.
 pub(crate) fn grouped(count: u64) -> String {
     let digits = count.to_string();

@@ -2,7 +2,7 @@
 
 use super::material::Material;
 use crate::analysis::modes::{Estimate, ModesFit, NoiseSource};
-use crate::analysis::render_text::{grouped, number, p_value};
+use crate::analysis::render_text::{grouped, number, p_value, thousandths};
 use crate::analysis::sweep::Sweep;
 use crate::analysis::{Answer, RunFit};
 
@@ -75,9 +75,9 @@ impl Findings {
         }
         self.say("Predicted displacement", &fit.predicted, |predicted| {
             format!(
-                "Exponent predicted from measured eigenvalues: {:.3}, measured {:.3}{}.",
-                predicted.exact_exponent,
-                predicted.measured_exponent,
+                "Exponent predicted from measured eigenvalues: {}, measured {}{}.",
+                thousandths(predicted.exact_exponent),
+                thousandths(predicted.measured_exponent),
                 if predicted.projected_part { " (of the part along the directions)" } else { "" }
             )
         });

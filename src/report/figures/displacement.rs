@@ -3,7 +3,7 @@
 use super::Figure;
 use crate::analysis::RunFit;
 use crate::analysis::displacement::PredictedDisplacement;
-use crate::analysis::render_text::{grouped, number, p_value};
+use crate::analysis::render_text::{grouped, number, p_value, thousandths};
 use crate::report::chart::{Axis, Chart, Ink, Mark, Point};
 use crate::report::envelope::{Bin, Envelope};
 use crate::report::material::Material;
@@ -129,10 +129,10 @@ fn global(material: &Material, fit: &RunFit) -> (Chart, String) {
             add_predicted(&mut chart, material, fit, predicted);
             let of = if predicted.projected_part { "the part along the directions" } else { "the whole" };
             text += &format!(
-                "Predicted for {of} from measured eigenvalues, with nothing fitted but the height: {:.3} over the window. \
+                "Predicted for {of} from measured eigenvalues, with nothing fitted but the height: {} over the window. \
                  95 of 100 runs lie within the bars. (Of the mean: where few directions scatter, the geometric mean that is drawn \
                  lies below it.)",
-                predicted.exact_exponent
+                thousandths(predicted.exact_exponent)
             );
         }
         crate::analysis::Answer::CannotSay { reason } => text += &format!("No predicted curve: {reason}."),
