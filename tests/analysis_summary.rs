@@ -9,10 +9,13 @@ use std::path::Path;
 use perrin::Error;
 use perrin::analysis::advice::AveragingAdvice;
 use perrin::analysis::curvatures::Curvatures;
-use perrin::analysis::displacement_noise::Curvatures as ExponentCurvatures;
+use perrin::analysis::displacement_noise::{Curvatures as ExponentCurvatures, Start};
 use perrin::analysis::modes::NoiseSource;
+use perrin::analysis::sweep::Sweep;
 use perrin::analysis::{Answer, FitOptions, RunFit};
 use perrin::log::{CurvatureSummary, GradientNoiseSummary, Measured, Run, RunWriter, SpectralBulk};
+use perrin::numeric::regression::PowerLawFit;
+use perrin::theory::discrete::DiscreteMode;
 use perrin::theory::displacement::exact_curve;
 use perrin::theory::exponent::exponent;
 use perrin::theory::parameters::SgdParameters;
@@ -246,6 +249,65 @@ fn modes_are_held_against_the_eigenvalues_of_their_own_basis() {
     summary(1.0).save(directory.path(), 1).unwrap();
     let fit = fit(directory.path());
     assert!(mode(&fit).hessian_eigenvalue == Some(4.0) && fit.modes.gradient_noise.reason().is_some());
+}
+
+/// Forty directions alike, so that one step shows how a run began. Of the first four eigenvalues, the others are a density.
+fn alike(directory: &Path, from_rest: bool, keep: impl Fn(u64) -> bool) -> RunFit {
+    let run = SyntheticRun {
+        parameters: PARAMETERS,
+        eigenvalues: (0..40).map(|mode| 0.02 * 0.95_f64.powi(mode)).collect(),
+        rows: 2000,
+        seed: 11,
+    };
+    if from_rest {
+        run.write_from_rest(directory, 4);
+    } else {
+        let writer = RunWriter::create(directory, &run.info_along(4), Vec::new()).unwrap();
+        run.draw(writer, 4, |row, _| keep(row.step));
+    }
+    let (largest, others) = run.eigenvalues.split_at(4);
+    let density = SpectralBulk { weights: vec![1.0; 36], nodes: others.to_vec(), dimension: 36.0 };
+    let curvatures = Curvatures { eigenvalues: largest.to_vec(), density: Some(density), ..Curvatures::default() };
+    let options = FitOptions { curvatures: Some(curvatures), ..FitOptions::default() };
+    RunFit::with(&Run::open(directory).unwrap(), &options).unwrap()
+}
+
+#[test]
+fn all_rows_have_an_interval_that_knows_how_the_run_began() {
+    let modes: Vec<DiscreteMode> =
+        (0..40).map(|mode| DiscreteMode::new(&PARAMETERS, 0.02 * 0.95_f64.powi(mode)).unwrap()).collect();
+    for (from_rest, start) in [(false, Start::Stationary), (true, Start::AtRest)] {
+        let directory = tempfile::tempdir().unwrap();
+        let fit = alike(directory.path(), from_rest, |_| true);
+        assert_eq!(fit.predicted.known().unwrap().begins_at_rest, from_rest);
+        let mut line = PowerLawFit::default();
+        for step in 1..=2000 {
+            let expected = modes.iter().map(|mode| start.mean_squared_displacement(mode, step).unwrap()).sum();
+            assert!(line.push(step as f64, expected));
+        }
+        let truth = line.power_law().unwrap().exponent;
+        let law = fit.displacement_all.known().unwrap();
+        let interval = law.interval.known().unwrap();
+        // 400 points stand for 2,000 rows.
+        assert!((interval.expected - truth).abs() < 1e-3, "{} {truth}", interval.expected);
+        assert!(interval.low < truth && truth < interval.high, "{interval:?} {truth}");
+        let window = fit.displacement.known().unwrap().interval.known().unwrap();
+        assert!((interval.expected - window.expected).abs() > 0.1, "of the window it would be another");
+        let sweep = Sweep::of(std::slice::from_ref(&fit));
+        assert_eq!(sweep.runs[0].exponent.known(), Some(&law.exponent));
+        assert_eq!(sweep.runs[0].predicted_exponent.known(), Some(&interval.expected));
+        assert!(fit.to_string().contains(&format!("by which it is {:.3}", interval.expected)));
+    }
+}
+
+#[test]
+fn rows_missing_early_leave_no_interval_over_all_rows() {
+    let interval = |keep: &dyn Fn(u64) -> bool| {
+        let directory = tempfile::tempdir().unwrap();
+        alike(directory.path(), false, keep).displacement_all.known().unwrap().interval.clone()
+    };
+    assert!(interval(&|step| step != 50).reason().unwrap().contains("missing after step 49"));
+    assert!(interval(&|step| step != 250).known().is_some());
 }
 
 /// What the run's rows say does not hang on it.

@@ -1,8 +1,8 @@
 //! The displacement predicted, nothing fitted to it: E||Delta_k||^2 from eigenvalues, density and noise, against the
 //! measured curve.
 //!
-//! The stationary process of the given spectrum, exactly in discrete time and in the Langevin limit
-//! ([`discrete`](crate::theory::discrete), [`langevin`](crate::theory::langevin)). sigma^2 is from the speed, by the
+//! The process of the given spectrum, stationary or begun at rest as the run was, exactly in discrete time and in the Langevin
+//! limit ([`discrete`](crate::theory::discrete), [`langevin`](crate::theory::langevin)). sigma^2 is from the speed, by the
 //! exact E||delta||^2 of the same spectrum: a number for the height of the curve, none for its shape. Where the covariance of gradients
 //! is known it gives sigma^2 without the run, and the curve by that has another height. With a density the prediction is
 //! for the whole parameter vector. With eigenvalues alone it is for the projected part, and sigma^2 is from the speed
@@ -13,7 +13,7 @@ use serde::Serialize;
 use super::Answer;
 use super::curvatures::{Curvatures as Given, NegativeCurvature};
 use super::displacement_noise::{
-    Curvatures, ExponentInterval, WeightedMode, Window, displacement_scatter, exponent_scatter,
+    Curvatures, ExponentInterval, Start, WeightedMode, Window, displacement_scatter, exponent_scatter,
 };
 use super::window_points::WindowPoints;
 use crate::log::Measured;
@@ -44,6 +44,8 @@ pub struct PredictedDisplacement {
     pub height_by_gradients: Option<Estimate>,
     /// Directions of negative curvature that the prediction is without.
     pub left_out: Option<NegativeCurvature>,
+    /// Whether the optimizer had just been made, so that velocities were 0; else they were stationary.
+    pub begins_at_rest: bool,
     /// Exponent over the window, exact.
     pub exact_exponent: f64,
     /// The same by the Langevin process.
@@ -83,6 +85,8 @@ pub struct MeasuredDisplacement {
     pub exponent: f64,
     /// Where the points of the window are.
     pub window: Window,
+    /// How the run began.
+    pub start: Start,
     /// Some (step, ||Delta||^2).
     pub points: Vec<(u64, f64)>,
 }
@@ -110,10 +114,10 @@ pub fn weighted_modes(spectrum: &Spectrum, parameters: &SgdParameters) -> Result
 pub fn exponent_interval(
     modes: &[WeightedMode],
     curvatures: Curvatures,
-    window: Window,
+    (window, start): (Window, Start),
     measured: f64,
 ) -> Answer<ExponentInterval> {
-    exponent_scatter(modes, window, SEED)
+    exponent_scatter(modes, window, start, SEED)
         .map(|scatter| {
             let [low, high] = scatter.around(measured);
             let prefactor_factors = scatter.prefactor_factors();
@@ -151,10 +155,18 @@ fn try_predicted(
         .map(|mode| Ok((LangevinMode::new(&parameters, mode.eigenvalue)?, mode.multiplicity)))
         .collect::<crate::error::Result<Vec<_>>>()
         .map_err(|error| error.to_string())?;
-    let exact_at =
-        |step: u64| exact.iter().map(|mode| mode.multiplicity * mode.mode.mean_squared_displacement(step)).sum::<f64>();
+    let start = measured.start;
+    // What is out of range is not finite, and refused in the end.
+    let exact_at = |step: u64| {
+        let of = |mode: &WeightedMode| start.mean_squared_displacement(&mode.mode, step).unwrap_or(f64::NAN);
+        exact.iter().map(|mode| mode.multiplicity * of(mode)).sum::<f64>()
+    };
     let langevin_at = |step: u64| {
-        langevin.iter().map(|(mode, multiplicity)| multiplicity * mode.mean_squared_displacement(step)).sum::<f64>()
+        let of = |mode: &LangevinMode| match start {
+            Start::Stationary => mode.mean_squared_displacement(step),
+            Start::AtRest => mode.mean_squared_displacement_from_rest(step).unwrap_or(f64::NAN),
+        };
+        langevin.iter().map(|(mode, multiplicity)| multiplicity * of(mode)).sum::<f64>()
     };
     let points = WindowPoints::new(measured.window, MOST_POINTS);
     if points.steps.len() < 3 {
@@ -165,7 +177,7 @@ fn try_predicted(
         slope
     };
     let steps: Vec<u64> = measured.points.iter().map(|(step, _)| *step).collect();
-    let scatter = displacement_scatter(&exact, &steps, SEED).map_err(|error| error.to_string())?;
+    let scatter = displacement_scatter(&exact, &steps, start, SEED).map_err(|error| error.to_string())?;
     // An interval that reaches 0 has no logarithm: the ranges go without it.
     let speed_interval = measured.speed_interval.filter(|[low, high]| *low > 0.0 && high.is_finite());
     let speed_errors = speed_interval.map_or([0.0; 2], |ends| ends.map(|end| (end / measured.speed).ln()));
@@ -188,10 +200,11 @@ fn try_predicted(
             interval_of(scale.value / noise_scale, relative(&scale).hypot(of_speed))
         }),
         left_out: given.negative(),
+        begins_at_rest: start == Start::AtRest,
         exact_exponent: slope(&exact_at),
         langevin_exponent: slope(&langevin_at),
         measured_exponent: measured.exponent,
-        interval: exponent_interval(&exact, Curvatures::Given, measured.window, measured.exponent),
+        interval: exponent_interval(&exact, Curvatures::Given, (measured.window, start), measured.exponent),
         curve: measured.points.iter().zip(&scatter).map(point).collect(),
     };
     let numbers = |point: &PredictedPoint| [point.exact, point.langevin, point.range[0], point.range[1]];
@@ -240,6 +253,7 @@ mod tests {
             speed_interval: None,
             exponent: 0.5,
             window,
+            start: Start::Stationary,
             points: vec![(100, 1.0), (300, 2.0)],
         }
     }

@@ -14,7 +14,7 @@ use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
 
 use super::trajectories::Walk;
-pub use super::trajectories::WeightedMode;
+pub use super::trajectories::{Start, WeightedMode};
 pub use super::window_points::Window;
 use super::window_points::WindowPoints;
 use crate::error::{Error, Result};
@@ -80,11 +80,11 @@ impl ExponentScatter {
     }
 }
 
-/// Draws trajectories of modes that start in their stationary state at k = 0. The same seed gives the same answer.
+/// Draws trajectories of modes that start so at k = 0. The same seed gives the same answer.
 ///
 /// # Errors
 /// [`Error::NotEnoughData`] without modes, or for a window of fewer than three points.
-pub fn exponent_scatter(modes: &[WeightedMode], window: Window, seed: u64) -> Result<ExponentScatter> {
+pub fn exponent_scatter(modes: &[WeightedMode], window: Window, start: Start, seed: u64) -> Result<ExponentScatter> {
     let question = "draw trajectories";
     let copies: usize = modes.iter().map(WeightedMode::copies).sum();
     let affordable = (MOST_DRAWS / REPLICATES / copies.max(1)).max(20);
@@ -93,7 +93,7 @@ pub fn exponent_scatter(modes: &[WeightedMode], window: Window, seed: u64) -> Re
         let reason = format!("there are {} modes and {} points", modes.len(), points.steps.len());
         return Err(Error::NotEnoughData { question, reason });
     }
-    let walk = Walk::new(modes, &points.steps)?;
+    let walk = Walk::new(modes, &points.steps, start)?;
     let expected = points.line(&walk.expected);
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     let mut curve = vec![0.0; points.steps.len()];
@@ -112,12 +112,12 @@ pub fn exponent_scatter(modes: &[WeightedMode], window: Window, seed: u64) -> Re
 }
 
 /// 2.5% and 97.5% quantiles of ||Delta_k||^2 over its expectation, at each of some rising steps, of trajectories that
-/// start in their stationary state at k = 0. The same seed gives the same answer.
+/// start so at k = 0. The same seed gives the same answer.
 ///
 /// # Errors
 /// [`Error::NotEnoughData`] without modes.
-pub fn displacement_scatter(modes: &[WeightedMode], steps: &[u64], seed: u64) -> Result<Vec<[f64; 2]>> {
-    let walk = Walk::new(modes, steps)?;
+pub fn displacement_scatter(modes: &[WeightedMode], steps: &[u64], start: Start, seed: u64) -> Result<Vec<[f64; 2]>> {
+    let walk = Walk::new(modes, steps, start)?;
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     let mut curve = vec![0.0; steps.len()];
     let mut drawn = vec![Vec::with_capacity(REPLICATES); steps.len()];
@@ -161,11 +161,11 @@ mod tests {
     fn the_expected_exponent_is_that_of_the_curve() {
         let eigenvalues = [2.0, 0.3, 0.01];
         let window = Window { first: 100, last: 399, every: 1 };
-        let scatter = exponent_scatter(&modes(&eigenvalues, 1.0), window, 1).unwrap();
+        let scatter = exponent_scatter(&modes(&eigenvalues, 1.0), window, Start::Stationary, 1).unwrap();
         let curve = exact_curve(&PARAMETERS, &Spectrum::from_eigenvalues(&eigenvalues).unwrap(), 399).unwrap();
         assert!((scatter.expected - exponent(&curve, 100, 399, 1).unwrap()).abs() < 1e-9);
         assert!(scatter.low < -0.1 && scatter.high > 0.1, "{scatter:?}");
-        assert_eq!(scatter, exponent_scatter(&modes(&eigenvalues, 1.0), window, 1).unwrap());
+        assert_eq!(scatter, exponent_scatter(&modes(&eigenvalues, 1.0), window, Start::Stationary, 1).unwrap());
     }
 
     /// A free walk of many directions: chi-squared numbers, relative scatter sqrt(2 / n).
@@ -173,7 +173,7 @@ mod tests {
     fn many_directions_scatter_less() {
         let window = Window { first: 50, last: 150, every: 1 };
         let width = |multiplicity: f64| {
-            let scatter = exponent_scatter(&modes(&[1e-6], multiplicity), window, 1).unwrap();
+            let scatter = exponent_scatter(&modes(&[1e-6], multiplicity), window, Start::Stationary, 1).unwrap();
             scatter.high - scatter.low
         };
         // Once linear, the width falls as the root; drawn as 400 copies and as 4 shrunk ones.
@@ -184,20 +184,21 @@ mod tests {
     /// x_k - x_0 of one mode is normal: its square over the expectation is chi-squared of one degree of freedom.
     #[test]
     fn the_displacement_of_one_mode_scatters_as_chi_squared() {
-        let scatter = displacement_scatter(&modes(&[0.3], 1.0), &[7, 40, 1000], 1).unwrap();
+        let scatter = displacement_scatter(&modes(&[0.3], 1.0), &[7, 40, 1000], Start::Stationary, 1).unwrap();
         for [low, high] in scatter {
             // 2.5% and 97.5% quantiles 0.00098 and 5.02; of 999 draws the upper one's standard error is 0.4.
             assert!(low < 0.004 && (high - 5.02).abs() < 1.2, "{low} {high}");
         }
         assert!(
-            displacement_scatter(&[], &[1], 1).is_err() && displacement_scatter(&modes(&[1.0], 1.0), &[], 1).is_err()
+            displacement_scatter(&[], &[1], Start::AtRest, 1).is_err()
+                && displacement_scatter(&modes(&[1.0], 1.0), &[], Start::AtRest, 1).is_err()
         );
     }
 
     #[test]
     fn without_modes_or_points_there_is_no_answer() {
         let window = Window { first: 5, last: 9, every: 1 };
-        assert!(exponent_scatter(&[], window, 1).is_err());
-        assert!(exponent_scatter(&modes(&[1.0], 1.0), Window { last: 6, ..window }, 1).is_err());
+        assert!(exponent_scatter(&[], window, Start::Stationary, 1).is_err());
+        assert!(exponent_scatter(&modes(&[1.0], 1.0), Window { last: 6, ..window }, Start::Stationary, 1).is_err());
     }
 }

@@ -10,7 +10,7 @@ use super::advice::{self, Advice};
 use super::curvatures::{Curvatures, unread_summaries};
 use super::diffusion::{DisplacementPowerLaw, PrefixExponent};
 use super::displacement::PredictedDisplacement;
-use super::displacement_noise::{ExponentInterval, Window};
+use super::displacement_noise::{ExponentInterval, Start, Window};
 use super::intervals::Process;
 use super::lags::{LagExponents, lag_exponents};
 use super::modes::{ModesFit, ModesOptions};
@@ -22,6 +22,11 @@ use super::stationarity::{Stationarity, beginning, beginning_given, effective_sa
 use crate::error::{Error, Result};
 use crate::log::Run;
 use crate::record::{Hyperparameters, OptimizerInfo};
+
+/// Missing rows count as early in the first of so many parts of a run.
+const EARLY: u64 = 10;
+/// A first step is short if less than this share of the later ones are shorter.
+const SHORT: f64 = 0.01;
 
 /// What to fit, and what is known besides the log.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -138,6 +143,7 @@ impl RunFit {
         let window = rows_between(window_first, window_last);
         let process = Process {
             window,
+            start: start_of(&base, info.every_steps),
             sgd: sgd.clone(),
             weight_decay: base.settings.weight_decay(),
             batch_size: base.settings.batch_size(),
@@ -145,8 +151,8 @@ impl RunFit {
             projections: projections.as_ref(),
             around_zero: OnceCell::new(),
         };
+        let (all_rows, early_gap) = (rows_between(base.steps.0, base.steps.1), early_gap(&base));
         let (displacement_all, prefixes) = base.all.answer();
-        let all_rows = rows_between(base.steps.0, base.steps.1);
         let projected = match &projections {
             Some(projections) => projections.diffusion.answer(),
             None => Answer::cannot_say("there are no projections"),
@@ -187,7 +193,10 @@ impl RunFit {
             window_chosen: [options.first_step, options.last_step, options.stationary_from].iter().any(Option::is_some),
             predicted: process.prediction(&displacement, &base.curve.found, &displacement_projected, &speed),
             displacement: with_interval(displacement, |exponent| process.interval_of_whole(window, exponent)),
-            displacement_all: with_interval(displacement_all, |exponent| process.interval_of_whole(all_rows, exponent)),
+            displacement_all: with_interval(displacement_all, |exponent| match early_gap {
+                Some(ref reason) => Answer::cannot_say(reason.as_str()),
+                None => process.interval_of_whole(all_rows, exponent),
+            }),
             prefixes,
             displacement_projected,
             projected_share: projections.as_ref().and_then(Projections::share),
@@ -219,6 +228,22 @@ impl RunFit {
         }
         Ok(fit)
     }
+}
+
+/// How the run began, as its first step shows: where hardly any later one is as short there was no momentum behind it yet.
+/// Rows of every n-th step have no first step, and n steps on it matters little.
+fn start_of(base: &RowSums, every_steps: u64) -> Start {
+    let short = base.shorter_than_first().is_some_and(|share| share < SHORT);
+    if short && every_steps <= 1 && base.steps.0 == 1 { Start::AtRest } else { Start::Stationary }
+}
+
+/// Why there is no interval over all rows where some are missing early on: each of these weighs much on a logarithmic axis.
+fn early_gap(base: &RowSums) -> Option<String> {
+    let (_, last) = base.steps;
+    let missing = base.complete_to < last && base.complete_to < last / EARLY;
+    missing.then(|| {
+        format!("rows are missing after step {}, which is early for a fit on logarithmic axes", base.complete_to)
+    })
 }
 
 fn with_interval(

@@ -9,7 +9,7 @@ use super::diffusion::DisplacementPowerLaw;
 use super::displacement::{
     MeasuredDisplacement, PredictedDisplacement, exponent_interval, predicted_displacement, weighted_modes,
 };
-use super::displacement_noise::{self, ExponentInterval, WeightedMode, Window};
+use super::displacement_noise::{self, ExponentInterval, Start, WeightedMode, Window};
 use super::lags::is_reproduced;
 use super::projections::Projections;
 use super::settings::PlainSgd;
@@ -23,6 +23,7 @@ const SHARE_OF_THE_WHOLE: f64 = 0.95;
 /// What is known of the process that made a run.
 pub(crate) struct Process<'a> {
     pub(crate) window: Window,
+    pub(crate) start: Start,
     pub(crate) sgd: Result<PlainSgd, String>,
     pub(crate) weight_decay: Result<f64, String>,
     pub(crate) batch_size: Result<f64, String>,
@@ -38,7 +39,7 @@ impl Process<'_> {
     pub(crate) fn interval_of_whole(&self, rows: Window, exponent: f64) -> Answer<ExponentInterval> {
         if let Some(curvatures) = self.curvatures.filter(|curvatures| curvatures.density.is_some()) {
             return self.given_modes(curvatures).map_or_else(Answer::cannot_say, |modes| {
-                exponent_interval(&modes, displacement_noise::Curvatures::Given, rows, exponent)
+                exponent_interval(&modes, displacement_noise::Curvatures::Given, (rows, self.start), exponent)
             });
         }
         match self.projections.and_then(Projections::share) {
@@ -74,7 +75,8 @@ impl Process<'_> {
         let modes = match of_projections {
             Some(curvatures) => {
                 let alone = Curvatures { eigenvalues: curvatures.eigenvalues.clone(), ..Curvatures::default() };
-                match alone.spectrum() {
+                let same = self.projections.map_or(Ok(()), |projections| self.same_basis(projections));
+                match same.and_then(|()| alone.spectrum()) {
                     Ok(spectrum) => (self.modes_of(&spectrum), displacement_noise::Curvatures::Given),
                     // Beside a density a negative one is left out, and the rows themselves tell what it does.
                     Err(_) if curvatures.density.is_some() => {
@@ -86,7 +88,7 @@ impl Process<'_> {
             None => (self.fitted_modes(), displacement_noise::Curvatures::Fitted),
         };
         match modes {
-            (Ok(modes), curvatures) => exponent_interval(&modes, curvatures, rows, 0.0),
+            (Ok(modes), curvatures) => exponent_interval(&modes, curvatures, (rows, self.start), 0.0),
             (Err(reason), _) => Answer::CannotSay { reason },
         }
     }
@@ -121,6 +123,7 @@ impl Process<'_> {
                 speed_interval: speed.interval.known().map(|interval| [interval.low, interval.high]),
                 exponent: known(whole)?.exponent,
                 window: self.window,
+                start: self.start,
                 points: whole_curve.to_vec(),
             }
         } else if let Some(projections) = of_projections {
@@ -128,7 +131,8 @@ impl Process<'_> {
             let speed = projections.squared_velocity.mean() * parameters.learning_rate.powi(2);
             let points = projections.curve.found.clone();
             let exponent = known(projected)?.exponent;
-            MeasuredDisplacement { speed, speed_interval: None, exponent, window: self.window, points }
+            let (window, start) = (self.window, self.start);
+            MeasuredDisplacement { speed, speed_interval: None, exponent, window, start, points }
         } else {
             return Err(
                 "the eigenvalues have no density for the other directions, and are not those of the projections"

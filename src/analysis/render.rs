@@ -22,8 +22,9 @@ impl Display for RunFit {
 
         let window = if self.window_chosen { "  window     " } else { "  last 2/3   " };
         writeln!(text, "\ndisplacement from the reference point, ||Delta_k||^2 = a k^c")?;
-        power_law(text, window, &self.displacement)?;
-        power_law(text, "  all rows   ", &self.displacement_all)?;
+        power_law(text, window, &self.displacement, None)?;
+        let said_before = self.displacement.known().and_then(|law| law.interval.reason());
+        power_law(text, "  all rows   ", &self.displacement_all, said_before)?;
         if !self.prefixes.is_empty() {
             let exponents: Vec<String> = self.prefixes.iter().map(|prefix| format!("{:.2}", prefix.exponent)).collect();
             writeln!(
@@ -34,7 +35,7 @@ impl Display for RunFit {
         }
         if self.projected_share.is_some() {
             writeln!(text, "the same along the projections{}", share(self.projected_share))?;
-            power_law(text, window, &self.displacement_projected)?;
+            power_law(text, window, &self.displacement_projected, None)?;
             writeln!(text, "over all origins, along the projections: MSD(lag) ~ lag^c")?;
             said(text, "  ", &self.lags, lags)?;
         }
@@ -74,7 +75,13 @@ fn share(share: Option<f64>) -> String {
     share.map(|share| format!(" ({:.0}% of it)", 100.0 * share)).unwrap_or_default()
 }
 
-fn power_law(text: &mut Formatter<'_>, name: &str, law: &Answer<DisplacementPowerLaw>) -> fmt::Result {
+/// `said_before`: why there is no interval, if that stands above already.
+fn power_law(
+    text: &mut Formatter<'_>,
+    name: &str,
+    law: &Answer<DisplacementPowerLaw>,
+    said_before: Option<&str>,
+) -> fmt::Result {
     said(text, name, law, |law| {
         let prefactor = law.prefactor.map_or_else(|| "out of range".to_owned(), number);
         let r_squared = law.r_squared.map_or_else(|| "none".to_owned(), |r_squared| format!("{r_squared:.4}"));
@@ -86,8 +93,7 @@ fn power_law(text: &mut Formatter<'_>, name: &str, law: &Answer<DisplacementPowe
         );
         match &law.interval {
             Answer::Known(interval) => lines += &exponent_interval(interval),
-            // The window's, above, has said why.
-            Answer::CannotSay { .. } if name.trim() == "all rows" => {}
+            Answer::CannotSay { reason } if said_before == Some(reason.as_str()) => {}
             Answer::CannotSay { reason } => lines += &format!("\n95% interval of c: cannot say: {reason}"),
         }
         if let Some([low, high]) = law.prefactor_interval {

@@ -22,6 +22,12 @@ pub(crate) struct RowSums {
     pub(crate) settings: Settings,
     pub(crate) curve: CurvePoints,
     pub(crate) steps: (u64, u64),
+    /// ||delta||^2 of the first row.
+    first_local: Option<f64>,
+    /// Rows of the window with a ||delta||^2, and of these the ones with a smaller one than the first row.
+    compared: [u64; 2],
+    /// The last step before which no row is missing, of rows of every `every`-th step.
+    pub(crate) complete_to: u64,
     pub(crate) elapsed: Option<f64>,
 }
 
@@ -29,6 +35,7 @@ impl RowSums {
     /// One reading of a run of `rows` rows up to step `end`; none without rows.
     pub(crate) fn of(run: &Run, options: &FitOptions, rows: u64, end: u64) -> Result<Option<RowSums>> {
         let last = options.last_step.unwrap_or(u64::MAX);
+        let every = run.info().every_steps.max(1);
         let mut base: Option<RowSums> = None;
         let mut read = 0;
         let columns = [
@@ -55,6 +62,9 @@ impl RowSums {
                 let hyperparameters = Hyperparameters { learning_rate, momentum, weight_decay };
                 let batch_size = batch_size.map(|examples| examples as u64);
                 base.settings.see(step, hyperparameters, batch_size);
+                if read == 0 {
+                    base.first_local = local;
+                }
                 base.all.push(step, global);
                 base.local.push(local);
                 base.loss.push(loss);
@@ -62,15 +72,28 @@ impl RowSums {
                 if options.first_step.map_or_else(by_default, |first| step >= first) {
                     base.window.push(step, global);
                     base.speed.push(step, local, hyperparameters, batch_size);
+                    if let Some((local, first)) = local.zip(base.first_local) {
+                        base.compared[0] += 1;
+                        base.compared[1] += u64::from(local < first);
+                    }
                     base.relation.push(step, local, global);
                 }
                 base.curve.push(step, global.unwrap_or(f64::NAN));
+                if base.complete_to == base.steps.1 && base.steps.1 + every == step {
+                    base.complete_to = step;
+                }
                 base.steps.1 = step;
                 base.elapsed = elapsed;
                 read += 1;
             },
         )?;
         Ok(base)
+    }
+
+    /// Share of the window's steps that were shorter than the first row's; none where that is not known.
+    pub(crate) fn shorter_than_first(&self) -> Option<f64> {
+        let [all, shorter] = self.compared;
+        (all > 0).then(|| shorter as f64 / all as f64)
     }
 
     fn new(rows: u64, first_step: u64, first: u64, last: u64) -> RowSums {
@@ -84,6 +107,9 @@ impl RowSums {
             settings: Settings::default(),
             curve: CurvePoints::new(first, last),
             steps: (first_step, first_step),
+            first_local: None,
+            compared: [0; 2],
+            complete_to: first_step,
             elapsed: None,
         }
     }

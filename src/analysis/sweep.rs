@@ -2,7 +2,9 @@
 //! eigenvalues predict their exponents?
 //!
 //! sigma^2 tr(H) is taken from the first run alone; eq. 12 gives the speed at every other learning rate, batch size and
-//! momentum. Exponents are over all rows. (Both as the paper's figure 6.) R^2 is 1 - sum (measured - predicted)^2 / sum (measured - mean)^2 over the runs but the first,
+//! momentum. Exponents are over all rows. (Both as the paper's figure 6.)
+//!
+//! R^2 is 1 - sum (measured - predicted)^2 / sum (measured - mean)^2 over the runs but the first,
 //! of logarithms for speeds: nothing is fitted, so it may be negative.
 
 use std::fmt::{self, Display, Formatter};
@@ -13,7 +15,7 @@ use serde::Serialize;
 use super::Answer;
 use super::diffusion::DisplacementPowerLaw;
 use super::fit::RunFit;
-use super::render_text::{number, p_value, wrapped};
+use super::render_text::{number, p_value, thousandths, wrapped};
 use super::speed::GradientNoise;
 use crate::numeric::long_run::Estimate;
 use crate::numeric::moments::Moments;
@@ -178,7 +180,7 @@ impl Display for Sweep {
         for (index, run) in self.runs.iter().enumerate() {
             let or_none = |value: Option<String>| value.unwrap_or_else(|| "-".to_owned());
             let of = |answer: &Answer<f64>| or_none(answer.known().map(|value| number(*value)));
-            let exponent = |answer: &Answer<f64>| or_none(answer.known().map(|value| format!("{value:.3}")));
+            let exponent = |answer: &Answer<f64>| or_none(answer.known().copied().map(thousandths));
             let ratio = run.speed.known().zip(run.predicted_speed.known()).map(|(speed, predicted)| speed / predicted);
             writeln!(
                 text,

@@ -1,5 +1,5 @@
-//! Trajectories of ||Delta_k||^2, drawn from the exact process: modes that start in their stationary state at k = 0, leaping
-//! from point to point.
+//! Trajectories of ||Delta_k||^2, drawn from the exact process: modes that start in their stationary state at k = 0, or at rest
+//! there, leaping from point to point.
 
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
@@ -27,6 +27,28 @@ impl WeightedMode {
     }
 }
 
+/// How modes begin at the reference point, k = 0. Their positions are stationary in either case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Start {
+    /// Velocities too: observation began in the midst of training.
+    Stationary,
+    /// Velocities are 0: the optimizer had just been made.
+    AtRest,
+}
+
+impl Start {
+    /// E (x_k - x_0)^2 of a mode that begins so.
+    ///
+    /// # Errors
+    /// [`Error::InvalidValue`] where a number is out of range.
+    pub fn mean_squared_displacement(self, mode: &DiscreteMode, step: u64) -> Result<f64> {
+        match self {
+            Start::Stationary => Ok(mode.mean_squared_displacement(step)),
+            Start::AtRest => mode.mean_squared_displacement_from_rest(step),
+        }
+    }
+}
+
 /// Draws the curves of trajectories at some points.
 pub(super) struct Walk {
     walkers: Vec<Walker>,
@@ -41,12 +63,12 @@ impl Walk {
     ///
     /// # Errors
     /// [`Error::NotEnoughData`] without modes or points.
-    pub(super) fn new(modes: &[WeightedMode], points: &[u64]) -> Result<Walk> {
+    pub(super) fn new(modes: &[WeightedMode], points: &[u64], start: Start) -> Result<Walk> {
         if modes.is_empty() || points.is_empty() {
             let reason = format!("there are {} modes and {} points", modes.len(), points.len());
             return Err(Error::NotEnoughData { question: "draw trajectories", reason });
         }
-        // The points of a window are evenly spaced: two leaps serve for all.
+        // The points of a window are spaced by powers of two: a few leaps serve for all.
         let (mut leaps, mut leap_to, mut before) = (Vec::new(), Vec::with_capacity(points.len()), 0);
         for &point in points {
             let steps = point - before;
@@ -57,7 +79,7 @@ impl Walk {
                 leaps.len() - 1
             }));
         }
-        let walkers = modes.iter().map(|mode| Walker::new(mode, points, &leaps)).collect::<Result<Vec<_>>>()?;
+        let walkers = modes.iter().map(|mode| Walker::new(mode, points, start, &leaps)).collect::<Result<Vec<_>>>()?;
         let mut expected = vec![0.0; points.len()];
         for walker in &walkers {
             let add = |(sum, squared): (&mut f64, &f64)| *sum += walker.copies as f64 * walker.scale * squared;
@@ -107,12 +129,15 @@ impl Leap {
 }
 
 impl Walker {
-    fn new(weighted: &WeightedMode, points: &[u64], leaps: &[u64]) -> Result<Walker> {
+    fn new(weighted: &WeightedMode, points: &[u64], start: Start, leaps: &[u64]) -> Result<Walker> {
         let (mode, copies) = (&weighted.mode, weighted.copies());
         let scale = weighted.multiplicity / copies as f64;
         let scatter = scale.recip().sqrt().min(1.0);
-        let expected = points.iter().map(|&step| mode.mean_squared_displacement(step)).collect();
-        let start = triangle(mode.stationary_covariance());
+        let expected = points.iter().map(|&step| start.mean_squared_displacement(mode, step)).collect::<Result<_>>()?;
+        let start = match start {
+            Start::Stationary => triangle(mode.stationary_covariance()),
+            Start::AtRest => [mode.position_variance().sqrt(), 0.0, 0.0],
+        };
         let leaps = leaps.iter().map(|&steps| Leap::new(mode, steps)).collect::<Result<_>>()?;
         Ok(Walker { copies, scale, scatter, expected, start, leaps })
     }

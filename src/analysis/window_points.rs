@@ -30,7 +30,7 @@ pub(crate) struct WindowPoints {
 }
 
 impl WindowPoints {
-    /// At most `most` of them, which must be 20 or more: all rows if there are no more than that.
+    /// At most `most` of them: all rows if there are no more than that.
     pub(crate) fn new(window: Window, most: usize) -> WindowPoints {
         let steps = spaced(window, most);
         let rows = rows_around(&steps, window);
@@ -62,8 +62,8 @@ fn spaced(window: Window, most: usize) -> Vec<u64> {
     if count <= most as u64 {
         return (window.first..=window.last).step_by(every as usize).collect();
     }
-    // Distance over k that is not surpassed.
-    let mut resolution = 1.0 / most as f64;
+    // Distance over k that is not surpassed: finer where the window is short beside its first step.
+    let mut resolution = (window.last as f64 / window.first as f64).ln().min(1.0) / most as f64;
     loop {
         let mut steps = Vec::with_capacity(most);
         let mut next = Some(window.first);
@@ -114,7 +114,14 @@ mod tests {
 
     #[test]
     fn points_stand_for_all_rows() {
-        for (first, last, every, most) in [(1, 1_000_000, 1, 400), (5, 99_999, 5, 57), (3_333, 10_000, 1, 1000)] {
+        for (first, last, every, most) in [
+            (1, 1_000_000, 1, 400),
+            (5, 99_999, 5, 57),
+            (3_333, 10_000, 1, 1000),
+            (1_000_000, 1_002_000, 1, 400),
+            (9_000_000, 10_000_000, 1, 1000),
+            (70_000, 80_000, 10, 400),
+        ] {
             let points = WindowPoints::new(window(first, last, every), most);
             let rows = (last - first) / every + 1;
             assert!(points.steps.len() <= most && points.steps.len() > most / 3, "{}", points.steps.len());

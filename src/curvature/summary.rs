@@ -37,7 +37,8 @@ impl Default for SummaryOptions {
 impl LossHessian<'_> {
     /// Measures what there is besides the eigenpairs given (of [`EigenpairFollower`](super::EigenpairFollower), or of
     /// [`eigenvectors`](super::eigenvectors); they must be orthonormal, and there may be none), without weight decay.
-    /// [`CurvatureSummary::save`] then keeps it in the run's folder.
+    /// [`Eigenvectors::with_summary`] then hands it over with the directions of a run, [`CurvatureSummary::save`] puts it into the
+    /// folder of one.
     ///
     /// # Errors
     /// [`Error::ShapeMismatch`] for eigenvectors of another length, [`Error::NotEnoughData`] for directions without

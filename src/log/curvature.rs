@@ -67,6 +67,7 @@ pub(crate) fn write_basis(
     keep_vectors: bool,
 ) -> Result<()> {
     eigenvectors.check_lists()?;
+    eigenvectors.check_summary()?;
     let (curvature, vectors) = (folder.curvature_folder(), folder.eigenvectors_folder());
     for place in [Some(&curvature), keep_vectors.then_some(&vectors)].into_iter().flatten() {
         make_place(storage, folder, place)?;
@@ -81,8 +82,12 @@ pub(crate) fn write_basis(
         // Of an attempt that ended before the rows were there.
         storage.remove(&kept).map_err(Error::io("remove", &kept))?;
     }
+    let summary_path = folder.curvature_summary(basis);
     if let Some(summary) = &eigenvectors.summary {
         summary.write_on(storage, folder, basis)?;
+    } else if basis > 0 && summary_path.exists() {
+        // As of the vectors. That of basis 0 may have been saved before.
+        storage.remove(&summary_path).map_err(Error::io("remove", &summary_path))?;
     }
     let path = folder.curvature(basis);
     let schema = schema();
@@ -176,7 +181,8 @@ impl Run {
         Ok(rows)
     }
 
-    /// The directions of the rows with number `basis`, and what is known of them.
+    /// The directions of the rows with number `basis`, and what is known of them but the
+    /// [`curvature_summary`](Run::curvature_summary).
     ///
     /// # Errors
     /// [`Error::Io`] (among it, that they were not kept), [`Error::Damaged`], [`Error::NewerSchema`].

@@ -76,8 +76,8 @@ pub struct GradientNoiseSummary {
 
 impl CurvatureSummary {
     /// Keeps it in the folder of a run, as that of basis `basis`, written beside its place, synced and renamed; one that
-    /// is there already is replaced. The run may be being observed meanwhile. Basis 0 may come before its table, or without
-    /// one in a run that has no directions.
+    /// is there already is replaced. The run may be being observed meanwhile, along directions that were handed over without a
+    /// summary. Basis 0 may come before its table, or without one in a run that has no directions.
     ///
     /// # Errors
     /// [`Error::InvalidInput`] for what is no measurement (a number that is not finite, a negative weight, lists that do

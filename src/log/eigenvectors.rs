@@ -57,7 +57,7 @@ impl Eigenvectors {
     /// How many there are, and their length.
     ///
     /// # Errors
-    /// [`Error::ShapeMismatch`] if lengths do not fit together, [`Error::InvalidInput`] for a summary that is no measurement.
+    /// [`Error::ShapeMismatch`] if lengths do not fit together.
     pub(crate) fn check(&self) -> Result<(usize, usize)> {
         self.check_lists()?;
         let count = self.eigenvalues.len();
@@ -75,9 +75,18 @@ impl Eigenvectors {
     pub(super) fn check_lists(&self) -> Result<()> {
         let count = self.eigenvalues.len();
         let lengths = [self.residuals.len(), self.converged.len(), self.overlaps.len()];
-        if let Some(length) = lengths.into_iter().find(|&length| length != count) {
-            return Err(mismatch("values of the eigenvectors", length, count));
+        match lengths.into_iter().find(|&length| length != count) {
+            Some(length) => Err(mismatch("values of the eigenvectors", length, count)),
+            None => Ok(()),
         }
+    }
+
+    /// Whether the summary is a measurement, and of as many directions.
+    ///
+    /// # Errors
+    /// [`Error::InvalidInput`], [`Error::ShapeMismatch`].
+    pub(crate) fn check_summary(&self) -> Result<()> {
+        let count = self.eigenvalues.len();
         let Some(summary) = &self.summary else { return Ok(()) };
         summary.check()?;
         let variances = summary.gradient_noise.as_ref().map_or(count, |noise| noise.variances.len());

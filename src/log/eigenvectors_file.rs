@@ -36,7 +36,7 @@ const PRODUCTS_KEY: &str = "perrin.products";
 const SEAL_KEY: &str = "perrin.seal";
 
 impl Eigenvectors {
-    /// Writes them to `path`, beside it first and renamed when complete; a file that is there is replaced. Takes twice as
+    /// Writes them, without their summary, to `path`, beside it first and renamed when complete; a file that is there is replaced. Takes twice as
     /// much memory again as the vectors.
     ///
     /// # Errors

@@ -42,7 +42,7 @@ impl Observer {
     /// # Errors
     /// [`Error::ShapeMismatch`] for another number of directions than the run was begun with
     /// ([`Options::project_onto`](super::Options::project_onto), [`Options::directions`](super::Options::directions))
-    /// and for directions of another length; [`Error::InvalidInput`] for a summary that is no measurement;
+    /// and for directions, and gradient noise, of another length; [`Error::InvalidInput`] for a summary that is no measurement;
     /// [`Error::Parameters`] where they are not of the observed parameters, and where they are not finite;
     /// [`Error::Torch`]. The directions before then stay in force.
     pub fn project_onto(&mut self, directions: impl Into<Eigenvectors>) -> Result<()> {
@@ -151,6 +151,7 @@ pub(super) fn take_up(tracker: &mut Tracker, eigenvectors: &mut Eigenvectors, di
         check_parameters(&eigenvectors.parameters, &observed)?;
     }
     eigenvectors.check()?;
+    eigenvectors.check_summary()?;
     tracker.project_onto(&eigenvectors.eigenvectors, directions.memory_bytes)
 }
 

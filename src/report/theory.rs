@@ -4,6 +4,7 @@
 //! the paper's own.
 
 use super::phase::Ellipse;
+use crate::analysis::displacement_noise::Start;
 use crate::analysis::modes::{ModeFit, ModesFit, NoiseSource, Window};
 use crate::theory::discrete::DiscreteMode;
 use crate::theory::parameters::SgdParameters;
@@ -125,13 +126,16 @@ impl ModeTheory {
 }
 
 /// E||Delta_k||^2 of modes (eigenvalue and how many are like it) at some steps; none where one has no stationary state.
-pub fn displacement(parameters: &SgdParameters, modes: &[(f64, f64)], steps: &[u64]) -> Option<Vec<f64>> {
+pub fn displacement(parameters: &SgdParameters, modes: &[(f64, f64)], start: Start, steps: &[u64]) -> Option<Vec<f64>> {
     let moving = modes.iter().filter(|(eigenvalue, _)| *eigenvalue > 0.0);
     let moving = moving
         .map(|(eigenvalue, count)| Some((DiscreteMode::new(parameters, *eigenvalue).ok()?, *count)))
         .collect::<Option<Vec<_>>>()?;
-    let at = |step: &u64| moving.iter().map(|(mode, count)| count * mode.mean_squared_displacement(*step)).sum();
-    Some(steps.iter().map(at).collect())
+    let at = |step: &u64| {
+        let of = |(mode, count): &(DiscreteMode, f64)| Some(count * start.mean_squared_displacement(mode, *step).ok()?);
+        moving.iter().map(of).sum::<Option<f64>>()
+    };
+    steps.iter().map(at).collect()
 }
 
 #[cfg(test)]

@@ -126,6 +126,16 @@ impl DiscreteMode {
         self.recursion.mean_squared_displacement(steps)
     }
 
+    /// E (x_k - x_0)^2 from a stationary position at velocity 0, as where an optimizer has just been made: the position's
+    /// mean moves by M^k - I, its noise is that from a point.
+    ///
+    /// # Errors
+    /// [`Error::InvalidValue`](crate::Error::InvalidValue) where the mean is out of range.
+    pub fn mean_squared_displacement_from_rest(&self, steps: u64) -> Result<f64> {
+        let [kept, _] = self.mean(1.0, 0.0, steps)?;
+        Ok((kept - 1.0).powi(2) * self.position_variance() + self.covariance_from_point(steps)[0][0])
+    }
+
     /// E delta^2 = eta^2 Var(v) = 2 eta^2 sigma^2 rho / (S (1-beta) (2(1+beta) - eta(rho+lambda))).
     pub fn local_displacement(&self) -> f64 {
         self.recursion.mean_squared_displacement(1)
@@ -166,6 +176,27 @@ mod tests {
 
     const PARAMETERS: SgdParameters =
         SgdParameters { learning_rate: 0.1, momentum: 0.9, weight_decay: 1e-3, batch_size: 32.0, noise_scale: 2.0 };
+
+    #[test]
+    fn displacement_from_rest_is_that_of_the_recursion_step_by_step() {
+        for rho in [1e-3, 0.05, 0.7, 20.0] {
+            let mode = DiscreteMode::new(&PARAMETERS, rho).unwrap();
+            let SgdParameters { learning_rate: eta, momentum, weight_decay, batch_size, noise_scale } = PARAMETERS;
+            let (pull, noise) = (eta * (rho + weight_decay), eta * eta * noise_scale * rho / batch_size);
+            // What is left of x_0 in position and step, and their covariance by noise: s' = beta s - p x + n, x' = x + s'.
+            let (mut kept, [mut xx, mut xs, mut ss]) = ([1.0, 0.0], [0.0; 3]);
+            for step in 1..=300 {
+                let moved = momentum * kept[1] - pull * kept[0];
+                kept = [kept[0] + moved, moved];
+                let next = momentum * momentum * ss - 2.0 * momentum * pull * xs + pull * pull * xx + noise;
+                let mixed = momentum * xs - pull * xx;
+                (xx, xs, ss) = (xx + 2.0 * mixed + next, mixed + next, next);
+                let expected = (kept[0] - 1.0_f64).powi(2) * mode.position_variance() + xx;
+                let found = mode.mean_squared_displacement_from_rest(step).unwrap();
+                assert!((found / expected - 1.0).abs() < 1e-9, "{rho} {step}: {found} {expected}");
+            }
+        }
+    }
 
     #[test]
     fn an_unstable_step_is_an_error_and_the_edge_is_the_limit() {

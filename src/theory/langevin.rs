@@ -95,6 +95,15 @@ impl LangevinMode {
         self.oscillator.covariance_after(self.position_variance, self.time(steps))
     }
 
+    /// E (x_k - x_0)^2 from a stationary position at velocity 0, as where an optimizer has just been made.
+    ///
+    /// # Errors
+    /// [`Error::InvalidValue`](crate::Error::InvalidValue) where the mean is out of range.
+    pub fn mean_squared_displacement_from_rest(&self, steps: u64) -> Result<f64> {
+        let [kept, _] = self.mean(1.0, 0.0, steps)?;
+        Ok((kept - 1.0).powi(2) * self.position_variance() + self.covariance_from_point(steps)[0][0])
+    }
+
     /// C(eta k), the stationary autocorrelation of the velocity at a lag of k = `steps`.
     pub fn velocity_autocorrelation(&self, steps: u64) -> f64 {
         self.oscillator.velocity_autocorrelation_after(self.time(steps))

@@ -8,6 +8,7 @@ use std::time::Duration;
 use perrin::log::RunWriter;
 use perrin::log::eigenvectors::Eigenvectors;
 use perrin::record::{Event, EventKind, Hyperparameters, Layout, OptimizerInfo, RowBuffer, RunInfo, StepRecord};
+use perrin::theory::libtorch::UpdateRule;
 use perrin::theory::parameters::SgdParameters;
 use perrin::theory::sampler::QuadraticSampler;
 use rand::SeedableRng;
@@ -89,15 +90,36 @@ impl SyntheticRun {
         });
     }
 
+    /// The same, begun at rest: positions are stationary, velocities 0.
+    pub fn write_from_rest(&self, directory: &Path, directions: usize) {
+        let writer = RunWriter::create(directory, &self.info_along(directions), Vec::new()).unwrap();
+        let mut random = ChaCha8Rng::seed_from_u64(self.seed);
+        let stationary = QuadraticSampler::stationary(&self.parameters, &self.eigenvalues, &mut random).unwrap();
+        let start = stationary.positions();
+        let rest = QuadraticSampler::new(&self.parameters, UpdateRule::default(), &self.eigenvalues, start).unwrap();
+        self.draw_from(rest, random, writer, directions, |_, _| true);
+    }
+
     /// Draws it and appends it, projected on its first modes.
     pub fn draw(
         &self,
+        writer: RunWriter,
+        directions: usize,
+        change: impl FnMut(&mut StepRecord, &mut [Option<f64>]) -> bool,
+    ) {
+        let mut random = ChaCha8Rng::seed_from_u64(self.seed);
+        let sampler = QuadraticSampler::stationary(&self.parameters, &self.eigenvalues, &mut random).unwrap();
+        self.draw_from(sampler, random, writer, directions, change);
+    }
+
+    fn draw_from(
+        &self,
+        mut sampler: QuadraticSampler,
+        mut random: ChaCha8Rng,
         mut writer: RunWriter,
         directions: usize,
         mut change: impl FnMut(&mut StepRecord, &mut [Option<f64>]) -> bool,
     ) {
-        let mut random = ChaCha8Rng::seed_from_u64(self.seed);
-        let mut sampler = QuadraticSampler::stationary(&self.parameters, &self.eigenvalues, &mut random).unwrap();
         let start = sampler.positions().to_vec();
         let mut rows = RowBuffer::default();
         for step in 1..=self.rows {

@@ -1,5 +1,7 @@
 //! Runs drawn from the exact process, and what is made of a count of successes.
 
+use perrin::analysis::displacement_noise::Start;
+use perrin::theory::libtorch::UpdateRule;
 use perrin::theory::parameters::SgdParameters;
 use perrin::theory::sampler::QuadraticSampler;
 use rand::SeedableRng;
@@ -30,7 +32,7 @@ pub fn regimes() -> Vec<(&'static str, SgdParameters, Vec<f64>)> {
     regimes
 }
 
-/// A trajectory in its stationary state: positions from the reference point and velocities, mode by mode.
+/// A trajectory in its stationary state, or begun at rest: positions from the reference point and velocities, mode by mode.
 pub struct Trajectory {
     pub positions: Vec<Vec<f64>>,
     pub velocities: Vec<Vec<f64>>,
@@ -38,8 +40,22 @@ pub struct Trajectory {
 
 impl Trajectory {
     pub fn draw(parameters: &SgdParameters, eigenvalues: &[f64], rows: usize, seed: u64) -> Trajectory {
+        Trajectory::draw_from(Start::Stationary, parameters, eigenvalues, rows, seed)
+    }
+
+    pub fn draw_from(
+        start: Start,
+        parameters: &SgdParameters,
+        eigenvalues: &[f64],
+        rows: usize,
+        seed: u64,
+    ) -> Trajectory {
         let mut random = ChaCha8Rng::seed_from_u64(1_000_000 + seed);
         let mut sampler = QuadraticSampler::stationary(parameters, eigenvalues, &mut random).unwrap();
+        if start == Start::AtRest {
+            let positions = sampler.positions().to_vec();
+            sampler = QuadraticSampler::new(parameters, UpdateRule::default(), eigenvalues, &positions).unwrap();
+        }
         let start = sampler.positions().to_vec();
         let mut positions = vec![Vec::with_capacity(rows); eigenvalues.len()];
         let mut velocities = positions.clone();

@@ -1,6 +1,7 @@
 //! The report: what the page holds, what it never holds, and its figures.
 
 mod golden;
+mod gradients;
 mod landscape;
 mod look;
 mod markup;

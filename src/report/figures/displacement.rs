@@ -3,6 +3,7 @@
 use super::Figure;
 use crate::analysis::RunFit;
 use crate::analysis::displacement::PredictedDisplacement;
+use crate::analysis::displacement_noise::Start;
 use crate::analysis::render_text::{grouped, number, p_value, thousandths};
 use crate::report::chart::{Axis, Chart, Ink, Mark, Point};
 use crate::report::envelope::{Bin, Envelope};
@@ -182,10 +183,11 @@ fn curve(material: &Material, fit: &RunFit, predicted: &PredictedDisplacement) -
     let mut steps: Vec<u64> =
         (0..=POINTS).map(|i| (first * (last / first).powf(f64::from(i) / f64::from(POINTS))).round() as u64).collect();
     steps.dedup();
-    let values = theory::displacement(&parameters, &modes, &steps)?;
+    let start = if predicted.begins_at_rest { Start::AtRest } else { Start::Stationary };
+    let values = theory::displacement(&parameters, &modes, start, &steps)?;
     // The settings of the beginning may not be those of the window the prediction is for.
     let agrees = |point: &crate::analysis::displacement::PredictedPoint| {
-        theory::displacement(&parameters, &modes, &[point.step])
+        theory::displacement(&parameters, &modes, start, &[point.step])
             .is_some_and(|value| (value[0] / point.exact - 1.0).abs() < 1e-6)
     };
     predicted

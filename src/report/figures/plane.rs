@@ -53,7 +53,7 @@ pub fn planes(material: &Material) -> Figure {
         charts.push(chart);
     }
     let shape = if theories.is_some() {
-        "The dashed rings are contours of the modified loss, 1, 2 and 3 standard deviations from its minimum (eq. 8, 10): nearly \
+        "The dashed rings are contours of the modified loss, 1, 2 and 3 standard deviations from its minimum (eq. 8, 10), with one σ² for all modes: nearly \
          circles for the positions, while a contour of the training loss (dotted) is long in the flat direction; for the velocities \
          stretched along the sharp one, whose axis has a scale of its own."
     } else {

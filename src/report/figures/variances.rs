@@ -6,7 +6,7 @@ use crate::analysis::render_text::{counted, p_value};
 use crate::report::chart::{Axis, Chart, Ink, Mark, Point};
 use crate::report::findings::estimate;
 use crate::report::material::Material;
-use crate::report::theory::{ModeTheory, measured_noise, noise_scale, settings};
+use crate::report::theory::{ModeTheory, curvatures_from, measured_noise, noise_scale, settings};
 use crate::theory::discrete::DiscreteMode;
 use crate::theory::langevin::LangevinMode;
 use crate::theory::parameters::SgdParameters;
@@ -64,11 +64,11 @@ pub fn isotropy(material: &Material) -> Figure {
         }
     )];
     if !by_gradients.is_empty() {
-        caption.push(
-            "Crosses: discrete time with the Hessian's eigenvalue and the noise of gradients measured along each direction; \
-             they fit nothing and do not take the noise to be proportional to ρ (assumption 5), as the lines do."
-                .to_owned(),
-        );
+        caption.push(format!(
+            "Crosses: discrete time {} and the noise of gradients measured along each direction; they do not take the noise to \
+             be proportional to ρ (assumption 5), as the lines do.",
+            curvatures_from(fit)
+        ));
     }
     caption.push(verdict("Position variances", "the modified loss", &isotropy.against_modified_loss));
     caption.push(verdict("They", "the theory in discrete time", &isotropy.against_discrete_theory));
