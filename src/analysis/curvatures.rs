@@ -104,7 +104,7 @@ impl Curvatures {
     }
 
     /// Those in a run's folder: of the last basis that has a summary, or else of the last one; none where there are none.
-    /// A summary that cannot be read counts as none; [`unread_summaries`] tells of it.
+    /// A summary that cannot be read counts as none; a note of the fit tells of it.
     ///
     /// # Errors
     /// [`Error::Damaged`], [`Error::NewerSchema`], [`Error::Io`], of the tables of eigenvalues.

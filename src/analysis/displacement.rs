@@ -15,6 +15,7 @@ use super::curvatures::{Curvatures as Given, NegativeCurvature};
 use super::displacement_noise::{
     Curvatures, ExponentInterval, Start, WeightedMode, Window, displacement_scatter, exponent_scatter,
 };
+use super::gradient_noise::noise_scale_of_gradients;
 use super::window_points::WindowPoints;
 use crate::log::Measured;
 use crate::numeric::long_run::Estimate;
@@ -212,20 +213,6 @@ fn try_predicted(
         && prediction.langevin_exponent.is_finite()
         && prediction.curve.iter().all(|point| numbers(point).iter().all(|number| number.is_finite()));
     if finite { Ok(prediction) } else { Err("the predicted displacement is out of range".to_owned()) }
-}
-
-/// sigma^2 by the covariance of gradients: over all directions where the spectrum has all, else along those it has.
-fn noise_scale_of_gradients(given: &Given, spectrum: &Spectrum) -> Option<Measured> {
-    let noise = given.gradient_noise.as_ref()?;
-    let (sum, error) = if given.density.is_some() {
-        (noise.trace.value, noise.trace.standard_error)
-    } else if noise.variances.len() == given.eigenvalues.len() {
-        let squares = noise.variances.iter().map(|variance| variance.standard_error.powi(2));
-        (noise.variances.iter().map(|variance| variance.value).sum(), squares.sum::<f64>().sqrt())
-    } else {
-        return None;
-    };
-    Some(Measured { value: sum / spectrum.trace(), standard_error: error / spectrum.trace() })
 }
 
 fn relative(measured: &Measured) -> f64 {

@@ -1,15 +1,18 @@
-//! The gradient noise sigma^2 tr(H) that a speed speaks of, by eq. 12.
+//! The gradient noise: sigma^2 tr(H) that a speed speaks of, by eq. 12, and sigma^2 that measured gradients do.
 
 use serde::Serialize;
 
 use super::Answer;
+use super::curvatures::Curvatures;
 use super::settings::{PlainSgd, Settings};
 use super::speed::Speed;
 use crate::error::Result;
+use crate::log::Measured;
 use crate::numeric::long_run::Estimate;
 use crate::record::OptimizerInfo;
 use crate::theory::langevin::{local_displacement, noise_trace};
 use crate::theory::parameters::SgdParameters;
+use crate::theory::spectrum::Spectrum;
 
 /// sigma^2 tr(H) from the mean speed by eq. 12, and the settings it was computed with.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -63,4 +66,18 @@ impl GradientNoise {
         let batch_size = batch_size as u64;
         Ok(GradientNoise { noise_scale_times_trace, interval, learning_rate, momentum, batch_size })
     }
+}
+
+/// sigma^2 by the covariance of gradients: over all directions where the spectrum has all, else along those it has.
+pub(crate) fn noise_scale_of_gradients(given: &Curvatures, spectrum: &Spectrum) -> Option<Measured> {
+    let noise = given.gradient_noise.as_ref()?;
+    let (sum, error) = if given.density.is_some() {
+        (noise.trace.value, noise.trace.standard_error)
+    } else if noise.variances.len() == given.eigenvalues.len() {
+        let squares = noise.variances.iter().map(|variance| variance.standard_error.powi(2));
+        (noise.variances.iter().map(|variance| variance.value).sum(), squares.sum::<f64>().sqrt())
+    } else {
+        return None;
+    };
+    Some(Measured { value: sum / spectrum.trace(), standard_error: error / spectrum.trace() })
 }
