@@ -251,14 +251,14 @@ fn modes_are_held_against_the_eigenvalues_of_their_own_basis() {
     assert!(mode(&fit).hessian_eigenvalue == Some(4.0) && fit.modes.gradient_noise.reason().is_some());
 }
 
-/// Forty directions alike, so that one step shows how a run began. Of the first four eigenvalues, the others are a density.
+/// Forty directions alike, so that one step shows how a run began.
+fn alike_eigenvalues() -> Vec<f64> {
+    (0..40).map(|mode| 0.02 * 0.95_f64.powi(mode)).collect()
+}
+
+/// The fit of a run of theirs, by the first four eigenvalues and the others as a density.
 fn alike(directory: &Path, from_rest: bool, keep: impl Fn(u64) -> bool) -> RunFit {
-    let run = SyntheticRun {
-        parameters: PARAMETERS,
-        eigenvalues: (0..40).map(|mode| 0.02 * 0.95_f64.powi(mode)).collect(),
-        rows: 2000,
-        seed: 11,
-    };
+    let run = SyntheticRun { parameters: PARAMETERS, eigenvalues: alike_eigenvalues(), rows: 2000, seed: 11 };
     if from_rest {
         run.write_from_rest(directory, 4);
     } else {
@@ -275,7 +275,7 @@ fn alike(directory: &Path, from_rest: bool, keep: impl Fn(u64) -> bool) -> RunFi
 #[test]
 fn all_rows_have_an_interval_that_knows_how_the_run_began() {
     let modes: Vec<DiscreteMode> =
-        (0..40).map(|mode| DiscreteMode::new(&PARAMETERS, 0.02 * 0.95_f64.powi(mode)).unwrap()).collect();
+        alike_eigenvalues().iter().map(|rho| DiscreteMode::new(&PARAMETERS, *rho).unwrap()).collect();
     for (from_rest, start) in [(false, Start::Stationary), (true, Start::AtRest)] {
         let directory = tempfile::tempdir().unwrap();
         let fit = alike(directory.path(), from_rest, |_| true);

@@ -240,8 +240,7 @@ fn start_of(base: &RowSums, every_steps: u64) -> Start {
 /// Why there is no interval over all rows where some are missing early on: each of these weighs much on a logarithmic axis.
 fn early_gap(base: &RowSums) -> Option<String> {
     let (_, last) = base.steps;
-    let missing = base.complete_to < last && base.complete_to < last / EARLY;
-    missing.then(|| {
+    (base.complete_to < last / EARLY).then(|| {
         format!("rows are missing after step {}, which is early for a fit on logarithmic axes", base.complete_to)
     })
 }

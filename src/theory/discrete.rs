@@ -198,6 +198,16 @@ mod tests {
         }
     }
 
+    /// Ratios computed with numpy from the two processes' matrices: the limit holds once the velocity has forgotten.
+    #[test]
+    fn langevins_displacement_from_rest_beside_the_exact_one() {
+        for (rho, step, ratio) in [(0.05, 1, 0.3391), (0.05, 10, 0.8906), (0.05, 100, 0.9989), (0.001, 60, 0.9894)] {
+            let exact = DiscreteMode::new(&PARAMETERS, rho).unwrap().mean_squared_displacement_from_rest(step).unwrap();
+            let limit = LangevinMode::new(&PARAMETERS, rho).unwrap().mean_squared_displacement_from_rest(step).unwrap();
+            assert!((limit / exact - ratio).abs() < 1e-4, "{rho} {step}: {}", limit / exact);
+        }
+    }
+
     #[test]
     fn an_unstable_step_is_an_error_and_the_edge_is_the_limit() {
         let rho = 3.0;
