@@ -55,6 +55,7 @@ pub mod log;
 pub mod numeric;
 #[cfg(feature = "torch")]
 pub mod observe;
+pub mod printable;
 pub mod record;
 pub mod recorder;
 #[cfg(feature = "report")]

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 /// Area and the areas of this crate it may import. `error` may be imported by all.
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("error", &[]),
+    ("printable", &[]),
     ("record", &[]),
     ("variables", &["record"]),
     ("numeric", &[]),
@@ -14,8 +15,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("recorder", &["record", "log"]),
     ("observe", &["record", "variables", "log", "recorder", "numeric", "theory"]),
     ("curvature", &["record", "variables", "log", "numeric"]),
-    ("analysis", &["record", "log", "numeric", "theory"]),
-    ("report", &["record", "log", "numeric", "theory", "analysis"]),
+    ("analysis", &["printable", "record", "log", "numeric", "theory"]),
+    ("report", &["printable", "record", "log", "numeric", "theory", "analysis"]),
 ];
 
 fn rust_files(folder: &Path, found: &mut Vec<PathBuf>) {

@@ -1,4 +1,4 @@
-//! A run's fit as text for people, 80 columns wide.
+//! A run's fit as text for people: 80 columns wide, or `format!("{fit:100}")`.
 
 use std::fmt::{self, Display, Formatter, Write};
 
@@ -8,14 +8,16 @@ use super::displacement::PredictedDisplacement;
 use super::displacement_noise::{Curvatures, ExponentInterval};
 use super::fit::RunFit;
 use super::lags::LagExponents;
-use super::render_text::{grouped, number, p_value, said, thousandths, wrapped};
+use super::render_text::{columns, grouped, number, p_value, said, say, thousandths};
 use super::speed::{GradientNoise, MOVING_AVERAGE_POINTS, Speed};
 use super::stationarity::{EffectiveSamples, Stationarity};
+use crate::printable;
 
 impl Display for RunFit {
     fn fmt(&self, text: &mut Formatter<'_>) -> fmt::Result {
-        writeln!(text, "run        {}", self.run.display())?;
-        writeln!(text, "{}", wrapped("optimizer  ", &optimizer(self)))?;
+        // A path is not broken: it is to be copied.
+        writeln!(text, "run        {}", printable::line(&self.run.display().to_string()))?;
+        say(text, "optimizer  ", &printable::line(&optimizer(self)))?;
         let seconds = self.elapsed_seconds.map(|seconds| format!(", {seconds:.1} s")).unwrap_or_default();
         let (first, last) = (grouped(self.first_step), grouped(self.last_step));
         writeln!(text, "rows       {}, steps {first} to {last}{seconds}", grouped(self.rows))?;
@@ -27,11 +29,7 @@ impl Display for RunFit {
         power_law(text, "  all rows   ", &self.displacement_all, said_before)?;
         if !self.prefixes.is_empty() {
             let exponents: Vec<String> = self.prefixes.iter().map(|prefix| format!("{:.2}", prefix.exponent)).collect();
-            writeln!(
-                text,
-                "{}",
-                wrapped("  prefixes   ", &format!("c by tenths of the run: {}", exponents.join(" ")))
-            )?;
+            say(text, "  prefixes   ", &format!("c by tenths of the run: {}", exponents.join(" ")))?;
         }
         if self.projected_share.is_some() {
             writeln!(text, "the same along the projections{}", share(self.projected_share))?;
@@ -50,13 +48,14 @@ impl Display for RunFit {
         writeln!(text, "advice")?;
         advice(text, self)?;
         if !self.modes.modes.is_empty() {
-            writeln!(text, "\n{}", self.modes)?;
+            let columns = columns(text);
+            writeln!(text, "\n{:columns$}", self.modes)?;
         }
 
         if !self.notes.is_empty() {
             writeln!(text, "notes")?;
         }
-        self.notes.iter().try_for_each(|note| writeln!(text, "{}", wrapped("  ", note)))
+        self.notes.iter().try_for_each(|note| say(text, "  ", &printable::line(note)))
     }
 }
 
@@ -211,7 +210,7 @@ fn stationarity(text: &mut Formatter<'_>, stationarity: &Stationarity) -> fmt::R
         Answer::CannotSay { .. } => "none".to_owned(),
     };
     let modes: Vec<String> = stationarity.modes.iter().map(mode).collect();
-    writeln!(text, "{}", wrapped("  worth      ", &format!("independent positions by mode: {}", modes.join(", "))))
+    say(text, "  worth      ", &format!("independent positions by mode: {}", modes.join(", ")))
 }
 
 fn predicted(predicted: &PredictedDisplacement) -> String {

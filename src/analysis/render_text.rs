@@ -3,9 +3,18 @@
 use std::fmt::{self, Formatter};
 
 use super::Answer;
+use crate::printable;
 
-/// Characters a line.
-const WIDTH: usize = 80;
+/// Columns of a text: those it was asked for (`format!("{fit:100}")`), or 80.
+pub(crate) fn columns(text: &Formatter<'_>) -> usize {
+    text.width().unwrap_or(printable::COLUMNS)
+}
+
+/// Lines beside a name, wrapped.
+pub(crate) fn say(text: &mut Formatter<'_>, name: &str, lines: &str) -> fmt::Result {
+    let columns = columns(text);
+    writeln!(text, "{}", printable::wrapped(name, lines, columns))
+}
 
 /// A named answer, wrapped, or why there is none.
 pub(crate) fn said<T>(
@@ -14,35 +23,10 @@ pub(crate) fn said<T>(
     answer: &Answer<T>,
     known: impl Fn(&T) -> String,
 ) -> fmt::Result {
-    let said = match answer {
-        Answer::Known(value) => known(value),
-        Answer::CannotSay { reason } => format!("cannot say: {reason}"),
-    };
-    writeln!(text, "{}", wrapped(name, &said))
-}
-
-/// Lines under each other beside a name; those too long are broken at a space.
-pub(crate) fn wrapped(name: &str, lines: &str) -> String {
-    let indent = " ".repeat(name.len());
-    let mut text = String::new();
-    for line in lines.lines() {
-        let mut rest = line;
-        loop {
-            let room = WIDTH.saturating_sub(name.len()).max(20);
-            // A byte index that is a space is a character boundary.
-            let end = if rest.len() <= room { None } else { rest[..=rest.floor_char_boundary(room)].rfind(' ') };
-            let (now, later) = end.map_or((rest, ""), |end| (&rest[..end], rest[end..].trim_start()));
-            text += if text.is_empty() { name } else { &indent };
-            text += now.trim_end();
-            text.push('\n');
-            if later.is_empty() {
-                break;
-            }
-            rest = later;
-        }
+    match answer {
+        Answer::Known(value) => say(text, name, &known(value)),
+        Answer::CannotSay { reason } => say(text, name, &format!("cannot say: {}", printable::line(reason))),
     }
-    text.truncate(text.trim_end().len());
-    text
 }
 
 /// Four significant digits.
@@ -99,14 +83,6 @@ mod tests {
         for (value, expected) in cases {
             assert_eq!(number(value), expected);
         }
-    }
-
-    #[test]
-    fn long_lines_are_broken_and_indented() {
-        let text = wrapped("  name   ", &"word ".repeat(30));
-        assert!(text.lines().count() == 3 && text.lines().all(|line| line.len() <= 80), "{text}");
-        assert!(text.lines().skip(1).all(|line| line.starts_with("         word")));
-        assert_eq!(wrapped("a ", "b\nc  d"), "a b\n  c  d");
     }
 
     #[test]

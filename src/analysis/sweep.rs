@@ -15,10 +15,11 @@ use serde::Serialize;
 use super::Answer;
 use super::diffusion::DisplacementPowerLaw;
 use super::fit::RunFit;
-use super::render_text::{number, p_value, thousandths, wrapped};
+use super::render_text::{number, p_value, said, say, thousandths};
 use super::speed::GradientNoise;
 use crate::numeric::long_run::Estimate;
 use crate::numeric::moments::Moments;
+use crate::printable;
 use crate::theory::parameters::SgdParameters;
 
 /// A trend of the speed is a failed assumption below this p-value.
@@ -196,16 +197,12 @@ impl Display for Sweep {
                 exponent(&run.predicted_exponent)
             )?;
         }
-        let said = |answer: &Answer<f64>| match answer {
-            Answer::Known(value) => format!("{value:.3}"),
-            Answer::CannotSay { reason } => format!("cannot say: {reason}"),
-        };
-        writeln!(text, "{}", wrapped("R^2 of ln ||delta||^2  ", &said(&self.speed_r_squared)))?;
-        writeln!(text, "{}", wrapped("R^2 of c               ", &said(&self.exponent_r_squared)))?;
+        said(text, "R^2 of ln ||delta||^2  ", &self.speed_r_squared, |value| format!("{value:.3}"))?;
+        said(text, "R^2 of c               ", &self.exponent_r_squared, |value| format!("{value:.3}"))?;
         for (index, run) in self.runs.iter().enumerate() {
-            writeln!(text, "{:>2} {}", index + 1, run.run.display())?;
+            writeln!(text, "{:>2} {}", index + 1, printable::line(&run.run.display().to_string()))?;
             for failed in &run.failed_assumptions {
-                writeln!(text, "{}", wrapped("   fails: ", failed))?;
+                say(text, "   fails: ", &printable::line(failed))?;
             }
         }
         Ok(())

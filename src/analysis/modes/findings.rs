@@ -8,12 +8,12 @@ use super::{AgainstGradients, Isotropy, ModeFit, ModesFit, NoiseScales, Pooled, 
 use crate::analysis::Answer;
 use crate::analysis::render_text::{grouped, number, p_value};
 
-/// One topic a line: "  topic      what was found".
-pub(super) fn findings(fit: &ModesFit, window: &Window) -> Vec<String> {
+/// A topic, indented, and what was found.
+pub(super) fn findings(fit: &ModesFit, window: &Window) -> Vec<(String, String)> {
     let mut found = Vec::new();
     let mut say = |topic: &str, text: String| {
         if !text.is_empty() {
-            found.push(format!("  {topic:<13}{text}"));
+            found.push((format!("  {topic:<13}"), text));
         }
     };
     say("window", of_window(fit, window));

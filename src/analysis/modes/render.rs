@@ -1,35 +1,37 @@
-//! The modes as text for people: a table of 80 columns and findings in words.
+//! The modes as text for people: a table of 80 columns, and findings in words as wide as they are asked for.
 
 use std::fmt::{self, Display, Formatter};
 
 use super::findings::findings;
 use super::{Estimate, ModeFit, ModesFit, Window};
 use crate::analysis::Answer;
-use crate::analysis::render_text::{grouped, number};
-
-/// Columns of the text.
-const WIDTH: usize = 80;
+use crate::analysis::render_text::{columns, grouped, number};
+use crate::printable::{line, wrapped};
 
 impl Display for ModesFit {
     fn fmt(&self, text: &mut Formatter<'_>) -> fmt::Result {
         let window = match &self.window {
             Answer::Known(window) => window,
-            Answer::CannotSay { reason } => return write!(text, "modes      cannot say: {reason}"),
+            Answer::CannotSay { reason } => {
+                let said = format!("cannot say: {}", line(reason));
+                return write!(text, "{}", wrapped("modes      ", &said, columns(text)));
+            }
         };
-        write!(text, "{}", header(window))?;
+        let columns = columns(text);
+        write!(text, "{}", wrapped("modes      ", &header(window), columns))?;
         let heads = [
             ["mode", "curvature", "Hessian", "damping", "theory", "peak", "Var x"],
             ["", "rho + lambda [95%]", "rho", "ratio", "cycles", "/step", "/theory"],
         ];
         for head in heads {
-            write!(text, "\n{}", columns(head.map(str::to_owned)))?;
+            write!(text, "\n{}", cells(head.map(str::to_owned)))?;
         }
         for mode in &self.modes {
-            write!(text, "\n{}", row(mode, self))?;
+            write!(text, "\n{}", row(mode, self, columns))?;
         }
         write!(text, "\n  peak: of the velocity's spectrum; * stands out of noise (5%)")?;
-        for finding in findings(self, window) {
-            write!(text, "\n{}", wrapped(&finding))?;
+        for (topic, found) in findings(self, window) {
+            write!(text, "\n{}", wrapped(&topic, &found, columns))?;
         }
         Ok(())
     }
@@ -46,15 +48,15 @@ fn header(window: &Window) -> String {
     ];
     let known: Vec<String> =
         settings.iter().filter_map(|(name, value)| value.map(|value| format!("{name} {}", short(value)))).collect();
-    wrapped(&format!("modes      steps {first} to {last}, {} rows, {}", grouped(window.rows), known.join(", ")))
+    format!("steps {first} to {last}, {} rows, {}", grouped(window.rows), known.join(", "))
 }
 
-fn row(mode: &ModeFit, fit: &ModesFit) -> String {
+fn row(mode: &ModeFit, fit: &ModesFit, columns: usize) -> String {
     let Some(recursion) = mode.recursion.known() else {
         let peak = mode.spectrum.known().map(|peak| format!("; peak at {} cycles/step", number(peak.cycles_per_step)));
         let reason = mode.recursion.reason().unwrap_or_default();
-        let indent = format!("{:>5}  ", mode.mode);
-        return wrapped(&format!("{indent}cannot say: {reason}{}", peak.unwrap_or_default()));
+        let said = format!("cannot say: {}{}", line(reason), peak.unwrap_or_default());
+        return wrapped(&format!("{:>5}  ", mode.mode), &said, columns);
     };
     let none = || "-".to_owned();
     let peak = mode.spectrum.known().map_or_else(none, |peak| {
@@ -65,7 +67,7 @@ fn row(mode: &ModeFit, fit: &ModesFit) -> String {
     let variances = fit.isotropy.known().and_then(|isotropy| isotropy.modes.iter().find(|of| of.mode == mode.mode));
     let ratio =
         variances.and_then(|of| of.position_over_modified_loss).map_or_else(none, |ratio| format!("{ratio:.2}"));
-    columns([
+    cells([
         mode.mode.to_string(),
         interval(&recursion.curvature),
         hessian,
@@ -76,7 +78,7 @@ fn row(mode: &ModeFit, fit: &ModesFit) -> String {
     ])
 }
 
-fn columns([mode, curvature, hessian, damping, theory, peak, variance]: [String; 7]) -> String {
+fn cells([mode, curvature, hessian, damping, theory, peak, variance]: [String; 7]) -> String {
     format!("{mode:>5}  {curvature:<29} {hessian:>8} {damping:>8} {theory:>7} {peak:>8} {variance:>7}")
         .trim_end()
         .to_owned()
@@ -99,40 +101,9 @@ pub(super) fn interval(estimate: &Estimate) -> String {
     format!("{} [{}, {}]", number(estimate.value), end(estimate.low), end(estimate.high))
 }
 
-/// Lines of at most 80 columns; continued where the text after the first two spaces in a row begins.
-fn wrapped(text: &str) -> String {
-    let body = text.trim_start();
-    let start = text.len() - body.len();
-    let indent = body.find("  ").map_or(2, |gap| start + gap + (body[gap..].len() - body[gap..].trim_start().len()));
-    let (mut lines, mut line) = (String::new(), text[..indent.min(text.len())].to_owned());
-    let mut fresh = true;
-    for word in text[indent.min(text.len())..].split_whitespace() {
-        if !fresh && line.chars().count() + 1 + word.chars().count() > WIDTH {
-            lines += line.trim_end();
-            lines += "\n";
-            line = " ".repeat(indent);
-            fresh = true;
-        }
-        if !fresh {
-            line += " ";
-        }
-        line += word;
-        fresh = false;
-    }
-    lines + line.trim_end()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn long_lines_go_on_under_their_beginning() {
-        let text = format!("  topic      {}", "word ".repeat(30));
-        let lines: Vec<String> = wrapped(&text).lines().map(str::to_owned).collect();
-        assert!(lines.len() == 3 && lines.iter().all(|line| line.len() <= WIDTH), "{lines:?}");
-        assert!(lines[0].starts_with("  topic      word") && lines[1].starts_with("             word"));
-    }
 
     #[test]
     fn short_numbers_are_short() {
