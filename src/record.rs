@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 /// Version of the run folder's layout and columns. A reader refuses a newer one.
-pub const SCHEMA_VERSION: u32 = 1;
+pub const SCHEMA_VERSION: u32 = 2;
 
 /// One observed optimizer step: a row of `steps`.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]

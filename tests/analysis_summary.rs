@@ -322,7 +322,7 @@ fn a_summary_that_cannot_be_read_is_a_note() {
         row.basis = Some(1);
         true
     });
-    let of = |basis: u64| directory.path().join(format!("curvature/{basis:06}.json"));
+    let of = |basis: u64| directory.path().join(format!("curvature_summaries/{basis:06}.json"));
     let noted = |fit: &RunFit| fit.notes.iter().filter(|note| note.contains("is left out")).count();
     summary(1.0).save(directory.path(), 1).unwrap();
     let whole = std::fs::read_to_string(of(1)).unwrap();
@@ -331,7 +331,7 @@ fn a_summary_that_cannot_be_read_is_a_note() {
     let plain = fit_of();
     assert!(plain.modes.gradient_noise.known().is_some() && noted(&plain) == 0);
 
-    let newer = whole.replace("\"schema_version\": 1", "\"schema_version\": 2");
+    let newer = whole.replace("\"schema_version\": 2", "\"schema_version\": 3");
     for text in [b"{}".to_vec(), newer.into_bytes(), vec![0xff]] {
         std::fs::write(of(1), text).unwrap();
         let fit = fit_of();

@@ -224,8 +224,8 @@ fn a_reading_that_began_before_goes_on_after() {
         let mut batches = run.steps(&["step"]).unwrap();
         let mut found = Vec::new();
         let mut take = |batch: perrin::log::arrow_array::RecordBatch| {
-            use perrin::log::arrow_array::{cast::AsArray, types::UInt64Type};
-            found.extend(batch.column(0).as_primitive::<UInt64Type>().values().iter().copied());
+            use perrin::log::arrow_array::{cast::AsArray, types::Int64Type};
+            found.extend(batch.column(0).as_primitive::<Int64Type>().values().iter().map(|step| step.cast_unsigned()));
         };
         (0..read_before).for_each(|_| take(batches.next().unwrap().unwrap()));
         compact_at_once(directory.path()).unwrap();

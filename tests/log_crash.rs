@@ -80,16 +80,16 @@ fn a_segment_is_on_disk_under_its_name_before_its_journal_goes() {
     let storage = Stopping::never();
     run(&storage, directory.path()).1.unwrap();
     let operations = storage.operations();
-    let end = operations.iter().position(|operation| operation == "remove 000001.arrows").unwrap();
+    let end = operations.iter().position(|operation| operation == "remove .000001.arrows").unwrap();
     let expected = [
-        "write 000001.parquet.partial",
-        "sync 000001.parquet.partial",
+        "write .000001.parquet.partial",
+        "sync .000001.parquet.partial",
         "rename to 000001.parquet",
         "sync steps",
-        "remove 000001.arrows",
+        "remove .000001.arrows",
     ];
     assert_eq!(operations[end - 4..=end], expected);
-    let begin = ["write run.json.partial", "sync run.json.partial", "rename to run.json"];
+    let begin = ["write .run.json.partial", "sync .run.json.partial", "rename to run.json"];
     let written = operations.iter().position(|operation| operation == begin[0]).unwrap();
     assert_eq!(operations[written..written + 3], begin);
     assert!(operations[written + 3].starts_with("sync"), "the run's folder");
@@ -127,7 +127,7 @@ fn a_beginning_that_dies_at_any_operation_can_be_done_again() {
         names.sort();
         assert_eq!(names, ["lock", "reference.safetensors", "run.json", "steps"], "stopped at {stop}");
         if begun.is_ok() {
-            assert!(operations.iter().any(|operation| operation == "write reference.safetensors.partial"));
+            assert!(operations.iter().any(|operation| operation == "write .reference.safetensors.partial"));
             break;
         }
     }
@@ -177,7 +177,7 @@ fn an_operation_that_fails_once_costs_at_most_its_block() {
 #[test]
 fn a_journal_cut_anywhere_keeps_exactly_its_whole_blocks() {
     let directory = tempfile::tempdir().unwrap();
-    let journal = directory.path().join("steps/000000.arrows");
+    let journal = directory.path().join("steps/.000000.arrows");
     let length = || fs::metadata(&journal).unwrap().len();
     let mut writer = writer(directory.path());
     let mut ends = Vec::new();
@@ -200,7 +200,7 @@ fn a_journal_cut_anywhere_keeps_exactly_its_whole_blocks() {
 #[test]
 fn a_block_that_was_never_written_out_is_passed_over_and_counted() {
     let directory = tempfile::tempdir().unwrap();
-    let journal = directory.path().join("steps/000000.arrows");
+    let journal = directory.path().join("steps/.000000.arrows");
     let mut writer = writer(directory.path());
     let mut ends = Vec::new();
     for block in 0..3 {

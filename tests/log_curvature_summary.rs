@@ -49,7 +49,7 @@ fn run(directory: &Path) -> Run {
 }
 
 fn path(directory: &Path, basis: u64) -> std::path::PathBuf {
-    directory.join(format!("curvature/{basis:06}.json"))
+    directory.join(format!("curvature_summaries/{basis:06}.json"))
 }
 
 #[test]
@@ -66,9 +66,11 @@ fn what_is_saved_is_read_back_to_the_last_bit() {
     assert_eq!(run.curvature_summary(0).unwrap(), Some(other));
     assert_eq!(run.bases().unwrap(), 0..1);
     assert!(check(directory.path()).unwrap().damage.is_empty());
-    let names: Vec<_> =
-        fs::read_dir(directory.path().join("curvature")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-    assert_eq!(names.len(), 2, "{names:?}");
+    for place in ["curvature", "curvature_summaries"] {
+        let entries = fs::read_dir(directory.path().join(place)).unwrap();
+        let names: Vec<_> = entries.map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(names.len(), 1, "{place}: {names:?}");
+    }
 }
 
 #[test]
@@ -91,12 +93,12 @@ fn what_never_got_its_table_goes_and_other_files_stay() {
     for basis in [1, 2] {
         fs::copy(path(directory.path(), 0), path(directory.path(), basis)).unwrap();
     }
-    fs::write(directory.path().join("curvature/000001.json.partial"), "{").unwrap();
-    fs::write(directory.path().join("curvature/notes.json"), "mine").unwrap();
+    fs::write(directory.path().join("curvature_summaries/.000001.json.partial"), "{").unwrap();
+    fs::write(directory.path().join("curvature_summaries/notes.json"), "mine").unwrap();
     recover(directory.path()).unwrap();
-    assert!(path(directory.path(), 0).exists() && directory.path().join("curvature/notes.json").exists());
+    assert!(path(directory.path(), 0).exists() && directory.path().join("curvature_summaries/notes.json").exists());
     assert!(!path(directory.path(), 1).exists() && !path(directory.path(), 2).exists());
-    assert!(!directory.path().join("curvature/000001.json.partial").exists());
+    assert!(!directory.path().join("curvature_summaries/.000001.json.partial").exists());
     assert_eq!(run.curvature_summary(0).unwrap(), Some(summary()));
 }
 
@@ -164,8 +166,8 @@ fn damage_is_found_and_a_newer_version_refused() {
         let found = check(directory.path()).unwrap().damage;
         assert!(found.len() == 1 && found[0].path == path, "{index}: {found:?}");
     }
-    fs::write(&path, text.replace("\"schema_version\": 1", "\"schema_version\": 2")).unwrap();
-    assert!(matches!(run.curvature_summary(0), Err(Error::NewerSchema { found: 2, .. })));
+    fs::write(&path, text.replace("\"schema_version\": 2", "\"schema_version\": 3")).unwrap();
+    assert!(matches!(run.curvature_summary(0), Err(Error::NewerSchema { found: 3, .. })));
 }
 
 #[test]

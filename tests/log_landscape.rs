@@ -59,7 +59,7 @@ fn an_unfinished_one_is_left_to_whoever_writes_it() {
     let directory = tempfile::tempdir().unwrap();
     let run = run(directory.path());
     assert_eq!(landscape(0.5).write(directory.path()).unwrap(), 0);
-    let unfinished = directory.path().join("landscape/000001.parquet.partial");
+    let unfinished = directory.path().join("landscape/.000001.parquet.partial");
     fs::write(&unfinished, "begun").unwrap();
     assert_eq!(landscape(0.5).write(directory.path()).unwrap(), 2);
     assert_eq!(fs::read_to_string(&unfinished).unwrap(), "begun");

@@ -7,7 +7,7 @@ use std::ops::Range;
 use std::thread;
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Float64Type, UInt64Type};
+use arrow_array::types::{Float64Type, Int64Type};
 use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_schema::DataType;
 
@@ -229,8 +229,8 @@ fn changed_basis(batch: &RecordBatch, basis: &mut Option<f64>) -> Option<u64> {
 /// A column as numbers; null is NaN.
 fn floats(column: &ArrayRef) -> Vec<f64> {
     match column.data_type() {
-        DataType::UInt64 => column
-            .as_primitive::<UInt64Type>()
+        DataType::Int64 => column
+            .as_primitive::<Int64Type>()
             .iter()
             .map(|value| value.map_or(f64::NAN, |value| value as f64))
             .collect(),

@@ -5,8 +5,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::UInt64Type;
+use arrow_array::types::Int64Type;
 
+use super::info::Checksum;
 use super::reader::Run;
 use super::source::{Rows, Source};
 use crate::error::{Error, Result};
@@ -63,6 +64,10 @@ pub fn check(directory: impl AsRef<Path>) -> Result<Check> {
         })),
         Err(error) => check.damaged(error, None)?,
     }
+    if run.checksum == Checksum::Differs {
+        let (path, what) = (run.folder.run_json(), "it was changed after it was written: its checksum does not fit");
+        check.damage.push(Finding { path, row: None, what: what.to_owned() });
+    }
     if let Err(error) = run.reference() {
         check.damaged(error, None)?;
     }
@@ -102,9 +107,10 @@ impl Check {
                 Ok(batch) => batch,
                 Err(error) => return self.damaged(error, Some(rows)).map(|()| next_number),
             };
-            let bases = batch.column(basis_column).as_primitive::<UInt64Type>();
-            for (&step, basis) in batch.column(0).as_primitive::<UInt64Type>().values().iter().zip(bases) {
-                order.follow(step, &path, rows, self);
+            let bases = batch.column(basis_column).as_primitive::<Int64Type>();
+            for (&step, basis) in batch.column(0).as_primitive::<Int64Type>().values().iter().zip(bases) {
+                order.follow(step.cast_unsigned(), &path, rows, self);
+                let basis = basis.map(i64::cast_unsigned);
                 if basis > order.last_basis.as_ref().map(|(basis, ..)| *basis) {
                     order.last_basis = basis.map(|basis| (basis, path.clone(), rows));
                 }

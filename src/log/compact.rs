@@ -13,7 +13,7 @@ use std::time::Duration;
 use arrow_schema::SchemaRef;
 
 use super::guard::damaged;
-use super::reader::read_info;
+use super::info::open_run;
 use super::recovery::recover_locked;
 use super::schema::steps_schema;
 use super::segment::SegmentWriter;
@@ -65,8 +65,7 @@ pub fn compact_on(storage: &dyn Storage, directory: impl AsRef<Path>) -> Result<
 }
 
 fn merge(storage: &dyn Storage, directory: &Path, grace: Duration) -> Result<Compaction> {
-    let folder = RunFolder::new(directory);
-    let info = read_info(&folder)?;
+    let (folder, info) = open_run(directory)?;
     let schema = steps_schema(info.layout)?;
     let _lock = lock(&folder)?;
     recover_locked(storage, &folder, &schema, &info)?;

@@ -6,14 +6,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Float64Type, UInt64Type};
-use arrow_array::{ArrayRef, BooleanArray, Float64Array, RecordBatch, UInt64Array};
+use arrow_array::types::{Float64Type, Int64Type};
+use arrow_array::{ArrayRef, BooleanArray, Float64Array, Int64Array, RecordBatch};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 
 use super::eigenvectors::Eigenvectors;
 use super::guard::damaged;
 use super::reader::Run;
-use super::schema::value;
+use super::schema::{integer, value};
 use super::segment::SegmentWriter;
 use super::segment_reader::SegmentReader;
 use super::storage::Storage;
@@ -45,14 +45,14 @@ pub struct CurvatureRow {
 fn schema() -> SchemaRef {
     let field = |name: &str, kind: DataType, nullable| Field::new(name, kind, nullable);
     Arc::new(Schema::new(vec![
-        field("step", DataType::UInt64, false),
-        field("basis", DataType::UInt64, false),
-        field("mode", DataType::UInt64, false),
+        field("step", DataType::Int64, false),
+        field("basis", DataType::Int64, false),
+        field("mode", DataType::Int64, false),
         field("eigenvalue", DataType::Float64, true),
         field("residual", DataType::Float64, true),
         field("converged", DataType::Boolean, false),
         field("overlap", DataType::Float64, true),
-        field("products", DataType::UInt64, true),
+        field("products", DataType::Int64, true),
     ]))
 }
 
@@ -138,7 +138,7 @@ fn rows(
     eigenvectors: &Eigenvectors,
 ) -> std::result::Result<RecordBatch, std::io::Error> {
     let count = eigenvectors.eigenvalues.len();
-    let same = |value: u64| -> ArrayRef { Arc::new(UInt64Array::from(vec![value; count])) };
+    let same = |value: u64| -> ArrayRef { Arc::new(Int64Array::from(vec![integer(value); count])) };
     let known = |values: &[f64], less: f64| -> ArrayRef {
         Arc::new(
             values.iter().map(|value| Some(value - less).filter(|value| !value.is_nan())).collect::<Float64Array>(),
@@ -147,12 +147,12 @@ fn rows(
     let columns: Vec<ArrayRef> = vec![
         same(step),
         same(basis),
-        Arc::new((1..=count as u64).collect::<UInt64Array>()),
+        Arc::new((1..=count as i64).collect::<Int64Array>()),
         known(&eigenvectors.eigenvalues, eigenvectors.weight_decay),
         known(&eigenvectors.residuals, 0.0),
         Arc::new(BooleanArray::from(eigenvectors.converged.clone())),
         known(&eigenvectors.overlaps, 0.0),
-        Arc::new(UInt64Array::from(vec![eigenvectors.products; count])),
+        Arc::new(Int64Array::from(vec![eigenvectors.products.map(integer); count])),
     ];
     RecordBatch::try_new(schema.clone(), columns).map_err(std::io::Error::other)
 }
@@ -204,16 +204,16 @@ impl Run {
 }
 
 fn rows_of(batch: &RecordBatch) -> impl Iterator<Item = CurvatureRow> {
-    let integers = |index: usize| batch.column(index).as_primitive::<UInt64Type>();
+    let integers = |index: usize| batch.column(index).as_primitive::<Int64Type>();
     let floats = |index: usize| batch.column(index).as_primitive::<Float64Type>();
     (0..batch.num_rows()).map(move |row| CurvatureRow {
-        step: integers(0).value(row),
-        basis: integers(1).value(row),
-        mode: integers(2).value(row),
+        step: integers(0).value(row).cast_unsigned(),
+        basis: integers(1).value(row).cast_unsigned(),
+        mode: integers(2).value(row).cast_unsigned(),
         eigenvalue: value(floats(3), row),
         residual: value(floats(4), row),
         converged: batch.column(5).as_boolean().value(row),
         overlap: value(floats(6), row),
-        products: value(integers(7), row),
+        products: value(integers(7), row).map(i64::cast_unsigned),
     })
 }

@@ -1,4 +1,4 @@
-//! What was measured of a Hessian beyond its eigenpairs: `curvature/NNNNNN.json`, beside a basis's table.
+//! What was measured of a Hessian beyond its eigenpairs: `curvature_summaries/NNNNNN.json`, of the basis of this number.
 
 use std::fs;
 use std::io;
@@ -9,8 +9,9 @@ use serde_json::Value;
 
 use super::RunFolder;
 use super::curvature::{count_bases, make_place};
-use super::guard::damaged;
-use super::reader::{Run, read_info};
+use super::guard::{damaged, json_checksum};
+use super::info::open_run;
+use super::reader::Run;
 use super::storage::{Disk, Storage};
 use super::writer::write_whole;
 use crate::error::{Error, Result};
@@ -84,8 +85,7 @@ impl CurvatureSummary {
     /// not fit together), and for a basis that the run does not have; [`Error::NoSuchRun`]; [`Error::Io`].
     pub fn save(&self, run_folder: impl AsRef<Path>, basis: u64) -> Result<()> {
         self.check()?;
-        let folder = RunFolder::new(run_folder);
-        read_info(&folder)?;
+        let (folder, _) = open_run(run_folder)?;
         let bases = count_bases(&folder)?;
         if basis >= bases.max(1) {
             let reason = format!("the run has no basis {basis}; it has {bases}, counted from 0");
@@ -98,9 +98,9 @@ impl CurvatureSummary {
     pub(super) fn write_on(&self, storage: &dyn Storage, folder: &RunFolder, basis: u64) -> Result<()> {
         let path = folder.curvature_summary(basis);
         let mut value = serde_json::to_value(self).map_err(|error| Error::io("encode", &path)(error.into()))?;
-        value[CHECKSUM_KEY] = checksum(&value).into();
+        value[CHECKSUM_KEY] = json_checksum(&value).into();
         value[VERSION_KEY] = SCHEMA_VERSION.into();
-        let place = folder.curvature_folder();
+        let place = folder.summaries_folder();
         make_place(storage, folder, &place)?;
         write_whole(storage, &path, format!("{value:#}\n").as_bytes())?;
         storage.sync_dir(&place).map_err(Error::io("sync", &place))
@@ -166,40 +166,6 @@ impl GradientNoiseSummary {
     }
 }
 
-/// CRC-32 of the measurements as JSON with sorted keys and nothing between them.
-fn checksum(measured: &Value) -> u32 {
-    let mut text = String::new();
-    add_sorted(measured, &mut text);
-    crc32fast::hash(text.as_bytes())
-}
-
-/// `serde_json`'s own text has the keys sorted only where no crate of the program asks it to keep their order.
-fn add_sorted(value: &Value, text: &mut String) {
-    match value {
-        Value::Object(fields) => {
-            let mut fields: Vec<(&String, &Value)> = fields.iter().collect();
-            fields.sort_unstable_by_key(|(key, _)| *key);
-            text.push('{');
-            for (index, (key, value)) in fields.into_iter().enumerate() {
-                text.push_str(if index > 0 { "," } else { "" });
-                text.push_str(&Value::from(key.as_str()).to_string());
-                text.push(':');
-                add_sorted(value, text);
-            }
-            text.push('}');
-        }
-        Value::Array(values) => {
-            text.push('[');
-            for (index, value) in values.iter().enumerate() {
-                text.push_str(if index > 0 { "," } else { "" });
-                add_sorted(value, text);
-            }
-            text.push(']');
-        }
-        plain => text.push_str(&plain.to_string()),
-    }
-}
-
 impl Run {
     /// What was measured of the Hessian of a basis beyond its eigenpairs; none where nothing was kept.
     ///
@@ -223,7 +189,7 @@ impl Run {
             Some(_) => {}
             None => return Err(damaged(&path, "it has no schema version")),
         }
-        if stored != Some(checksum(&value).into()) {
+        if stored != Some(json_checksum(&value).into()) {
             return Err(damaged(&path, "its checksum does not fit"));
         }
         let summary: CurvatureSummary = serde_json::from_value(value).map_err(|error| damaged(&path, error))?;

@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Float32Type, Float64Type, UInt64Type};
-use arrow_array::{ArrayRef, FixedSizeListArray, Float32Array, Float64Array, RecordBatch, UInt64Array};
+use arrow_array::types::{Float32Type, Float64Type, Int64Type};
+use arrow_array::{ArrayRef, FixedSizeListArray, Float32Array, Float64Array, Int64Array, RecordBatch};
 use arrow_schema::{DataType, Field, FieldRef, Schema, SchemaRef};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -23,11 +23,11 @@ use super::guard::damaged;
 use super::journal::{Journal, JournalReader};
 use super::reader::Run;
 use super::resume::parameter_differences;
-use super::schema::value;
+use super::schema::{integer, value};
 use super::storage::{Disk, Storage};
 use super::writer::{check_place, write_whole};
 use crate::error::{Error, Result};
-use crate::record::ParameterInfo;
+use crate::record::{ParameterInfo, SCHEMA_VERSION};
 
 /// Bytes at which a journal is followed by the next.
 const LARGEST_JOURNAL_BYTES: u64 = 1 << 30;
@@ -115,7 +115,7 @@ impl DeltaWriter {
                 if path.exists() {
                     return Err(Error::io("create", &path)(io::ErrorKind::AlreadyExists.into()));
                 }
-                none.insert(Journal::create(&Disk, &path, &self.schema)?)
+                none.insert(Journal::create(&Disk, &path, &self.schema, SCHEMA_VERSION)?)
             }
         };
         let list = |values| -> ArrayRef {
@@ -127,7 +127,7 @@ impl DeltaWriter {
             ))
         };
         let columns: Vec<ArrayRef> = vec![
-            Arc::new(UInt64Array::from(vec![delta.step])),
+            Arc::new(Int64Array::from(vec![integer(delta.step)])),
             Arc::new(Float64Array::from(vec![delta.learning_rate])),
             list(delta.delta),
             list(delta.displacement),
@@ -150,7 +150,7 @@ fn schema(elements: usize) -> Result<SchemaRef> {
     })?;
     let list = |name: &str| Field::new(name, DataType::FixedSizeList(element(), length), false);
     Ok(Arc::new(Schema::new(vec![
-        Field::new("step", DataType::UInt64, false),
+        Field::new("step", DataType::Int64, false),
         Field::new("learning_rate", DataType::Float64, true),
         list("delta"),
         list("displacement"),
@@ -301,7 +301,7 @@ fn delta_of(batch: &RecordBatch) -> Option<FullDelta> {
         batch.column(index).as_fixed_size_list().value(0).as_primitive::<Float32Type>().values().to_vec()
     };
     (batch.num_rows() == 1).then(|| FullDelta {
-        step: batch.column(0).as_primitive::<UInt64Type>().value(0),
+        step: batch.column(0).as_primitive::<Int64Type>().value(0).cast_unsigned(),
         learning_rate: value(batch.column(1).as_primitive::<Float64Type>(), 0),
         delta: list(2),
         displacement: list(3),

@@ -241,7 +241,7 @@ mod tests {
             let at = whole.windows(from.len()).position(|window| window == from.as_bytes()).unwrap();
             [&whole[..at], to.as_bytes(), &whole[at + from.len()..]].concat()
         };
-        fs::write(&path, replaced("perrin.schema_version\":\"1\"", "perrin.schema_version\":\"9\"")).unwrap();
+        fs::write(&path, replaced("perrin.schema_version\":\"2\"", "perrin.schema_version\":\"9\"")).unwrap();
         assert!(matches!(Eigenvectors::read(&path), Err(Error::NewerSchema { found: 9, .. })));
         let mut flipped = whole.clone();
         *flipped.last_mut().unwrap() ^= 1;

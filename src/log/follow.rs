@@ -4,10 +4,11 @@ use std::io;
 
 use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
-use arrow_array::types::UInt64Type;
+use arrow_array::types::Int64Type;
 
 use super::guard::damaged;
 use super::reader::{Run, number};
+use super::schema::integer;
 use super::segment_reader::SegmentReader;
 use super::source::{Rows, Source};
 use crate::error::{Error, Result};
@@ -43,7 +44,7 @@ pub struct Follower {
     later: bool,
     /// How far the journal of `number` has been read, in bytes.
     journal_read: u64,
-    last_step: Option<u64>,
+    last_step: Option<i64>,
     /// Number of the part after the first one, and how many rows at the end of the first one suffice; until it is opened.
     enough: Option<(u64, u64)>,
 }
@@ -181,7 +182,7 @@ impl Follower {
                 Rows::Segment(segment) => {
                     let last_step = segment.first_and_last_step().map(|(_, last)| last);
                     // Its rows were read while they were in a journal, or in segments that were merged.
-                    if last_step.is_some_and(|last| Some(last) <= self.last_step) {
+                    if last_step.is_some_and(|last| Some(integer(last)) <= self.last_step) {
                         self.go_to(source.next_number);
                         continue;
                     }
@@ -219,7 +220,7 @@ impl Follower {
     /// The rows of a batch that come after the last one given, with the columns asked for.
     fn unseen(&mut self, batch: RecordBatch) -> Result<Option<RecordBatch>> {
         let invalid = |error| damaged(&self.run.folder.steps(), error);
-        let steps = batch.column(0).as_primitive::<UInt64Type>();
+        let steps = batch.column(0).as_primitive::<Int64Type>();
         let Some(&last) = steps.values().last() else { return Ok(None) };
         let before = self.last_step.replace(self.last_step.unwrap_or_default().max(last));
         let skipped = before.map_or(0, |seen| steps.values().partition_point(|&step| step <= seen));

@@ -4,6 +4,8 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
+use serde_json::Value;
+
 use crate::error::{Error, Result};
 
 /// First four bytes of a [`seal`].
@@ -48,5 +50,39 @@ pub(crate) fn read_error(path: &Path) -> impl FnOnce(io::Error) -> Error {
     move |error| match error.kind() {
         io::ErrorKind::UnexpectedEof => damaged(path, "it is shorter than it says"),
         _ => Error::io("read", path)(error),
+    }
+}
+
+/// CRC-32 of a JSON value's text with sorted keys and nothing between them, however it is spaced and ordered in a file.
+pub(crate) fn json_checksum(value: &Value) -> u32 {
+    let mut text = String::new();
+    add_sorted(value, &mut text);
+    crc32fast::hash(text.as_bytes())
+}
+
+/// `serde_json`'s own text has the keys sorted only where no crate of the program asks it to keep their order.
+fn add_sorted(value: &Value, text: &mut String) {
+    match value {
+        Value::Object(fields) => {
+            let mut fields: Vec<(&String, &Value)> = fields.iter().collect();
+            fields.sort_unstable_by_key(|(key, _)| *key);
+            text.push('{');
+            for (index, (key, value)) in fields.into_iter().enumerate() {
+                text.push_str(if index > 0 { "," } else { "" });
+                text.push_str(&Value::from(key.as_str()).to_string());
+                text.push(':');
+                add_sorted(value, text);
+            }
+            text.push('}');
+        }
+        Value::Array(values) => {
+            text.push('[');
+            for (index, value) in values.iter().enumerate() {
+                text.push_str(if index > 0 { "," } else { "" });
+                add_sorted(value, text);
+            }
+            text.push(']');
+        }
+        plain => text.push_str(&plain.to_string()),
     }
 }

@@ -21,6 +21,7 @@ use arrow_schema::SchemaRef;
 
 use super::guard::{SEAL_LENGTH, damaged, decode, read_error, seal};
 use super::storage::{Storage, StorageFile};
+use super::version::{file_schema, from_file, schema_of_file, to_file};
 use crate::error::{Error, Result};
 
 /// What a message begins with: this, then the length of metadata and padding as u32.
@@ -31,6 +32,8 @@ const PREFIX_LENGTH: usize = 8;
 pub(crate) struct Journal {
     path: PathBuf,
     file: Box<dyn StorageFile>,
+    /// As in the file.
+    schema: SchemaRef,
     length: u64,
     /// Whether a failed write may have left bytes after `length`.
     torn: bool,
@@ -38,13 +41,13 @@ pub(crate) struct Journal {
 }
 
 impl Journal {
-    /// Creates the journal and writes its schema.
-    pub(crate) fn create(storage: &dyn Storage, path: &Path, schema: &SchemaRef) -> Result<Journal> {
+    /// Creates the journal of a run of this version, for rows of `schema`.
+    pub(crate) fn create(storage: &dyn Storage, path: &Path, schema: &SchemaRef, version: u32) -> Result<Journal> {
         let file = storage.create(path).map_err(Error::io("create", path))?;
-        let mut journal =
-            Journal { path: path.to_owned(), file, length: 0, torn: false, context: IpcWriteContext::default() };
+        let (path, schema) = (path.to_owned(), file_schema(schema, version));
         let message =
-            IpcDataGenerator {}.schema_to_bytes_with_dictionary_tracker(schema, &mut dictionaries(), &options(path)?);
+            IpcDataGenerator {}.schema_to_bytes_with_dictionary_tracker(&schema, &mut dictionaries(), &options(&path)?);
+        let mut journal = Journal { path, file, schema, length: 0, torn: false, context: IpcWriteContext::default() };
         journal.write(&frame(&message))?;
         Ok(journal)
     }
@@ -53,7 +56,7 @@ impl Journal {
     pub(crate) fn append(&mut self, batch: &RecordBatch) -> Result<()> {
         let options = options(&self.path)?;
         let (_, message) = IpcDataGenerator {}
-            .encode(batch, &mut dictionaries(), &options, &mut self.context)
+            .encode(&to_file(&self.path, &self.schema, batch)?, &mut dictionaries(), &options, &mut self.context)
             .map_err(|error| Error::io("encode", &self.path)(std::io::Error::other(error)))?;
         self.write(&frame(&message))
     }
@@ -112,6 +115,7 @@ fn options(path: &Path) -> Result<IpcWriteOptions> {
 pub(crate) struct JournalReader {
     path: PathBuf,
     file: BufReader<File>,
+    /// As in the file.
     schema: SchemaRef,
     projection: Vec<usize>,
     /// Where `file` stands.
@@ -188,10 +192,9 @@ impl JournalReader {
             }
             return Err(damaged(&self.path, "it does not begin with an Arrow IPC schema of perrin's"));
         };
-        let schema = decode(&self.path, || try_schema_from_flatbuffer_bytes(&message.metadata))?;
-        if schema.fields() != self.schema.fields() {
-            return Err(damaged(&self.path, "its columns are not those of run.json"));
-        }
+        let found = decode(&self.path, || try_schema_from_flatbuffer_bytes(&message.metadata))?;
+        self.schema = schema_of_file(&found, &self.schema)
+            .ok_or_else(|| damaged(&self.path, "its columns are not those of run.json"))?;
         self.position = message.length();
         Ok(())
     }
@@ -212,7 +215,7 @@ impl JournalReader {
     }
 
     fn batch(&self, message: &Message) -> Result<RecordBatch> {
-        decode(&self.path, || {
+        let batch = decode(&self.path, || {
             let header = root_as_message(&message.metadata).map_err(|error| ArrowError::IpcError(error.to_string()))?;
             let batch = header.header_as_record_batch().filter(|batch| batch.compression().is_none());
             let batch =
@@ -229,7 +232,8 @@ impl JournalReader {
             let projection = Some(self.projection.as_slice());
             let version = header.version();
             read_record_batch(&message.body, batch, self.schema.clone(), &HashMap::new(), projection, &version)
-        })
+        })?;
+        from_file(&self.path, batch)
     }
 
     /// The whole message at a position, if there is one. Nothing is allocated beyond what the file can hold.

@@ -6,14 +6,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Float64Type, UInt64Type};
-use arrow_array::{ArrayRef, Float64Array, RecordBatch, UInt64Array};
+use arrow_array::types::{Float64Type, Int64Type};
+use arrow_array::{ArrayRef, Float64Array, Int64Array, RecordBatch};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 
 use super::curvature::{make_place, numbers_in};
 use super::guard::damaged;
 use super::reader::Run;
-use super::schema::value;
+use super::schema::{integer, value};
 use super::segment::SegmentWriter;
 use super::segment_reader::SegmentReader;
 use super::storage::{Disk, Storage};
@@ -45,7 +45,7 @@ pub struct LossLandscape {
 }
 
 fn schema() -> SchemaRef {
-    let integer = |name: &str| Field::new(name, DataType::UInt64, false);
+    let integer = |name: &str| Field::new(name, DataType::Int64, false);
     let float = |name: &str, nullable| Field::new(name, DataType::Float64, nullable);
     Arc::new(Schema::new(vec![
         integer("step"),
@@ -119,7 +119,7 @@ impl LossLandscape {
     fn rows(&self, schema: &SchemaRef) -> std::result::Result<RecordBatch, std::io::Error> {
         let [xs, ys] = &self.coordinates;
         let count = xs.len() * ys.len();
-        let same = |value: u64| -> ArrayRef { Arc::new(UInt64Array::from(vec![value; count])) };
+        let same = |value: u64| -> ArrayRef { Arc::new(Int64Array::from(vec![integer(value); count])) };
         let numbers = |values: Vec<f64>| -> ArrayRef { Arc::new(Float64Array::from(values)) };
         let losses = |values: Option<&Vec<f64>>| -> ArrayRef {
             let value = |index: usize| values.map(|values| values[index]).filter(|value| value.is_finite());
@@ -180,11 +180,12 @@ impl Run {
         let mut places: Vec<[f64; 2]> = Vec::new();
         for batch in SegmentReader::open(&path, &schema, &columns)? {
             let batch = batch?;
-            let integers = |index: usize| batch.column(index).as_primitive::<UInt64Type>();
+            let integers =
+                |index: usize, row| batch.column(index).as_primitive::<Int64Type>().value(row).cast_unsigned();
             let floats = |index: usize| batch.column(index).as_primitive::<Float64Type>();
             for row in 0..batch.num_rows() {
-                (found.step, found.basis) = (integers(0).value(row), integers(1).value(row));
-                found.modes = [integers(2).value(row), integers(3).value(row)];
+                (found.step, found.basis) = (integers(0, row), integers(1, row));
+                found.modes = [integers(2, row), integers(3, row)];
                 places.push([floats(4).value(row), floats(5).value(row)]);
                 for (index, losses) in losses.iter_mut().enumerate() {
                     losses.push(value(floats(6 + index), row).unwrap_or(f64::NAN));

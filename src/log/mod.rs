@@ -6,9 +6,9 @@
 //! run.json                   what was run: record::RunInfo
 //! reference.safetensors      the reference point theta_*
 //! steps/000000.parquet ...   finished segments
-//! steps/000007.arrows        journal of the open segment, an Arrow IPC stream
+//! steps/.000007.arrows       journal of the open segment, an Arrow IPC stream
 //! curvature/000000.parquet   eigenvalues, a file an estimate, where directions were followed
-//! curvature/000000.json      trace, density and gradient noise beside them, where they were measured
+//! curvature_summaries/000000.json   trace, density and gradient noise of the same, where they were measured
 //! eigenvectors/000000.safetensors   their vectors: the directions of the rows with this number as `basis`
 //! deltas/000000.arrows       whole displacements, where they were asked for
 //! landscape/000000.parquet   losses on a grid in a plane around theta_*, where they were measured
@@ -33,8 +33,10 @@ mod deltas;
 pub mod eigenvectors;
 mod eigenvectors_file;
 mod events;
+mod folder;
 mod follow;
 mod guard;
+mod info;
 mod journal;
 mod landscape;
 mod reader;
@@ -47,12 +49,8 @@ mod segment_reader;
 mod source;
 pub mod storage;
 mod tail;
+mod version;
 mod writer;
-
-use std::fs;
-use std::path::{Path, PathBuf};
-
-use crate::error::{Error, Result};
 
 /// The crate of the record batches that [`Run::steps`] yields.
 pub use arrow_array;
@@ -61,6 +59,7 @@ pub use compact::{Compaction, compact, compact_on};
 pub use curvature::CurvatureRow;
 pub use curvature_summary::{CurvatureSummary, GradientNoiseSummary, Measured, SpectralBulk};
 pub use deltas::{DeltaWriter, Deltas, FullDelta};
+pub(crate) use folder::{RunFolder, partial};
 pub use follow::Follower;
 pub use landscape::LossLandscape;
 pub use reader::{Run, StepBatches};
@@ -69,220 +68,3 @@ pub use reference::{Reference, ReferenceTensor};
 pub use resume::{ResumeFrom, Resumed};
 pub use schema::{batch_from_rows, rows_from_batch, steps_schema};
 pub use writer::{LogTotals, RunWriter};
-
-/// Where things are in a run folder.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct RunFolder {
-    pub(crate) root: PathBuf,
-}
-
-impl RunFolder {
-    pub(crate) fn new(root: impl AsRef<Path>) -> RunFolder {
-        RunFolder { root: root.as_ref().to_owned() }
-    }
-
-    pub(crate) fn run_json(&self) -> PathBuf {
-        self.root.join("run.json")
-    }
-
-    pub(crate) fn reference(&self) -> PathBuf {
-        self.root.join("reference.safetensors")
-    }
-
-    pub(crate) fn events(&self) -> PathBuf {
-        self.root.join("events.jsonl")
-    }
-
-    pub(crate) fn lock(&self) -> PathBuf {
-        self.root.join("lock")
-    }
-
-    pub(crate) fn steps(&self) -> PathBuf {
-        self.root.join("steps")
-    }
-
-    /// Where segments are merged; after they took the place of `steps`, the old ones.
-    pub(crate) fn compacting(&self) -> PathBuf {
-        self.root.join("steps.compacting")
-    }
-
-    /// Where the old segments are put when folders cannot be exchanged in one step.
-    pub(crate) fn replaced(&self) -> PathBuf {
-        self.root.join("steps.replaced")
-    }
-
-    pub(crate) fn segment(&self, number: u64) -> PathBuf {
-        self.steps().join(format!("{number:06}.parquet"))
-    }
-
-    pub(crate) fn journal(&self, number: u64) -> PathBuf {
-        self.steps().join(format!("{number:06}.arrows"))
-    }
-
-    pub(crate) fn curvature_folder(&self) -> PathBuf {
-        self.root.join("curvature")
-    }
-
-    pub(crate) fn curvature(&self, basis: u64) -> PathBuf {
-        self.curvature_folder().join(format!("{basis:06}.parquet"))
-    }
-
-    pub(crate) fn curvature_summary(&self, basis: u64) -> PathBuf {
-        self.curvature_folder().join(format!("{basis:06}.json"))
-    }
-
-    pub(crate) fn eigenvectors_folder(&self) -> PathBuf {
-        self.root.join("eigenvectors")
-    }
-
-    pub(crate) fn eigenvectors(&self, basis: u64) -> PathBuf {
-        self.eigenvectors_folder().join(format!("{basis:06}.safetensors"))
-    }
-
-    pub(crate) fn deltas_folder(&self) -> PathBuf {
-        self.root.join("deltas")
-    }
-
-    pub(crate) fn delta_parameters(&self) -> PathBuf {
-        self.deltas_folder().join("parameters.json")
-    }
-
-    pub(crate) fn delta_bounds(&self) -> PathBuf {
-        self.deltas_folder().join("bounds.json")
-    }
-
-    pub(crate) fn delta_journal(&self, number: u64) -> PathBuf {
-        self.deltas_folder().join(format!("{number:06}.arrows"))
-    }
-
-    pub(crate) fn landscape_folder(&self) -> PathBuf {
-        self.root.join("landscape")
-    }
-
-    pub(crate) fn landscape(&self, number: u64) -> PathBuf {
-        self.landscape_folder().join(format!("{number:06}.parquet"))
-    }
-
-    /// The number of a landscape, if a file is one.
-    pub(crate) fn number_of_landscape(&self, file: &Path) -> Option<u64> {
-        let number = file.file_stem()?.to_str()?.parse().ok()?;
-        (self.landscape(number) == file).then_some(number)
-    }
-
-    /// The number of the basis that a file of `curvature` or `eigenvectors` is of, if it is one.
-    pub(crate) fn number_of_basis(&self, file: &Path) -> Option<u64> {
-        let number = file.file_stem()?.to_str()?.parse().ok()?;
-        [self.curvature(number), self.eigenvectors(number)].iter().any(|path| path == file).then_some(number)
-    }
-
-    /// The number of the basis that a file other than the table tells of, if it is one: its vectors, or a summary.
-    pub(crate) fn number_beside_table(&self, file: &Path) -> Option<u64> {
-        let number = file.file_stem()?.to_str()?.parse().ok()?;
-        [self.eigenvectors(number), self.curvature_summary(number)].iter().any(|path| path == file).then_some(number)
-    }
-
-    /// The folders whose files are written beside their place first.
-    pub(crate) fn places(&self) -> [PathBuf; 6] {
-        let root = self.root.clone();
-        let landscape = self.landscape_folder();
-        [root, self.steps(), self.curvature_folder(), self.eigenvectors_folder(), self.deltas_folder(), landscape]
-    }
-
-    /// Where the rows of segments `first..=last` are once they have been merged.
-    pub(crate) fn merged_segment(&self, first: u64, last: u64) -> PathBuf {
-        self.steps().join(format!("{first:06}-{last:06}.parquet"))
-    }
-
-    /// The finished segments and the journals there are, by number.
-    pub(crate) fn list_steps(&self) -> Result<Listing> {
-        // A folder that stopped being `steps` while it was listed has had its files removed meanwhile.
-        loop {
-            let before = self.identity_of_steps()?;
-            let listing = self.list_once()?;
-            if self.identity_of_steps()? == before {
-                return Ok(listing);
-            }
-        }
-    }
-
-    #[cfg(unix)]
-    fn identity_of_steps(&self) -> Result<(u64, u64)> {
-        use std::os::unix::fs::MetadataExt;
-        let metadata = self.steps().metadata().map_err(Error::io("list", self.steps()))?;
-        Ok((metadata.dev(), metadata.ino()))
-    }
-
-    #[cfg(not(unix))]
-    fn identity_of_steps(&self) -> Result<()> {
-        Ok(())
-    }
-
-    fn list_once(&self) -> Result<Listing> {
-        let steps = self.steps();
-        let mut listing = Listing::default();
-        for entry in fs::read_dir(&steps).map_err(Error::io("list", &steps))? {
-            let path = entry.map_err(Error::io("list", &steps))?.path();
-            listing.segments.extend(self.numbers_of_segment(&path));
-            listing.journals.extend(self.number_of_journal(&path));
-        }
-        listing.segments.sort_unstable();
-        listing.journals.sort_unstable();
-        Ok(listing)
-    }
-
-    /// The file of a segment of a [`Listing`].
-    pub(crate) fn segment_of(&self, (first, last): (u64, u64)) -> PathBuf {
-        if first == last { self.segment(first) } else { self.merged_segment(first, last) }
-    }
-
-    /// The first and last number of the segment that a file of `steps` is, if it is one.
-    pub(crate) fn numbers_of_segment(&self, file: &Path) -> Option<(u64, u64)> {
-        let stem = file.file_stem()?.to_str()?;
-        let (first, last) = stem.split_once('-').unwrap_or((stem, stem));
-        let numbers = (first.parse().ok()?, last.parse().ok()?);
-        (numbers.0 <= numbers.1 && self.segment_of(numbers) == file).then_some(numbers)
-    }
-
-    /// The number of the segment that a file of `steps` is the journal of, if it is one.
-    pub(crate) fn number_of_journal(&self, file: &Path) -> Option<u64> {
-        let number = file.file_stem()?.to_str()?.parse().ok()?;
-        (self.journal(number) == file).then_some(number)
-    }
-
-    /// Whether a file is one of ours that was not completed; other files in the folder are somebody's.
-    pub(crate) fn is_partial(&self, file: &Path) -> bool {
-        let complete = file.with_extension("");
-        file == partial(&complete)
-            && (complete == self.run_json()
-                || complete == self.reference()
-                || complete == self.delta_parameters()
-                || complete == self.delta_bounds()
-                || self.numbers_of_segment(&complete).is_some()
-                || self.number_of_basis(&complete).is_some()
-                || self.number_of_landscape(&complete).is_some()
-                || self.number_beside_table(&complete).is_some())
-    }
-}
-
-/// What `steps` holds, ascending.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Listing {
-    /// First and last number of each finished segment; they differ where segments were merged.
-    pub(crate) segments: Vec<(u64, u64)>,
-    pub(crate) journals: Vec<u64>,
-}
-
-impl Listing {
-    /// One more than the last number.
-    pub(crate) fn next_number(&self) -> u64 {
-        let last = self.segments.last().map(|&(_, last)| last).max(self.journals.last().copied());
-        last.map_or(0, |last| last.saturating_add(1))
-    }
-}
-
-/// The name a file has until it is complete.
-pub(crate) fn partial(path: &Path) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".partial");
-    PathBuf::from(name)
-}

@@ -1,30 +1,29 @@
 //! Reading a run: its description, its events, and its rows in step order, streaming.
 
-use std::fs;
-use std::io;
 use std::ops::Range;
 use std::path::Path;
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Float64Type, UInt64Type};
-use arrow_array::{Array, ArrayRef, Float64Array, RecordBatch, UInt64Array};
+use arrow_array::types::{Float64Type, Int64Type};
+use arrow_array::{Array, ArrayRef, Float64Array, Int64Array, RecordBatch};
 use arrow_schema::{DataType, SchemaRef};
-use serde::Deserialize;
 
 use super::RunFolder;
 use super::events::read_events;
 use super::guard::damaged;
+use super::info::{Checksum, read_run};
 use super::reference::{Reference, read_reference};
 use super::schema::{steps_schema, value};
 use super::source::Source;
 use crate::error::{Error, Result};
-use crate::record::{Event, RunInfo, SCHEMA_VERSION};
+use crate::record::{Event, RunInfo};
 
 /// A run on disk, finished or still being written.
 #[derive(Debug, Clone)]
 pub struct Run {
     pub(super) folder: RunFolder,
     info: RunInfo,
+    pub(super) checksum: Checksum,
     pub(super) schema: SchemaRef,
 }
 
@@ -35,10 +34,9 @@ impl Run {
     /// [`Error::NoSuchRun`] when there is no `run.json`, [`Error::NewerSchema`], [`Error::Damaged`] when `run.json`
     /// is not one of perrin's, [`Error::Io`].
     pub fn open(directory: impl AsRef<Path>) -> Result<Run> {
-        let folder = RunFolder::new(directory);
-        let info = read_info(&folder)?;
+        let (folder, info, checksum) = read_run(directory)?;
         let schema = steps_schema(info.layout).map_err(|error| damaged(&folder.run_json(), error))?;
-        Ok(Run { folder, info, schema })
+        Ok(Run { folder, info, checksum, schema })
     }
 
     /// The run's folder.
@@ -182,33 +180,6 @@ impl Iterator for StepBatches {
     }
 }
 
-/// Reads `run.json`.
-pub(crate) fn read_info(folder: &RunFolder) -> Result<RunInfo> {
-    #[derive(Deserialize)]
-    struct Version {
-        schema_version: u32,
-    }
-    let path = folder.run_json();
-    let bytes = match fs::read(&path) {
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-            return Err(Error::NoSuchRun { path: folder.root.clone() });
-        }
-        bytes => bytes.map_err(Error::io("read", &path))?,
-    };
-    // The version first: what else a newer one holds cannot be known.
-    let version: Version = serde_json::from_slice(&bytes).map_err(|error| damaged(&path, error))?;
-    check_version(&path, version.schema_version)?;
-    serde_json::from_slice(&bytes).map_err(|error| damaged(&path, error))
-}
-
-/// Refuses what a newer perrin wrote.
-pub(crate) fn check_version(path: &Path, found: u32) -> Result<()> {
-    if found <= SCHEMA_VERSION {
-        return Ok(());
-    }
-    Err(Error::NewerSchema { path: path.to_owned(), found, supported: SCHEMA_VERSION })
-}
-
 /// A value of a column of integers or floats; none where it is null.
 pub(super) fn number(column: &ArrayRef, row: usize) -> Option<f64> {
     Numbers::of(column).at(row)
@@ -217,14 +188,14 @@ pub(super) fn number(column: &ArrayRef, row: usize) -> Option<f64> {
 /// A column whose type is known: looking it up for every value takes longer than the value.
 #[derive(Clone, Copy)]
 enum Numbers<'a> {
-    Integers(&'a UInt64Array),
+    Integers(&'a Int64Array),
     Floats(&'a Float64Array),
 }
 
 impl<'a> Numbers<'a> {
     fn of(column: &'a ArrayRef) -> Numbers<'a> {
         match column.data_type() {
-            DataType::UInt64 => Numbers::Integers(column.as_primitive::<UInt64Type>()),
+            DataType::Int64 => Numbers::Integers(column.as_primitive::<Int64Type>()),
             _ => Numbers::Floats(column.as_primitive::<Float64Type>()),
         }
     }

@@ -5,14 +5,14 @@ use std::io;
 use std::path::Path;
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Float64Type, UInt64Type};
+use arrow_array::types::{Float64Type, Int64Type};
 use arrow_schema::SchemaRef;
 
 use super::compact::settle;
 use super::curvature::count_bases;
 use super::events::EventWriter;
+use super::info::open_run;
 use super::journal::JournalReader;
-use super::reader::read_info;
 use super::schema::steps_schema;
 use super::segment::{SegmentSize, SegmentWriter};
 use super::storage::{Disk, Storage};
@@ -46,8 +46,7 @@ pub fn recover(directory: impl AsRef<Path>) -> Result<Recovery> {
 
 /// [`recover`] on a storage of the caller's.
 pub fn recover_on(storage: &dyn Storage, directory: impl AsRef<Path>) -> Result<Recovery> {
-    let folder = RunFolder::new(directory);
-    let info = read_info(&folder)?;
+    let (folder, info) = open_run(directory)?;
     let schema = steps_schema(info.layout)?;
     let _lock = lock(&folder)?;
     recover_locked(storage, &folder, &schema, &info)
@@ -118,7 +117,7 @@ pub(crate) fn segment_from_journal(
         let batch = batch?;
         segment.write(&batch)?;
         if let Some(last) = batch.num_rows().checked_sub(1) {
-            end.last_step = batch.column(0).as_primitive::<UInt64Type>().value(last);
+            end.last_step = batch.column(0).as_primitive::<Int64Type>().value(last).cast_unsigned();
             end.elapsed_seconds = batch.column(2).as_primitive::<Float64Type>().value(last);
         }
     }

@@ -5,10 +5,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::RunFolder;
 use super::deltas::bound_deltas;
 use super::events::EventWriter;
-use super::reader::read_info;
+use super::info::open_run;
 use super::recovery::{Recovery, recover_locked};
 use super::reference::{Reference, read_reference};
 use super::schema::{rows_from_batch, steps_schema};
@@ -63,7 +62,8 @@ impl RunWriter {
     /// last segment. Nothing is changed unless the run fits. A `resumed` event tells of it.
     ///
     /// Of `info`, the parameters (names, shapes and kinds, and their order, which is that of the elements of a
-    /// direction), the layout, `every_steps` and the schema version must be those of the run; `run.json` stays as it is.
+    /// direction), the layout and `every_steps` must be those of the run; `run.json` stays as it is. A run goes on in the schema version
+    /// it was begun with.
     ///
     /// Discarding later rows goes from the end: interrupted, it leaves a log that ends somewhere between the step asked
     /// for and the end, and can be asked for again. A program that reads the run meanwhile may have to read again.
@@ -83,8 +83,7 @@ impl RunWriter {
         info: &RunInfo,
         from: ResumeFrom,
     ) -> Result<(RunWriter, Resumed)> {
-        let folder = RunFolder::new(directory);
-        let stored = read_info(&folder)?;
+        let (folder, stored) = open_run(directory)?;
         let lock = lock(&folder)?;
         let differences = differences(&stored, info);
         if !differences.is_empty() {
@@ -145,7 +144,6 @@ fn differences(run: &RunInfo, now: &RunInfo) -> Vec<String> {
             differences.push(format!("{name} was {run} and is {now}"));
         }
     };
-    number("its schema version", run.schema_version.into(), now.schema_version.into());
     number("every_steps", run.every_steps, now.every_steps);
     number("the number of parameter groups", run.layout.parameter_groups as u64, now.layout.parameter_groups as u64);
     number("the number of directions", run.layout.directions as u64, now.layout.directions as u64);

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::{ArrowPrimitiveType, Float64Type, UInt64Type};
-use arrow_array::{Array, ArrayRef, Float64Array, PrimitiveArray, RecordBatch, UInt64Array};
+use arrow_array::types::{ArrowPrimitiveType, Float64Type, Int64Type};
+use arrow_array::{Array, ArrayRef, Float64Array, Int64Array, PrimitiveArray, RecordBatch};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 
 use crate::error::{Error, Result};
@@ -15,18 +15,18 @@ const MAXIMUM_COLUMNS: usize = 100_000;
 
 /// Columns before those of the further parameter groups and the projections.
 const BASE_COLUMNS: [(&str, DataType); 12] = [
-    ("step", DataType::UInt64),
-    ("epoch", DataType::UInt64),
+    ("step", DataType::Int64),
+    ("epoch", DataType::Int64),
     ("elapsed_seconds", DataType::Float64),
     ("learning_rate", DataType::Float64),
     ("momentum", DataType::Float64),
     ("weight_decay", DataType::Float64),
-    ("batch_size", DataType::UInt64),
+    ("batch_size", DataType::Int64),
     ("loss", DataType::Float64),
     ("gradient_norm_squared", DataType::Float64),
     ("local_displacement_squared", DataType::Float64),
     ("global_displacement_squared", DataType::Float64),
-    ("basis", DataType::UInt64),
+    ("basis", DataType::Int64),
 ];
 
 /// Columns whose value nearly always repeats from row to row; the others change with every row.
@@ -77,13 +77,13 @@ pub fn batch_from_rows(layout: Layout, schema: &SchemaRef, rows: &RowBuffer) -> 
 
     let records = &rows.records;
     let integers = |value: fn(&StepRecord) -> Option<u64>| -> ArrayRef {
-        Arc::new(records.iter().map(value).collect::<UInt64Array>())
+        Arc::new(records.iter().map(|record| value(record).map(integer)).collect::<Int64Array>())
     };
     let floats = |value: fn(&StepRecord) -> Option<f64>| -> ArrayRef {
         Arc::new(records.iter().map(value).collect::<Float64Array>())
     };
     let mut columns: Vec<ArrayRef> = vec![
-        Arc::new(UInt64Array::from_iter_values(records.iter().map(|row| row.step))),
+        Arc::new(Int64Array::from_iter_values(records.iter().map(|row| integer(row.step)))),
         integers(|row| row.epoch),
         Arc::new(Float64Array::from_iter_values(records.iter().map(|row| row.elapsed_seconds))),
         floats(|row| row.hyperparameters.learning_rate),
@@ -126,22 +126,22 @@ pub fn rows_from_batch(layout: Layout, batch: &RecordBatch) -> Result<RowBuffer>
             expected: format!("the {} columns of the layout", schema.fields().len()),
         });
     }
-    let integers = |index: usize| batch.column(index).as_primitive::<UInt64Type>();
+    let integers = |index: usize| batch.column(index).as_primitive::<Int64Type>();
     let floats = |index: usize| batch.column(index).as_primitive::<Float64Type>();
     let first_projection = BASE_COLUMNS.len() + 3 * (layout.parameter_groups - 1);
     let mut rows = RowBuffer::default();
     for row in 0..batch.num_rows() {
         rows.records.push(StepRecord {
-            step: integers(0).value(row),
-            epoch: value(integers(1), row),
+            step: integers(0).value(row).cast_unsigned(),
+            epoch: value(integers(1), row).map(i64::cast_unsigned),
             elapsed_seconds: floats(2).value(row),
             hyperparameters: hyperparameters(batch, 3, row),
-            batch_size: value(integers(6), row),
+            batch_size: value(integers(6), row).map(i64::cast_unsigned),
             loss: value(floats(7), row),
             gradient_norm_squared: value(floats(8), row),
             local_displacement_squared: value(floats(9), row),
             global_displacement_squared: value(floats(10), row),
-            basis: value(integers(11), row),
+            basis: value(integers(11), row).map(i64::cast_unsigned),
         });
         for group in (BASE_COLUMNS.len()..first_projection).step_by(3) {
             rows.group_hyperparameters.push(hyperparameters(batch, group, row));
@@ -151,6 +151,11 @@ pub fn rows_from_batch(layout: Layout, batch: &RecordBatch) -> Result<RowBuffer>
         }
     }
     Ok(rows)
+}
+
+/// A number as the log holds it: many programs have no unsigned integers. 2^63 and above become 2^63 - 1.
+pub(crate) fn integer(value: u64) -> i64 {
+    value.try_into().unwrap_or(i64::MAX)
 }
 
 /// The value at `row`, or none where it is null.

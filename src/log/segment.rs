@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
-use arrow_array::types::UInt64Type;
+use arrow_array::types::Int64Type;
 use arrow_schema::{DataType, SchemaRef};
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_writer::ArrowWriterOptions;
@@ -18,6 +18,7 @@ use super::guard::seal;
 use super::partial;
 use super::schema::repeats;
 use super::storage::{Storage, StorageFile};
+use super::version::{file_schema, to_file};
 use crate::error::{Error, Result};
 use crate::record::RunInfo;
 
@@ -46,13 +47,15 @@ pub(crate) struct SegmentSize {
     pub(crate) bytes: u64,
 }
 
-/// A segment being written, as `NNNNNN.parquet.partial`.
+/// A segment being written, as `.NNNNNN.parquet.partial`, in the version of its run.
 pub(crate) struct SegmentWriter {
     path: PathBuf,
     file: Box<dyn StorageFile>,
     /// Encodes into memory, which is moved to the file after each row group: that way each chunk's bytes are at hand
     /// for its checksum, and the file gets few large writes.
     encoder: ArrowWriter<Vec<u8>>,
+    /// As in the file.
+    schema: SchemaRef,
     row_group_rows: usize,
     checksums: Vec<Vec<u32>>,
     first_and_last_step: Option<(u64, u64)>,
@@ -70,9 +73,10 @@ impl SegmentWriter {
         info: &RunInfo,
     ) -> Result<SegmentWriter> {
         let path = partial(complete);
+        let schema = file_schema(schema, info.schema_version);
         // The footer says the schema in Parquet's own terms; Arrow's copy of it would only make each file larger.
         let options =
-            ArrowWriterOptions::new().with_properties(properties(schema, info)).with_skip_arrow_metadata(true);
+            ArrowWriterOptions::new().with_properties(properties(&schema, info)).with_skip_arrow_metadata(true);
         let encoder = ArrowWriter::try_new_with_options(Vec::new(), schema.clone(), options)
             .map_err(|error| Error::io("encode", &path)(error.into()))?;
         let file = storage.create(&path).map_err(Error::io("create", &path))?;
@@ -81,6 +85,7 @@ impl SegmentWriter {
             path,
             file,
             encoder,
+            schema,
             row_group_rows,
             checksums: Vec::new(),
             first_and_last_step: None,
@@ -97,13 +102,14 @@ impl SegmentWriter {
 
     /// Encodes a block of rows; a full row group goes to the file.
     pub(crate) fn write(&mut self, batch: &RecordBatch) -> Result<()> {
-        let steps = batch.column(0).as_primitive::<UInt64Type>().values();
+        let steps = batch.column(0).as_primitive::<Int64Type>().values();
         if let (Some(&first), Some(&last)) = (steps.first(), steps.last()) {
-            let (first, _) = self.first_and_last_step.unwrap_or((first, last));
-            self.first_and_last_step = Some((first, last));
+            let (first, _) = self.first_and_last_step.unwrap_or((first.cast_unsigned(), 0));
+            self.first_and_last_step = Some((first, last.cast_unsigned()));
         }
         self.rows += batch.num_rows() as u64;
-        self.encoder.write(batch).map_err(|error| Error::io("encode", &self.path)(error.into()))?;
+        let batch = to_file(&self.path, &self.schema, batch)?;
+        self.encoder.write(&batch).map_err(|error| Error::io("encode", &self.path)(error.into()))?;
         if self.encoder.in_progress_rows() >= self.row_group_rows { self.close_row_group() } else { Ok(()) }
     }
 
@@ -175,7 +181,7 @@ fn properties(schema: &SchemaRef, info: &RunInfo) -> WriterProperties {
     for field in schema.fields() {
         let column = ColumnPath::from(field.name().as_str());
         let encoding = match field.data_type() {
-            DataType::UInt64 => Encoding::DELTA_BINARY_PACKED,
+            DataType::Int64 | DataType::UInt64 => Encoding::DELTA_BINARY_PACKED,
             DataType::Float64 => Encoding::BYTE_STREAM_SPLIT,
             _ => Encoding::PLAIN,
         };

@@ -14,8 +14,9 @@ use parquet::arrow::arrow_reader::{
 use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData, ParquetMetaDataReader};
 
 use super::guard::{SEAL_LENGTH, damaged, decode, read_error, seal};
-use super::reader::check_version;
+use super::info::check_version;
 use super::segment::{TAIL_LENGTH, key};
+use super::version::{from_file, schema_of_file};
 use crate::error::{Error, Result};
 
 /// Rows decoded at a time.
@@ -56,7 +57,7 @@ impl SegmentReader {
 
         let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
         let metadata = decode(path, || ArrowReaderMetadata::try_new(Arc::new(metadata), options))?;
-        if metadata.schema().fields() != schema.fields() {
+        if schema_of_file(metadata.schema(), schema).is_none() {
             return Err(damaged(path, "its columns are not those of run.json"));
         }
         let columns = columns.to_vec();
@@ -116,7 +117,7 @@ impl SegmentReader {
             if let Some(batches) = &mut self.batches
                 && let Some(batch) = decode(&self.path, || batches.next().transpose())?
             {
-                return Ok(Some(batch));
+                return from_file(&self.path, batch).map(Some);
             }
             if self.next_row_group == self.metadata.metadata().num_row_groups() {
                 return Ok(None);

@@ -4,9 +4,10 @@ use std::path::PathBuf;
 
 use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
-use arrow_array::types::UInt64Type;
+use arrow_array::types::Int64Type;
 use arrow_schema::SchemaRef;
 
+use super::schema::integer;
 use super::segment::SegmentWriter;
 use super::segment_reader::SegmentReader;
 use super::storage::Storage;
@@ -158,7 +159,8 @@ fn rows_of(segments: &[Segment]) -> u64 {
 
 /// How many rows of a batch, whose first column is `step`, are not after `step`.
 fn rows_until(batch: &RecordBatch, step: u64) -> usize {
-    batch.column(0).as_primitive::<UInt64Type>().values().partition_point(|&found| found <= step)
+    let step = integer(step);
+    batch.column(0).as_primitive::<Int64Type>().values().partition_point(|&found| found <= step)
 }
 
 fn take(room: &mut u64, wanted: u64) -> u64 {

@@ -13,6 +13,7 @@ use arrow_schema::SchemaRef;
 use super::curvature::write_basis;
 use super::eigenvectors::Eigenvectors;
 use super::events::EventWriter;
+use super::info::run_json;
 use super::journal::Journal;
 use super::recovery::{rename_into_place, segment_from_journal};
 use super::reference::{ReferenceTensor, write_reference};
@@ -86,7 +87,7 @@ impl RunWriter {
         info: &RunInfo,
         reference: Vec<ReferenceTensor>,
     ) -> Result<RunWriter> {
-        let folder = RunFolder::new(directory);
+        let folder = RunFolder::of_version(directory, info.schema_version);
         let schema = steps_schema(info.layout)?;
         create_folder(&*storage, &folder.root)?;
         let lock = lock(&folder)?;
@@ -98,12 +99,10 @@ impl RunWriter {
         if fs::read_dir(folder.steps()).map_err(Error::io("list", folder.steps()))?.next().is_some() {
             return Err(Error::RunExists { path: folder.root });
         }
-        let json =
-            serde_json::to_vec_pretty(info).map_err(|error| Error::io("encode", folder.run_json())(error.into()))?;
         if !reference.is_empty() {
             write_reference(&*storage, &folder, reference)?;
         }
-        write_whole(&*storage, &folder.run_json(), &json)?;
+        write_whole(&*storage, &folder.run_json(), &run_json(&folder, info)?)?;
         storage.sync_dir(&folder.root).map_err(Error::io("sync", &folder.root))?;
         Ok(RunWriter::from_number(storage, folder, info.clone(), schema, lock, 0, LogTotals::default()))
     }
@@ -146,7 +145,12 @@ impl RunWriter {
             Some(open) => open,
             none => {
                 check_place(&self.folder.lock(), &self.lock)?;
-                let journal = Journal::create(&*self.storage, &self.folder.journal(self.number), &self.schema)?;
+                let journal = Journal::create(
+                    &*self.storage,
+                    &self.folder.journal(self.number),
+                    &self.schema,
+                    self.info.schema_version,
+                )?;
                 let encoder =
                     SegmentWriter::create(&*self.storage, &self.folder.segment(self.number), &self.schema, &self.info);
                 none.insert(OpenSegment { journal, encoder: encoder.ok(), since: None })

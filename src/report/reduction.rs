@@ -1,7 +1,7 @@
 //! One reading of the log: curves, gaps, points in phase space and spectra, in memory that does not grow with the run.
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Float64Type, UInt64Type};
+use arrow_array::types::{Float64Type, Int64Type};
 use arrow_array::{Array, ArrayRef};
 use arrow_schema::DataType;
 
@@ -124,7 +124,7 @@ impl Reduction {
 /// A column as numbers; null is NaN.
 fn floats(column: &ArrayRef) -> Vec<f64> {
     match column.data_type() {
-        DataType::UInt64 => column.as_primitive::<UInt64Type>().values().iter().map(|value| *value as f64).collect(),
+        DataType::Int64 => column.as_primitive::<Int64Type>().values().iter().map(|value| *value as f64).collect(),
         _ => {
             let column = column.as_primitive::<Float64Type>();
             if column.null_count() == 0 {

@@ -193,7 +193,7 @@ fn an_observer_sees_nothing_of_it_and_the_run_keeps_it() {
     // NaN is not equal to itself.
     assert_eq!(format!("{:?}", run.landscape(1).unwrap()), format!("{landscape:?}"));
 
-    let unfinished = path.join("landscape/000002.parquet.partial");
+    let unfinished = path.join("landscape/.000002.parquet.partial");
     std::fs::write(&unfinished, b"begun").unwrap();
     recover(&path).unwrap();
     assert!(!unfinished.exists() && run.landscapes().unwrap().len() == 2);

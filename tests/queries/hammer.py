@@ -55,7 +55,7 @@ while True:
         seen["rows"] = len(steps)
         if not last_time:
             seen["behind_seconds"].append(now - task["began"] - rows["elapsed_seconds"][-1].as_py())
-    for journal in run.glob("steps/*.arrows"):
+    for journal in run.glob("steps/.*.arrows"):
         rows = read_journal(journal)
         if rows is None:
             continue  # a segment by now

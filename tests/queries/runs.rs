@@ -89,7 +89,9 @@ pub fn write_all(root: &Path) {
     }
     // Its journal stays.
     drop(live);
-    assert!(root.join("runs/live/steps/000002.arrows").exists() || root.join("runs/live/steps/000003.arrows").exists());
+    assert!(
+        root.join("runs/live/steps/.000002.arrows").exists() || root.join("runs/live/steps/.000003.arrows").exists()
+    );
 
     for (rate, number) in SWEEP {
         write_run(&sweep_folder(root, rate, number), rate, 1400 + 50 * u64::from(number));

@@ -78,7 +78,7 @@ fn what_is_damaged_is_said_and_the_rest_shown() {
     assert!(whole.contains("Losses measured at 3 × 3 points") && !whole.contains("is left out"));
 
     std::fs::write(path.join("landscape/000000.parquet"), "no table").unwrap();
-    std::fs::write(path.join("curvature/000000.json"), "{}").unwrap();
+    std::fs::write(path.join("curvature_summaries/000000.json"), "{}").unwrap();
     assert!(Run::open(&path).unwrap().landscape(0).is_err());
     let page = report(&[&path], None).0;
     assert!(page.contains("Not shown: the losses that were measured cannot be read"));

@@ -1,0 +1,255 @@
+//! The names in a run folder.
+//!
+//! Journals, and files that are not complete, have names that begin with a dot: programs that read a whole folder of Parquet files
+//! pass over them. In version 1 of the log they had none, and summaries of curvature lay among the tables.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, Result};
+use crate::record::SCHEMA_VERSION;
+
+/// Where things are in a run folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct RunFolder {
+    pub(crate) root: PathBuf,
+    /// Schema version of the run.
+    version: u32,
+}
+
+impl RunFolder {
+    /// The folder of a run of this version.
+    pub(crate) fn new(root: impl AsRef<Path>) -> RunFolder {
+        RunFolder::of_version(root, SCHEMA_VERSION)
+    }
+
+    /// The folder of a run that another version may have begun.
+    pub(crate) fn of_version(root: impl AsRef<Path>, version: u32) -> RunFolder {
+        RunFolder { root: root.as_ref().to_owned(), version }
+    }
+
+    pub(crate) fn run_json(&self) -> PathBuf {
+        self.root.join("run.json")
+    }
+
+    pub(crate) fn reference(&self) -> PathBuf {
+        self.root.join("reference.safetensors")
+    }
+
+    pub(crate) fn events(&self) -> PathBuf {
+        self.root.join("events.jsonl")
+    }
+
+    pub(crate) fn lock(&self) -> PathBuf {
+        self.root.join("lock")
+    }
+
+    pub(crate) fn steps(&self) -> PathBuf {
+        self.root.join("steps")
+    }
+
+    /// Where segments are merged; after they took the place of `steps`, the old ones.
+    pub(crate) fn compacting(&self) -> PathBuf {
+        self.root.join("steps.compacting")
+    }
+
+    /// Where the old segments are put when folders cannot be exchanged in one step.
+    pub(crate) fn replaced(&self) -> PathBuf {
+        self.root.join("steps.replaced")
+    }
+
+    pub(crate) fn segment(&self, number: u64) -> PathBuf {
+        self.steps().join(format!("{number:06}.parquet"))
+    }
+
+    pub(crate) fn journal(&self, number: u64) -> PathBuf {
+        let dot = if self.version == 1 { "" } else { "." };
+        self.steps().join(format!("{dot}{number:06}.arrows"))
+    }
+
+    pub(crate) fn curvature_folder(&self) -> PathBuf {
+        self.root.join("curvature")
+    }
+
+    pub(crate) fn curvature(&self, basis: u64) -> PathBuf {
+        self.curvature_folder().join(format!("{basis:06}.parquet"))
+    }
+
+    pub(crate) fn summaries_folder(&self) -> PathBuf {
+        if self.version == 1 { self.curvature_folder() } else { self.root.join("curvature_summaries") }
+    }
+
+    pub(crate) fn curvature_summary(&self, basis: u64) -> PathBuf {
+        self.summaries_folder().join(format!("{basis:06}.json"))
+    }
+
+    pub(crate) fn eigenvectors_folder(&self) -> PathBuf {
+        self.root.join("eigenvectors")
+    }
+
+    pub(crate) fn eigenvectors(&self, basis: u64) -> PathBuf {
+        self.eigenvectors_folder().join(format!("{basis:06}.safetensors"))
+    }
+
+    pub(crate) fn deltas_folder(&self) -> PathBuf {
+        self.root.join("deltas")
+    }
+
+    pub(crate) fn delta_parameters(&self) -> PathBuf {
+        self.deltas_folder().join("parameters.json")
+    }
+
+    pub(crate) fn delta_bounds(&self) -> PathBuf {
+        self.deltas_folder().join("bounds.json")
+    }
+
+    pub(crate) fn delta_journal(&self, number: u64) -> PathBuf {
+        self.deltas_folder().join(format!("{number:06}.arrows"))
+    }
+
+    pub(crate) fn landscape_folder(&self) -> PathBuf {
+        self.root.join("landscape")
+    }
+
+    pub(crate) fn landscape(&self, number: u64) -> PathBuf {
+        self.landscape_folder().join(format!("{number:06}.parquet"))
+    }
+
+    /// The number of a landscape, if a file is one.
+    pub(crate) fn number_of_landscape(&self, file: &Path) -> Option<u64> {
+        let number = file.file_stem()?.to_str()?.parse().ok()?;
+        (self.landscape(number) == file).then_some(number)
+    }
+
+    /// The number of the basis that a file of `curvature` or `eigenvectors` is of, if it is one.
+    pub(crate) fn number_of_basis(&self, file: &Path) -> Option<u64> {
+        let number = file.file_stem()?.to_str()?.parse().ok()?;
+        [self.curvature(number), self.eigenvectors(number)].iter().any(|path| path == file).then_some(number)
+    }
+
+    /// The number of the basis that a file other than the table tells of, if it is one: its vectors, or a summary.
+    pub(crate) fn number_beside_table(&self, file: &Path) -> Option<u64> {
+        let number = file.file_stem()?.to_str()?.parse().ok()?;
+        [self.eigenvectors(number), self.curvature_summary(number)].iter().any(|path| path == file).then_some(number)
+    }
+
+    /// The folders whose files are written beside their place first.
+    pub(crate) fn places(&self) -> Vec<PathBuf> {
+        let mut places = vec![
+            self.root.clone(),
+            self.steps(),
+            self.curvature_folder(),
+            self.summaries_folder(),
+            self.eigenvectors_folder(),
+            self.deltas_folder(),
+            self.landscape_folder(),
+        ];
+        places.dedup();
+        places
+    }
+
+    /// Where the rows of segments `first..=last` are once they have been merged.
+    pub(crate) fn merged_segment(&self, first: u64, last: u64) -> PathBuf {
+        self.steps().join(format!("{first:06}-{last:06}.parquet"))
+    }
+
+    /// The finished segments and the journals there are, by number.
+    pub(crate) fn list_steps(&self) -> Result<Listing> {
+        // A folder that stopped being `steps` while it was listed has had its files removed meanwhile.
+        loop {
+            let before = self.identity_of_steps()?;
+            let listing = self.list_once()?;
+            if self.identity_of_steps()? == before {
+                return Ok(listing);
+            }
+        }
+    }
+
+    #[cfg(unix)]
+    fn identity_of_steps(&self) -> Result<(u64, u64)> {
+        use std::os::unix::fs::MetadataExt;
+        let metadata = self.steps().metadata().map_err(Error::io("list", self.steps()))?;
+        Ok((metadata.dev(), metadata.ino()))
+    }
+
+    #[cfg(not(unix))]
+    fn identity_of_steps(&self) -> Result<()> {
+        Ok(())
+    }
+
+    fn list_once(&self) -> Result<Listing> {
+        let steps = self.steps();
+        let mut listing = Listing::default();
+        for entry in fs::read_dir(&steps).map_err(Error::io("list", &steps))? {
+            let path = entry.map_err(Error::io("list", &steps))?.path();
+            listing.segments.extend(self.numbers_of_segment(&path));
+            listing.journals.extend(self.number_of_journal(&path));
+        }
+        listing.segments.sort_unstable();
+        listing.journals.sort_unstable();
+        Ok(listing)
+    }
+
+    /// The file of a segment of a [`Listing`].
+    pub(crate) fn segment_of(&self, (first, last): (u64, u64)) -> PathBuf {
+        if first == last { self.segment(first) } else { self.merged_segment(first, last) }
+    }
+
+    /// The first and last number of the segment that a file of `steps` is, if it is one.
+    pub(crate) fn numbers_of_segment(&self, file: &Path) -> Option<(u64, u64)> {
+        let stem = file.file_stem()?.to_str()?;
+        let (first, last) = stem.split_once('-').unwrap_or((stem, stem));
+        let numbers = (first.parse().ok()?, last.parse().ok()?);
+        (numbers.0 <= numbers.1 && self.segment_of(numbers) == file).then_some(numbers)
+    }
+
+    /// The number of the segment that a file of `steps` is the journal of, if it is one.
+    pub(crate) fn number_of_journal(&self, file: &Path) -> Option<u64> {
+        let number = file.file_stem()?.to_str()?.trim_start_matches('.').parse().ok()?;
+        (self.journal(number) == file).then_some(number)
+    }
+
+    /// Whether a file is one of ours that was not completed; other files in the folder are somebody's.
+    pub(crate) fn is_partial(&self, file: &Path) -> bool {
+        let without_dot = file.file_name().and_then(|name| name.to_str()?.strip_prefix('.')?.strip_suffix(".partial"));
+        let complete = match without_dot {
+            Some(name) => file.with_file_name(name),
+            None if self.version == 1 && file.extension().is_some_and(|extension| extension == "partial") => {
+                file.with_extension("")
+            }
+            None => return false,
+        };
+        complete == self.run_json()
+            || complete == self.reference()
+            || complete == self.delta_parameters()
+            || complete == self.delta_bounds()
+            || self.numbers_of_segment(&complete).is_some()
+            || self.number_of_basis(&complete).is_some()
+            || self.number_of_landscape(&complete).is_some()
+            || self.number_beside_table(&complete).is_some()
+    }
+}
+
+/// What `steps` holds, ascending.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Listing {
+    /// First and last number of each finished segment; they differ where segments were merged.
+    pub(crate) segments: Vec<(u64, u64)>,
+    pub(crate) journals: Vec<u64>,
+}
+
+impl Listing {
+    /// One more than the last number.
+    pub(crate) fn next_number(&self) -> u64 {
+        let last = self.segments.last().map(|&(_, last)| last).max(self.journals.last().copied());
+        last.map_or(0, |last| last.saturating_add(1))
+    }
+}
+
+/// The name a file has until it is complete: `.NAME.partial` beside it.
+pub(crate) fn partial(path: &Path) -> PathBuf {
+    let mut name = std::ffi::OsString::from(".");
+    name.push(path.file_name().unwrap_or_default());
+    name.push(".partial");
+    path.with_file_name(name)
+}
