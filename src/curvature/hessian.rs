@@ -8,7 +8,7 @@ use tch::nn::VarStore;
 use tch::{TchError, Tensor, no_grad, with_grad};
 
 use super::buffers::Buffers;
-use super::parameters::{Block, GradientSum, Parameters, TorchResult};
+use super::parameters::{Block, GradientSum, Parameters, TorchResult, differentiate};
 use crate::error::{Error, Result};
 use crate::numeric::operator::SymmetricOperator;
 use crate::record::ParameterInfo;
@@ -49,7 +49,8 @@ pub enum Reduction {
 /// # Which elements
 /// theta is the chosen trainable variables in the store's order, each row-major: as the observer has them. A variable
 /// that is frozen at the time of a product stays in theta as a constant: its rows and columns are zero, with weight
-/// decay too. Likewise zero, but for weight decay, is one that the loss does not use.
+/// decay too. Likewise zero, but for weight decay, is one that the loss does not use. A tensor that the store has under
+/// several names is in theta once, under the alphabetically first of them.
 pub struct LossHessian<'a> {
     pub(super) parameters: Parameters,
     buffers: Buffers,
@@ -238,10 +239,9 @@ fn gradients(loss: &mut Loss, blocks: &[&Block], batch: usize, scale: f64, with_
         );
         return Err(Error::Parameters { reason });
     }
-    let inputs: Vec<&Tensor> = blocks.iter().map(|block| &block.tensor).collect();
     let scaled = if scale == 1.0 { Ok(loss) } else { loss.f_mul_scalar(scale) };
     scaled
-        .and_then(|loss| Tensor::f_run_backward(&[loss], &inputs, with_graph, with_graph))
+        .and_then(|loss| differentiate(&loss, blocks, with_graph, with_graph))
         .map_err(torch("differentiate the loss"))
 }
 
@@ -261,7 +261,6 @@ fn add_products(
     directions: &[Vec<Tensor>],
     sums: &mut [GradientSum],
 ) -> TorchResult<()> {
-    let inputs: Vec<&Tensor> = blocks.iter().map(|block| &block.tensor).collect();
     for (number, (direction, sum)) in directions.iter().zip(sums).enumerate() {
         // A gradient without a graph is constant: the loss is linear in that parameter.
         let dependent =
@@ -276,7 +275,7 @@ fn add_products(
         }
         if let Some(slope) = slope {
             let keep_graph = number + 1 < directions.len();
-            sum.add(&Tensor::f_run_backward(&[slope], &inputs, keep_graph, false)?)?;
+            sum.add(&differentiate(&slope, blocks, keep_graph, false)?)?;
         }
     }
     Ok(())

@@ -29,7 +29,7 @@ impl Moved {
     /// [`Error::ShapeMismatch`] for an origin of other shapes, [`Error::Torch`].
     pub fn of(parameters: &Parameters, origin: &[(String, Tensor)], directions: &[Vec<f32>; 2]) -> Result<Moved> {
         let part = |block: &Block| {
-            let named = origin.iter().find(|(name, _)| *name == block.name).map(|(_, origin)| origin);
+            let named = origin.iter().find(|(name, _)| block.is_called(name)).map(|(_, origin)| origin);
             if let Some(origin) = named.filter(|origin| origin.size() != block.tensor.size()) {
                 let (found, expected) = (format!("{:?}", origin.size()), format!("{:?}", block.tensor.size()));
                 return Err(Error::ShapeMismatch { name: "tensor of the origin", found, expected });

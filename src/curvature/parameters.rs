@@ -5,7 +5,7 @@ use tch::{Device, Kind, TchError, Tensor, no_grad};
 
 use crate::error::{Error, Result};
 use crate::record::ParameterInfo;
-use crate::variables::{Variable, parameter_info, sum_kind, unfit, variables_after};
+use crate::variables::{Variable, dense, overlapping, parameter_info, sum_kind, unfit, variables_after};
 
 /// What libtorch answers.
 pub(super) type TorchResult<T> = std::result::Result<T, TchError>;
@@ -14,14 +14,27 @@ pub(super) type TorchResult<T> = std::result::Result<T, TchError>;
 #[derive(Debug)]
 pub(super) struct Block {
     pub name: String,
+    other_names: Vec<String>,
     /// Shares the network's tensor. Its values, kind, device and whether it is frozen are those of the moment.
     pub tensor: Tensor,
+    /// Other variables of autograd over the same memory: its gradient is the sum of all of theirs.
+    twins: Vec<Tensor>,
     group: Option<usize>,
     start: usize,
     length: usize,
 }
 
 impl Block {
+    /// Whether this is one of its names.
+    pub fn is_called(&self, name: &str) -> bool {
+        self.name == name || self.other_names.iter().any(|other| other == name)
+    }
+
+    /// The variables of autograd that it is, but for frozen ones.
+    fn variables(&self) -> impl Iterator<Item = &Tensor> {
+        std::iter::once(&self.tensor).chain(&self.twins).filter(|tensor| tensor.requires_grad())
+    }
+
     /// Its elements of a flat vector.
     pub fn of<'v>(&self, vector: &'v [f32]) -> &'v [f32] {
         &vector[self.start..self.start + self.length]
@@ -49,16 +62,25 @@ impl Parameters {
     /// [`Error::Parameters`] if none is chosen, or one is not made of dense floating-point numbers.
     pub fn choose(store: &VarStore, wanted: impl Fn(&str) -> bool) -> Result<Parameters> {
         let mut parameters = Parameters { blocks: Vec::new(), dimension: 0 };
-        for Variable { name, tensor, group } in variables_after(0, &store.variables_) {
-            if !wanted(&name) {
+        for variable in variables_after(0, &store.variables_) {
+            if !variable.names().any(&wanted) {
                 continue;
             }
+            let Variable { name, other_names, tensor, twins, group, .. } = variable;
             if let Some(why_not) = unfit(&tensor) {
                 return Err(Error::Parameters { reason: format!("parameter {name} has no Hessian here: {why_not}") });
             }
             let (start, length) = (parameters.dimension, tensor.numel());
             parameters.dimension += length;
-            parameters.blocks.push(Block { name, tensor, group, start, length });
+            parameters.blocks.push(Block { name, other_names, tensor, twins, group, start, length });
+        }
+        let tensors = parameters.blocks.iter().map(|block| (block.name.as_str(), &block.tensor));
+        if let Some([one, other]) = overlapping(tensors) {
+            let reason = format!(
+                "parameters `{one}` and `{other}` share some of their elements, and so have no Hessian of their own: \
+                 keep one of them in the store and make the other from it in the forward pass"
+            );
+            return Err(Error::Parameters { reason });
         }
         match parameters.dimension {
             0 => Err(Error::Parameters { reason: "no trainable parameter was chosen".to_owned() }),
@@ -77,8 +99,28 @@ impl Parameters {
 
     /// Those that are not frozen at the moment.
     pub fn active(&self) -> Vec<&Block> {
-        self.blocks.iter().filter(|block| block.tensor.requires_grad()).collect()
+        self.blocks.iter().filter(|block| block.variables().next().is_some()).collect()
     }
+}
+
+/// Gradients of a scalar, one dense tensor for each block; undefined where it does not depend on the block.
+pub(super) fn differentiate(
+    scalar: &Tensor,
+    blocks: &[&Block],
+    keep_graph: bool,
+    create_graph: bool,
+) -> TorchResult<Vec<Tensor>> {
+    let inputs: Vec<&Tensor> = blocks.iter().flat_map(|block| block.variables()).collect();
+    let mut gradients = Tensor::f_run_backward(&[scalar], &inputs, keep_graph, create_graph)?.into_iter();
+    let of_block = |block: &&Block| {
+        let mut sum = Tensor::new();
+        for gradient in gradients.by_ref().take(block.variables().count()).filter(Tensor::defined) {
+            let gradient = dense(gradient)?;
+            sum = if sum.defined() { sum.f_add(&gradient)? } else { gradient };
+        }
+        Ok(sum)
+    };
+    blocks.iter().map(of_block).collect()
 }
 
 /// A sum of gradients, one tensor for each parameter on its device, in f64 where the device has it.

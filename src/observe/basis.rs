@@ -3,6 +3,7 @@
 use tch::TchError;
 
 use super::observer::Observer;
+use super::parameters::Parameter;
 use super::projection::Projection;
 use super::tracker::{Tracker, threads, torch};
 use crate::error::{Error, Result};
@@ -148,18 +149,28 @@ pub(super) fn take_up(tracker: &mut Tracker, eigenvectors: &mut Eigenvectors, di
     if eigenvectors.parameters.is_empty() {
         eigenvectors.parameters = observed;
     } else {
-        check_parameters(&eigenvectors.parameters, &observed)?;
+        check_parameters(&eigenvectors.parameters, &tracker.parameters)?;
+        // Under the names that the run has for them.
+        let names = observed.into_iter().map(|parameter| parameter.name);
+        eigenvectors.parameters.iter_mut().zip(names).for_each(|(given, name)| given.name = name);
     }
     eigenvectors.check()?;
     eigenvectors.check_summary()?;
     tracker.project_onto(&eigenvectors.eigenvectors, directions.memory_bytes)
 }
 
-fn check_parameters(given: &[ParameterInfo], observed: &[ParameterInfo]) -> Result<()> {
-    let identity = |parameter: &ParameterInfo| format!("`{}` {:?}", parameter.name, parameter.shape);
-    let mut pairs = given.iter().map(identity).zip(observed.iter().map(identity));
-    let reason = match pairs.find(|(given, observed)| given != observed) {
-        Some((given, observed)) => format!("they have {given} where {observed} is observed"),
+fn check_parameters(given: &[ParameterInfo], observed: &[Parameter]) -> Result<()> {
+    let fits = |given: &ParameterInfo, observed: &Parameter| {
+        observed.is_called(&given.name) && observed.tensor.size() == given.shape
+    };
+    let reason = match given.iter().zip(observed).find(|(given, observed)| !fits(given, observed)) {
+        Some((given, observed)) => format!(
+            "they have `{}` {:?} where `{}` {:?} is observed",
+            given.name,
+            given.shape,
+            observed.name,
+            observed.tensor.size()
+        ),
         None if given.len() != observed.len() => format!("they have {}, {} are observed", given.len(), observed.len()),
         None => return Ok(()),
     };

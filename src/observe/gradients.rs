@@ -10,8 +10,7 @@ use crate::variables::sum_kind;
 pub(super) fn measure(parameters: &[Parameter], row: &mut DeferredRow) -> Result<(), TchError> {
     no_grad(|| {
         for parameter in parameters {
-            let gradient = parameter.tensor.f_grad()?;
-            if gradient.defined() {
+            if let Some(gradient) = parameter.gradient()? {
                 row.gradient.push(norm_of(&gradient)?);
             }
         }

@@ -13,6 +13,7 @@ use super::device::DeferredRow;
 use super::outside::OutsideWrites;
 use super::projection::Projection;
 use super::settings::{Settings, later_groups};
+use super::start::warn_of_tied;
 use super::summary::Summary;
 use super::tracker::{Change, Tracker};
 use crate::error::Result;
@@ -177,7 +178,8 @@ impl Observer {
         if found.is_empty() {
             return Ok(());
         }
-        self.known_variables += found.len();
+        self.known_variables += variables::entries(&found);
+        warn_of_tied(&found);
         let names = self.tracker.add(found)?;
         if !names.is_empty() {
             self.tell(self.step + 1, EventKind::ParametersAdded { parameters: names });

@@ -86,6 +86,8 @@ impl Options {
 
     /// Observes only the parameters whose names `wanted` accepts, those added later too. Names are the variable
     /// store's; with [`attach`](Self::attach) they need [`variables`](Self::variables) and are else `parameter_0`, ...
+    /// A tensor that the store has under several names is one parameter, chosen by each of them and called by the
+    /// alphabetically first.
     pub fn parameters(mut self, wanted: impl Fn(&str) -> bool + Send + 'static) -> Self {
         self.filter = Some(Box::new(wanted));
         self

@@ -3,11 +3,11 @@
 use std::sync::{Arc, Mutex};
 
 use tch::nn::{VarStore, Variables};
-use tch::{Device, Kind, Tensor};
+use tch::{Device, Kind, TchError, Tensor};
 
 use crate::error::{Error, Result};
 use crate::record::ParameterInfo;
-use crate::variables::{Variable, parameter_info, unfit};
+use crate::variables::{Variable, dense, parameter_info, unfit};
 
 /// Chooses parameters by name.
 pub(super) type Filter = Box<dyn Fn(&str) -> bool + Send>;
@@ -16,8 +16,12 @@ pub(super) type Filter = Box<dyn Fn(&str) -> bool + Send>;
 #[derive(Debug)]
 pub(super) struct Parameter {
     pub name: String,
+    /// Further names of the same memory, as tied weights have them.
+    pub other_names: Vec<String>,
     /// Shares the network's tensor: sees its values, its storage and its version counter.
     pub tensor: Tensor,
+    /// Other variables of autograd over the same memory.
+    twins: Vec<Tensor>,
     pub group: Option<usize>,
     seen: Seen,
     /// Keeps the storage alive in which the tensor was last seen, so that no other storage can take its address.
@@ -44,12 +48,50 @@ struct Memory {
 
 impl Parameter {
     pub fn new(variable: Variable) -> Result<Self> {
-        let Variable { name, tensor, group } = variable;
+        let Variable { name, other_names, tensor, twins, group, .. } = variable;
         if let Some(why_not) = unfit(&tensor) {
             return Err(Error::Parameters { reason: format!("parameter {name} cannot be observed: {why_not}") });
         }
         let (seen, storage) = (Seen::of(&tensor), tensor.detach());
-        Ok(Parameter { name, tensor, group, seen, storage })
+        Ok(Parameter { name, other_names, tensor, twins, group, seen, storage })
+    }
+
+    /// Whether this is one of its names.
+    pub fn is_called(&self, name: &str) -> bool {
+        self.name == name || self.other_names.iter().any(|other| other == name)
+    }
+
+    /// Takes one of its names for the first of them.
+    pub fn go_by(&mut self, name: &str) {
+        if let Some(other) = self.other_names.iter_mut().find(|other| *other == name) {
+            std::mem::swap(&mut self.name, other);
+        }
+    }
+
+    /// Whether it is this variable.
+    pub fn is_at(&self, variable: &Variable) -> bool {
+        self.tensor.f_is_set_to(&variable.tensor).unwrap_or(false)
+    }
+
+    /// Takes in what the store has of it now: entries may have been added.
+    pub fn take_in(&mut self, variable: Variable) {
+        let names = std::iter::once(variable.name).chain(variable.other_names);
+        self.other_names = names.filter(|name| *name != self.name).collect();
+        self.twins = variable.twins;
+    }
+
+    /// The gradient of its elements; that of tied variables of autograd is their sum.
+    pub fn gradient(&self) -> std::result::Result<Option<Tensor>, TchError> {
+        let mut sum = None;
+        for tensor in std::iter::once(&self.tensor).chain(&self.twins) {
+            let gradient = tensor.f_grad()?;
+            sum = match sum {
+                _ if !gradient.defined() => sum,
+                None => Some(gradient),
+                Some(sum) => Some(dense(sum)?.f_add(&dense(gradient)?)?),
+            };
+        }
+        Ok(sum)
     }
 
     /// Whether the fused pass can read it in place. Everything else goes by tensor operations.

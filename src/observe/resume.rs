@@ -44,6 +44,13 @@ impl Options {
 }
 
 impl Past {
+    /// Calls tied parameters what the run calls them: it may have begun when they had fewer names.
+    pub fn restore_names(&self, tracker: &mut Tracker) {
+        for (parameter, before) in tracker.parameters.iter_mut().zip(&self.run.info().parameters) {
+            parameter.go_by(&before.name);
+        }
+    }
+
     /// Measures from the run's reference point; what was not said is as it was at its last row.
     pub fn restore(&self, resumed: &Resumed, tracker: &mut Tracker, settings: &mut Settings) -> Result<()> {
         let tensors = resumed.reference.tensors().map(|tensor| Ok((tensor.name.to_owned(), tensor_of(&tensor)?)));

@@ -39,8 +39,12 @@ impl Options {
             Source::List => (None, variables::list_after(0, list)),
         };
         let parameter_groups = groups_of(&found);
-        let known_variables = found.len();
+        let known_variables = variables::entries(&found);
+        warn_of_tied(&found);
         let mut tracker = Tracker::new(found, self.filter, self.reference)?;
+        if let Some(past) = &past {
+            past.restore_names(&mut tracker);
+        }
         let mut directions = Directions {
             count: self.directions,
             basis: None,
@@ -125,7 +129,18 @@ impl Options {
 
 /// Parameter groups are numbered from 0; a list does not tell, and has the one.
 fn groups_of(found: &[Variable]) -> usize {
-    found.iter().filter_map(|variable| variable.group).max().map_or(1, |last| last + 1)
+    found.iter().filter_map(|variable| variable.last_group).max().map_or(1, |last| last + 1)
+}
+
+/// Says which variables an optimizer of libtorch's moves several times a step.
+pub(super) fn warn_of_tied(found: &[Variable]) {
+    for variable in found.iter().filter(|variable| variable.is_known || variable.entries > 1) {
+        let names = variable.tied_names();
+        tracing::warn!(
+            "{names}: one tensor that the store has several times. It is observed once; libtorch's optimizers move it \
+             once for each time, at every step"
+        );
+    }
 }
 
 fn create_writer(directory: &Path, info: &RunInfo, tracker: &Tracker) -> Result<RunWriter> {

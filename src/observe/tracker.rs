@@ -10,7 +10,7 @@ use super::parameters::{Filter, Parameter};
 use super::projection::Projection;
 use crate::error::{Error, Result};
 use crate::record::ParameterInfo;
-use crate::variables::Variable;
+use crate::variables::{Variable, overlapping};
 
 /// A reference point by parameter name.
 pub(super) type Reference = Vec<(String, Tensor)>;
@@ -74,6 +74,7 @@ impl Tracker {
             };
             return Err(Error::Parameters { reason });
         }
+        tracker.check_overlaps()?;
         let states = tracker.parameters.iter().map(State::here).collect();
         tracker.place(states).map_err(torch("copy the parameters"))?;
         tracker.measure_from(reference)?;
@@ -89,8 +90,9 @@ impl Tracker {
             return Ok(());
         }
         let mut states = self.states();
+        let mut given: Vec<Option<String>> = vec![None; states.len()];
         for (name, tensor) in reference {
-            let Some(index) = self.parameters.iter().position(|parameter| parameter.name == name) else {
+            let Some(index) = self.parameters.iter().position(|parameter| parameter.is_called(&name)) else {
                 let observed: Vec<&str> = self.parameters.iter().map(|parameter| parameter.name.as_str()).collect();
                 let observed = observed.join(", ");
                 let reason = format!("the reference point names `{name}`, which is not observed; observed: {observed}");
@@ -104,7 +106,16 @@ impl Tracker {
             }
             // In the parameter's own kind, so that reference.safetensors holds the point that is measured from.
             let kind = self.parameters[index].tensor.kind();
-            states[index].reference = tensor.f_to_kind(kind).map_err(torch("convert the reference point"))?;
+            let tensor = tensor.f_to_kind(kind).map_err(torch("convert the reference point"))?;
+            if let Some(before) = given[index].replace(name.clone())
+                && !states[index].reference.f_equal(&tensor).map_err(torch("compare reference points"))?
+            {
+                let reason = format!(
+                    "the reference point has other values for `{before}` than for `{name}`, which are one parameter"
+                );
+                return Err(Error::Parameters { reason });
+            }
+            states[index].reference = tensor;
         }
         self.place(states).map_err(torch("copy the parameters"))
     }
@@ -122,20 +133,45 @@ impl Tracker {
             .collect()
     }
 
-    /// Watches more variables from where they are now; returns the names of those wanted.
+    /// Watches more variables from where they are now; returns the names of those wanted. Those that the store has had
+    /// before are watched already, or are not wanted.
     pub fn add(&mut self, found: Vec<Variable>) -> Result<Vec<String>> {
         let mut states = self.states();
         let mut names = Vec::new();
-        for variable in found.into_iter().filter(|variable| wanted(self.filter.as_ref(), variable)) {
+        for variable in found {
+            let known = self.parameters.iter_mut().find(|parameter| variable.is_known && parameter.is_at(&variable));
+            if let Some(parameter) = known {
+                parameter.take_in(variable);
+                continue;
+            }
+            if variable.is_known || !wanted(self.filter.as_ref(), &variable) {
+                continue;
+            }
             let parameter = Parameter::new(variable)?;
             names.push(parameter.name.clone());
             states.push(State::here(&parameter));
             self.parameters.push(parameter);
         }
         if !names.is_empty() {
+            self.check_overlaps()?;
             self.place(states).map_err(torch("copy the added parameters"))?;
         }
         Ok(names)
+    }
+
+    /// # Errors
+    /// [`Error::Parameters`] where an element would be measured twice.
+    fn check_overlaps(&self) -> Result<()> {
+        let tensors = self.parameters.iter().map(|parameter| (parameter.name.as_str(), &parameter.tensor));
+        match overlapping(tensors) {
+            None => Ok(()),
+            Some([one, other]) => Err(Error::Parameters {
+                reason: format!(
+                    "parameters `{one}` and `{other}` share some of their elements, which would be measured twice: \
+                     choose one of them (Options::parameters)"
+                ),
+            }),
+        }
     }
 
     /// Whether any parameter was written to since the last [`refresh`](Self::refresh).
@@ -274,7 +310,7 @@ pub(super) fn threads() -> usize {
 }
 
 fn wanted(filter: Option<&Filter>, variable: &Variable) -> bool {
-    filter.is_none_or(|filter| filter(&variable.name))
+    filter.is_none_or(|filter| variable.names().any(filter))
 }
 
 fn to_f32(tensor: &Tensor) -> std::result::Result<Vec<f32>, TchError> {

@@ -9,3 +9,4 @@ mod noise;
 mod solvers;
 mod summary;
 mod support;
+mod tied;

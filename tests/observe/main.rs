@@ -10,3 +10,4 @@ mod parameters;
 mod projections;
 mod resume;
 mod support;
+mod tied;
