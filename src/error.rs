@@ -32,6 +32,17 @@ pub enum Error {
         /// The run's folder.
         path: PathBuf,
     },
+    /// A run changes, though no lock says that somebody writes it.
+    #[error(
+        "{} is still being written, by {writer}; its file system has no lock that holds between the two. Wait until it ends; if \
+         it has ended, `perrin recover --force` says so", path.display()
+    )]
+    RunGrows {
+        /// The run's folder.
+        path: PathBuf,
+        /// Who writes it, as far as the run says.
+        writer: String,
+    },
     /// There is no run at the path.
     #[error("no run at {}: expected a folder with a run.json, as perrin::attach makes it", path.display())]
     NoSuchRun {

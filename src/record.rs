@@ -260,6 +260,11 @@ pub enum EventKind {
         /// Events lost by it.
         events_lost: u64,
     },
+    /// The file system gave no lock: another process that takes the run for abandoned is not kept from it.
+    NotLocked {
+        /// The file system's answer.
+        reason: String,
+    },
     /// The run was taken up again by another process. The event's step is the first that can follow.
     Resumed {
         /// Last step in the log before, if it had rows.

@@ -18,6 +18,8 @@ pub struct Health {
     pub rows_recovered: u64,
     /// Times another process took the run up again.
     pub resumed: u64,
+    /// The answer of a file system that gave no lock.
+    pub not_locked: Option<String>,
     /// Whiles in which the log could not be written.
     pub interruptions: u64,
     /// When the largest eigenvalue rose above the limit of stability, unless it has fallen below again: the step, the
@@ -42,6 +44,7 @@ impl Health {
                 EventKind::Recovered { rows, .. } => health.rows_recovered += rows,
                 EventKind::Stopped { reason } => health.stopped = Some((event.step, reason.clone())),
                 EventKind::Finished { .. } => health.finished = Some(event.step),
+                EventKind::NotLocked { reason } => health.not_locked = Some(reason.clone()),
                 EventKind::Resumed { .. } => {
                     health.resumed += 1;
                     (health.finished, health.stopped) = (None, None);
@@ -78,6 +81,11 @@ impl Health {
         if let Some((step, sharpness, limit)) = self.unstable {
             notes.push(format!(
                 "since step {step} the largest eigenvalue, {sharpness:.4}, is above the limit of stability, {limit:.4}"
+            ));
+        }
+        if let Some(reason) = &self.not_locked {
+            notes.push(format!(
+                "the file system gave no lock ({reason}): recover or compact the run only when it has ended"
             ));
         }
         if let Some((step, reason)) = &self.stopped {

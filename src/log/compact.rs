@@ -14,12 +14,12 @@ use arrow_schema::SchemaRef;
 
 use super::guard::damaged;
 use super::info::open_run;
+use super::lock::RunLock;
 use super::recovery::recover_locked;
 use super::schema::steps_schema;
 use super::segment::SegmentWriter;
 use super::segment_reader::SegmentReader;
 use super::storage::{Disk, Storage};
-use super::writer::lock;
 use super::{RunFolder, partial};
 use crate::error::{Error, Result};
 use crate::record::RunInfo;
@@ -53,7 +53,7 @@ pub struct Compaction {
 /// Stopped at any point it leaves the run as it was, or merged. It needs room for the merged segments beside the old ones.
 ///
 /// # Errors
-/// [`Error::NoSuchRun`], [`Error::RunLocked`] while the run is being written, [`Error::NewerSchema`], [`Error::Damaged`] when a
+/// [`Error::NoSuchRun`], [`Error::RunLocked`] and [`Error::RunGrows`] while the run is being written, [`Error::NewerSchema`], [`Error::Damaged`] when a
 /// segment is not as it was written or `steps` holds a file that is not the log's, [`Error::Io`].
 pub fn compact(directory: impl AsRef<Path>) -> Result<Compaction> {
     merge(&Disk, directory.as_ref(), GRACE)
@@ -67,10 +67,10 @@ pub fn compact_on(storage: &dyn Storage, directory: impl AsRef<Path>) -> Result<
 fn merge(storage: &dyn Storage, directory: &Path, grace: Duration) -> Result<Compaction> {
     let (folder, info) = open_run(directory)?;
     let schema = steps_schema(info.layout)?;
-    let _lock = lock(&folder)?;
+    let _lock = RunLock::take(storage, &folder)?;
     recover_locked(storage, &folder, &schema, &info)?;
 
-    let segments = old_segments(&folder, &schema)?;
+    let segments = old_segments(storage, &folder, &schema)?;
     let groups = groups(&segments, 8 * schema.fields().len() as u64);
     let mut compaction = Compaction {
         rows: segments.iter().fold(0, |rows: u64, segment| rows.saturating_add(segment.rows)),
@@ -81,7 +81,7 @@ fn merge(storage: &dyn Storage, directory: &Path, grace: Duration) -> Result<Com
     };
     if groups.len() < segments.len() {
         let beside = folder.compacting();
-        fs::create_dir(&beside).map_err(Error::io("create", &beside))?;
+        storage.make_dir(&beside).map_err(Error::io("create", &beside))?;
         for group in groups {
             make(storage, &folder, group, &schema, &info)?;
         }
@@ -97,9 +97,9 @@ fn merge(storage: &dyn Storage, directory: &Path, grace: Duration) -> Result<Com
 /// Ends a compaction that was stopped: the old segments or the merged ones become `steps`, the others go.
 pub(super) fn settle(storage: &dyn Storage, folder: &RunFolder) -> Result<()> {
     let (steps, compacting, replaced) = (folder.steps(), folder.compacting(), folder.replaced());
-    if replaced.exists() && is_empty(&steps)? {
+    if replaced.exists() && is_empty(storage, &steps)? {
         // Made by somebody who found none between the two renames.
-        fs::remove_dir(&steps).map_err(Error::io("remove", &steps))?;
+        storage.remove_dir(&steps).map_err(Error::io("remove", &steps))?;
     }
     // Stopped between two renames, before the first of which the merged segments were complete.
     let complete = if compacting.exists() { &compacting } else { &replaced };
@@ -117,20 +117,19 @@ pub(super) fn settle(storage: &dyn Storage, folder: &RunFolder) -> Result<()> {
         if !leftover.exists() {
             continue;
         }
-        for entry in fs::read_dir(&leftover).map_err(Error::io("list", &leftover))? {
-            let path = entry.map_err(Error::io("list", &leftover))?.path();
+        for path in storage.list(&leftover).map_err(Error::io("list", &leftover))? {
             storage.remove(&path).map_err(Error::io("remove", &path))?;
         }
-        fs::remove_dir(&leftover).map_err(Error::io("remove", &leftover))?;
+        storage.remove_dir(&leftover).map_err(Error::io("remove", &leftover))?;
     }
     Ok(())
 }
 
 /// Whether a folder is there and holds nothing.
-fn is_empty(folder: &Path) -> Result<bool> {
-    match fs::read_dir(folder) {
+fn is_empty(storage: &dyn Storage, folder: &Path) -> Result<bool> {
+    match storage.list(folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-        entries => Ok(entries.map_err(Error::io("list", folder))?.next().is_none()),
+        paths => Ok(paths.map_err(Error::io("list", folder))?.is_empty()),
     }
 }
 
@@ -139,10 +138,9 @@ struct Old {
     rows: u64,
 }
 
-fn old_segments(folder: &RunFolder, schema: &SchemaRef) -> Result<Vec<Old>> {
+fn old_segments(storage: &dyn Storage, folder: &RunFolder, schema: &SchemaRef) -> Result<Vec<Old>> {
     let steps = folder.steps();
-    for entry in fs::read_dir(&steps).map_err(Error::io("list", &steps))? {
-        let path = entry.map_err(Error::io("list", &steps))?.path();
+    for path in storage.list(&steps).map_err(Error::io("list", &steps))? {
         if folder.numbers_of_segment(&path).is_none() {
             return Err(damaged(&path, "move it out of steps before its segments are merged"));
         }

@@ -123,7 +123,7 @@ pub(super) fn make_place(storage: &dyn Storage, folder: &RunFolder, place: &Path
     if place.exists() {
         return Ok(());
     }
-    match fs::create_dir(place) {
+    match storage.make_dir(place) {
         // Whoever keeps a summary may come first.
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
         made => made.map_err(Error::io("create", place))?,

@@ -4,7 +4,7 @@
 //! `deltas/parameters.json` lists the parameters whose elements the vectors have. `deltas/bounds.json` says which of
 //! them were of steps that a resumed run took anew: written at each resumption, whether it keeps deltas or not.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -21,11 +21,12 @@ use super::curvature::make_place;
 use super::eigenvectors::dimension_of;
 use super::guard::damaged;
 use super::journal::{Journal, JournalReader};
+use super::lock::token;
 use super::reader::Run;
 use super::resume::parameter_differences;
 use super::schema::{integer, value};
 use super::storage::{Disk, Storage};
-use super::writer::{check_place, write_whole};
+use super::writer::write_whole;
 use crate::error::{Error, Result};
 use crate::record::{ParameterInfo, SCHEMA_VERSION};
 
@@ -52,8 +53,8 @@ pub struct DeltaWriter {
     elements: usize,
     number: u64,
     journal: Option<Journal>,
-    /// The run's, by which the folder is known to be still the same.
-    lock: File,
+    /// That of the run's writer, by which the folder is known to be still the same.
+    token: Option<String>,
 }
 
 impl DeltaWriter {
@@ -82,13 +83,13 @@ impl DeltaWriter {
         let folder = RunFolder::new(directory);
         let elements = dimension_of(parameters).unwrap_or(usize::MAX);
         let schema = schema(elements)?;
-        let lock = File::open(folder.lock()).map_err(Error::io("open", folder.lock()))?;
+        let token = token(&folder)?;
         make_place(&Disk, &folder, &folder.deltas_folder())?;
         if !folder.delta_parameters().exists() {
             write_json(&Disk, &folder, &folder.delta_parameters(), parameters)?;
         }
         let number = count_journals(&folder);
-        Ok(DeltaWriter { folder, schema, elements, number, journal: None, lock })
+        Ok(DeltaWriter { folder, schema, elements, number, journal: None, token })
     }
 
     /// Appends a step. When it returns without error the step outlives this process.
@@ -111,7 +112,9 @@ impl DeltaWriter {
         let journal = match &mut self.journal {
             Some(journal) => journal,
             none => {
-                check_place(&self.folder.lock(), &self.lock)?;
+                if token(&self.folder)? != self.token {
+                    return Err(Error::io("find", self.folder.lock())(io::ErrorKind::NotFound.into()));
+                }
                 if path.exists() {
                     return Err(Error::io("create", &path)(io::ErrorKind::AlreadyExists.into()));
                 }

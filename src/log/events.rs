@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::guard::damaged;
 use super::storage::{Storage, StorageFile};
 use crate::error::{Error, Result};
-use crate::record::Event;
+use crate::record::{Event, EventKind};
 
 /// Appends events, each with a single write.
 pub(crate) struct EventWriter {
@@ -52,6 +52,14 @@ pub(crate) fn read_events(path: &Path) -> Result<Vec<Event>> {
         }
     }
     Ok(events)
+}
+
+/// How often the run was taken up again; lines that are no event do not count.
+pub(super) fn count_resumptions(path: &Path) -> Result<usize> {
+    let bytes = read(path)?;
+    let events =
+        whole_lines(&bytes).split_inclusive(|&byte| byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok());
+    Ok(events.filter(|event: &Event| matches!(event.kind, EventKind::Resumed { .. })).count())
 }
 
 fn read(path: &Path) -> Result<Vec<u8>> {

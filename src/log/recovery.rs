@@ -1,6 +1,5 @@
 //! Making whole what a killed process left.
 
-use std::fs;
 use std::io;
 use std::path::Path;
 
@@ -13,10 +12,10 @@ use super::curvature::count_bases;
 use super::events::EventWriter;
 use super::info::open_run;
 use super::journal::JournalReader;
+use super::lock::RunLock;
 use super::schema::steps_schema;
 use super::segment::{SegmentSize, SegmentWriter};
 use super::storage::{Disk, Storage};
-use super::writer::lock;
 use super::{RunFolder, partial};
 use crate::error::{Error, Result};
 use crate::record::{Event, EventKind, RunInfo};
@@ -38,7 +37,7 @@ pub struct Recovery {
 /// same rows, each exactly once; called on a run that needs nothing it changes nothing.
 ///
 /// # Errors
-/// [`Error::NoSuchRun`], [`Error::RunLocked`] while the run is being written, [`Error::NewerSchema`],
+/// [`Error::NoSuchRun`], [`Error::RunLocked`] and [`Error::RunGrows`] while the run is being written, [`Error::NewerSchema`],
 /// [`Error::Damaged`] when a journal is not one of this run, [`Error::Io`].
 pub fn recover(directory: impl AsRef<Path>) -> Result<Recovery> {
     recover_on(&Disk, directory)
@@ -48,7 +47,7 @@ pub fn recover(directory: impl AsRef<Path>) -> Result<Recovery> {
 pub fn recover_on(storage: &dyn Storage, directory: impl AsRef<Path>) -> Result<Recovery> {
     let (folder, info) = open_run(directory)?;
     let schema = steps_schema(info.layout)?;
-    let _lock = lock(&folder)?;
+    let _lock = RunLock::take(storage, &folder)?;
     recover_locked(storage, &folder, &schema, &info)
 }
 
@@ -65,8 +64,7 @@ pub(crate) fn recover_locked(
     let next_basis = if info.layout.directions > 0 { count_bases(folder)? } else { u64::MAX };
     let mut journals = Vec::new();
     for place in folder.places().iter().filter(|place| place.exists()) {
-        for entry in fs::read_dir(place).map_err(Error::io("list", place))? {
-            let path = entry.map_err(Error::io("list", place))?.path();
+        for path in storage.list(place).map_err(Error::io("list", place))? {
             let without_table = folder.number_beside_table(&path).is_some_and(|basis| basis >= next_basis);
             if folder.is_partial(&path) || without_table {
                 storage.remove(&path).map_err(Error::io("remove", &path))?;

@@ -8,12 +8,13 @@ use std::time::Duration;
 use super::deltas::bound_deltas;
 use super::events::EventWriter;
 use super::info::open_run;
+use super::lock::RunLock;
 use super::recovery::{Recovery, recover_locked};
 use super::reference::{Reference, read_reference};
 use super::schema::{rows_from_batch, steps_schema};
 use super::storage::{Disk, Storage};
 use super::tail::Tail;
-use super::writer::{LogTotals, RunWriter, lock};
+use super::writer::{LogTotals, RunWriter};
 use crate::error::{Error, Result};
 use crate::record::{Event, EventKind, Hyperparameters, ParameterInfo, RunInfo, StepRecord};
 
@@ -69,7 +70,7 @@ impl RunWriter {
     /// for and the end, and can be asked for again. A program that reads the run meanwhile may have to read again.
     ///
     /// # Errors
-    /// [`Error::NoSuchRun`], [`Error::RunLocked`], [`Error::ResumeMismatch`] naming every difference,
+    /// [`Error::NoSuchRun`], [`Error::RunLocked`], [`Error::RunGrows`], [`Error::ResumeMismatch`] naming every difference,
     /// [`Error::RowsAfterResume`]; [`Error::Damaged`] and [`Error::NewerSchema`] for a log or a reference point that is
     /// not as it was written; [`Error::Io`].
     pub fn resume(directory: impl AsRef<Path>, info: &RunInfo, from: ResumeFrom) -> Result<(RunWriter, Resumed)> {
@@ -84,7 +85,7 @@ impl RunWriter {
         from: ResumeFrom,
     ) -> Result<(RunWriter, Resumed)> {
         let (folder, stored) = open_run(directory)?;
-        let lock = lock(&folder)?;
+        let mut lock = RunLock::open(&*storage, &folder)?;
         let differences = differences(&stored, info);
         if !differences.is_empty() {
             return Err(Error::ResumeMismatch { path: folder.root, differences: differences.join("; ") });
@@ -92,6 +93,7 @@ impl RunWriter {
         let schema = steps_schema(stored.layout)?;
         let reference = read_reference(&folder, &stored)?;
 
+        lock.claim(&*storage)?;
         let recovery = recover_locked(&*storage, &folder, &schema, &stored)?;
         let mut tail = Tail::open(&folder, &schema)?;
         let last_step = tail.last_step();
@@ -114,7 +116,8 @@ impl RunWriter {
         tail.discard_after(&*storage, step, &stored)?;
         bound_deltas(&*storage, &folder, step)?;
         let (number, totals) = (tail.next_number(), tail.totals());
-        let writer = RunWriter::from_number(storage, folder, stored.clone(), schema, lock, number, totals);
+        let mut writer = RunWriter::from_number(storage, folder, stored.clone(), schema, lock, number, totals);
+        writer.begin(step, elapsed_seconds)?;
         let resumed = Resumed {
             step,
             last_row: last_record,

@@ -1,9 +1,6 @@
 //! The run folder's writer. It has no clock and no thread: the recorder's worker calls it.
 
-use std::fs::{self, File, TryLockError};
 use std::io;
-#[cfg(unix)]
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,9 +9,10 @@ use arrow_schema::SchemaRef;
 
 use super::curvature::write_basis;
 use super::eigenvectors::Eigenvectors;
-use super::events::EventWriter;
+use super::events::{EventWriter, count_resumptions};
 use super::info::run_json;
 use super::journal::Journal;
+use super::lock::{Held, RunLock};
 use super::recovery::{rename_into_place, segment_from_journal};
 use super::reference::{ReferenceTensor, write_reference};
 use super::schema::{batch_from_rows, steps_schema};
@@ -22,7 +20,7 @@ use super::segment::{SegmentSize, SegmentWriter};
 use super::storage::{Disk, Storage};
 use super::{RunFolder, partial};
 use crate::error::{Error, Result};
-use crate::record::{Event, Layout, RowBuffer, RunInfo};
+use crate::record::{Event, EventKind, Layout, RowBuffer, RunInfo};
 
 /// Segments are closed after 1, 2, 4, ... seconds, and from then on after this long.
 const LONGEST_SEGMENT: Duration = Duration::from_secs(600);
@@ -56,7 +54,9 @@ pub struct RunWriter {
     unfinished: Vec<u64>,
     totals: LogTotals,
     /// Held for as long as the writer lives.
-    lock: File,
+    lock: RunLock,
+    /// How often the run has been taken up, by this writer the last time.
+    resumptions: usize,
 }
 
 struct OpenSegment {
@@ -90,13 +90,17 @@ impl RunWriter {
         let folder = RunFolder::of_version(directory, info.schema_version);
         let schema = steps_schema(info.layout)?;
         create_folder(&*storage, &folder.root)?;
-        let lock = lock(&folder)?;
+        let mut lock = RunLock::open(&*storage, &folder)?;
         // Of a run not even a missing `steps` is made: a compaction may have stopped between two renames.
         if folder.run_json().exists() {
             return Err(Error::RunExists { path: folder.root });
         }
-        fs::create_dir_all(folder.steps()).map_err(Error::io("create", folder.steps()))?;
-        if fs::read_dir(folder.steps()).map_err(Error::io("list", folder.steps()))?.next().is_some() {
+        lock.claim(&*storage)?;
+        let steps = folder.steps();
+        if !steps.exists() {
+            storage.make_dir(&steps).map_err(Error::io("create", &steps))?;
+        }
+        if !storage.list(&steps).map_err(Error::io("list", &steps))?.is_empty() {
             return Err(Error::RunExists { path: folder.root });
         }
         if !reference.is_empty() {
@@ -104,7 +108,9 @@ impl RunWriter {
         }
         write_whole(&*storage, &folder.run_json(), &run_json(&folder, info)?)?;
         storage.sync_dir(&folder.root).map_err(Error::io("sync", &folder.root))?;
-        Ok(RunWriter::from_number(storage, folder, info.clone(), schema, lock, 0, LogTotals::default()))
+        let mut writer = RunWriter::from_number(storage, folder, info.clone(), schema, lock, 0, LogTotals::default());
+        writer.begin(0, 0.0)?;
+        Ok(writer)
     }
 
     /// A writer that goes on with segment `number` of a run whose folder it has.
@@ -113,12 +119,21 @@ impl RunWriter {
         folder: RunFolder,
         info: RunInfo,
         schema: SchemaRef,
-        lock: File,
+        lock: RunLock,
         number: u64,
         totals: LogTotals,
     ) -> RunWriter {
-        let (events, open, unfinished) = (None, None, Vec::new());
-        RunWriter { storage, folder, info, schema, events, open, number, unfinished, totals, lock }
+        let (events, open, unfinished, resumptions) = (None, None, Vec::new(), 0);
+        RunWriter { storage, folder, info, schema, events, open, number, unfinished, totals, lock, resumptions }
+    }
+
+    /// What has to be told before the first row after `step`: that there is no lock.
+    pub(super) fn begin(&mut self, step: u64, elapsed_seconds: f64) -> Result<()> {
+        self.resumptions = count_resumptions(&self.folder.events())?;
+        let Some(reason) = self.lock.refusal().map(ToString::to_string) else { return Ok(()) };
+        tracing::warn!(run = %self.folder.root.display(), reason, "the file system gives no lock, logging goes on");
+        let kind = EventKind::NotLocked { reason };
+        self.event(&Event { step: step.saturating_add(1), elapsed_seconds, kind })
     }
 
     /// The number of parameter groups and directions that appended rows must have.
@@ -144,7 +159,7 @@ impl RunWriter {
         let open = match &mut self.open {
             Some(open) => open,
             none => {
-                check_place(&self.folder.lock(), &self.lock)?;
+                self.lock.check(&*self.storage, &self.info)?;
                 let journal = Journal::create(
                     &*self.storage,
                     &self.folder.journal(self.number),
@@ -172,7 +187,7 @@ impl RunWriter {
         let events = match &mut self.events {
             Some(events) => events,
             none => {
-                check_place(&self.folder.lock(), &self.lock)?;
+                self.lock.check(&*self.storage, &self.info)?;
                 none.insert(EventWriter::open(&*self.storage, &self.folder.events())?)
             }
         };
@@ -192,7 +207,7 @@ impl RunWriter {
     /// [`Error::ShapeMismatch`] when their lists do not fit together, [`Error::InvalidInput`] for a summary that is no
     /// measurement; [`Error::Io`]. A later call may then succeed.
     pub fn basis(&mut self, basis: u64, step: u64, eigenvectors: &Eigenvectors, keep_vectors: bool) -> Result<()> {
-        check_place(&self.folder.lock(), &self.lock)?;
+        self.lock.check(&*self.storage, &self.info)?;
         write_basis(&*self.storage, &self.folder, &self.info, (basis, step), eigenvectors, keep_vectors)
     }
 
@@ -210,6 +225,9 @@ impl RunWriter {
             let since = *open.since.get_or_insert(now);
             now.saturating_sub(since) >= length || open.journal.length() >= LARGEST_JOURNAL_BYTES
         });
+        if self.lock.beat(&*self.storage, now)? == Held::Again {
+            self.check_resumptions()?;
+        }
         if due { self.finish_segments() } else { self.check_place() }
     }
 
@@ -227,16 +245,23 @@ impl RunWriter {
         outcome.map(|()| self.totals)
     }
 
+    /// Another process that had the run meanwhile may have mended it, but not gone on with it.
+    fn check_resumptions(&self) -> Result<()> {
+        let now = count_resumptions(&self.folder.events())?;
+        let path = self.folder.root.clone();
+        if now == self.resumptions { Ok(()) } else { Err(Error::RunLocked { path }) }
+    }
+
     /// Writing to a file succeeds also after its folder was deleted, moved or replaced; this does not.
-    fn check_place(&self) -> Result<()> {
-        check_place(&self.folder.lock(), &self.lock)?;
+    fn check_place(&mut self) -> Result<()> {
+        self.lock.check(&*self.storage, &self.info)?;
         self.open.as_ref().map_or(Ok(()), |open| open.journal.check_place())
     }
 
     /// Makes the segments of journals left by earlier failures, then finishes the open segment. The first error comes
     /// after everything has been tried.
     fn finish_segments(&mut self) -> Result<()> {
-        check_place(&self.folder.lock(), &self.lock)?;
+        self.lock.check(&*self.storage, &self.info)?;
         let mut outcome = Ok(());
         for number in std::mem::take(&mut self.unfinished) {
             match segment_from_journal(&*self.storage, &self.folder, number, &self.schema, &self.info) {
@@ -276,40 +301,25 @@ impl RunWriter {
 
 /// Makes the folder, and its parents where they are missing, so that they survive a power loss.
 fn create_folder(storage: &dyn Storage, root: &Path) -> Result<()> {
-    let missing = root.ancestors().take_while(|ancestor| !ancestor.exists()).count();
-    fs::create_dir_all(root).map_err(Error::io("create", root))?;
-    for parent in root.ancestors().skip(1).take(missing) {
+    let is_missing = |folder: &&Path| !folder.as_os_str().is_empty() && !folder.exists();
+    let missing: Vec<&Path> = root.ancestors().take_while(is_missing).collect();
+    for folder in missing.iter().rev() {
+        match storage.make_dir(folder) {
+            // Two runs may be begun beside each other.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && folder.is_dir() => {}
+            made => made.map_err(Error::io("create", folder))?,
+        }
+    }
+    for folder in missing {
         // The parent of a relative path's first part is the working folder.
-        let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
-        storage.sync_dir(parent).map_err(Error::io("sync", parent))?;
+        let parent = folder.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        match storage.sync_dir(parent) {
+            // Somebody else's folder, in which one may be made, need not be one to be read.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
+            synced => synced.map_err(Error::io("sync", parent))?,
+        }
     }
     Ok(())
-}
-
-/// Whether an open file still is what its path names.
-pub(super) fn check_place(path: &Path, open: &File) -> Result<()> {
-    let (named, open) =
-        (path.metadata().map_err(Error::io("find", path))?, open.metadata().map_err(Error::io("find", path))?);
-    #[cfg(unix)]
-    if (named.dev(), named.ino()) != (open.dev(), open.ino()) {
-        return Err(Error::io("find", path)(io::ErrorKind::NotFound.into()));
-    }
-    #[cfg(not(unix))]
-    let _ = (named, open);
-    Ok(())
-}
-
-/// Takes the folder for this writer.
-pub(crate) fn lock(folder: &RunFolder) -> Result<File> {
-    let path = folder.lock();
-    let file = File::create(&path).map_err(Error::io("create", &path))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(Error::RunLocked { path: folder.root.clone() }),
-        // A file system without locks is no reason not to log.
-        Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => Ok(file),
-        Err(TryLockError::Error(error)) => Err(Error::io("lock", &path)(error)),
-    }
 }
 
 /// Writes a file beside its final place, syncs and renames it. The folder is the caller's to sync.

@@ -18,6 +18,7 @@ pub fn name(kind: &EventKind) -> &'static str {
         EventKind::Resumed { .. } => "resumed",
         EventKind::Stopped { .. } => "log stopped",
         EventKind::Finished { .. } => "finished",
+        EventKind::NotLocked { .. } => "not locked",
     }
 }
 
@@ -66,6 +67,7 @@ pub fn sentence(event: &Event) -> String {
             format!("another process took the run up; {} rows discarded", grouped(*rows_discarded))
         }
         EventKind::Stopped { reason } => format!("an error stopped the log: {reason}"),
+        EventKind::NotLocked { reason } => format!("the file system gave no lock: {reason}"),
         EventKind::Finished { rows, dropped } => {
             format!("closed properly with {} rows, {} dropped", grouped(*rows), grouped(*dropped))
         }

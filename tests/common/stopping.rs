@@ -3,6 +3,7 @@
 //! Its syncs are counted and not done: what they are for, a power loss, cannot be had here, and they are slow.
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -99,8 +100,39 @@ impl Storage for Stopping {
         Disk.remove(path)
     }
 
+    fn make_dir(&self, path: &Path) -> io::Result<()> {
+        self.pass("make", path)?;
+        Disk.make_dir(path)
+    }
+
+    fn remove_dir(&self, path: &Path) -> io::Result<()> {
+        self.pass("remove", path)?;
+        Disk.remove_dir(path)
+    }
+
+    fn list(&self, path: &Path) -> io::Result<Vec<PathBuf>> {
+        Disk.list(path)
+    }
+
     fn sync_dir(&self, path: &Path) -> io::Result<()> {
         self.pass("sync", path)
+    }
+
+    fn overwrite(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        self.pass("overwrite", path)?;
+        Disk.overwrite(path, bytes)
+    }
+
+    fn open_lock(&self, path: &Path) -> io::Result<fs::File> {
+        Disk.open_lock(path)
+    }
+
+    fn lock(&self, file: &fs::File) -> io::Result<()> {
+        Disk.lock(file)
+    }
+
+    fn largest_file(&self) -> Option<u64> {
+        None
     }
 }
 
@@ -128,5 +160,9 @@ impl StorageFile for File {
     fn truncate(&mut self, length: u64) -> io::Result<()> {
         self.stopping.pass("truncate", &self.path)?;
         self.file.truncate(length)
+    }
+
+    fn length_at(&self, path: &Path) -> io::Result<Option<u64>> {
+        self.file.length_at(path)
     }
 }

@@ -10,12 +10,16 @@ pub struct CompactArguments {
     /// The runs' folders.
     #[arg(required = true)]
     runs: Vec<PathBuf>,
+    /// Say that the processes that wrote them are gone, where a file system has no lock that tells.
+    #[arg(long)]
+    force: bool,
 }
 
 pub fn run(arguments: &CompactArguments) -> anyhow::Result<()> {
     let mut failed = 0;
     for run in &arguments.runs {
-        match perrin::log::compact(run) {
+        let free = if arguments.force { perrin::log::declare_abandoned(run) } else { Ok(()) };
+        match free.and_then(|()| perrin::log::compact(run)) {
             Ok(done) => writeln!(
                 stdout(),
                 "{}: rows {}, segments {} to {}, bytes {} to {}",

@@ -9,9 +9,15 @@ use clap::Args;
 pub struct RecoverArguments {
     /// The run's folder.
     run: PathBuf,
+    /// Say that the process that wrote it is gone, where the file system has no lock that tells.
+    #[arg(long)]
+    force: bool,
 }
 
 pub fn run(arguments: &RecoverArguments) -> anyhow::Result<()> {
+    if arguments.force {
+        perrin::log::declare_abandoned(&arguments.run)?;
+    }
     let recovery = perrin::log::recover(&arguments.run)?;
     writeln!(stdout(), "rows recovered {}, journals {}", recovery.rows, recovery.segments)?;
     if recovery.bytes_discarded > 0 {

@@ -1,0 +1,313 @@
+//! Who writes a run: `lock` is locked for as long as its writer lives, and says who that is.
+//!
+//! Some file systems know no locks, and on others they hold on one node only. So the writer also writes into `lock`,
+//! every few seconds: a process that finds the name of another machine there, or can have no lock, looks for a while
+//! whether the run still grows. No clock of one machine is compared to that of another.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::RunFolder;
+use super::info::open_run;
+use super::storage::{Disk, Storage, names};
+use crate::error::{Error, Result};
+use crate::record::RunInfo;
+
+/// How often a writer says that it lives.
+const BEAT: Duration = Duration::from_secs(5);
+/// How long a run is looked at before its writer counts as gone: three beats.
+const WATCH: Duration = Duration::from_secs(16);
+const LOOK: Duration = Duration::from_millis(500);
+
+/// What `lock` says.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+struct Holder {
+    /// Whether it has let the run go.
+    released: bool,
+    host: String,
+    process: u32,
+    /// Processes of the same machine see each other's locks.
+    machine: String,
+    /// Of this one holder.
+    token: String,
+    beats: u64,
+}
+
+/// Whose the run was found to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Held {
+    /// Still this process's.
+    Held,
+    /// Let go by another process that had it meanwhile; it is this one's again.
+    Again,
+}
+
+/// The right to write a run, given up when dropped.
+pub(crate) struct RunLock {
+    folder: RunFolder,
+    file: File,
+    /// Why there is no lock.
+    refusal: Option<io::Error>,
+    holder: Holder,
+    claimed: bool,
+    last_beat: Option<Duration>,
+}
+
+impl RunLock {
+    /// Locks the file, where its file system knows locks. The run is not this process's before it is
+    /// [claimed](Self::claim).
+    ///
+    /// # Errors
+    /// [`Error::RunLocked`] when another process has it, [`Error::Io`].
+    pub(crate) fn open(storage: &dyn Storage, folder: &RunFolder) -> Result<RunLock> {
+        let (file, refusal) = open_locked(storage, folder)?;
+        let (host, machine) = this_machine();
+        let token = format!("{:016x}", rand::random::<u64>());
+        let holder = Holder { host, machine, process: std::process::id(), token, ..Holder::default() };
+        Ok(RunLock { folder: folder.clone(), file, refusal, holder, claimed: false, last_beat: None })
+    }
+
+    /// [`open`](Self::open), then [`claim`](Self::claim).
+    pub(crate) fn take(storage: &dyn Storage, folder: &RunFolder) -> Result<RunLock> {
+        let mut lock = RunLock::open(storage, folder)?;
+        lock.claim(storage)?;
+        Ok(lock)
+    }
+
+    /// Takes the run, once it is known that nobody writes it.
+    ///
+    /// # Errors
+    /// [`Error::RunGrows`] when somebody does, [`Error::Io`].
+    pub(crate) fn claim(&mut self, storage: &dyn Storage) -> Result<()> {
+        let before = read(&self.folder).map_err(Error::io("read", self.folder.lock()))?;
+        let lock_decides = self.refusal.is_none() && before.is_some_of(&self.holder.machine);
+        if !lock_decides && before.may_be_alive(storage, &self.folder)? {
+            watch(storage, &self.folder, &before)?;
+        }
+        self.write(storage)?;
+        self.claimed = true;
+        Ok(())
+    }
+
+    /// Why the file system gives no lock, where it gives none.
+    pub(crate) fn refusal(&self) -> Option<&io::Error> {
+        self.refusal.as_ref()
+    }
+
+    /// Whether the folder still holds this run: writing to an open file succeeds also after its folder was deleted, moved
+    /// or replaced. Where only `lock` was removed, or its handle has gone stale, it is locked anew.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when it does not; [`Error::RunLocked`] when another process was quicker.
+    pub(super) fn check(&mut self, storage: &dyn Storage, info: &RunInfo) -> Result<()> {
+        let path = self.folder.lock();
+        if names(&path, &self.file).map_err(Error::io("find", &path))? {
+            return Ok(());
+        }
+        let is_mine = match token(&self.folder)? {
+            Some(token) => token == self.holder.token,
+            None => open_run(&self.folder.root).is_ok_and(|(_, found)| found == *info),
+        };
+        if !is_mine {
+            return Err(Error::io("find", &path)(io::ErrorKind::NotFound.into()));
+        }
+        (self.file, self.refusal) = open_locked(storage, &self.folder)?;
+        self.look(storage).map(drop)
+    }
+
+    /// Looks whether the run still is this process's, and says that it lives, every few seconds of `now`.
+    ///
+    /// # Errors
+    /// As [`look`](Self::look).
+    pub(super) fn beat(&mut self, storage: &dyn Storage, now: Duration) -> Result<Held> {
+        if self.last_beat.is_some_and(|last| now.saturating_sub(last) < BEAT) {
+            return Ok(Held::Held);
+        }
+        self.last_beat = Some(now);
+        self.look(storage)
+    }
+
+    /// The same at once.
+    ///
+    /// # Errors
+    /// [`Error::Io`] while another process has it.
+    pub(super) fn look(&mut self, storage: &dyn Storage) -> Result<Held> {
+        let held = match read(&self.folder) {
+            Ok(Found::Holder(holder)) if !holder.released && holder.token != self.holder.token => {
+                return Err(Error::io("hold", self.folder.lock())(io::Error::new(
+                    io::ErrorKind::ResourceBusy,
+                    format!("{} has the run now", holder.name()),
+                )));
+            }
+            Ok(Found::Holder(holder)) if !holder.released => Held::Held,
+            Ok(_) => Held::Again,
+            // What cannot be read now may be read the next time; whoever looks sees that the run grows.
+            Err(_) => return Ok(Held::Held),
+        };
+        self.holder.beats += 1;
+        // A full disk is for those to tell of whose rows it keeps out.
+        let _ = self.write(storage);
+        Ok(held)
+    }
+
+    fn write(&self, storage: &dyn Storage) -> Result<()> {
+        let path = self.folder.lock();
+        let mut line = serde_json::json!(self.holder).to_string();
+        line.push('\n');
+        storage.overwrite(&path, line.as_bytes()).map_err(Error::io("write", &path))
+    }
+}
+
+impl Drop for RunLock {
+    fn drop(&mut self) {
+        let mine = |token: Option<String>| token.is_some_and(|token| token == self.holder.token);
+        if self.claimed && token(&self.folder).is_ok_and(mine) {
+            self.holder.released = true;
+            let _ = self.write(&Disk);
+        }
+    }
+}
+
+/// Says that the process that wrote a run is gone, where its file system cannot tell: after [`Error::RunGrows`]. A writer
+/// that lives after all takes the run again, unless another process has resumed it by then.
+///
+/// # Errors
+/// [`Error::NoSuchRun`], [`Error::RunLocked`] when a lock says that it lives, [`Error::Io`].
+pub fn declare_abandoned(directory: impl AsRef<Path>) -> Result<()> {
+    let (folder, _) = open_run(directory)?;
+    let mut lock = RunLock::open(&Disk, &folder)?;
+    lock.holder.released = true;
+    lock.write(&Disk)
+}
+
+/// The token of who has the run, if somebody has it.
+pub(crate) fn token(folder: &RunFolder) -> Result<Option<String>> {
+    match read(folder).map_err(Error::io("read", folder.lock()))? {
+        Found::Holder(holder) if !holder.released => Ok(Some(holder.token)),
+        _ => Ok(None),
+    }
+}
+
+fn open_locked(storage: &dyn Storage, folder: &RunFolder) -> Result<(File, Option<io::Error>)> {
+    let path = folder.lock();
+    let file = storage.open_lock(&path).map_err(Error::io("create", &path))?;
+    match storage.lock(&file) {
+        Ok(()) => Ok((file, None)),
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Err(Error::RunLocked { path: folder.root.clone() }),
+        // A file system without locks is no reason not to log.
+        Err(error) if is_without_locks(&error) => Ok((file, Some(error))),
+        Err(error) => Err(Error::io("lock", &path)(error)),
+    }
+}
+
+/// Whether a file system answers so that has no locks, or has run out of them: ENOSYS, EOPNOTSUPP, EINVAL; ENOLCK of an
+/// NFS without a lock daemon; ENOTSUPP, which the kernel keeps to itself elsewhere.
+fn is_without_locks(error: &io::Error) -> bool {
+    const ENOTSUPP: i32 = 524;
+    let kind = matches!(error.kind(), io::ErrorKind::Unsupported | io::ErrorKind::InvalidInput);
+    #[cfg(unix)]
+    let kind = kind || rustix::io::Errno::from_io_error(error) == Some(rustix::io::Errno::NOLCK);
+    kind || error.raw_os_error() == Some(ENOTSUPP)
+}
+
+/// What is in `lock`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Found {
+    Nothing,
+    /// Of an older version, or half written.
+    Unknown(Vec<u8>),
+    Holder(Holder),
+}
+
+impl Found {
+    fn is_some_of(&self, machine: &str) -> bool {
+        matches!(self, Found::Holder(holder) if holder.machine == machine)
+    }
+
+    /// Whether somebody may be writing the run as far as this says.
+    fn may_be_alive(&self, storage: &dyn Storage, folder: &RunFolder) -> Result<bool> {
+        match self {
+            Found::Holder(holder) => Ok(!holder.released),
+            Found::Unknown(_) => Ok(true),
+            // Nothing of it tells that it has begun a segment.
+            Found::Nothing => {
+                let steps = folder.steps();
+                let paths =
+                    if steps.exists() { storage.list(&steps).map_err(Error::io("list", &steps))? } else { Vec::new() };
+                Ok(paths.iter().any(|path| folder.number_of_journal(path).is_some()))
+            }
+        }
+    }
+
+    fn name(&self) -> String {
+        match self {
+            Found::Holder(holder) => holder.name(),
+            _ => "an unknown process".to_owned(),
+        }
+    }
+}
+
+impl Holder {
+    fn name(&self) -> String {
+        format!("process {} on {}", self.process, self.host)
+    }
+}
+
+/// Reads `lock`. It is opened for it: over NFS that is when another machine's changes are asked for.
+fn read(folder: &RunFolder) -> io::Result<Found> {
+    let bytes = match fs::read(folder.lock()) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Found::Nothing),
+        bytes => bytes?,
+    };
+    if bytes.is_empty() {
+        return Ok(Found::Nothing);
+    }
+    Ok(serde_json::from_slice(&bytes).map_or(Found::Unknown(bytes), Found::Holder))
+}
+
+/// Returns once the run has not changed for a while.
+fn watch(storage: &dyn Storage, folder: &RunFolder, before: &Found) -> Result<()> {
+    tracing::info!(run = %folder.root.display(), "looking whether {} still writes it", before.name());
+    let mut waited = Duration::ZERO;
+    let first = (before.clone(), signs_of_life(storage, folder)?);
+    while waited < WATCH {
+        storage.wait(LOOK);
+        waited += LOOK;
+        let found = read(folder).map_err(Error::io("read", folder.lock()))?;
+        if (found, signs_of_life(storage, folder)?) != first {
+            return Err(Error::RunGrows { path: folder.root.clone(), writer: before.name() });
+        }
+    }
+    Ok(())
+}
+
+/// The files of `steps` and their lengths.
+fn signs_of_life(storage: &dyn Storage, folder: &RunFolder) -> Result<Vec<(PathBuf, Option<u64>)>> {
+    let steps = folder.steps();
+    if !steps.exists() {
+        return Ok(Vec::new());
+    }
+    let length = |path: PathBuf| {
+        let length = File::open(&path).and_then(|file| file.metadata()).map(|metadata| metadata.len()).ok();
+        (path, length)
+    };
+    let mut signs: Vec<_> = storage.list(&steps).map_err(Error::io("list", &steps))?.into_iter().map(length).collect();
+    signs.sort_unstable();
+    Ok(signs)
+}
+
+/// The name of this machine, and what tells it from all others for as long as it runs.
+fn this_machine() -> (String, String) {
+    #[cfg(unix)]
+    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    #[cfg(not(unix))]
+    let host = std::env::var("COMPUTERNAME").unwrap_or_default();
+    let machine = fs::read_to_string("/proc/sys/kernel/random/boot_id");
+    let machine = machine.map_or_else(|_| host.clone(), |machine| machine.trim().to_owned());
+    (host, machine)
+}
