@@ -56,6 +56,10 @@ pub(crate) struct RunLock {
     holder: Holder,
     claimed: bool,
     last_beat: Option<Duration>,
+    /// Whether the file was not there at the last beat: somebody may be deleting the folder.
+    missing: bool,
+    /// Whether it was there before this process opened it.
+    was_there: bool,
 }
 
 impl RunLock {
@@ -65,11 +69,13 @@ impl RunLock {
     /// # Errors
     /// [`Error::RunLocked`] when another process has it, [`Error::Io`].
     pub(crate) fn open(storage: &dyn Storage, folder: &RunFolder) -> Result<RunLock> {
+        let was_there = folder.lock().exists();
         let (file, refusal) = open_locked(storage, folder)?;
         let (host, machine) = this_machine();
         let token = format!("{:016x}", rand::random::<u64>());
         let holder = Holder { host, machine, process: std::process::id(), token, ..Holder::default() };
-        Ok(RunLock { folder: folder.clone(), file, refusal, holder, claimed: false, last_beat: None })
+        let (folder, claimed, last_beat, missing) = (folder.clone(), false, None, false);
+        Ok(RunLock { folder, file, refusal, holder, claimed, last_beat, missing, was_there })
     }
 
     /// [`open`](Self::open), then [`claim`](Self::claim).
@@ -85,8 +91,14 @@ impl RunLock {
     /// [`Error::RunGrows`] when somebody does, [`Error::Io`].
     pub(crate) fn claim(&mut self, storage: &dyn Storage) -> Result<()> {
         let before = read(&self.folder).map_err(Error::io("read", self.folder.lock()))?;
-        let lock_decides = self.refusal.is_none() && before.is_some_of(&self.holder.machine);
-        if !lock_decides && before.may_be_alive(storage, &self.folder)? {
+        let lock_decides = match &before {
+            Found::Holder(holder) => holder.machine == self.holder.machine,
+            // As version 1 of the log left it. A lock that somebody removed while it was held decides nothing.
+            Found::Nothing => self.was_there,
+            Found::Unknown(_) => false,
+        };
+        let is_decided = lock_decides && self.refusal.is_none();
+        if !is_decided && before.may_be_alive(storage, &self.folder)? {
             watch(storage, &self.folder, &before)?;
         }
         self.write(storage)?;
@@ -100,7 +112,7 @@ impl RunLock {
     }
 
     /// Whether the folder still holds this run: writing to an open file succeeds also after its folder was deleted, moved
-    /// or replaced. Where only `lock` was removed, or its handle has gone stale, it is locked anew.
+    /// or replaced. Where only the handle of `lock` has gone stale it is opened anew.
     ///
     /// # Errors
     /// [`Error::Io`] when it does not; [`Error::RunLocked`] when another process was quicker.
@@ -109,34 +121,29 @@ impl RunLock {
         if names(&path, &self.file).map_err(Error::io("find", &path))? {
             return Ok(());
         }
-        let is_mine = match token(&self.folder)? {
-            Some(token) => token == self.holder.token,
-            None => open_run(&self.folder.root).is_ok_and(|(_, found)| found == *info),
-        };
-        if !is_mine {
-            return Err(Error::io("find", &path)(io::ErrorKind::NotFound.into()));
+        match token(&self.folder)? {
+            Some(token) if token == self.holder.token => {
+                (self.file, self.refusal) = open_locked(storage, &self.folder)?;
+                Ok(())
+            }
+            // Somebody took it for left over, or another process has mended the run: the next beats make it anew.
+            None if open_run(&self.folder.root).is_ok_and(|(_, found)| found == *info) => Ok(()),
+            _ => Err(Error::io("find", &path)(io::ErrorKind::NotFound.into())),
         }
-        (self.file, self.refusal) = open_locked(storage, &self.folder)?;
-        self.look(storage).map(drop)
     }
 
-    /// Looks whether the run still is this process's, and says that it lives, every few seconds of `now`.
+    /// Looks whether the run still is this process's, and says that it lives, every few seconds of `now`. Whoever looks
+    /// takes a run that nothing was said of for gone; so what cannot be read or written now is tried the next time.
     ///
     /// # Errors
-    /// As [`look`](Self::look).
+    /// [`Error::Io`] while another process has the run; [`Error::RunLocked`] when its lock was removed, and another process has
+    /// locked it since.
     pub(super) fn beat(&mut self, storage: &dyn Storage, now: Duration) -> Result<Held> {
         if self.last_beat.is_some_and(|last| now.saturating_sub(last) < BEAT) {
             return Ok(Held::Held);
         }
         self.last_beat = Some(now);
-        self.look(storage)
-    }
-
-    /// The same at once.
-    ///
-    /// # Errors
-    /// [`Error::Io`] while another process has it.
-    pub(super) fn look(&mut self, storage: &dyn Storage) -> Result<Held> {
+        let was_missing = std::mem::replace(&mut self.missing, false);
         let held = match read(&self.folder) {
             Ok(Found::Holder(holder)) if !holder.released && holder.token != self.holder.token => {
                 return Err(Error::io("hold", self.folder.lock())(io::Error::new(
@@ -145,12 +152,17 @@ impl RunLock {
                 )));
             }
             Ok(Found::Holder(holder)) if !holder.released => Held::Held,
-            Ok(_) => Held::Again,
-            // What cannot be read now may be read the next time; whoever looks sees that the run grows.
-            Err(_) => return Ok(Held::Held),
+            Ok(_) if self.folder.lock().exists() => Held::Again,
+            Ok(_) if was_missing => {
+                (self.file, self.refusal) = open_locked(storage, &self.folder)?;
+                Held::Again
+            }
+            found => {
+                self.missing = found.is_ok();
+                return Ok(Held::Held);
+            }
         };
         self.holder.beats += 1;
-        // A full disk is for those to tell of whose rows it keeps out.
         let _ = self.write(storage);
         Ok(held)
     }
@@ -225,10 +237,6 @@ enum Found {
 }
 
 impl Found {
-    fn is_some_of(&self, machine: &str) -> bool {
-        matches!(self, Found::Holder(holder) if holder.machine == machine)
-    }
-
     /// Whether somebody may be writing the run as far as this says.
     fn may_be_alive(&self, storage: &dyn Storage, folder: &RunFolder) -> Result<bool> {
         match self {
