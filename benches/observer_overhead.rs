@@ -91,7 +91,7 @@ fn measure(shape: Shape) {
 /// The same with the one added line.
 struct Observed {
     network: Network,
-    optimizer: perrin::ObservedOptimizer,
+    optimizer: perrin::Optimizer,
 }
 
 impl Observed {

@@ -209,3 +209,11 @@ impl Error {
         move |source| Error::Io { action, path: path.as_ref().to_owned(), source }
     }
 }
+
+/// For functions that return tch's `Result`: the message and its causes, as an error of input and output.
+#[cfg(feature = "torch")]
+impl From<Error> for tch::TchError {
+    fn from(error: Error) -> tch::TchError {
+        tch::TchError::Io(io::Error::other(error))
+    }
+}

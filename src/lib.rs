@@ -66,4 +66,4 @@ mod variables;
 
 pub use error::{Error, Result};
 #[cfg(feature = "torch")]
-pub use observe::{ObservedOptimizer, Observer, Options, Summary, attach};
+pub use observe::{AttachError, Observer, Optimizer, Options, Step, Summary, attach, unobserved};

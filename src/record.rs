@@ -23,7 +23,7 @@ pub struct StepRecord {
     pub batch_size: Option<u64>,
     /// Loss of the mini-batch, before the step.
     pub loss: Option<f64>,
-    /// ||g||^2 of the gradient the optimizer was given.
+    /// ||g||^2 of the observed parameters' gradient; before clipping, where perrin's optimizer clips.
     pub gradient_norm_squared: Option<f64>,
     /// ||theta_k - theta_{k-1}||^2, the squared local displacement (eq. 1).
     pub local_displacement_squared: Option<f64>,
@@ -189,14 +189,14 @@ pub struct Event {
 #[non_exhaustive]
 pub enum EventKind {
     /// Parameters were changed between two steps by something else than the observed optimizer.
-    /// The change is part of the global displacement and of no local one. A change at every step is told at
-    /// counts 1, 2, 4, 8, ... and once more at the end.
+    /// The change is part of the global displacement and of no local one. One that ends where it began is none. Told at
+    /// counts 1, 2, 4, 8, ..., when one is more than twice as long as all told before, and once more at the end.
     OutsideWrite {
         /// The parameters changed, by name (the first few, when many).
         parameters: Vec<String>,
         /// ||theta_after - theta_before||^2 of the latest change, where both were at hand.
         displacement_squared: Option<f64>,
-        /// How many such changes there have been, this one included.
+        /// How many such changes there have been, this one included, and those of unknown length.
         count: u64,
     },
     /// A displacement became NaN or infinite for the first time, or again after having been finite.

@@ -18,7 +18,7 @@ use std::path::Path;
 use anyhow::Result;
 use arguments::Arguments;
 use networks::{Discriminator, Generator};
-use perrin::ObservedOptimizer;
+use perrin::Optimizer;
 use perrin::analysis::{Answer, Health, RunFit};
 use perrin::log::Run;
 use perrin::report::{ReportOptions, write_report};
@@ -38,7 +38,7 @@ fn main() -> Result<()> {
     let (generator, discriminator) = (Generator::new(&stores[0].root()), Discriminator::new(&stores[1].root()));
     let places = [folder.join("generator"), folder.join("discriminator")];
     let steps_per_epoch = images.size()[0] / BATCH;
-    let observe = |index: usize| -> Result<ObservedOptimizer> {
+    let observe = |index: usize| -> Result<Optimizer> {
         let options = perrin::Options::new().batch_size(BATCH as u64).steps_per_epoch(steps_per_epoch as u64);
         // With the usual momentum of 0.9 the two networks go round and round each other.
         Ok(options.build(nn::adam(0.5, 0.999, 0.), &stores[index], LEARNING_RATE, &places[index])?)

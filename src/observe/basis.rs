@@ -2,7 +2,7 @@
 
 use tch::TchError;
 
-use super::observer::Observer;
+use super::observation::Observation;
 use super::parameters::Parameter;
 use super::projection::Projection;
 use super::tracker::{Tracker, threads, torch};
@@ -31,29 +31,15 @@ pub(super) struct Directions {
     pub unstable: bool,
 }
 
-impl Observer {
-    /// Projects on these directions from the next step on: rows carry the number of the new basis, positions still count
-    /// from the run's reference point, the event `basis_changed` says when. Usually they are eigenvectors of now, as
-    /// `curvature::EigenpairFollower` gives them; the log keeps their eigenvalues in its `curvature` table, what else was measured
-    /// of the Hessian beside it, and the vectors themselves in `eigenvectors/`. An event tells when the largest eigenvalue crosses
-    /// the optimizer's limit of stability.
-    ///
-    /// This reads the directions once and copies them; it is not for every step.
-    ///
-    /// # Errors
-    /// [`Error::ShapeMismatch`] for another number of directions than the run was begun with
-    /// ([`Options::project_onto`](super::Options::project_onto), [`Options::directions`](super::Options::directions))
-    /// and for directions, and gradient noise, of another length; [`Error::InvalidInput`] for a summary that is no measurement;
-    /// [`Error::Parameters`] where they are not of the observed parameters, and where they are not finite;
-    /// [`Error::Torch`]. The directions before then stay in force.
-    pub fn project_onto(&mut self, directions: impl Into<Eigenvectors>) -> Result<()> {
-        let mut eigenvectors = directions.into();
+impl Observation {
+    /// See [`Observer::project_onto`](super::Observer::project_onto).
+    pub fn project_onto(&mut self, mut eigenvectors: Eigenvectors) -> Result<()> {
         let mut outcome = Ok(());
-        self.guarded(|observer| {
-            observer.hand_over_block();
-            outcome = take_up(&mut observer.tracker, &mut eigenvectors, &observer.directions);
+        self.guarded(|observation| {
+            observation.hand_over_block();
+            outcome = take_up(&mut observation.tracker, &mut eigenvectors, &observation.directions);
             if outcome.is_ok() {
-                observer.begin_basis(eigenvectors);
+                observation.begin_basis(eigenvectors);
             }
             Ok(())
         });

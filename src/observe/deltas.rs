@@ -4,7 +4,7 @@ use std::path::Path;
 
 use tch::{Kind, TchError, Tensor, no_grad};
 
-use super::observer::Observer;
+use super::observation::Observation;
 use super::parameters::Filter;
 use super::tracker::Tracker;
 use crate::error::{Error, Result};
@@ -81,7 +81,7 @@ impl DeltaChoice {
     }
 }
 
-impl Observer {
+impl Observation {
     /// Takes the step's whole displacement, where it is wanted; before the step is measured.
     pub(super) fn tap_delta(&mut self) -> Result<()> {
         let Some(tap) = self.deltas.as_mut().filter(|tap| self.step.is_multiple_of(tap.choice.every_steps)) else {

@@ -2,19 +2,20 @@
 
 use tch::{TchError, Tensor, no_grad};
 
-use super::device::{DeferredRow, norm};
+use super::device::norm;
 use super::parameters::Parameter;
 use crate::variables::sum_kind;
 
-/// Leaves a norm for each parameter that has a gradient in `row`; nothing waits for a device.
-pub(super) fn measure(parameters: &[Parameter], row: &mut DeferredRow) -> Result<(), TchError> {
+/// A norm for each parameter that has a gradient; nothing waits for a device.
+pub(super) fn norms(parameters: &[Parameter]) -> Result<Vec<Tensor>, TchError> {
     no_grad(|| {
+        let mut norms = Vec::new();
         for parameter in parameters {
             if let Some(gradient) = parameter.gradient()? {
-                row.gradient.push(norm_of(&gradient)?);
+                norms.push(norm_of(&gradient)?);
             }
         }
-        Ok(())
+        Ok(norms)
     })
 }
 

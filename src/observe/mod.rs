@@ -8,6 +8,7 @@
 //! - A row is handed to the [`recorder`](crate::recorder), which never makes training fail and, unless told to wait for
 //!   a disk that cannot keep up, never makes it wait.
 
+mod attach_error;
 mod basis;
 mod completion;
 mod config;
@@ -16,6 +17,7 @@ mod device;
 mod gradients;
 mod host;
 mod kernel;
+mod observation;
 mod observer;
 mod optimizer;
 mod options;
@@ -25,19 +27,21 @@ mod projection;
 mod resume;
 mod settings;
 mod start;
+mod step;
 mod summary;
 mod threads;
 mod tracker;
+mod waiting;
 
 use std::path::Path;
 
+pub use attach_error::AttachError;
 pub use config::KnownOptimizer;
 pub use observer::Observer;
-pub use optimizer::ObservedOptimizer;
+pub use optimizer::{Optimizer, unobserved};
 pub use options::Options;
+pub use step::Step;
 pub use summary::Summary;
-
-use crate::error::Result;
 
 /// Observes a tch optimizer from here on, into the run folder `directory`.
 ///
@@ -58,7 +62,7 @@ use crate::error::Result;
 /// ```
 ///
 /// # Errors
-/// As [`Options::attach`].
-pub fn attach(optimizer: tch::nn::Optimizer, directory: impl AsRef<Path>) -> Result<ObservedOptimizer> {
+/// As [`Options::attach`]: an [`AttachError`], which gives the optimizer back.
+pub fn attach(optimizer: tch::nn::Optimizer, directory: impl AsRef<Path>) -> Result<Optimizer, AttachError> {
     Options::new().attach(optimizer, directory)
 }

@@ -1,289 +1,245 @@
-//! Counts steps, makes rows, tells events. Everything the training thread does is here or below.
+//! The observer that a program holds: at work, waiting for variables, or recording nothing.
 
-use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::fmt;
+use std::sync::Arc;
 
-use tch::nn::Variables;
-use tch::{Device, Tensor};
+use tch::Tensor;
 
-use super::basis::Directions;
-use super::completion::complete;
-use super::deltas::DeltaTap;
-use super::device::DeferredRow;
-use super::outside::OutsideWrites;
-use super::projection::Projection;
-use super::settings::{Settings, later_groups};
-use super::start::warn_of_tied;
+use super::observation::Observation;
 use super::summary::Summary;
-use super::tracker::{Change, Tracker};
-use crate::error::Result;
-use crate::record::{Event, EventKind, Hyperparameters, RowBuffer, StepRecord};
-use crate::recorder::{Block, Clock, Health, Recorder, Row};
-use crate::variables::{self, Variable};
+use super::waiting::Waiting;
+use crate::error::{Error, Result};
+use crate::log::eigenvectors::Eigenvectors;
+use crate::record::Hyperparameters;
+use crate::recorder::Health;
 
 /// Watches parameters from step to step. [`attach`](crate::attach) holds one for tch's optimizers; a loop with an
 /// optimizer of its own holds it directly ([`Options::observe`](super::Options::observe)) and calls
 /// [`after_step`](Self::after_step) once a step.
 ///
-/// No call fails, or waits for the disk (unless the queue is full and the policy is to wait), or for a device (but for
-/// the few changes from outside that are told as events: their size is read at once). After an error the calls only
-/// count steps; [`health`](Self::health) and [`finish`](Self::finish) return it.
+/// No call fails, or waits for the disk (unless the queue is full and the policy is to wait), or for a device (but at
+/// changes from outside: the length of the first 64 is read at once, later that of those whose count is told). After an
+/// error the calls only count steps; [`health`](Self::health) and [`finish`](Self::finish) return it.
 ///
 /// During a call nobody else may write to the parameters: a network shared by several training threads (Hogwild) needs
 /// an optimizer step and its observation under one lock. A process with an observer must not fork and go on training
 /// in the child, which would have no thread that writes the log.
+///
+/// Where the variable store is still empty, the run begins with the first variables: at the first call that finds some.
 pub struct Observer {
-    pub(super) tracker: Tracker,
-    pub(super) recorder: Recorder<DeferredRow>,
-    /// Rows that wait for their projections.
-    pub(super) block: Block<DeferredRow>,
-    pub(super) settings: Settings,
-    /// Where variables added later are noticed, if in a store.
-    pub(super) store: Option<Arc<Mutex<Variables>>>,
-    /// Variables of the store or list that have been looked at, wanted or not.
-    pub(super) known_variables: usize,
-    pub(super) step: u64,
-    pub(super) epoch: Option<u64>,
-    pub(super) next_loss: Option<f64>,
-    pub(super) outside: OutsideWrites,
-    pub(super) directions: Directions,
-    pub(super) deltas: Option<DeltaTap>,
-    pub(super) clock: Clock,
-    pub(super) spent: Duration,
+    state: State,
+}
+
+enum State {
+    /// Counts steps, and does nothing else.
+    Off {
+        steps: u64,
+        /// Why the run could not be begun, where it was to be.
+        error: Option<Arc<Error>>,
+    },
+    /// There are no variables yet.
+    Waiting(Box<Waiting>),
+    Observing(Box<Observation>),
 }
 
 impl Observer {
+    /// One that records nothing and counts on from `steps`.
+    pub(super) fn unobserved(steps: u64) -> Observer {
+        Observer { state: State::Off { steps, error: None } }
+    }
+
+    pub(super) fn waiting(waiting: Waiting) -> Observer {
+        Observer { state: State::Waiting(Box::new(waiting)) }
+    }
+
+    pub(super) fn observing(observation: Observation) -> Observer {
+        Observer { state: State::Observing(Box::new(observation)) }
+    }
+
     /// Looks whether anything but the optimizer has changed the parameters since the last step, and for variables
     /// added to the store. Optional for hand-written optimizers: call it right before the parameters are updated.
     ///
     /// Changes are noticed by libtorch's version counter, which counts in-place operations and loaded checkpoints. What
     /// writes through `Tensor::data` is not counted, among it the steps of libtorch's own SGD: two SGD optimizers over
-    /// the *same* parameters take each other's steps for their own.
+    /// the *same* parameters take each other's steps for their own. A change that ends where it began, as of averaged
+    /// weights that are swapped in for an evaluation and out again, is no change.
     pub fn before_step(&mut self) {
-        self.guarded(|observer| {
-            // First, because taking up added variables takes note of the others' state too.
-            observer.notice_outside_write()?;
-            match &observer.store {
-                Some(store) => {
-                    let found = variables::variables_after(observer.known_variables, store);
-                    observer.add(found)
-                }
-                None => Ok(()),
-            }
-        });
+        self.before_step_of(Vec::new);
+    }
+
+    /// The same where there may be no store: `list` gives the optimizer's variables.
+    pub(super) fn before_step_of(&mut self, list: impl Fn() -> Vec<Tensor>) {
+        self.begin_if_waiting(&list);
+        if let State::Observing(observation) = &mut self.state {
+            observation.before_step(list);
+        }
     }
 
     /// Records the step that has just been taken. `loss` is the loss it was taken on, if at hand: a scalar; on a
     /// device it is read later, by the worker thread.
+    ///
+    /// Where [`Options::gradient_norm`](super::Options::gradient_norm) is wanted, the gradients must still be those of the
+    /// step: zeroed before this call, their norm is 0. A loop that zeroes them earlier, or clips them, calls
+    /// [`measure_gradient`](Self::measure_gradient) before.
     pub fn after_step(&mut self, loss: Option<&Tensor>) {
-        // Counted also when the log has stopped: a program may end its training by this count.
-        self.step += 1;
-        let given_loss = self.next_loss.take();
-        self.guarded(|observer| {
-            let elapsed = observer.clock.elapsed();
-            observer.tracker.refresh()?;
-            let every = observer.settings.every_steps;
-            if observer.step.is_multiple_of(every) {
-                observer.record(loss, given_loss, elapsed)?;
+        match &mut self.state {
+            State::Off { steps, .. } => *steps += 1,
+            State::Waiting(waiting) => {
+                waiting.step += 1;
+                // This step is over; rows begin with the next.
+                self.begin_if_waiting(Vec::new);
             }
-            if observer.tracker.projection().is_some_and(Projection::is_due) {
-                observer.hand_over_block();
-            }
-            // A row tells the true one-step displacement, so that the step before it leaves a snapshot.
-            if every > 1 && observer.has_snapshot() { observer.tracker.snapshot() } else { Ok(()) }
-        });
+            State::Observing(observation) => observation.after_step(loss),
+        }
+    }
+
+    /// Takes the norm of the gradients as they are now for the next step's row, where
+    /// [`Options::gradient_norm`](super::Options::gradient_norm) is wanted: before they are clipped, say. The first call
+    /// since the last step counts.
+    pub fn measure_gradient(&self) {
+        if let State::Observing(observation) = &self.state {
+            observation.measure_gradient();
+        }
+    }
+
+    /// The gradients begin anew: what was measured of them is not the next step's.
+    pub(super) fn forget_gradient(&self) {
+        if let State::Observing(observation) = &self.state {
+            observation.forget_gradient();
+        }
     }
 
     /// The epoch that begins now, as the program counts them; the rows from here on carry it.
     pub fn start_epoch(&mut self, epoch: u64) {
-        self.epoch = Some(epoch);
-        self.settings.steps_per_epoch = None;
+        match &mut self.state {
+            State::Off { .. } => {}
+            State::Waiting(waiting) => waiting.start_epoch(epoch),
+            State::Observing(observation) => observation.start_epoch(epoch),
+        }
     }
 
     /// The next step's loss, for loops in which no call sees it (`step()` after gradient accumulation).
     pub fn set_next_loss(&mut self, loss: f64) {
-        self.next_loss = Some(loss);
+        match &mut self.state {
+            State::Off { .. } => {}
+            State::Waiting(waiting) => waiting.next_loss = Some(loss),
+            State::Observing(observation) => observation.next_loss = Some(loss),
+        }
     }
 
     /// Examples in the batches from here on.
     pub fn set_batch_size(&mut self, batch_size: u64) {
-        self.settings.batch_size = Some(batch_size);
+        match &mut self.state {
+            State::Off { .. } => {}
+            State::Waiting(waiting) => waiting.options.batch_size = Some(batch_size),
+            State::Observing(observation) => observation.settings.batch_size = Some(batch_size),
+        }
     }
 
     /// Changes what the rows say of the hyperparameters, of every group (`None`) or of one. Needed only where
     /// perrin does not see the change itself: with hand-written optimizers.
     pub fn set_hyperparameters(&mut self, group: Option<usize>, change: impl Fn(&mut Hyperparameters)) {
-        let settings = &mut self.settings;
-        match group {
-            None => settings.hyperparameters.iter_mut().for_each(change),
-            // Groups that appeared after the run began have no columns.
-            Some(group) => settings.hyperparameters.get_mut(group).into_iter().for_each(change),
+        match &mut self.state {
+            State::Off { .. } => {}
+            State::Waiting(waiting) => waiting.set_hyperparameters(group, change),
+            State::Observing(observation) => observation.set_hyperparameters(group, change),
         }
-        settings.groups = later_groups(&settings.hyperparameters);
+    }
+
+    /// Projects on these directions from the next step on: rows carry the number of the new basis, positions still count
+    /// from the run's reference point, the event `basis_changed` says when. Usually they are eigenvectors of now, as
+    /// `curvature::EigenpairFollower` gives them; the log keeps their eigenvalues in its `curvature` table, what else was measured
+    /// of the Hessian beside it, and the vectors themselves in `eigenvectors/`. An event tells when the largest eigenvalue crosses
+    /// the optimizer's limit of stability.
+    ///
+    /// This reads the directions once and copies them; it is not for every step.
+    ///
+    /// # Errors
+    /// [`Error::ShapeMismatch`] for another number of directions than the run was begun with
+    /// ([`Options::project_onto`](super::Options::project_onto), [`Options::directions`](super::Options::directions))
+    /// and for directions, and gradient noise, of another length; [`Error::InvalidInput`] for a summary that is no measurement;
+    /// [`Error::Parameters`] where they are not of the observed parameters, where they are not finite, and where there are
+    /// no parameters yet; [`Error::Torch`]. The directions before then stay in force.
+    pub fn project_onto(&mut self, directions: impl Into<Eigenvectors>) -> Result<()> {
+        self.begin_if_waiting(Vec::new);
+        match &mut self.state {
+            State::Off { .. } => Ok(()),
+            State::Waiting(_) => Err(no_variables()),
+            State::Observing(observation) => observation.project_onto(directions.into()),
+        }
     }
 
     /// Steps seen.
     pub fn step_count(&self) -> u64 {
-        self.step
+        match &self.state {
+            State::Off { steps, .. } => *steps,
+            State::Waiting(waiting) => waiting.step,
+            State::Observing(observation) => observation.step,
+        }
     }
 
-    /// Counters, or the error that has stopped the log.
-    pub fn health(&self) -> Result<Health> {
-        self.recorder.health()
-    }
-
-    /// Writes what is queued, closes the log and says what is in it.
+    /// Counters, or the error that has stopped the log. All zero where nothing is recorded.
     ///
     /// # Errors
-    /// The first error met while observing or logging.
-    pub fn finish(mut self) -> Result<Summary> {
-        self.end();
-        let totals = self.recorder.close()?;
-        let rows_dropped = self.recorder.rows_dropped();
-        let (deltas, deltas_dropped) = match &mut self.deltas {
-            Some(tap) => (tap.recorder.close()?, tap.recorder.dropped()),
-            None => (0, 0),
-        };
-        Ok(Summary {
-            steps: self.step,
-            rows: totals.rows,
-            rows_dropped,
-            bytes: totals.bytes,
-            training_thread_seconds: self.spent.as_secs_f64(),
-            position_correction: self.tracker.projection().and_then(Projection::largest_correction),
-            deltas,
-            deltas_dropped,
-        })
-    }
-
-    /// Hands over what is still held back.
-    fn end(&mut self) {
-        self.guarded(|observer| {
-            observer.hand_over_block();
-            Ok(())
-        });
-        if let Some(kind) = self.outside.untold() {
-            self.tell(self.step, kind);
+    /// [`Error::Stopped`] for good; [`Error::Interrupted`] until the log can be written again.
+    pub fn health(&self) -> Result<Health> {
+        match &self.state {
+            State::Off { error: Some(error), .. } => Err(Error::Stopped(Arc::clone(error))),
+            State::Off { .. } | State::Waiting(_) => Ok(Health::default()),
+            State::Observing(observation) => observation.health(),
         }
     }
 
-    /// Finishes the block of projections and hands its rows to the recorder.
-    pub(super) fn hand_over_block(&mut self) {
-        self.tracker.finish_projection(&mut self.block.projections);
-        self.recorder.block(&mut self.block);
+    /// Writes what is queued, closes the log and says what is in it. Where nothing was to be recorded, that is the number
+    /// of steps.
+    ///
+    /// # Errors
+    /// The first error met while observing or logging; [`Error::Parameters`] where there never were variables to observe.
+    pub fn finish(self) -> Result<Summary> {
+        match self.state {
+            State::Off { error: Some(error), .. } => Err(Error::Stopped(error)),
+            State::Off { steps, error: None } => Ok(Summary { steps, ..Summary::default() }),
+            State::Waiting(_) => Err(no_variables()),
+            State::Observing(observation) => observation.finish(),
+        }
     }
 
-    /// Takes up variables found beyond those known.
-    pub(super) fn add(&mut self, found: Vec<Variable>) -> Result<()> {
+    /// Begins the run if it waits for variables and there are some now: those of the store, else those of `list`.
+    pub(super) fn begin_if_waiting(&mut self, list: impl Fn() -> Vec<Tensor>) {
+        let State::Waiting(waiting) = &self.state else { return };
+        let found = waiting.find(list);
         if found.is_empty() {
-            return Ok(());
-        }
-        self.known_variables += variables::entries(&found);
-        warn_of_tied(&found);
-        let names = self.tracker.add(found)?;
-        if !names.is_empty() {
-            self.tell(self.step + 1, EventKind::ParametersAdded { parameters: names });
-        }
-        Ok(())
-    }
-
-    /// Does `work` unless the log has stopped; stops it if `work` fails. Counts the time.
-    pub(super) fn guarded(&mut self, work: impl FnOnce(&mut Self) -> Result<()>) {
-        if self.recorder.failed() {
             return;
         }
-        let start = Instant::now();
-        if let Err(error) = work(self) {
-            self.recorder.stop(error);
+        let steps = waiting.step;
+        let nothing = State::Off { steps, error: None };
+        if let State::Waiting(waiting) = std::mem::replace(&mut self.state, nothing) {
+            self.state = match waiting.begin(found) {
+                Ok(observation) => State::Observing(Box::new(observation)),
+                Err(error) => {
+                    tracing::error!(%error, "the run could not be begun; training goes on unobserved");
+                    State::Off { steps, error: Some(Arc::new(error)) }
+                }
+            };
         }
-        self.spent += start.elapsed();
-    }
-
-    /// Whether the values before the next step are at hand.
-    fn has_snapshot(&self) -> bool {
-        (self.step + 1).is_multiple_of(self.settings.every_steps)
-    }
-
-    fn notice_outside_write(&mut self) -> Result<()> {
-        if !self.tracker.is_changed() {
-            return Ok(());
-        }
-        let tell = self.outside.count_one();
-        if tell {
-            self.outside.parameters = self.tracker.changed_names(OutsideWrites::NAMES);
-        }
-        self.tracker.refresh()?;
-        self.outside.displacement_squared = None;
-        if self.has_snapshot() {
-            // This measures the change, and leaves it out of the next step's displacement.
-            let mut deferred = DeferredRow::default();
-            let mut jump = StepRecord::default();
-            let displacement = self.tracker.measure(Change::Outside, &mut deferred)?;
-            jump.local_displacement_squared = Some(displacement.local_squared);
-            // Reading it may wait for a device, so only when it is told.
-            if tell {
-                deferred.positions.clear();
-                deferred.moved.clear();
-                let mut rows = RowBuffer { records: vec![jump], ..RowBuffer::default() };
-                complete(&mut rows, &mut vec![(0, deferred)])?;
-                self.outside.displacement_squared = rows.records[0].local_displacement_squared;
-            }
-        }
-        if tell {
-            let kind = self.outside.event();
-            self.tell(self.step + 1, kind);
-        }
-        Ok(())
-    }
-
-    fn record(&mut self, loss: Option<&Tensor>, given_loss: Option<f64>, elapsed: Duration) -> Result<()> {
-        let mut deferred = DeferredRow::default();
-        let loss_now = match loss {
-            Some(loss) if loss.device() == Device::Cpu => loss.f_double_value(&[]).ok(),
-            Some(loss) if loss.numel() == 1 => {
-                deferred.loss = loss.f_detach().ok();
-                None
-            }
-            Some(_) => None,
-            None => given_loss,
-        };
-        self.tap_delta()?;
-        let change = if self.settings.every_steps == 1 { Change::Step } else { Change::StepAfterGap };
-        let displacement = self.tracker.measure(change, &mut deferred)?;
-        if self.settings.gradient_norm {
-            self.tracker.measure_gradients(&mut deferred)?;
-        }
-        let record = StepRecord {
-            step: self.step,
-            epoch: match self.settings.steps_per_epoch {
-                Some(steps) => Some((self.step - 1) / steps + 1),
-                None => self.epoch,
-            },
-            elapsed_seconds: elapsed.as_secs_f64(),
-            hyperparameters: self.settings.hyperparameters.first().copied().unwrap_or_default(),
-            batch_size: self.settings.batch_size,
-            loss: loss_now,
-            gradient_norm_squared: None,
-            local_displacement_squared: Some(displacement.local_squared),
-            global_displacement_squared: Some(displacement.global_squared),
-            basis: self.directions.basis,
-        };
-        let deferred = if deferred.is_empty() { None } else { Some(deferred) };
-        let row = Row { record, groups: self.settings.groups.clone(), deferred };
-        match self.tracker.projection() {
-            Some(_) => self.block.rows.push(row),
-            None => self.recorder.row(row),
-        }
-        Ok(())
-    }
-
-    pub(super) fn tell(&mut self, step: u64, kind: EventKind) {
-        self.recorder.event(Event { step, elapsed_seconds: self.clock.elapsed().as_secs_f64(), kind });
     }
 }
 
-impl Drop for Observer {
-    fn drop(&mut self) {
-        self.end();
+fn no_variables() -> Error {
+    let reason = "there are no trainable variables to observe yet; none were made since observation was asked for";
+    Error::Parameters { reason: reason.to_owned() }
+}
+
+impl fmt::Debug for Observer {
+    fn fmt(&self, text: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = match &self.state {
+            State::Off { error: None, .. } => "records nothing",
+            State::Off { error: Some(_), .. } => "could not begin",
+            State::Waiting(_) => "waits for variables",
+            State::Observing(_) => "observes",
+        };
+        let mut debug = text.debug_struct("Observer");
+        debug.field("state", &state).field("steps", &self.step_count()).field("health", &self.health());
+        debug.finish()
     }
 }

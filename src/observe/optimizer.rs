@@ -1,9 +1,9 @@
 //! tch's optimizer, observed.
 
+use std::fmt;
 use std::ops::Deref;
 
-use tch::Tensor;
-use tch::nn::Optimizer;
+use tch::{Tensor, nn};
 
 use super::observer::Observer;
 use super::summary::Summary;
@@ -11,86 +11,125 @@ use crate::error::Result;
 use crate::log::eigenvectors::Eigenvectors;
 use crate::record::Hyperparameters;
 use crate::recorder::Health;
-use crate::variables;
 
-/// A [`tch::nn::Optimizer`] whose every step is recorded.
+/// A [`tch::nn::Optimizer`] whose every step is recorded; of an [`unobserved`] one, none.
 ///
 /// All its methods are here, with their names and signatures. Those that take `&self` go through `Deref`; there is no
-/// `DerefMut`, because a step taken through it would not be seen. See [`Observer`] for what is asked of a program.
-pub struct ObservedOptimizer {
-    optimizer: Optimizer,
+/// `DerefMut`, because a step taken through it would not be seen. See [`Observer`] for what is asked of a program, and
+/// [`Step`](super::Step) for helpers that are to take this optimizer or tch's.
+pub struct Optimizer {
+    optimizer: nn::Optimizer,
     observer: Observer,
 }
 
-impl Deref for ObservedOptimizer {
-    type Target = Optimizer;
+/// The optimizer as it is, of the type of an observed one: nothing is recorded, and nothing costs time. For processes that
+/// are not to log, for tests, and for going on where [`attach`](crate::attach) was refused.
+///
+/// ```no_run
+/// # use tch::{nn, nn::OptimizerConfig, Device};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let (vs, rank) = (nn::VarStore::new(Device::Cpu), 0);
+/// let opt = nn::adam(0.9, 0.999, 0.).build(&vs, 1e-3)?;
+/// let mut opt = if rank == 0 { perrin::attach(opt, "runs/mnist")? } else { perrin::unobserved(opt) };
+/// # Ok(()) }
+/// ```
+pub fn unobserved(optimizer: nn::Optimizer) -> Optimizer {
+    Optimizer::new(optimizer, Observer::unobserved(0))
+}
 
-    fn deref(&self) -> &Optimizer {
+impl Deref for Optimizer {
+    type Target = nn::Optimizer;
+
+    fn deref(&self) -> &nn::Optimizer {
         &self.optimizer
     }
 }
 
-impl ObservedOptimizer {
-    pub(super) fn new(optimizer: Optimizer, observer: Observer) -> Self {
-        ObservedOptimizer { optimizer, observer }
+impl fmt::Debug for Optimizer {
+    fn fmt(&self, text: &mut fmt::Formatter<'_>) -> fmt::Result {
+        text.debug_struct("Optimizer").field("observer", &self.observer).finish_non_exhaustive()
+    }
+}
+
+impl Optimizer {
+    pub(super) fn new(optimizer: nn::Optimizer, observer: Observer) -> Self {
+        Optimizer { optimizer, observer }
     }
 
-    /// See [`Optimizer::zero_grad`].
+    /// See [`nn::Optimizer::zero_grad`].
     pub fn zero_grad(&mut self) {
+        self.observer.forget_gradient();
         self.optimizer.zero_grad();
     }
 
-    /// See [`Optimizer::step`]. The step's loss is not seen here; [`set_next_loss`](Self::set_next_loss) gives it.
+    /// See [`nn::Optimizer::step`]. The step's loss is not seen here; [`set_next_loss`](Self::set_next_loss) gives it.
     pub fn step(&mut self) {
-        self.observed(None, Optimizer::step);
+        self.before_step();
+        self.optimizer.step();
+        self.observer.after_step(None);
     }
 
-    /// See [`Optimizer::backward_step`].
+    /// See [`nn::Optimizer::backward_step`].
     pub fn backward_step(&mut self, loss: &Tensor) {
-        self.observed(Some(loss), |optimizer| optimizer.backward_step(loss));
+        self.before_step();
+        self.observer.forget_gradient();
+        self.optimizer.backward_step(loss);
+        self.observer.after_step(Some(loss));
     }
 
-    /// See [`Optimizer::backward_step_clip`].
+    /// See [`nn::Optimizer::backward_step_clip`]. The row has the gradient's norm before clipping.
     pub fn backward_step_clip(&mut self, loss: &Tensor, max: f64) {
-        self.observed(Some(loss), |optimizer| optimizer.backward_step_clip(loss, max));
+        self.backward_step_clipped(loss, |optimizer| optimizer.clip_grad_value(max));
     }
 
-    /// See [`Optimizer::backward_step_clip_norm`].
+    /// See [`nn::Optimizer::backward_step_clip_norm`]. The row has the gradient's norm before clipping.
     pub fn backward_step_clip_norm(&mut self, loss: &Tensor, max: f64) {
-        self.observed(Some(loss), |optimizer| optimizer.backward_step_clip_norm(loss, max));
+        self.backward_step_clipped(loss, |optimizer| optimizer.clip_grad_norm(max));
     }
 
-    /// See [`Optimizer::set_lr`].
+    /// See [`nn::Optimizer::clip_grad_value`]. The next step's row has the gradient's norm before clipping.
+    pub fn clip_grad_value(&self, max: f64) {
+        self.observer.measure_gradient();
+        self.optimizer.clip_grad_value(max);
+    }
+
+    /// See [`nn::Optimizer::clip_grad_norm`]. The next step's row has the gradient's norm before clipping.
+    pub fn clip_grad_norm(&self, max: f64) {
+        self.observer.measure_gradient();
+        self.optimizer.clip_grad_norm(max);
+    }
+
+    /// See [`nn::Optimizer::set_lr`].
     pub fn set_lr(&mut self, lr: f64) {
         self.optimizer.set_lr(lr);
         self.observer.set_hyperparameters(None, |settings| settings.learning_rate = Some(lr));
     }
 
-    /// See [`Optimizer::set_momentum`].
+    /// See [`nn::Optimizer::set_momentum`].
     pub fn set_momentum(&mut self, m: f64) {
         self.optimizer.set_momentum(m);
         self.observer.set_hyperparameters(None, |settings| settings.momentum = Some(m));
     }
 
-    /// See [`Optimizer::set_weight_decay`].
+    /// See [`nn::Optimizer::set_weight_decay`].
     pub fn set_weight_decay(&mut self, weight_decay: f64) {
         self.optimizer.set_weight_decay(weight_decay);
         self.observer.set_hyperparameters(None, |settings| settings.weight_decay = Some(weight_decay));
     }
 
-    /// See [`Optimizer::set_lr_group`].
+    /// See [`nn::Optimizer::set_lr_group`].
     pub fn set_lr_group(&mut self, group: usize, lr: f64) {
         self.optimizer.set_lr_group(group, lr);
         self.observer.set_hyperparameters(Some(group), |settings| settings.learning_rate = Some(lr));
     }
 
-    /// See [`Optimizer::set_momentum_group`].
+    /// See [`nn::Optimizer::set_momentum_group`].
     pub fn set_momentum_group(&mut self, group: usize, m: f64) {
         self.optimizer.set_momentum_group(group, m);
         self.observer.set_hyperparameters(Some(group), |settings| settings.momentum = Some(m));
     }
 
-    /// See [`Optimizer::set_weight_decay_group`].
+    /// See [`nn::Optimizer::set_weight_decay_group`].
     pub fn set_weight_decay_group(&mut self, group: usize, weight_decay: f64) {
         self.optimizer.set_weight_decay_group(group, weight_decay);
         self.observer.set_hyperparameters(Some(group), |settings| settings.weight_decay = Some(weight_decay));
@@ -122,6 +161,7 @@ impl ObservedOptimizer {
     /// # Errors
     /// As [`Observer::project_onto`].
     pub fn project_onto(&mut self, directions: impl Into<Eigenvectors>) -> Result<()> {
+        self.observer.begin_if_waiting(|| self.optimizer.trainable_variables());
         self.observer.project_onto(directions)
     }
 
@@ -130,43 +170,39 @@ impl ObservedOptimizer {
         self.observer.step_count()
     }
 
-    /// Counters, or the error that has stopped the log.
+    /// Counters, or the error that has stopped the log; see [`Observer::health`].
+    ///
+    /// # Errors
+    /// As [`Observer::health`].
     pub fn health(&self) -> Result<Health> {
         self.observer.health()
     }
 
-    /// Writes what is queued, closes the log and says what is in it.
+    /// Writes what is queued, closes the log and says what is in it; of an [`unobserved`] optimizer, the number of steps.
     ///
     /// # Errors
-    /// The first error met while observing or logging.
+    /// As [`Observer::finish`].
     pub fn finish(self) -> Result<Summary> {
         self.observer.finish()
     }
 
     /// Closes the log and gives the optimizer back, to go on unobserved.
-    pub fn into_inner(self) -> (Optimizer, Result<Summary>) {
+    pub fn into_inner(self) -> (nn::Optimizer, Result<Summary>) {
         (self.optimizer, self.observer.finish())
     }
 
-    fn observed(&mut self, loss: Option<&Tensor>, step: impl FnOnce(&mut Optimizer)) {
-        self.observer.before_step();
-        self.notice_added_variables();
-        step(&mut self.optimizer);
-        self.observer.after_step(loss);
+    fn before_step(&mut self) {
+        let optimizer = &self.optimizer;
+        self.observer.before_step_of(|| optimizer.trainable_variables());
     }
 
-    /// Without a variable store at hand, the optimizer's list is the only place where an added variable shows.
-    fn notice_added_variables(&mut self) {
-        if self.observer.store.is_none() {
-            let optimizer = &self.optimizer;
-            self.observer.guarded(|observer| {
-                let list = optimizer.trainable_variables();
-                if list.len() > observer.known_variables {
-                    let found = variables::list_after(observer.known_variables, list);
-                    observer.add(found)?;
-                }
-                Ok(())
-            });
-        }
+    /// What tch's `backward_step_clip...` do, with the gradient measured in between.
+    fn backward_step_clipped(&mut self, loss: &Tensor, clip: impl Fn(&Self)) {
+        self.before_step();
+        self.zero_grad();
+        loss.backward();
+        clip(self);
+        self.optimizer.step();
+        self.observer.after_step(Some(loss));
     }
 }

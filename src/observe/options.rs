@@ -1,14 +1,16 @@
 //! What to observe and how: one builder, three ways to start.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use tch::Tensor;
-use tch::nn::{Optimizer, VarStore};
+use tch::nn::{self, VarStore};
 
+use super::attach_error::AttachError;
 use super::config::KnownOptimizer;
 use super::deltas::DeltaOptions;
 use super::observer::Observer;
-use super::optimizer::ObservedOptimizer;
+use super::optimizer::Optimizer;
 use super::parameters::{Filter, Source};
 use super::tracker::Reference;
 use crate::error::{Error, Result};
@@ -34,6 +36,7 @@ use crate::recorder::QueueOptions;
 #[derive(Default)]
 #[must_use = "options do nothing until build, attach or observe"]
 pub struct Options {
+    pub(super) unobserved: bool,
     pub(super) batch_size: Option<u64>,
     pub(super) steps_per_epoch: Option<u64>,
     pub(super) every_steps: Option<u64>,
@@ -44,6 +47,8 @@ pub struct Options {
     pub(super) queue: QueueOptions,
     pub(super) optimizer: OptimizerInfo,
     pub(super) hyperparameters: Hyperparameters,
+    /// Of groups for which others were set before there were variables.
+    pub(super) group_hyperparameters: BTreeMap<usize, Hyperparameters>,
     pub(super) projected: Option<Eigenvectors>,
     pub(super) directions: usize,
     pub(super) forget_vectors: bool,
@@ -58,6 +63,24 @@ impl Options {
         Options::default()
     }
 
+    /// Observes only if `wanted`: else the optimizer trains as it is, nothing is written, and
+    /// [`finish`](Optimizer::finish) says how many steps there were. For the one process of many that is to log, and for a
+    /// program that is told not to. Steps count from that of [`resume`](Self::resume), where one was stated.
+    ///
+    /// ```no_run
+    /// # use tch::{nn, Device};
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let (vs, rank) = (nn::VarStore::new(Device::Cpu), 0);
+    /// let mut opt = perrin::Options::new()
+    ///     .observe_if(rank == 0)
+    ///     .build(nn::sgd(0.9, 0., 1e-4, false), &vs, 1e-3, "runs/mnist")?;
+    /// # Ok(()) }
+    /// ```
+    pub fn observe_if(mut self, wanted: bool) -> Self {
+        self.unobserved = !wanted;
+        self
+    }
+
     /// Examples in a mini-batch: the `batch_size` column. Needed to turn the measured speed into sigma^2 tr(H).
     pub fn batch_size(mut self, batch_size: u64) -> Self {
         self.batch_size = Some(batch_size);
@@ -65,7 +88,7 @@ impl Options {
     }
 
     /// Steps in an epoch: fills the `epoch` column, counted from 1. Where epochs differ in length, call
-    /// [`ObservedOptimizer::start_epoch`] instead.
+    /// [`Optimizer::start_epoch`] instead.
     pub fn steps_per_epoch(mut self, steps: u64) -> Self {
         self.steps_per_epoch = Some(steps);
         self
@@ -78,7 +101,10 @@ impl Options {
         self
     }
 
-    /// Fills the `gradient_norm_squared` column, at the cost of another reading of the gradients.
+    /// Fills the `gradient_norm_squared` column, at the cost of another reading of the gradients: those of the observed
+    /// parameters, before they are clipped where [`Optimizer`] clips them ([`Optimizer::backward_step_clip`] and the like,
+    /// [`Optimizer::clip_grad_norm`]), else as they are after the step. For an [`Observer`] see
+    /// [`Observer::after_step`].
     pub fn gradient_norm(mut self, wanted: bool) -> Self {
         self.gradient_norm = wanted;
         self
@@ -180,45 +206,54 @@ impl Options {
         self
     }
 
-    /// Observes a tch optimizer into a new run folder.
+    /// Observes a tch optimizer into a new run folder. Where its variable store is still empty, the run begins with the
+    /// first variables; one that is resumed needs them now.
     ///
     /// # Errors
+    /// [`AttachError`], which gives the optimizer back, and in it
     /// [`Error::RunExists`] if `directory` holds a run that is not to be resumed, [`Error::Parameters`] if there is nothing to observe,
     /// [`Error::Io`] and [`Error::Torch`]; as [`RunWriter::resume`](crate::log::RunWriter::resume) where one is.
-    pub fn attach(mut self, optimizer: Optimizer, directory: impl AsRef<Path>) -> Result<ObservedOptimizer> {
+    pub fn attach(
+        mut self,
+        optimizer: nn::Optimizer,
+        directory: impl AsRef<Path>,
+    ) -> std::result::Result<Optimizer, AttachError> {
         let source = self.source.take().unwrap_or(Source::List);
         let list = match source {
             Source::List => optimizer.trainable_variables(),
             Source::Store(_) => Vec::new(),
         };
-        let observer = self.start(source, list, directory.as_ref())?;
-        Ok(ObservedOptimizer::new(optimizer, observer))
+        match self.start(source, list, directory.as_ref()) {
+            Ok(observer) => Ok(Optimizer::new(optimizer, observer)),
+            Err(error) => Err(AttachError::new(optimizer, error)),
+        }
     }
 
     /// Builds an optimizer from its configuration and observes it: the log knows its hyperparameters, which are the
     /// configuration's whatever [`hyperparameters`](Self::hyperparameters) said.
     ///
     /// # Errors
-    /// As [`attach`](Self::attach).
+    /// As [`attach`](Self::attach), and [`Error::Torch`] if libtorch refuses the configuration. Whoever goes on
+    /// unobserved then builds the optimizer again: `perrin::unobserved(config.build(&variables, learning_rate)?)`.
     pub fn build(
         mut self,
         config: impl KnownOptimizer,
         variables: &VarStore,
         learning_rate: f64,
         directory: impl AsRef<Path>,
-    ) -> Result<ObservedOptimizer> {
+    ) -> Result<Optimizer> {
         self.optimizer = config.info();
         self.hyperparameters = config.hyperparameters(learning_rate);
         let optimizer = config
             .build(variables, learning_rate)
             .map_err(|source| Error::Torch { action: "build the optimizer", source })?;
-        self.variables(variables).attach(optimizer, directory)
+        Ok(self.variables(variables).attach(optimizer, directory)?)
     }
 
     /// Observes the variables of a store that an optimizer of the program's own will move.
     ///
     /// # Errors
-    /// As [`attach`](Self::attach).
+    /// Those in the [`AttachError`] of [`attach`](Self::attach).
     pub fn observe(self, variables: &VarStore, directory: impl AsRef<Path>) -> Result<Observer> {
         self.start(Source::store(variables), Vec::new(), directory.as_ref())
     }

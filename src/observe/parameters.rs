@@ -7,7 +7,7 @@ use tch::{Device, Kind, TchError, Tensor};
 
 use crate::error::{Error, Result};
 use crate::record::ParameterInfo;
-use crate::variables::{Variable, dense, parameter_info, unfit};
+use crate::variables::{Variable, dense, list_after, parameter_info, unfit, variables_after};
 
 /// Chooses parameters by name.
 pub(super) type Filter = Box<dyn Fn(&str) -> bool + Send>;
@@ -108,14 +108,17 @@ impl Parameter {
         Seen::of(&self.tensor) != self.seen
     }
 
-    /// Takes note of its state; whether its elements are elsewhere, or to be read otherwise, than before.
+    /// Takes note of its state; whether it is to be measured otherwise than before: its elements are of another number
+    /// or kind, on another device, or laid out otherwise. Elements that are merely elsewhere are measured as before.
     pub fn mark_seen(&mut self) -> bool {
-        let before = std::mem::replace(&mut self.seen, Seen::of(&self.tensor));
-        let replaced = before.memory != self.seen.memory;
-        if replaced {
-            self.storage = self.tensor.detach();
+        let before = std::mem::replace(&mut self.seen, Seen::of(&self.tensor)).memory;
+        let now = self.seen.memory;
+        if before == now {
+            return false;
         }
-        replaced
+        let storage = std::mem::replace(&mut self.storage, self.tensor.detach());
+        let alike = storage.device() == self.tensor.device() && storage.numel() == self.tensor.numel();
+        !alike || (before.kind, before.contiguous) != (now.kind, now.contiguous)
     }
 
     pub fn info(&self) -> ParameterInfo {
@@ -143,5 +146,13 @@ pub(super) enum Source {
 impl Source {
     pub fn store(variables: &VarStore) -> Source {
         Source::Store(Arc::clone(&variables.variables_))
+    }
+
+    /// All there are now: those of the store, else of `list`.
+    pub fn variables(&self, list: impl FnOnce() -> Vec<Tensor>) -> Vec<Variable> {
+        match self {
+            Source::Store(store) => variables_after(0, store),
+            Source::List => list_after(0, list()),
+        }
     }
 }

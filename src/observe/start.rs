@@ -1,6 +1,7 @@
 //! From options to a running observer: everything is checked before the run folder is made.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::path::Path;
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use tch::{TchError, Tensor};
 
 use super::basis::{Directions, take_up, update_rule};
 use super::completion::complete;
+use super::observation::Observation;
 use super::observer::Observer;
 use super::options::Options;
 use super::outside::OutsideWrites;
@@ -16,14 +18,32 @@ use super::projection::DEFAULT_MEMORY_BYTES;
 use super::resume::kind_of;
 use super::settings::{Settings, later_groups};
 use super::tracker::Tracker;
+use super::waiting::Waiting;
 use crate::error::{Error, Result};
-use crate::log::{ReferenceTensor, RunWriter};
-use crate::record::{Layout, RunInfo};
+use crate::log::{ReferenceTensor, Run, RunWriter};
+use crate::record::{Hyperparameters, Layout, RunInfo};
 use crate::recorder::{Block, Clock, Recorder};
 use crate::variables::{self, Variable};
 
 impl Options {
-    pub(super) fn start(mut self, source: Source, list: Vec<Tensor>, directory: &Path) -> Result<Observer> {
+    /// Observes the variables of `source`, else of `list`; where there are none yet, from the first ones on.
+    pub(super) fn start(self, source: Source, list: Vec<Tensor>, directory: &Path) -> Result<Observer> {
+        if self.unobserved {
+            return Ok(Observer::unobserved(self.resume.and_then(|from| from.step).unwrap_or(0)));
+        }
+        let found = source.variables(|| list);
+        if !found.is_empty() || self.resume.is_some() {
+            return self.begin(source, found, directory).map(Observer::observing);
+        }
+        match Run::open(directory) {
+            Err(Error::NoSuchRun { .. }) => Ok(Observer::waiting(Waiting::new(self, source, directory.to_owned()))),
+            Err(error) => Err(error),
+            Ok(_) => Err(Error::RunExists { path: directory.to_owned() }),
+        }
+    }
+
+    /// Begins the run, or takes it up again, with the variables `found` in `source`.
+    pub(super) fn begin(mut self, source: Source, found: Vec<Variable>, directory: &Path) -> Result<Observation> {
         let past = self.fill_in_from_run(directory)?;
         let positive = |name, value: Option<u64>| match value {
             Some(0) => Err(Error::InvalidValue { name, value: 0.0, requirement: "at least 1" }),
@@ -31,12 +51,9 @@ impl Options {
         };
         let every_steps = positive("every_steps", self.every_steps)?.unwrap_or(1);
         let steps_per_epoch = positive("steps_per_epoch", self.steps_per_epoch)?;
-        let (store, found) = match source {
-            Source::Store(store) => {
-                let found = variables::variables_after(0, &store);
-                (Some(store), found)
-            }
-            Source::List => (None, variables::list_after(0, list)),
+        let store = match source {
+            Source::Store(store) => Some(store),
+            Source::List => None,
         };
         let parameter_groups = groups_of(&found);
         let known_variables = variables::entries(&found);
@@ -54,7 +71,8 @@ impl Options {
             rule: update_rule(&self.optimizer),
             unstable: false,
         };
-        let hyperparameters = vec![self.hyperparameters; parameter_groups];
+        let of_group = |group| self.group_hyperparameters.get(&group).copied().unwrap_or(self.hyperparameters);
+        let hyperparameters: Vec<Hyperparameters> = (0..parameter_groups).map(of_group).collect();
         let info = RunInfo {
             optimizer: self.optimizer,
             hyperparameters: hyperparameters.clone(),
@@ -100,30 +118,31 @@ impl Options {
         let clock = resumed.as_ref().map_or_else(Clock::start, |resumed| Clock::resume(resumed.elapsed));
         #[cfg(feature = "metrics")]
         let writer = crate::recorder::metrics::MetricsSink::new(writer, directory);
-        let mut recorder = Recorder::start(writer, directory, clock, self.queue, complete)?;
-        if let Some(resumed) = &resumed {
-            recorder.resume_after(resumed.step);
-        }
-        let mut observer = Observer {
+        let recorder = Recorder::start(writer, directory, clock, self.queue, complete)?;
+        let mut observation = Observation {
             tracker,
             recorder,
             block: Block::default(),
             settings,
             store,
             known_variables,
-            step: resumed.as_ref().map_or(0, |resumed| resumed.step),
-            epoch: resumed.and_then(|resumed| resumed.last_row).and_then(|row| row.epoch),
+            step: 0,
+            epoch: resumed.as_ref().and_then(|resumed| resumed.last_row).and_then(|row| row.epoch),
             next_loss: None,
             outside: OutsideWrites::default(),
             directions,
             deltas,
             clock,
-            spent: Duration::ZERO,
+            spent: Cell::new(Duration::ZERO),
+            gradient_norms: Cell::new(None),
         };
-        if let Some(eigenvectors) = projected {
-            observer.begin_basis(eigenvectors);
+        if let Some(resumed) = &resumed {
+            observation.go_on_after(resumed.step);
         }
-        Ok(observer)
+        if let Some(eigenvectors) = projected {
+            observation.begin_basis(eigenvectors);
+        }
+        Ok(observation)
     }
 }
 

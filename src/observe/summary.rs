@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 /// What was recorded, when a run is over.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
 #[non_exhaustive]
 pub struct Summary {
     /// Optimizer steps seen.

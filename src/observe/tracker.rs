@@ -186,13 +186,13 @@ impl Tracker {
     }
 
     /// Takes note of the parameters' present versions and addresses, and follows those that were moved to another
-    /// device, kind or piece of memory.
+    /// device, kind or shape. Other memory alone, as an optimizer gives that makes new tensors, is another address.
     pub fn refresh(&mut self) -> Result<()> {
-        let mut replaced = false;
+        let mut other = false;
         for parameter in &mut self.parameters {
-            replaced |= parameter.mark_seen();
+            other |= parameter.mark_seen();
         }
-        if replaced {
+        if other {
             let states = self.states();
             self.place(states).map_err(torch("follow replaced parameters"))?;
         }
@@ -210,10 +210,11 @@ impl Tracker {
         }
         self.device.measure(&self.parameters, row).map_err(torch("measure displacements"))?;
         // SAFETY: `refresh` has just read each address from a tensor held by `parameters`, so that its memory lives.
-        // It holds as many f32 as when it was added: a tensor whose address, kind or layout is another one than then
-        // has been placed anew; the address cannot have been given to another storage, because each parameter keeps
-        // the storage alive in which it was last seen; and libtorch never shrinks a storage. That nobody writes the
-        // parameters on another thread during the call is asked of the caller of `after_step`, as libtorch itself does.
+        // It holds as many f32 as when it was added: a tensor of another device, kind, layout or number of elements has
+        // been placed anew. Of one at the same address, kind and layout the rest is not compared; it is of the storage
+        // in which it was last seen, which the parameter keeps alive, and libtorch never shrinks a storage. That nobody
+        // writes the parameters on another thread during the call is asked of the caller of `after_step`, as libtorch
+        // itself does.
         #[allow(unsafe_code)]
         let displacement = unsafe {
             let moved = self.projection.as_mut().map(Projection::line);
@@ -240,9 +241,9 @@ impl Tracker {
         Ok(())
     }
 
-    /// Norms of the gradients the optimizer was given.
-    pub fn measure_gradients(&self, row: &mut DeferredRow) -> Result<()> {
-        gradients::measure(&self.parameters, row).map_err(torch("measure gradients"))
+    /// Norms of the gradients as they are now.
+    pub fn gradient_norms(&self) -> Result<Vec<Tensor>> {
+        gradients::norms(&self.parameters).map_err(torch("measure gradients"))
     }
 
     /// A parameter's tensor, its values at the last pass and its reference point.

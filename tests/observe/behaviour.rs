@@ -153,6 +153,67 @@ fn a_known_configuration_fills_the_columns_of_every_group() {
     assert!(rows.records.iter().all(|row| (row.gradient_norm_squared.unwrap() - 6.).abs() < 1e-12));
 }
 
+/// The gradient's norm is the one before clipping, where the optimizer clips: 200 each time, of two elements (of 2, 14) times
+/// their count.
+#[test]
+fn gradient_norms_are_those_before_clipping() {
+    let variables = nn::VarStore::new(tch::Device::Cpu);
+    let (a, b) = (variables.root().ones("a", &[1]), variables.root().ones("b", &[1]));
+    let folder = tempfile::tempdir().unwrap();
+    let mut optimizer = perrin::Options::new()
+        .gradient_norm(true)
+        .build(nn::sgd(0., 0., 0., false), &variables, 1e-3, folder.path())
+        .unwrap();
+    let loss = || (&a * 2. + &b * 14.).sum(Kind::Float);
+    optimizer.backward_step(&loss());
+    optimizer.backward_step_clip(&loss(), 1.);
+    optimizer.backward_step_clip_norm(&loss(), 1.);
+    optimizer.zero_grad();
+    loss().backward();
+    optimizer.clip_grad_value(10.);
+    optimizer.clip_grad_norm(1.);
+    optimizer.step();
+    // A step that is not taken, as after an overflow: its gradients are forgotten.
+    optimizer.zero_grad();
+    (loss() * 1e6).backward();
+    optimizer.clip_grad_norm(1.);
+    optimizer.zero_grad();
+    loss().backward();
+    optimizer.step();
+    // What the program does to the gradients by itself is not seen.
+    optimizer.zero_grad();
+    loss().backward();
+    let _ = tch::no_grad(|| a.grad().fill_(0.));
+    optimizer.step();
+    optimizer.clip_grad_norm(1.);
+    optimizer.backward_step(&loss());
+    optimizer.finish().unwrap();
+    let norms: Vec<_> =
+        rows(folder.path()).records.iter().map(|row| row.gradient_norm_squared.unwrap().round()).collect();
+    assert_eq!(norms, [200., 200., 200., 200., 200., 196., 200.]);
+}
+
+/// A hand-written loop that zeroes or clips its gradients before `after_step` says when they are to be measured.
+#[test]
+fn an_observer_measures_gradients_when_told() {
+    let variables = nn::VarStore::new(tch::Device::Cpu);
+    let mut tensor = variables.root().ones("a", &[4]);
+    let folder = tempfile::tempdir().unwrap();
+    let options = perrin::Options::new().gradient_norm(true).every_steps(2);
+    let mut observer = options.observe(&variables, folder.path()).unwrap();
+    for step in 1..=8 {
+        (&tensor * f64::from(step)).sum(Kind::Float).backward();
+        if step > 4 {
+            observer.measure_gradient();
+        }
+        tensor.zero_grad();
+        observer.after_step(None);
+    }
+    observer.finish().unwrap();
+    let norms: Vec<_> = rows(folder.path()).records.iter().map(|row| row.gradient_norm_squared).collect();
+    assert_eq!(norms, [Some(0.), Some(0.), Some(144.), Some(256.)]);
+}
+
 #[test]
 fn every_kind_of_configuration_says_what_it_is() {
     use perrin::observe::KnownOptimizer;

@@ -17,8 +17,8 @@ fn an_existing_run_is_not_overwritten() {
     };
     attach().unwrap().finish().unwrap();
     let before = std::fs::read(folder.path().join("run.json")).unwrap();
-    let error = attach().err().unwrap();
-    assert!(matches!(error, Error::RunExists { .. }), "{error}");
+    let refused = attach().unwrap_err();
+    assert!(matches!(refused.error(), Error::RunExists { .. }), "{refused}");
     assert_eq!(std::fs::read(folder.path().join("run.json")).unwrap(), before);
 }
 
@@ -41,9 +41,6 @@ fn nonsense_is_refused_before_anything_is_made() {
     let unknown = vec![("nobody".to_owned(), tch::Tensor::from(1f32))];
     let error = perrin::Options::new().reference(unknown).observe(&problem.variables, &run).err().unwrap();
     assert!(error.to_string().contains("nobody"), "{error}");
-    let empty = nn::VarStore::new(tch::Device::Cpu);
-    let error = perrin::Options::new().observe(&empty, &run).err().unwrap();
-    assert!(error.to_string().contains("no trainable variables"), "{error}");
     let misshapen = vec![("first.weight".to_owned(), tch::Tensor::from(1f32))];
     let error = perrin::Options::new().reference(misshapen).observe(&problem.variables, &run).err().unwrap();
     assert!(error.to_string().contains("[29, 13]"), "{error}");

@@ -7,6 +7,7 @@ mod deltas;
 mod exactness;
 mod failure;
 mod parameters;
+mod program;
 mod projections;
 mod resume;
 mod support;

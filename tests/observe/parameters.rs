@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use perrin::ObservedOptimizer;
+use perrin::Optimizer;
 use perrin::record::EventKind;
 use tch::nn::{self, Init, OptimizerConfig, VarStore};
 use tch::{Device, Kind, Tensor};
@@ -16,7 +16,7 @@ fn squares(tensors: &[Tensor]) -> Tensor {
 }
 
 /// Takes `steps` steps on the squares of `tensors`; returns them in f64 before and after each.
-fn train(optimizer: &mut ObservedOptimizer, tensors: &[Tensor], steps: usize) -> Vec<Vec<f64>> {
+fn train(optimizer: &mut Optimizer, tensors: &[Tensor], steps: usize) -> Vec<Vec<f64>> {
     let mut saved = vec![flat(tensors)];
     for _ in 0..steps {
         optimizer.backward_step(&squares(tensors));
@@ -36,7 +36,7 @@ fn check(folder: &Path, first_step: usize, saved: &[Vec<f64>], origin: &[f64]) {
     }
 }
 
-fn observe(variables: &VarStore, folder: &Path) -> ObservedOptimizer {
+fn observe(variables: &VarStore, folder: &Path) -> Optimizer {
     perrin::Options::new().build(nn::sgd(0.9, 0., 0., false), variables, 1e-2, folder).unwrap()
 }
 

@@ -102,7 +102,7 @@ fn mixed_parameters_an_edit_and_an_addition() {
         .project_onto(directions.clone())
         .build(nn::sgd(0., 0., 0., false), &variables, 1e-2, folder.path())
         .unwrap();
-    let step = |optimizer: &mut perrin::ObservedOptimizer| {
+    let step = |optimizer: &mut perrin::Optimizer| {
         let square = |tensor: &Tensor| tensor.to_kind(Kind::Float).square().sum(Kind::Float);
         optimizer.backward_step(&tensors.iter().map(square).fold(Tensor::from(0f32), |sum, term| sum + term));
     };

@@ -21,7 +21,7 @@ fn options(problem: &Problem) -> perrin::Options {
     perrin::Options::new().batch_size(16).steps_per_epoch(4).project_onto(directions(3, problem.theta().len()))
 }
 
-fn steps(optimizer: &mut perrin::ObservedOptimizer, problem: &Problem, numbers: std::ops::Range<i64>) {
+fn steps(optimizer: &mut perrin::Optimizer, problem: &Problem, numbers: std::ops::Range<i64>) {
     numbers.for_each(|number| optimizer.backward_step(&problem.loss(number)));
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use perrin::ObservedOptimizer;
+use perrin::Optimizer;
 use perrin::curvature::{LossHessian, eigenvectors, top_eigenpairs};
 use perrin::log::{ResumeFrom, Run};
 use perrin::numeric::lanczos::LanczosOptions;
@@ -43,7 +43,7 @@ impl Tied {
     }
 
     /// All eight elements, each once, before and after each of three steps.
-    fn train(&self, optimizer: &mut ObservedOptimizer) -> Vec<Vec<f64>> {
+    fn train(&self, optimizer: &mut Optimizer) -> Vec<Vec<f64>> {
         let mut saved = vec![self.theta()];
         for _ in 0..3 {
             optimizer.backward_step(&self.loss());
