@@ -271,6 +271,13 @@ pub enum EventKind {
         last_step: Option<u64>,
         /// Rows discarded at the user's wish: those of the event's step and later, up to `last_step`.
         rows_discarded: u64,
+        /// The number of the next landscape: those before, of the event's step or later, are of discarded steps. `None` in
+        /// logs that do not tell.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        next_landscape: Option<u64>,
+        /// When, RFC 3339, UTC; `None` in logs that do not tell.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        time: Option<String>,
     },
     /// An error stopped the log; the rows end before the run did.
     Stopped {

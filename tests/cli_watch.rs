@@ -66,3 +66,29 @@ fn without_a_run_or_a_terminal_it_says_so() {
     let output = perrin("watch", directory.path(), &["--interval", "0"]);
     assert!(!output.status.success() && text(&output.stderr).contains("0.05 to 3600"), "{output:?}");
 }
+
+/// As logged by hand: a run that broke, was resumed from a step before, and went on.
+#[test]
+fn what_was_discarded_is_not_said() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut writer = writer(directory.path());
+    writer.append(&rows(1..1001)).unwrap();
+    drop(writer);
+    let events = r#"{"step":9,"elapsed_seconds":0.1,"event":"outside_write","parameters":["a"],"displacement_squared":0.5,"count":64}
+{"step":1001,"elapsed_seconds":5.0,"event":"non_finite","local_displacement_squared":"NaN","global_displacement_squared":"NaN"}
+{"step":1050,"elapsed_seconds":5.0,"event":"rows_dropped","count":40,"first_step":1010,"last_step":1049}
+{"step":1060,"elapsed_seconds":5.0,"event":"stability_crossed","sharpness":41.0,"limit":40.0,"unstable":true}
+{"step":901,"elapsed_seconds":4.3,"event":"resumed","last_step":1100,"rows_discarded":200}
+{"step":950,"elapsed_seconds":4.3,"event":"outside_write","parameters":["a"],"displacement_squared":0.5,"count":1}
+{"step":1000,"elapsed_seconds":4.4,"event":"finished","rows":1000,"dropped":0}
+"#;
+    std::fs::write(directory.path().join("events.jsonl"), events).unwrap();
+    let output = perrin("watch", directory.path(), &["--once", "--json"]);
+    let watch: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&watch["outside_writes"], &watch["rows_dropped"]), (&65.into(), &0.into()));
+    let warnings =
+        serde_json::json!(["parameters were changed 65 times from outside: part of the global displacement"]);
+    assert_eq!(watch["warnings"], warnings);
+    let fit: serde_json::Value = serde_json::from_slice(&perrin("fit", directory.path(), &["--json"]).stdout).unwrap();
+    assert_eq!(fit["notes"].as_array().unwrap().last(), warnings.get(0));
+}

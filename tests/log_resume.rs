@@ -76,7 +76,9 @@ fn a_killed_run_goes_on_after_its_last_row() {
     assert!(checked.damage.is_empty() && checked.notes.is_empty(), "{checked:?}");
     let events = Run::open(directory.path()).unwrap().events().unwrap();
     let resumed = events.iter().find(|event| matches!(event.kind, EventKind::Resumed { .. })).unwrap();
-    assert_eq!((resumed.step, &resumed.kind), (41, &EventKind::Resumed { last_step: Some(40), rows_discarded: 0 }));
+    let EventKind::Resumed { last_step, rows_discarded, next_landscape, time } = &resumed.kind else { unreachable!() };
+    assert_eq!((resumed.step, *last_step, *rows_discarded, *next_landscape), (41, Some(40), 0, Some(0)));
+    assert!(time.as_ref().unwrap().ends_with('Z'));
 }
 
 #[test]

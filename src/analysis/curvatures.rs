@@ -8,7 +8,6 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::ops::Range;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -103,15 +102,16 @@ impl Curvatures {
         CurvatureSummary { trace, density, gradient_noise }.check()
     }
 
-    /// Those in a run's folder: of the last basis that has a summary, or else of the last one; none where there are none.
-    /// A summary that cannot be read counts as none; a note of the fit tells of it.
+    /// Those in a run's folder: of the last basis that has a summary, or else of the last one; `None` where there are none.
+    /// Bases of steps that were discarded by a resumption are left out. A summary that cannot be read counts as none; a
+    /// note of the fit tells of it.
     ///
     /// # Errors
-    /// [`Error::Damaged`], [`Error::NewerSchema`], [`Error::Io`], of the tables of eigenvalues.
+    /// [`Error::Damaged`], [`Error::NewerSchema`], [`Error::Io`], of the events and the tables of eigenvalues.
     pub fn of_run(run: &Run) -> Result<Option<Curvatures>> {
-        let with_summary =
-            numbers_of_summaries(run)?.rev().find(|basis| matches!(run.curvature_summary(*basis), Ok(Some(_))));
-        Curvatures::of_basis(run, with_summary.unwrap_or(run.bases()?.end.saturating_sub(1)))
+        let bases = run.kept_bases()?;
+        let with_summary = with_first(&bases).rev().find(|basis| matches!(run.curvature_summary(*basis), Ok(Some(_))));
+        Curvatures::of_basis(run, with_summary.or(bases.last().copied()).unwrap_or_default())
     }
 
     /// Those of one basis in a run's folder; none where nothing is known of it.
@@ -185,21 +185,21 @@ impl Curvatures {
     }
 }
 
-/// Which bases may have a summary: a run without directions may have one all the same.
-fn numbers_of_summaries(run: &Run) -> Result<Range<u64>> {
-    Ok(0..run.bases()?.end.max(1))
+/// The bases that may have a summary: a run without directions may have one all the same.
+fn with_first(bases: &[u64]) -> impl DoubleEndedIterator<Item = u64> {
+    std::iter::once(0).filter(|_| bases.is_empty()).chain(bases.iter().copied())
 }
 
 /// Why summaries in a run's folder are left out, a sentence each: the rest of the run can be said all the same.
 ///
 /// # Errors
-/// Those of [`Run::bases`].
+/// Those of [`Run::kept_bases`].
 pub(crate) fn unread_summaries(run: &Run) -> Result<Vec<String>> {
     let unread = |basis| {
         let error = run.curvature_summary(basis).err()?;
         Some(format!("what was measured of the Hessian of basis {basis} beside its eigenpairs is left out: {error}"))
     };
-    Ok(numbers_of_summaries(run)?.filter_map(unread).collect())
+    Ok(with_first(&run.kept_bases()?).filter_map(unread).collect())
 }
 
 /// The eigenvalues of a basis; none where its directions are no eigenvectors, or there is no table of it.

@@ -1,6 +1,7 @@
 //! What a run's events say of how far its rows can be trusted.
 
-use super::render_text::counted;
+use super::render_text::{counted, number};
+use crate::log::kept_events;
 use crate::record::{Event, EventKind};
 
 /// The events of a run, summed up.
@@ -32,13 +33,15 @@ pub struct Health {
 }
 
 impl Health {
-    /// Sums up events, given in order.
+    /// Sums up all events of a run, given in order; what was told of steps that were discarded afterwards is left out.
     pub fn of(events: &[Event]) -> Health {
         let mut health = Health::default();
-        for event in events {
+        // Each process counts from 0.
+        let mut written_before = 0;
+        for event in kept_events(events) {
             match &event.kind {
                 EventKind::RowsDropped { count, .. } => health.rows_dropped += count,
-                EventKind::OutsideWrite { count, .. } => health.outside_writes = *count,
+                EventKind::OutsideWrite { count, .. } => health.outside_writes = written_before + count,
                 EventKind::NonFinite { .. } => health.non_finite = health.non_finite.or(Some(event.step)),
                 EventKind::ParametersAdded { parameters } => health.parameters_added += parameters.len(),
                 EventKind::Recovered { rows, .. } => health.rows_recovered += rows,
@@ -47,6 +50,7 @@ impl Health {
                 EventKind::NotLocked { reason } => health.not_locked = Some(reason.clone()),
                 EventKind::Resumed { .. } => {
                     health.resumed += 1;
+                    written_before = health.outside_writes;
                     (health.finished, health.stopped) = (None, None);
                 }
                 EventKind::Interrupted { .. } => health.interruptions += 1,
@@ -80,7 +84,10 @@ impl Health {
         }
         if let Some((step, sharpness, limit)) = self.unstable {
             notes.push(format!(
-                "since step {step} the largest eigenvalue, {sharpness:.4}, is above the limit of stability, {limit:.4}"
+                "the largest eigenvalue, {}, went above the limit of stability, {}, before step {step}, and no later \
+                 estimate was below it",
+                number(sharpness),
+                number(limit)
             ));
         }
         if let Some(reason) = &self.not_locked {
@@ -116,14 +123,15 @@ mod tests {
             event(7, outside(2)),
             event(8, nan()),
             event(8, EventKind::Finished { rows: 8, dropped: 7 }),
-            event(8, EventKind::Resumed { last_step: Some(8), rows_discarded: 0 }),
+            event(9, EventKind::Resumed { last_step: Some(8), rows_discarded: 0, next_landscape: None, time: None }),
+            event(9, outside(3)),
             event(8, EventKind::StabilityCrossed { sharpness: 41.0, limit: 40.0, unstable: true }),
             event(9, EventKind::Finished { rows: 9, dropped: 7 }),
         ];
         let health = Health::of(&events);
         let expected = Health {
             rows_dropped: 7,
-            outside_writes: 2,
+            outside_writes: 5,
             non_finite: Some(4),
             resumed: 1,
             unstable: Some((8, 41.0, 40.0)),
@@ -132,7 +140,7 @@ mod tests {
         };
         assert_eq!(health, expected);
         assert_eq!(health.notes().len(), 4);
-        assert!(health.notes().iter().any(|note| note.starts_with("parameters were changed 2 times from outside")));
+        assert!(health.notes().iter().any(|note| note.starts_with("parameters were changed 5 times from outside")));
         let once = Health { outside_writes: 1, rows_dropped: 1, ..Health::default() }.notes();
         assert!(once[0].starts_with("1 row was dropped") && once[1].starts_with("parameters were changed once from"));
         let before = Health::of(&events[..8]);

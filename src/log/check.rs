@@ -57,7 +57,7 @@ pub fn check(directory: impl AsRef<Path>) -> Result<Check> {
     let run = Run::open(directory)?;
     let mut check = Check::default();
     let mut order = Order { every_steps: run.info().every_steps.max(1), ..Order::default() };
-    match run.events() {
+    match run.kept_events() {
         Ok(events) => order.dropped.extend(events.iter().filter_map(|event| match event.kind {
             EventKind::RowsDropped { first_step, last_step, .. } => Some((first_step, last_step)),
             _ => None,

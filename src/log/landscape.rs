@@ -74,8 +74,7 @@ impl LossLandscape {
         let (storage, folder) = (&Disk, &run.folder);
         let place = folder.landscape_folder();
         make_place(storage, folder, &place)?;
-        let first_free = run.landscapes()?.last().map_or(0, |last| last.saturating_add(1));
-        let number = claim(folder, first_free)?;
+        let number = claim(folder, next_landscape(folder)?)?;
         let path = folder.landscape(number);
         let written = self.write_at(&run, &path);
         if written.is_err() {
@@ -140,6 +139,15 @@ impl LossLandscape {
     }
 }
 
+/// One more than the highest number of a landscape.
+pub(super) fn next_landscape(folder: &RunFolder) -> Result<u64> {
+    Ok(numbers(folder)?.last().map_or(0, |last| last.saturating_add(1)))
+}
+
+fn numbers(folder: &RunFolder) -> Result<Vec<u64>> {
+    numbers_in(&folder.landscape_folder(), |path| folder.number_of_landscape(path))
+}
+
 /// Begins the file of the first free number from `first` on: whoever makes it has the number, as nobody else can.
 fn claim(folder: &RunFolder, first: u64) -> Result<u64> {
     let mut taken = partial(&folder.landscape(first));
@@ -165,7 +173,7 @@ impl Run {
     /// # Errors
     /// [`Error::Io`].
     pub fn landscapes(&self) -> Result<Vec<u64>> {
-        numbers_in(&self.folder.landscape_folder(), |path| self.folder.number_of_landscape(path))
+        numbers(&self.folder)
     }
 
     /// A landscape.

@@ -44,6 +44,7 @@ mod reader;
 mod recovery;
 mod reference;
 mod resume;
+mod rollback;
 mod schema;
 mod segment;
 mod segment_reader;
@@ -68,5 +69,8 @@ pub use reader::{Run, StepBatches};
 pub use recovery::{Recovery, recover, recover_on};
 pub use reference::{Reference, ReferenceTensor};
 pub use resume::{ResumeFrom, Resumed};
+#[cfg(feature = "torch")]
+pub(crate) use rollback::kept_before;
+pub use rollback::kept_events;
 pub use schema::{batch_from_rows, rows_from_batch, steps_schema};
 pub use writer::{LogTotals, RunWriter};

@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use super::deltas::bound_deltas;
 use super::events::EventWriter;
 use super::info::open_run;
+use super::landscape::next_landscape;
 use super::lock::RunLock;
 use super::recovery::{Recovery, recover_locked};
 use super::reference::{Reference, read_reference};
@@ -110,7 +111,12 @@ impl RunWriter {
         let elapsed_seconds = last_record.map_or(0.0, |row| row.elapsed_seconds);
 
         // Told before rows go: a discarding that is interrupted is told, and told again when it is done again.
-        let kind = EventKind::Resumed { last_step, rows_discarded: later };
+        let kind = EventKind::Resumed {
+            last_step,
+            rows_discarded: later,
+            next_landscape: Some(next_landscape(&folder)?),
+            time: Some(humantime::format_rfc3339_seconds(SystemTime::now()).to_string()),
+        };
         let event = Event { step: step.saturating_add(1), elapsed_seconds, kind };
         EventWriter::open(&*storage, &folder.events())?.append(&event)?;
         tail.discard_after(&*storage, step, &stored)?;

@@ -10,7 +10,7 @@ use super::settings::{Settings, later_groups};
 use super::tracker::{Tracker, torch};
 use crate::error::{Error, Result};
 use crate::log::eigenvectors::Eigenvectors;
-use crate::log::{ReferenceTensor, Resumed, Run};
+use crate::log::{ReferenceTensor, Resumed, Run, kept_before};
 use crate::record::{EventKind, Hyperparameters};
 
 /// What is read of a run before it is taken up again: whatever cannot be read is told before anything is changed.
@@ -35,11 +35,14 @@ impl Options {
         if self.directions == 0 {
             self.directions = run.info().layout.directions;
         }
-        let mut crossings = run.events()?.into_iter().filter_map(|event| match event.kind {
+        let events = run.events()?;
+        let first_discarded = self.resume.and_then(|from| from.step).map_or(u64::MAX, |step| step.saturating_add(1));
+        let crossings = kept_before(&events, first_discarded).filter_map(|event| match event.kind {
             EventKind::StabilityCrossed { unstable, .. } => Some(unstable),
             _ => None,
         });
-        Ok(Some(Past { next_basis: run.bases()?.end, unstable: crossings.next_back().unwrap_or(false), run }))
+        let unstable = crossings.last().unwrap_or(false);
+        Ok(Some(Past { next_basis: run.bases()?.end, unstable, run }))
     }
 }
 

@@ -44,7 +44,7 @@ impl Landscape {
         rows: u64,
         progress: &mut dyn FnMut(u64),
     ) -> Result<std::result::Result<Landscape, String>> {
-        let Some(&number) = run.landscapes()?.last() else { return Ok(Err(NOT_MEASURED.to_owned())) };
+        let Some(&number) = run.kept_landscapes()?.last() else { return Ok(Err(NOT_MEASURED.to_owned())) };
         let losses = match run.landscape(number) {
             Ok(losses) => losses,
             Err(error) => return Ok(Err(format!("the losses that were measured cannot be read: {error}"))),

@@ -30,7 +30,7 @@ pub struct Material {
     pub fit: Option<RunFit>,
     /// Its rows, as far as they are shown.
     pub rows: Reduction,
-    /// What happened.
+    /// What happened at the steps that the run still has.
     pub events: Vec<Event>,
     /// Eigenvalues at every estimate.
     pub curvature: Vec<CurvatureRow>,
@@ -59,7 +59,8 @@ impl Material {
         let all = fit.as_ref().map_or(0, |fit| fit.rows);
         let rows = reduce(run, plans, &mut |rows| progress("reading", rows, all))?;
         let landscape = Landscape::gather(run, all, &mut |rows| progress("reading positions", rows, all))?;
-        let curvature = run.curvature()?;
+        let estimates = run.kept_bases()?.into_iter().map(|basis| run.estimate(basis)).collect::<Result<Vec<_>>>()?;
+        let curvature = estimates.concat();
         let curvatures = match curvatures {
             Some(given) => Some(given.clone()),
             None => Curvatures::of_run(run)?,
@@ -67,7 +68,7 @@ impl Material {
         let path = run.path().display().to_string();
         // `.` and `/` have no name of their own.
         let name = run.path().file_name().map_or_else(|| path.clone(), |name| name.to_string_lossy().into_owned());
-        let (info, events) = (run.info().clone(), run.events()?);
+        let (info, events) = (run.info().clone(), run.kept_events()?);
         Ok(Material { name, path, info, fit, rows, events, curvature, landscape, curvatures })
     }
 

@@ -10,5 +10,6 @@ mod parameters;
 mod program;
 mod projections;
 mod resume;
+mod rollback;
 mod support;
 mod tied;

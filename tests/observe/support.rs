@@ -49,7 +49,7 @@ impl Problem {
 }
 
 /// Values without a pattern; libtorch's random numbers are shared by all tests of the process.
-fn irregular(shape: &[i64], start: f64, scale: f64) -> Tensor {
+pub fn irregular(shape: &[i64], start: f64, scale: f64) -> Tensor {
     let count: i64 = shape.iter().product();
     let values: Vec<f64> = (0..count).map(|i| scale * (start + 12.9898 * i as f64 * i as f64).sin()).collect();
     Tensor::from_slice(&values).reshape(shape)

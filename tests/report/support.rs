@@ -106,7 +106,10 @@ pub fn rich(directory: &Path, rows: u64) {
             rows / 3,
             EventKind::RowsDropped { count: rows / 50, first_step: rows / 3, last_step: rows / 3 + rows / 50 - 1 },
         ),
-        (rows / 2, EventKind::Resumed { last_step: Some(rows / 2 - 1), rows_discarded: 0 }),
+        (
+            rows / 2,
+            EventKind::Resumed { last_step: Some(rows / 2 - 1), rows_discarded: 0, next_landscape: None, time: None },
+        ),
         (
             rows / 2,
             EventKind::OutsideWrite {

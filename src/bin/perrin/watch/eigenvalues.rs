@@ -14,14 +14,15 @@ pub struct Eigenvalues {
 }
 
 impl Eigenvalues {
-    /// Looks for a newer estimate and reads it.
-    pub fn refresh(&mut self, run: &Run) {
+    /// Looks for a newer estimate and reads it. `anew`: also where there is none, since steps may have been discarded.
+    pub fn refresh(&mut self, run: &Run, anew: bool) {
         let read = || {
             let estimates = run.bases()?.end;
-            if estimates == self.estimates {
+            if estimates == self.estimates && !anew {
                 return Ok(None);
             }
-            let rows = estimates.checked_sub(1).map_or(Ok(Vec::new()), |newest| run.estimate(newest))?;
+            let newest = run.kept_bases()?.last().copied();
+            let rows = newest.map_or(Ok(Vec::new()), |newest| run.estimate(newest))?;
             Ok(Some(Eigenvalues { estimates, rows, problem: None }))
         };
         match read() {

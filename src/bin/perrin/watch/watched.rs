@@ -1,12 +1,13 @@
 //! A run being watched: found, read on, and found again.
 
+use std::borrow::Cow;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
 use perrin::Error;
 use perrin::analysis::Health;
-use perrin::log::{Follower, Run};
+use perrin::log::{Follower, Run, kept_events};
 use perrin::record::{Event, EventKind};
 
 use super::eigenvalues::Eigenvalues;
@@ -36,6 +37,7 @@ pub struct OpenRun {
     pub summary: Summary,
     pub tail: Tail,
     pub health: Health,
+    /// Of the steps that the run still has.
     pub events: Vec<Event>,
     pub eigenvalues: Eigenvalues,
     /// What could not be read.
@@ -149,8 +151,8 @@ impl OpenRun {
     }
 
     fn read(&mut self, mut enough: impl FnMut() -> bool) -> bool {
-        self.read_events();
-        self.eigenvalues.refresh(&self.run);
+        let events_changed = self.read_events();
+        self.eigenvalues.refresh(&self.run, events_changed);
         loop {
             match self.tail.read() {
                 Ok(0) => break,
@@ -180,17 +182,23 @@ impl OpenRun {
         true
     }
 
-    fn read_events(&mut self) {
+    /// Returns whether the file was another one than before.
+    fn read_events(&mut self) -> bool {
         let stamp = stamp(&self.run.path().join("events.jsonl"));
-        if stamp != self.events_stamp {
+        let changed = stamp != self.events_stamp || self.discards.is_none();
+        if changed {
             match self.run.events() {
-                Ok(events) => (self.health, self.events) = (Health::of(&events), events),
+                Ok(events) => {
+                    let discards = events.iter().filter(|event| discards_rows(event)).count();
+                    self.rows_discarded |= *self.discards.get_or_insert(discards) != discards;
+                    self.health = Health::of(&events);
+                    self.events = kept_events(&events).map(Cow::into_owned).collect();
+                }
                 Err(error) => self.problem(&error),
             }
             self.events_stamp = stamp;
         }
-        let discards = self.events.iter().filter(|event| discards_rows(event)).count();
-        self.rows_discarded |= *self.discards.get_or_insert(discards) != discards;
+        changed
     }
 
     fn problem(&mut self, error: &Error) {
