@@ -68,5 +68,67 @@ fn runs_are_compacted_and_the_others_named() {
     let done = perrin("compact", directory.path());
     let text = String::from_utf8(done.stdout).unwrap();
     assert!(done.status.success() && text.contains(": rows 30, segments 3 to 1, bytes "), "{text}");
+    let small = fs::read(directory.path().join("steps/000000-000002.parquet")).unwrap();
+    let mut portable = Command::new(env!("CARGO_BIN_EXE_perrin"));
+    assert!(portable.args(["compact", "--portable"]).arg(directory.path()).status().unwrap().success());
+    assert_ne!(fs::read(directory.path().join("steps/000000-000002.parquet")).unwrap(), small);
     assert!(perrin("check", directory.path()).status.success());
+}
+
+#[test]
+fn a_changed_run_json_is_told_by_every_program_until_it_is_meant() {
+    let directory = tempfile::tempdir().unwrap();
+    let run = directory.path().join("run");
+    let mut log = writer(&run);
+    log.append(&rows(1..301)).unwrap();
+    log.close().unwrap();
+    let path = run.join("run.json");
+    let text = fs::read_to_string(&path).unwrap();
+    let changed = text.replace("\"nesterov\": null", "\"nesterov\": true");
+    assert_ne!(text, changed);
+    fs::write(&path, &changed).unwrap();
+    let told = "optimizer.nesterov was null and is true";
+    let remedy = "remove \"checksum\" from it";
+    let printed = |command: &str, options: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_perrin")).arg(command).arg(&run).args(options).output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        let text = if command == "report" { fs::read_to_string(run.join("report.html")).unwrap() } else { text };
+        (output.status.success(), text.split_whitespace().collect::<Vec<_>>().join(" ").replace("&quot;", "\""))
+    };
+    let programs = [("fit", &[][..]), ("watch", &["--once"]), ("report", &[]), ("check", &[])];
+    for (command, options) in programs {
+        let (ok, text) = printed(command, options);
+        assert_eq!(ok, command != "check");
+        assert!(text.contains(told) && text.contains(remedy), "{command}: {text}");
+    }
+    let without = changed.lines().filter(|line| !line.contains("\"checksum\"")).collect::<Vec<_>>().join("\n");
+    fs::write(&path, without.replace("],\n}", "]\n}")).unwrap();
+    for (command, options) in programs {
+        let (ok, text) = printed(command, options);
+        assert!(ok, "{command}");
+        assert_eq!(text.contains(told), command == "check", "{command}: {text}");
+    }
+}
+
+#[test]
+fn a_run_of_version_1_is_read_by_every_program() {
+    let directory = tempfile::tempdir().unwrap();
+    for name in ["finished", "killed"] {
+        let run = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/runs_schema_1").join(name);
+        let page = directory.path().join(format!("{name}.html"));
+        for (command, options) in [
+            ("check", vec![]),
+            ("fit", vec![]),
+            ("watch", vec!["--once"]),
+            ("report", vec!["-o", page.to_str().unwrap()]),
+        ] {
+            let output =
+                Command::new(env!("CARGO_BIN_EXE_perrin")).arg(command).arg(&run).args(options).output().unwrap();
+            assert!(output.status.success(), "{command} {name}: {}", String::from_utf8_lossy(&output.stderr));
+            let text = String::from_utf8(output.stdout).unwrap();
+            let rows = if name == "finished" { "900" } else { "446" };
+            assert!(command == "report" || text.contains(rows), "{command} {name}: {text}");
+        }
+        assert!(page.exists());
+    }
 }

@@ -14,7 +14,7 @@ use std::time::Duration;
 use common::{assert_rows_equal, compact_at_once, info, read_rows, rows, writer};
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use perrin::Error;
-use perrin::log::{Compaction, ResumeFrom, Run, RunWriter, check, compact_on, recover};
+use perrin::log::{Compaction, Encoding, ResumeFrom, Run, RunWriter, check, compact_on, recover};
 use perrin::record::{RunInfo, SCHEMA_VERSION};
 use stopping::{Stopping, Then};
 
@@ -163,7 +163,7 @@ fn a_merging_that_dies_at_any_operation_can_be_done_again() {
             append_segments(writer(directory.path()), 1, 3);
             let mut storage = Stopping::at(stop, Then::Dead);
             storage.exchanges = exchanges;
-            let outcome = compact_on(&storage, directory.path());
+            let outcome = compact_on(&storage, Encoding::Small, directory.path());
             assert_eq!(outcome.is_ok(), !storage.stopped(), "operation {stop}");
             // Whoever tries to begin a run here meanwhile makes nothing that recovery could take for the run's.
             assert!(matches!(RunWriter::create(directory.path(), &info(), Vec::new()), Err(Error::RunExists { .. })));

@@ -197,7 +197,7 @@ fn the_last_rows_are_all_there_when_segments_are_merged_before_they_are_read() {
     let run = Run::open(directory.path()).unwrap();
     // Of the first and of a later number, both of which the merged segment has.
     let mut last = [370_000, 130_000].map(|wanted| (wanted, Follower::from_last(&run, &["step"], wanted).unwrap()));
-    perrin::log::compact_on(&perrin::log::storage::Disk, directory.path()).unwrap();
+    perrin::log::compact_on(&perrin::log::storage::Disk, perrin::log::Encoding::Small, directory.path()).unwrap();
     for (wanted, follower) in &mut last {
         let found = steps(follower);
         assert!(found.len() as u64 >= *wanted, "{} of {wanted}", found.len());

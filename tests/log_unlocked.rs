@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use common::{assert_rows_equal, info, read_rows, rows};
 use faulty::Faulty;
-use perrin::log::{ResumeFrom, Run, RunWriter, check, compact_on, declare_abandoned, recover_on};
+use perrin::log::{Encoding, ResumeFrom, Run, RunWriter, check, compact_on, declare_abandoned, recover_on};
 use perrin::record::EventKind;
 use perrin::{Error, Result};
 use rustix::io::Errno;
@@ -28,7 +28,7 @@ type Act = fn(&Faulty, &Path) -> Result<()>;
 
 const ACTS: [(&str, Act); 3] = [
     ("recover", |disk, directory| recover_on(disk, directory).map(drop)),
-    ("compact", |disk, directory| compact_on(disk, directory).map(drop)),
+    ("compact", |disk, directory| compact_on(disk, Encoding::Small, directory).map(drop)),
     ("resume", |disk, directory| {
         RunWriter::resume_on(Arc::new(disk.clone()), directory, &info(), ResumeFrom::default()).map(drop)
     }),

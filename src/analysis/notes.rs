@@ -10,6 +10,7 @@ use crate::log::Run;
 /// One line each.
 pub(crate) fn notes(run: &Run, fit: &RunFit) -> Result<Vec<String>> {
     let mut notes: Vec<String> = beyond_theory(&fit.optimizer).into_iter().collect();
+    notes.extend(run.info_change().filter(|change| !change.meant).map(|change| format!("run.json: {change}")));
     let beginning = fit.stationarity.beginning.known();
     if let Some(beginning) = beginning.filter(|found| found.given && !found.is_stationary()) {
         let p = p_value(beginning.p_value);

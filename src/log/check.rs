@@ -64,16 +64,17 @@ pub fn check(directory: impl AsRef<Path>) -> Result<Check> {
         })),
         Err(error) => check.damaged(error, None)?,
     }
-    if run.checksum == Checksum::Differs {
-        let (path, what) = (run.folder.run_json(), "it was changed after it was written: its checksum does not fit");
-        check.damage.push(Finding { path, row: None, what: what.to_owned() });
-    }
+    check.info(&run);
     if let Err(error) = run.reference() {
         check.damaged(error, None)?;
     }
     let (mut number, count) = (0, run.count_segments()?);
     while number < count {
         number = check.part(&run, number, &mut order)?;
+    }
+    if let Some((steps, path, row)) = order.closest.filter(|(steps, ..)| *steps < order.every_steps) {
+        let what = format!("it is {steps} after the row before, where run.json has every_steps {}", order.every_steps);
+        check.notes.push(Finding { path, row: Some(row), what });
     }
     check.bases(&run, order.last_basis)?;
     check.deltas(&run)?;
@@ -86,6 +87,19 @@ pub fn check(directory: impl AsRef<Path>) -> Result<Check> {
 }
 
 impl Check {
+    /// `run.json`, against its checksum and what the segments say.
+    fn info(&mut self, run: &Run) {
+        let finding = |what: String| Finding { path: run.folder.run_json(), row: None, what };
+        match run.change_told_by(usize::MAX) {
+            Some(change) if change.meant => self.notes.push(finding(change.to_string())),
+            Some(change) => self.damage.push(finding(change.to_string())),
+            None if run.checksum == Checksum::Missing && run.info().schema_version > 1 => {
+                self.notes.push(finding("it has no checksum, by which a change would be found".to_owned()));
+            }
+            None => {}
+        }
+    }
+
     /// Reads a part; returns the number of the next one.
     fn part(&mut self, run: &Run, number: u64, order: &mut Order) -> Result<u64> {
         let all_columns: Vec<usize> = (0..run.schema.fields().len()).collect();
@@ -204,6 +218,8 @@ struct Order {
     /// First and last step of rows that were dropped.
     dropped: Vec<(u64, u64)>,
     last: Option<u64>,
+    /// The smallest distance of two rows, and where the later one is.
+    closest: Option<(u64, PathBuf, u64)>,
     /// The highest number of a basis, and the first row that has it.
     last_basis: Option<(u64, PathBuf, u64)>,
 }
@@ -215,6 +231,9 @@ impl Order {
             let explained = |&(from, to): &(u64, u64)| {
                 from <= last.saturating_add(self.every_steps) && step <= to.saturating_add(self.every_steps)
             };
+            if step > last && self.closest.as_ref().is_none_or(|(distance, ..)| step - last < *distance) {
+                self.closest = Some((step - last, path.to_owned(), row));
+            }
             if step <= last {
                 check.damage.push(finding(format!("step {step} comes after step {last}")));
             } else if step - last > self.every_steps && !self.dropped.iter().any(explained) {

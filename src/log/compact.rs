@@ -15,9 +15,10 @@ use arrow_schema::SchemaRef;
 use super::guard::damaged;
 use super::info::open_run;
 use super::lock::RunLock;
+use super::reader::Run;
 use super::recovery::recover_locked;
 use super::schema::steps_schema;
-use super::segment::SegmentWriter;
+use super::segment::{Encoding, SegmentWriter};
 use super::segment_reader::SegmentReader;
 use super::storage::{Disk, Storage};
 use super::{RunFolder, partial};
@@ -48,7 +49,8 @@ pub struct Compaction {
 }
 
 /// Merges the segments of a run that is not being written into large ones, of at most 1 GiB of values each; recovers the run
-/// first. The rows, their order and every checksum promise stay. Done again it changes nothing.
+/// first. The rows, their order and every checksum promise stay. Done again it changes nothing. Portable segments become
+/// small ones.
 ///
 /// Stopped at any point it leaves the run as it was, or merged. It needs room for the merged segments beside the old ones.
 ///
@@ -56,15 +58,30 @@ pub struct Compaction {
 /// [`Error::NoSuchRun`], [`Error::RunLocked`] and [`Error::RunGrows`] while the run is being written, [`Error::NewerSchema`], [`Error::Damaged`] when a
 /// segment is not as it was written or `steps` holds a file that is not the log's, [`Error::Io`].
 pub fn compact(directory: impl AsRef<Path>) -> Result<Compaction> {
-    merge(&Disk, directory.as_ref(), GRACE)
+    compact_as(Encoding::Small, directory)
 }
 
-/// [`compact`] on a storage of the caller's; the old segments go at once.
-pub fn compact_on(storage: &dyn Storage, directory: impl AsRef<Path>) -> Result<Compaction> {
-    merge(storage, directory.as_ref(), Duration::ZERO)
+/// [`compact`] into segments of this encoding. Segments of the other one are written anew, those that were merged before too.
+///
+/// # Errors
+/// As [`compact`].
+pub fn compact_as(encoding: Encoding, directory: impl AsRef<Path>) -> Result<Compaction> {
+    merge(&Disk, directory.as_ref(), encoding, GRACE)
 }
 
-fn merge(storage: &dyn Storage, directory: &Path, grace: Duration) -> Result<Compaction> {
+/// [`compact_as`] on a storage of the caller's; the old segments go at once.
+///
+/// # Errors
+/// As [`compact`].
+pub fn compact_on(storage: &dyn Storage, encoding: Encoding, directory: impl AsRef<Path>) -> Result<Compaction> {
+    merge(storage, directory.as_ref(), encoding, Duration::ZERO)
+}
+
+fn merge(storage: &dyn Storage, directory: &Path, encoding: Encoding, grace: Duration) -> Result<Compaction> {
+    if let Some(change) = Run::open(directory)?.info_change().filter(|change| !change.meant) {
+        // The old segments go, and what they say of the run.
+        return Err(damaged(&RunFolder::new(directory).run_json(), change));
+    }
     let (folder, info) = open_run(directory)?;
     let schema = steps_schema(info.layout)?;
     let _lock = RunLock::take(storage, &folder)?;
@@ -79,11 +96,11 @@ fn merge(storage: &dyn Storage, directory: &Path, grace: Duration) -> Result<Com
         bytes_before: bytes_in(&folder.steps())?,
         bytes_after: 0,
     };
-    if groups.len() < segments.len() {
+    if groups.len() < segments.len() || segments.iter().any(|segment| segment.encoding != encoding) {
         let beside = folder.compacting();
         storage.make_dir(&beside).map_err(Error::io("create", &beside))?;
         for group in groups {
-            make(storage, &folder, group, &schema, &info)?;
+            make(storage, &folder, group, encoding, &schema, &info)?;
         }
         storage.sync_dir(&beside).map_err(Error::io("sync", &beside))?;
         swap(storage, &folder)?;
@@ -136,6 +153,7 @@ fn is_empty(storage: &dyn Storage, folder: &Path) -> Result<bool> {
 struct Old {
     numbers: (u64, u64),
     rows: u64,
+    encoding: Encoding,
 }
 
 fn old_segments(storage: &dyn Storage, folder: &RunFolder, schema: &SchemaRef) -> Result<Vec<Old>> {
@@ -147,7 +165,7 @@ fn old_segments(storage: &dyn Storage, folder: &RunFolder, schema: &SchemaRef) -
     }
     let read = |numbers| {
         let reader = SegmentReader::open(&folder.segment_of(numbers), schema, &[0])?;
-        Ok(Old { numbers, rows: reader.rows() })
+        Ok(Old { numbers, rows: reader.rows(), encoding: reader.encoding() })
     };
     folder.list_steps()?.segments.into_iter().map(read).collect()
 }
@@ -171,15 +189,24 @@ fn groups(segments: &[Old], row_bytes: u64) -> Vec<&[Old]> {
 }
 
 /// Makes the segment of a group in the folder beside `steps`, and reads it back.
-fn make(storage: &dyn Storage, folder: &RunFolder, group: &[Old], schema: &SchemaRef, info: &RunInfo) -> Result<()> {
+fn make(
+    storage: &dyn Storage,
+    folder: &RunFolder,
+    group: &[Old],
+    encoding: Encoding,
+    schema: &SchemaRef,
+    info: &RunInfo,
+) -> Result<()> {
     let numbers = (group[0].numbers.0, group[group.len() - 1].numbers.1);
     let path = beside(folder, numbers);
-    if let [alone] = group {
+    if let [alone] = group
+        && alone.encoding == encoding
+    {
         let old = folder.segment_of(alone.numbers);
         return storage.link(&old, &path).map_err(Error::io("link", &old));
     }
     let all: Vec<usize> = (0..schema.fields().len()).collect();
-    let mut segment = SegmentWriter::create(storage, &path, schema, info)?;
+    let mut segment = SegmentWriter::create(storage, &path, schema, info, encoding)?;
     let mut merged = Vec::new();
     for old in group {
         let mut reader = SegmentReader::open(&folder.segment_of(old.numbers), schema, &all)?;
@@ -187,6 +214,7 @@ fn make(storage: &dyn Storage, folder: &RunFolder, group: &[Old], schema: &Schem
             segment.write(&batch?)?;
         }
         match reader.merged() {
+            [] if group.len() == 1 => {}
             [] => merged.push((old.numbers.0, old.rows)),
             before => merged.extend(before),
         }
@@ -238,7 +266,11 @@ mod tests {
     fn groups_are_as_large_as_they_may_be_and_not_larger() {
         let row_bytes = 568;
         let most = LARGEST_VALUES / row_bytes;
-        let old = |(index, &rows): (usize, &u64)| Old { numbers: (index as u64, index as u64), rows };
+        let old = |(index, &rows): (usize, &u64)| Old {
+            numbers: (index as u64, index as u64),
+            rows,
+            encoding: Encoding::Small,
+        };
         let rows = [0, most / 2, most / 2, 1, most, most + 1, 3, 0, most - 3, 1];
         let segments: Vec<Old> = rows.iter().enumerate().map(old).collect();
         let sizes = |groups: &[&[Old]]| groups.iter().map(|group| group.len()).collect::<Vec<_>>();

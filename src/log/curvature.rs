@@ -14,7 +14,7 @@ use super::eigenvectors::Eigenvectors;
 use super::guard::damaged;
 use super::reader::Run;
 use super::schema::{integer, value};
-use super::segment::SegmentWriter;
+use super::segment::{Encoding, SegmentWriter};
 use super::segment_reader::SegmentReader;
 use super::storage::Storage;
 use super::{RunFolder, partial};
@@ -92,7 +92,7 @@ pub(crate) fn write_basis(
     let path = folder.curvature(basis);
     let schema = schema();
     let batch = rows(&schema, basis, step, eigenvectors).map_err(Error::io("encode", &path))?;
-    let mut writer = SegmentWriter::create(storage, &path, &schema, info)?;
+    let mut writer = SegmentWriter::create(storage, &path, &schema, info, Encoding::Portable)?;
     writer.write(&batch)?;
     writer.finish()?;
     storage.rename(&partial(&path), &path).map_err(Error::io("rename", &path))?;

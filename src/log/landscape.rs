@@ -14,7 +14,7 @@ use super::curvature::{make_place, numbers_in};
 use super::guard::damaged;
 use super::reader::Run;
 use super::schema::{integer, value};
-use super::segment::SegmentWriter;
+use super::segment::{Encoding, SegmentWriter};
 use super::segment_reader::SegmentReader;
 use super::storage::{Disk, Storage};
 use super::{RunFolder, partial};
@@ -89,7 +89,7 @@ impl LossLandscape {
     fn write_at(&self, run: &Run, path: &Path) -> Result<()> {
         let schema = schema();
         let batch = self.rows(&schema).map_err(Error::io("encode", path))?;
-        let mut writer = SegmentWriter::create(&Disk, path, &schema, run.info())?;
+        let mut writer = SegmentWriter::create(&Disk, path, &schema, run.info(), Encoding::Portable)?;
         writer.write(&batch)?;
         writer.finish()?;
         Disk.rename(&partial(path), path).map_err(Error::io("rename", path))

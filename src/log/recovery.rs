@@ -14,7 +14,7 @@ use super::info::open_run;
 use super::journal::JournalReader;
 use super::lock::RunLock;
 use super::schema::steps_schema;
-use super::segment::{SegmentSize, SegmentWriter};
+use super::segment::{Encoding, SegmentSize, SegmentWriter};
 use super::storage::{Disk, Storage};
 use super::{RunFolder, partial};
 use crate::error::{Error, Result};
@@ -109,7 +109,7 @@ pub(crate) fn segment_from_journal(
 ) -> Result<(SegmentSize, JournalEnd)> {
     let all_columns = (0..schema.fields().len()).collect();
     let mut journal = JournalReader::open(&folder.journal(number), schema, all_columns)?;
-    let mut segment = SegmentWriter::create(storage, &folder.segment(number), schema, info)?;
+    let mut segment = SegmentWriter::create(storage, &folder.segment(number), schema, info, Encoding::Small)?;
     let mut end = JournalEnd::default();
     for batch in &mut journal {
         let batch = batch?;

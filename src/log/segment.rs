@@ -9,7 +9,7 @@ use arrow_array::types::Int64Type;
 use arrow_schema::{DataType, SchemaRef};
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_writer::ArrowWriterOptions;
-use parquet::basic::{Compression, Encoding, ZstdLevel};
+use parquet::basic::{Compression, GzipLevel, ZstdLevel};
 use parquet::file::metadata::KeyValue;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::schema::types::ColumnPath;
@@ -30,6 +30,8 @@ pub(crate) mod key {
     pub(crate) const LAST_STEP: &str = "perrin.last_step";
     /// CRC-32 of every column chunk, as a JSON list of row groups of lists of numbers.
     pub(crate) const CHECKSUMS: &str = "perrin.checksums";
+    /// `portable` where [`Encoding`](super::Encoding) is.
+    pub(crate) const ENCODING: &str = "perrin.encoding";
     /// Of a merged segment: number and rows of each segment in it, as a JSON list of pairs.
     pub(crate) const MERGED: &str = "perrin.merged";
 }
@@ -39,6 +41,21 @@ const ROW_GROUP_BYTES: usize = 16 << 20;
 
 /// Parquet's file tail after the footer: its length and the magic.
 pub(crate) const TAIL_LENGTH: usize = 8;
+
+/// How values are encoded in a Parquet file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Encoding {
+    /// Small: BYTE_STREAM_SPLIT, DELTA_BINARY_PACKED, zstd.
+    #[default]
+    Small,
+    /// PLAIN and gzip, which every reader of Parquet knows.
+    Portable,
+}
+
+impl Encoding {
+    /// What the metadata of a portable file says.
+    pub(crate) const PORTABLE: &str = "portable";
+}
 
 /// How large a finished segment is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,12 +88,14 @@ impl SegmentWriter {
         complete: &Path,
         schema: &SchemaRef,
         info: &RunInfo,
+        encoding: Encoding,
     ) -> Result<SegmentWriter> {
         let path = partial(complete);
         let schema = file_schema(schema, info.schema_version);
         // The footer says the schema in Parquet's own terms; Arrow's copy of it would only make each file larger.
-        let options =
-            ArrowWriterOptions::new().with_properties(properties(&schema, info)).with_skip_arrow_metadata(true);
+        let options = ArrowWriterOptions::new()
+            .with_properties(properties(&schema, info, encoding))
+            .with_skip_arrow_metadata(true);
         let encoder = ArrowWriter::try_new_with_options(Vec::new(), schema.clone(), options)
             .map_err(|error| Error::io("encode", &path)(error.into()))?;
         let file = storage.create(&path).map_err(Error::io("create", &path))?;
@@ -164,26 +183,33 @@ fn with_sealed_footer(end: &[u8]) -> Vec<u8> {
     [before, &seal(&[footer]), footer, tail].concat()
 }
 
-fn properties(schema: &SchemaRef, info: &RunInfo) -> WriterProperties {
+fn properties(schema: &SchemaRef, info: &RunInfo, encoding: Encoding) -> WriterProperties {
     // The list of parameters can be long, is the same in every segment, and is in run.json.
     let run = RunInfo { parameters: Vec::new(), ..info.clone() };
-    let metadata = vec![
+    let mut metadata = vec![
         KeyValue::new(key::SCHEMA_VERSION.to_owned(), info.schema_version.to_string()),
         KeyValue::new(key::RUN.to_owned(), serde_json::json!(run).to_string()),
     ];
+    let compression = match encoding {
+        Encoding::Small => Compression::ZSTD(ZstdLevel::default()),
+        Encoding::Portable => {
+            metadata.push(KeyValue::new(key::ENCODING.to_owned(), Encoding::PORTABLE.to_owned()));
+            Compression::GZIP(GzipLevel::default())
+        }
+    };
     let mut builder = WriterProperties::builder()
         .set_created_by(concat!("perrin version ", env!("CARGO_PKG_VERSION")).to_owned())
         .set_key_value_metadata(Some(metadata))
-        .set_compression(Compression::ZSTD(ZstdLevel::default()))
+        .set_compression(compression)
         .set_statistics_enabled(EnabledStatistics::Chunk)
         .set_offset_index_disabled(true)
         .set_max_row_group_row_count(None);
     for field in schema.fields() {
         let column = ColumnPath::from(field.name().as_str());
-        let encoding = match field.data_type() {
-            DataType::Int64 | DataType::UInt64 => Encoding::DELTA_BINARY_PACKED,
-            DataType::Float64 => Encoding::BYTE_STREAM_SPLIT,
-            _ => Encoding::PLAIN,
+        let encoding = match (encoding, field.data_type()) {
+            (Encoding::Small, DataType::Int64 | DataType::UInt64) => parquet::basic::Encoding::DELTA_BINARY_PACKED,
+            (Encoding::Small, DataType::Float64) => parquet::basic::Encoding::BYTE_STREAM_SPLIT,
+            _ => parquet::basic::Encoding::PLAIN,
         };
         // With a dictionary a repeated value costs nearly nothing; the encoding is what it falls back to.
         builder = builder
@@ -212,7 +238,7 @@ mod tests {
         std::fs::create_dir(folder.steps()).unwrap();
         let info = RunInfo { layout: Layout { parameter_groups: 2, directions: 0 }, ..RunInfo::default() };
         let schema = steps_schema(info.layout).unwrap();
-        let mut writer = SegmentWriter::create(&Disk, &folder.segment(0), &schema, &info).unwrap();
+        let mut writer = SegmentWriter::create(&Disk, &folder.segment(0), &schema, &info, Encoding::Small).unwrap();
         let hyperparameters = Hyperparameters { learning_rate: Some(1e-3), momentum: Some(0.9), weight_decay: None };
         for block in 0..200 {
             let records = (block * 250 + 1..block * 250 + 251).map(|step| StepRecord {

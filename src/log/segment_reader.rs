@@ -15,7 +15,7 @@ use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData, ParquetMetaD
 
 use super::guard::{SEAL_LENGTH, damaged, decode, read_error, seal};
 use super::info::check_version;
-use super::segment::{TAIL_LENGTH, key};
+use super::segment::{Encoding, TAIL_LENGTH, key};
 use super::version::{from_file, schema_of_file};
 use crate::error::{Error, Result};
 
@@ -39,10 +39,7 @@ pub(crate) struct SegmentReader {
 impl SegmentReader {
     /// Opens a segment whose columns are those of `schema`, to read the `columns` with these indices.
     pub(crate) fn open(path: &Path, schema: &SchemaRef, columns: &[usize]) -> Result<SegmentReader> {
-        let mut file = File::open(path).map_err(Error::io("open", path))?;
-        let footer = read_footer(path, &mut file)?;
-        let metadata = decode(path, || ParquetMetaDataReader::decode_metadata(&footer))?;
-
+        let (file, metadata) = read_metadata(path)?;
         let version = entry(&metadata, key::SCHEMA_VERSION).and_then(|version| version.parse().ok());
         check_version(path, version.ok_or_else(|| damaged(path, "it has no schema version"))?)?;
         let checksums: Vec<Vec<u32>> = entry(&metadata, key::CHECKSUMS)
@@ -82,6 +79,14 @@ impl SegmentReader {
     /// First and last step, unless there are no rows.
     pub(crate) fn first_and_last_step(&self) -> Option<(u64, u64)> {
         self.first_and_last_step
+    }
+
+    /// How its values are encoded.
+    pub(crate) fn encoding(&self) -> Encoding {
+        match entry(self.metadata.metadata(), key::ENCODING) {
+            Some(Encoding::PORTABLE) => Encoding::Portable,
+            _ => Encoding::Small,
+        }
     }
 
     /// Number and rows of the segments merged into this one; empty where it is as it was written.
@@ -167,6 +172,19 @@ impl Iterator for SegmentReader {
     fn next(&mut self) -> Option<Self::Item> {
         self.next_batch().transpose()
     }
+}
+
+/// What a segment says of its run: `run.json` without the parameters, as it was when the segment was written.
+pub(super) fn run_of(path: &Path) -> Result<Option<String>> {
+    let (_, metadata) = read_metadata(path)?;
+    Ok(entry(&metadata, key::RUN).map(str::to_owned))
+}
+
+fn read_metadata(path: &Path) -> Result<(File, ParquetMetaData)> {
+    let mut file = File::open(path).map_err(Error::io("open", path))?;
+    let footer = read_footer(path, &mut file)?;
+    let metadata = decode(path, || ParquetMetaDataReader::decode_metadata(&footer))?;
+    Ok((file, metadata))
 }
 
 /// The bytes of the footer, once they are known to be what was written.

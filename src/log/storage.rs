@@ -64,25 +64,22 @@ impl Storage for Disk {
     fn create(&self, path: &Path) -> io::Result<Box<dyn StorageFile>> {
         let mut options = OpenOptions::new();
         options.append(true).create(true);
-        let file = match unlinked(&mut options).open(path) {
-            Err(error) if path.is_symlink() => {
-                // Who planted it does not choose where the log writes.
-                fs::remove_file(path).map_err(|_| error)?;
-                unlinked(&mut options).open(path)?
-            }
-            opened => opened?,
-        };
+        if path.is_symlink() {
+            // Who planted it does not choose where the log writes.
+            fs::remove_file(path)?;
+        }
+        let file = open_itself(&mut options, path)?;
         file.set_len(0)?;
         Ok(Box::new(file))
     }
 
     fn append_to(&self, path: &Path) -> io::Result<Box<dyn StorageFile>> {
-        Ok(Box::new(OpenOptions::new().append(true).create(true).open(path)?))
+        Ok(Box::new(open_itself(OpenOptions::new().append(true).create(true), path)?))
     }
 
     fn overwrite(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
         check_limit(bytes.len() as u64)?;
-        let mut file = unlinked(OpenOptions::new().write(true).create(true).truncate(false)).open(path)?;
+        let mut file = open_itself(OpenOptions::new().write(true).create(true).truncate(false), path)?;
         file.write_all(bytes)?;
         file.set_len(bytes.len() as u64)
     }
@@ -139,7 +136,7 @@ impl Storage for Disk {
     }
 
     fn open_lock(&self, path: &Path) -> io::Result<File> {
-        unlinked(OpenOptions::new().read(true).write(true).create(true).truncate(false)).open(path)
+        open_itself(OpenOptions::new().read(true).write(true).create(true).truncate(false), path)
     }
 
     fn lock(&self, file: &File) -> io::Result<()> {
@@ -172,11 +169,16 @@ impl StorageFile for File {
     }
 }
 
-/// Does not open what a symbolic link of that name leads to.
-fn unlinked(options: &mut OpenOptions) -> &mut OpenOptions {
+/// Opens a file, and not what a symbolic link of that name leads to. Links among the folders above are the user's.
+fn open_itself(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::custom_flags(options, rustix::fs::OFlags::NOFOLLOW.bits() as i32);
-    options
+    options.open(path).map_err(|error| match path.is_symlink() {
+        true => {
+            io::Error::new(error.kind(), "it is a symbolic link, and the log does not write through one: remove it")
+        }
+        false => error,
+    })
 }
 
 /// Whether `path` still names an open file. A handle that has gone stale is none of a file that is there.

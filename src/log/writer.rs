@@ -16,7 +16,7 @@ use super::lock::{Held, RunLock};
 use super::recovery::{rename_into_place, segment_from_journal};
 use super::reference::{ReferenceTensor, write_reference};
 use super::schema::{batch_from_rows, steps_schema};
-use super::segment::{SegmentSize, SegmentWriter};
+use super::segment::{Encoding, SegmentSize, SegmentWriter};
 use super::storage::{Disk, Storage};
 use super::{RunFolder, partial};
 use crate::error::{Error, Result};
@@ -166,8 +166,13 @@ impl RunWriter {
                     &self.schema,
                     self.info.schema_version,
                 )?;
-                let encoder =
-                    SegmentWriter::create(&*self.storage, &self.folder.segment(self.number), &self.schema, &self.info);
+                let encoder = SegmentWriter::create(
+                    &*self.storage,
+                    &self.folder.segment(self.number),
+                    &self.schema,
+                    &self.info,
+                    Encoding::Small,
+                );
                 none.insert(OpenSegment { journal, encoder: encoder.ok(), since: None })
             }
         };

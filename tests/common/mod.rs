@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::path::Path;
 
 use perrin::log::storage::Disk;
-use perrin::log::{Compaction, Run, RunWriter, compact_on, rows_from_batch};
+use perrin::log::{Compaction, Encoding, Run, RunWriter, compact_on, rows_from_batch};
 use perrin::record::{Hyperparameters, Layout, RowBuffer, RunInfo, StepRecord};
 
 /// Two parameter groups and three directions: 12 + 3 + 6 columns.
@@ -54,7 +54,7 @@ pub fn rows(steps: Range<u64>) -> RowBuffer {
 
 /// `compact` without the second for which the old segments stay.
 pub fn compact_at_once(directory: &Path) -> perrin::Result<Compaction> {
-    compact_on(&Disk, directory)
+    compact_on(&Disk, Encoding::Small, directory)
 }
 
 /// All rows of a run.

@@ -35,6 +35,7 @@ pub fn state(open: &OpenRun) -> (String, Color) {
 /// What makes the rows less than complete or trustworthy; none for a healthy run.
 pub fn warnings(open: &OpenRun) -> Vec<String> {
     let mut warnings = open.health.notes();
+    warnings.extend(open.info_change.iter().map(|change| format!("run.json: {change}")));
     if open.summary.non_finite > 0 {
         warnings.push(format!("{} rows with NaN or infinite displacement", grouped(open.summary.non_finite)));
     }

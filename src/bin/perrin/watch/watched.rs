@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use perrin::Error;
 use perrin::analysis::Health;
-use perrin::log::{Follower, Run, kept_events};
+use perrin::log::{Follower, InfoChange, Run, kept_events};
 use perrin::record::{Event, EventKind};
 
 use super::eigenvalues::Eigenvalues;
@@ -34,6 +34,8 @@ pub enum State {
 /// A run that could be opened.
 pub struct OpenRun {
     pub run: Run,
+    /// A change to `run.json` that is not meant.
+    pub info_change: Option<InfoChange>,
     pub summary: Summary,
     pub tail: Tail,
     pub health: Health,
@@ -118,6 +120,7 @@ impl OpenRun {
         Ok(OpenRun {
             tail: Tail::new(&run, Some(mode).filter(|&mode| mode > 0))?,
             last_row_at: newest_change(&path.join("steps")),
+            info_change: run.info_change().filter(|change| !change.meant),
             run,
             follower,
             discards: None,
