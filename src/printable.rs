@@ -11,12 +11,18 @@ use std::fmt::Write;
 
 use textwrap::core::display_width;
 use textwrap::{Options, WordSeparator, WordSplitter, WrapAlgorithm};
+use unicode_width::UnicodeWidthStr;
 
 /// Columns of text whose reader is not known.
 pub const COLUMNS: usize = 80;
 
 /// Lines are not made shorter than this, however narrow the terminal.
 const FEWEST_COLUMNS: usize = 20;
+
+/// Columns that a letter with its marks takes.
+pub fn columns_of(text: &str) -> usize {
+    text.width()
+}
 
 /// Whether a character acts on its reader instead of being read: control characters (C0, DEL, C1), marks that turn the
 /// direction of text, invisible ones, and those that XML has no place for. The joiners of scripts and emoji are none.
@@ -81,6 +87,18 @@ pub fn wrapped(name: &str, text: &str, columns: usize) -> String {
     }
     out.truncate(out.trim_end().len());
     out
+}
+
+/// Digits in groups of three: 12,345.
+pub fn grouped(count: u64) -> String {
+    let digits = count.to_string();
+    let separator = |index: usize| if index > 0 && (digits.len() - index).is_multiple_of(3) { "," } else { "" };
+    digits.char_indices().map(|(index, digit)| format!("{}{digit}", separator(index))).collect()
+}
+
+/// A number of things: 1 row, 2 rows.
+pub fn counted(count: u64, thing: &str) -> String {
+    format!("{} {thing}{}", grouped(count), if count == 1 { "" } else { "s" })
 }
 
 /// On which side of its column a cell stands.
@@ -174,6 +192,12 @@ mod tests {
         // The byte at the end of the line is in the middle of a letter.
         assert_eq!(wrapped("", &format!("{}é tail", "x".repeat(20)), 20), format!("{}\né tail", "x".repeat(20)));
         assert_eq!(wrapped("", &"漢".repeat(15), 20), format!("{}\n{}", "漢".repeat(10), "漢".repeat(5)));
+    }
+
+    #[test]
+    fn long_counts_are_grouped() {
+        assert_eq!([0, 999, 1000, 1234567].map(grouped), ["0", "999", "1,000", "1,234,567"]);
+        assert_eq!((counted(1, "row"), counted(2000, "row")), ("1 row".to_owned(), "2,000 rows".to_owned()));
     }
 
     #[test]

@@ -15,7 +15,7 @@ use perrin::record::{Event, EventKind, Hyperparameters, RowBuffer, RunInfo, Step
 use synthetic::plain_sgd;
 
 fn perrin(arguments: &[&Path]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_perrin")).arg("fit").args(arguments).output().unwrap()
+    Command::new(env!("CARGO_BIN_EXE_perrin")).arg("fit").args(arguments).env("COLUMNS", "80").output().unwrap()
 }
 
 /// SGD whose squared displacements follow laws exactly: 3e-4 k^1.2, and a speed of which sigma^2 tr(H) is 12.44.
@@ -112,6 +112,22 @@ advice
              projections, and longer
 ";
     assert_eq!(text, expected);
+}
+
+#[test]
+fn text_is_as_wide_as_it_is_asked_to_be() {
+    let directory = tempfile::tempdir().unwrap();
+    exact_run(directory.path(), 100);
+    let widest = |columns: Option<&str>| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_perrin"));
+        command.arg("fit").arg(directory.path()).env_remove("COLUMNS");
+        columns.map(|columns| command.env("COLUMNS", columns));
+        let text = String::from_utf8(command.output().unwrap().stdout).unwrap();
+        text.lines().skip(1).map(|line| line.chars().count()).max().unwrap()
+    };
+    let [narrow, piped, wide] = [Some("80"), None, Some("300")].map(widest);
+    assert!(narrow <= 80 && (81..=100).contains(&piped) && (101..=300).contains(&wide), "{narrow} {piped} {wide}");
+    assert_eq!(widest(Some("none")), piped);
 }
 
 #[test]

@@ -14,7 +14,7 @@ const DEFAULT: SgdParameters =
     SgdParameters { learning_rate: 0.01, momentum: 0.9, weight_decay: 1e-4, batch_size: 32.0, noise_scale: 2.0 };
 
 fn perrin(arguments: &[&Path]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_perrin")).arg("sweep").args(arguments).output().unwrap()
+    Command::new(env!("CARGO_BIN_EXE_perrin")).arg("sweep").args(arguments).env("COLUMNS", "80").output().unwrap()
 }
 
 fn write(directory: &Path, parameters: SgdParameters, change: impl FnMut(&mut StepRecord, &mut [Option<f64>]) -> bool) {

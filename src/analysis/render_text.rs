@@ -4,6 +4,7 @@ use std::fmt::{self, Formatter};
 
 use super::Answer;
 use crate::printable;
+pub(crate) use crate::printable::{counted, grouped};
 
 /// Columns of a text: those it was asked for (`format!("{fit:100}")`), or 80.
 pub(crate) fn columns(text: &Formatter<'_>) -> usize {
@@ -47,18 +48,6 @@ pub(crate) fn thousandths(value: f64) -> String {
     if text == "-0.000" { "0.000".to_owned() } else { text }
 }
 
-/// Digits in groups of three: 12,345.
-pub(crate) fn grouped(count: u64) -> String {
-    let digits = count.to_string();
-    let separator = |index: usize| if index > 0 && (digits.len() - index).is_multiple_of(3) { "," } else { "" };
-    digits.char_indices().map(|(index, digit)| format!("{}{digit}", separator(index))).collect()
-}
-
-/// A number of things: 1 row, 2 rows.
-pub(crate) fn counted(count: u64, thing: &str) -> String {
-    format!("{} {thing}{}", grouped(count), if count == 1 { "" } else { "s" })
-}
-
 /// A p-value; what f64 cannot tell from 0 is not called 0.
 pub(crate) fn p_value(value: f64) -> String {
     if value < 1e-16 { "p < 1e-16".to_owned() } else { format!("p = {}", number(value)) }
@@ -83,10 +72,5 @@ mod tests {
         for (value, expected) in cases {
             assert_eq!(number(value), expected);
         }
-    }
-
-    #[test]
-    fn long_counts_are_grouped() {
-        assert_eq!([0, 999, 1000, 1234567].map(grouped), ["0", "999", "1,000", "1,234,567"]);
     }
 }

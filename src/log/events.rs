@@ -1,6 +1,7 @@
 //! `events.jsonl`: what happened to a run besides its steps, one JSON object a line.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use super::guard::damaged;
@@ -30,28 +31,109 @@ impl EventWriter {
     }
 }
 
-/// All events, in the order they were written; none where there is no file.
+/// Bytes of the longest line that is read: an event names at most the parameters of a network.
+const LONGEST_LINE: u64 = 64 << 20;
+
+/// The events of a run, in the order they were written, read a line at a time: memory does not grow with their number.
 ///
-/// A last line without its end is a write that was interrupted and is passed over. So is an event of a kind this
-/// version does not know: a kind may be added without a new schema version.
+/// It ends where the file ends now. Asked again after that, it goes on with what was written since.
 ///
-/// # Errors
-/// [`Error::Damaged`] when a whole line is not a JSON object with an `event`.
-pub(crate) fn read_events(path: &Path) -> Result<Vec<Event>> {
-    let bytes = read(path)?;
-    let mut events = Vec::new();
-    for (index, line) in whole_lines(&bytes).split_inclusive(|&byte| byte == b'\n').enumerate() {
-        match serde_json::from_slice(line) {
-            Ok(event) => events.push(event),
-            Err(error) => {
-                let value: Option<serde_json::Value> = serde_json::from_slice(line).ok();
-                if value.is_none_or(|value| !value["event"].is_string()) {
-                    return Err(damaged(path, format!("line {}: {error}", index + 1)));
+/// A last line without its end is a write that was interrupted, or is under way, and is passed over. So is an event of a
+/// kind this version does not know: a kind may be added without a new schema version.
+pub struct EventReader {
+    path: PathBuf,
+    file: Option<BufReader<File>>,
+    line: Vec<u8>,
+    /// Bytes and number of the whole lines read.
+    position: u64,
+    lines: u64,
+}
+
+impl EventReader {
+    /// A reader from the first event on; none are read where there is no file yet.
+    pub(crate) fn new(path: PathBuf) -> EventReader {
+        EventReader { path, file: None, line: Vec::new(), position: 0, lines: 0 }
+    }
+
+    /// A reader from the first line that begins in the last `bytes` bytes; its lines are counted from there.
+    pub(crate) fn near_end(path: PathBuf, bytes: u64) -> Result<EventReader> {
+        let mut reader = EventReader::new(path);
+        let length = match fs::metadata(&reader.path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => 0,
+            metadata => metadata.map_err(Error::io("read", &reader.path))?.len(),
+        };
+        if length > bytes {
+            // From the byte before: if that ends a line, the next one is whole.
+            reader.position = length - bytes - 1;
+            reader.read_line()?;
+            reader.lines = 0;
+        }
+        Ok(reader)
+    }
+
+    /// Bytes of the whole lines read or passed over so far.
+    pub fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// The next event; none if that is all for now.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`] when a whole line is not a JSON object with an `event`; [`Error::Io`].
+    pub fn next_event(&mut self) -> Result<Option<Event>> {
+        while self.read_line()? {
+            match serde_json::from_slice(&self.line) {
+                Ok(event) => return Ok(Some(event)),
+                Err(error) => {
+                    let value: Option<serde_json::Value> = serde_json::from_slice(&self.line).ok();
+                    if value.is_none_or(|value| !value["event"].is_string()) {
+                        return Err(damaged(&self.path, format!("line {}: {error}", self.lines)));
+                    }
                 }
             }
         }
+        Ok(None)
     }
-    Ok(events)
+
+    /// Reads a whole line into `line`, if there is one.
+    fn read_line(&mut self) -> Result<bool> {
+        let read_error = Error::io("read", &self.path);
+        let file = match &mut self.file {
+            Some(file) => file,
+            none => match File::open(&self.path) {
+                Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
+                Err(error) => return Err(read_error(error)),
+                Ok(mut file) => {
+                    if let Err(error) = file.seek(SeekFrom::Start(self.position)) {
+                        return Err(read_error(error));
+                    }
+                    none.insert(BufReader::new(file))
+                }
+            },
+        };
+        self.line.clear();
+        let read = file.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut self.line);
+        let read = read.map_err(read_error)? as u64;
+        if self.line.last() == Some(&b'\n') {
+            (self.position, self.lines) = (self.position + read, self.lines + 1);
+            return Ok(true);
+        }
+        // The rest of the line may follow: it is read from its beginning then.
+        self.file = None;
+        if read == LONGEST_LINE {
+            let reason = format!("line {} is longer than {LONGEST_LINE} bytes", self.lines + 1);
+            return Err(damaged(&self.path, reason));
+        }
+        Ok(false)
+    }
+}
+
+impl Iterator for EventReader {
+    type Item = Result<Event>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.next_event().transpose()
+    }
 }
 
 /// How often the run was taken up again; lines that are no event do not count.

@@ -205,6 +205,11 @@ pub(crate) fn token(folder: &RunFolder) -> Result<Option<String>> {
     }
 }
 
+/// Whether who had the run last has let it go.
+pub(super) fn is_released(folder: &RunFolder) -> bool {
+    matches!(read(folder), Ok(Found::Holder(Holder { released: true, .. })))
+}
+
 fn open_locked(storage: &dyn Storage, folder: &RunFolder) -> Result<(File, Option<io::Error>)> {
     let path = folder.lock();
     let file = storage.open_lock(&path).map_err(Error::io("create", &path))?;

@@ -9,7 +9,7 @@ use arrow_array::{Array, ArrayRef, Float64Array, Int64Array, RecordBatch};
 use arrow_schema::{DataType, SchemaRef};
 
 use super::RunFolder;
-use super::events::read_events;
+use super::events::EventReader;
 use super::guard::damaged;
 use super::info::{Checksum, read_run};
 use super::reference::{Reference, read_reference};
@@ -68,7 +68,12 @@ impl Run {
     /// # Errors
     /// [`Error::Damaged`] when a line is no event, [`Error::Io`].
     pub fn events(&self) -> Result<Vec<Event>> {
-        read_events(&self.folder.events())
+        self.event_reader().collect()
+    }
+
+    /// The same, one at a time: a run may have very many.
+    pub fn event_reader(&self) -> EventReader {
+        EventReader::new(self.folder.events())
     }
 
     /// The named columns of all rows, in step order, a batch of a few thousand rows at a time. Only these columns are

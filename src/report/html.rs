@@ -1,27 +1,21 @@
 //! Text for a page: nothing from a run is markup.
 
-/// Text as HTML and XML have it; characters that neither can hold become U+FFFD.
+use crate::printable;
+
+/// Text as HTML and XML have it; what acts on the reader, and what neither can hold, becomes U+FFFD.
 pub fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    for character in text.chars() {
+    for character in printable::lines(text).chars() {
         match character {
             '&' => out.push_str("&amp;"),
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),
             '"' => out.push_str("&quot;"),
             '\'' => out.push_str("&#39;"),
-            '\n' | '\t' => out.push(character),
-            _ if is_allowed(character) => out.push(character),
-            _ => out.push('\u{FFFD}'),
+            _ => out.push(character),
         }
     }
     out
-}
-
-/// Control characters, and those that turn the direction of the text around them.
-fn is_allowed(character: char) -> bool {
-    !character.is_control()
-        && !matches!(character, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}' | '\u{FFFE}' | '\u{FFFF}')
 }
 
 #[cfg(test)]

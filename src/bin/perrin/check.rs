@@ -1,23 +1,99 @@
-//! `perrin check RUN`.
+//! `perrin check RUN [RUN...]`.
 
-use std::io::{Write, stdout};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
+use perrin::log::{Check, Finding};
+use serde::Serialize;
+
+use crate::{output, runs};
 
 #[derive(Args)]
+#[command(after_help = "Examples:
+  perrin check runs/digits-1
+  perrin check runs/* --json")]
 pub struct CheckArguments {
-    /// The run's folder.
-    run: PathBuf,
+    /// The runs' folders.
+    #[arg(required = true)]
+    runs: Vec<PathBuf>,
+    /// Print JSON instead of text.
+    #[arg(long)]
+    json: bool,
+}
+
+/// The answer as JSON.
+#[derive(Serialize)]
+struct Checked<'a> {
+    runs: Vec<CheckedRun<'a>>,
+}
+
+/// What was found of a run.
+#[derive(Serialize)]
+struct CheckedRun<'a> {
+    run: &'a Path,
+    rows: u64,
+    segments: u64,
+    journals: u64,
+    damage: Vec<Found>,
+    notes: Vec<Found>,
+}
+
+#[derive(Serialize)]
+struct Found {
+    path: PathBuf,
+    row: Option<u64>,
+    what: String,
 }
 
 pub fn run(arguments: &CheckArguments) -> anyhow::Result<()> {
-    let check = perrin::log::check(&arguments.run)?;
-    for finding in check.damage.iter().chain(&check.notes) {
-        writeln!(stdout(), "{finding}")?;
+    let runs = runs::among(&arguments.runs)?;
+    let mut checked = Vec::new();
+    let (mut damaged, mut findings) = (Vec::new(), 0);
+    for run in &runs {
+        let check = match perrin::log::check(run) {
+            Ok(check) => check,
+            Err(error) if runs.len() > 1 => {
+                output::tell(&error);
+                damaged.push(*run);
+                continue;
+            }
+            Err(error) => return Err(error.into()),
+        };
+        if !check.damage.is_empty() {
+            damaged.push(*run);
+            findings += check.damage.len();
+        }
+        if arguments.json {
+            checked.push(of(run, check));
+        } else {
+            if runs.len() > 1 {
+                output::line(run.display())?;
+            }
+            tell(&check)?;
+        }
     }
-    writeln!(stdout(), "rows {}, segments {}, journals {}", check.rows, check.segments, check.journals)?;
-    let damage = check.damage.len();
-    anyhow::ensure!(damage == 0, "{} is damaged: see the {damage} findings above", arguments.run.display());
-    Ok(())
+    if arguments.json {
+        output::json(&Checked { runs: checked })?;
+    }
+    match damaged[..] {
+        [] => Ok(()),
+        [run] if runs.len() == 1 => anyhow::bail!("{} is damaged: see the {findings} findings above", run.display()),
+        _ => anyhow::bail!("{} of {} runs are damaged: see above", damaged.len(), runs.len()),
+    }
+}
+
+fn tell(check: &Check) -> anyhow::Result<()> {
+    for finding in check.damage.iter().chain(&check.notes) {
+        output::line(finding)?;
+    }
+    let Check { rows, segments, journals, .. } = check;
+    Ok(output::line(format_args!("rows {rows}, segments {segments}, journals {journals}"))?)
+}
+
+fn of(run: &Path, check: Check) -> CheckedRun<'_> {
+    let found = |findings: Vec<Finding>| {
+        findings.into_iter().map(|Finding { path, row, what }| Found { path, row, what }).collect()
+    };
+    let Check { rows, segments, journals, damage, notes, .. } = check;
+    CheckedRun { run, rows, segments, journals, damage: found(damage), notes: found(notes) }
 }

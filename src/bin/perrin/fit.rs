@@ -1,15 +1,19 @@
 //! `perrin fit RUN`.
 
-use std::io::{Write, stdout};
 use std::path::PathBuf;
 
 use anyhow::ensure;
 use clap::Args;
 use perrin::analysis::curvatures::Curvatures;
 use perrin::analysis::{FitOptions, RunFit};
-use perrin::log::Run;
+
+use crate::{output, runs};
 
 #[derive(Args)]
+#[command(after_help = "Examples:
+  perrin fit runs/digits-1
+  perrin fit runs/digits-1 --from 500 --to 2000
+  perrin fit runs/digits-1 --json | jq .speed")]
 pub struct FitArguments {
     /// The run's folder.
     run: PathBuf,
@@ -42,11 +46,10 @@ pub fn run(arguments: &FitArguments) -> anyhow::Result<()> {
     let curvatures = arguments.eigenvalues.as_ref().map(Curvatures::read).transpose()?;
     let FitArguments { from: first_step, to: last_step, stationary_from, .. } = *arguments;
     let options = FitOptions { first_step, stationary_from, last_step, curvatures };
-    let fit = RunFit::with(&Run::open(&arguments.run)?, &options)?;
+    let fit = RunFit::with(&runs::open(&arguments.run)?, &options)?;
     if arguments.json {
-        writeln!(stdout(), "{}", serde_json::to_string_pretty(&fit)?)?;
-    } else {
-        write!(stdout(), "{fit}")?;
+        return output::json(&fit);
     }
-    Ok(())
+    let columns = output::columns();
+    Ok(output::text(format_args!("{fit:columns$}"))?)
 }

@@ -1,6 +1,5 @@
 //! `perrin report RUN [RUN...]`.
 
-use std::io::{IsTerminal, Write, stderr, stdout};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -9,8 +8,10 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 use perrin::analysis::curvatures::Curvatures;
-use perrin::log::Run;
 use perrin::report::{Progress, ReportOptions, write_report};
+use serde::Serialize;
+
+use crate::{output, runs};
 
 /// Characters of the bar.
 const BAR: usize = 30;
@@ -18,6 +19,10 @@ const BAR: usize = 30;
 const REDRAWN: Duration = Duration::from_millis(100);
 
 #[derive(Args)]
+#[command(after_help = "Examples:
+  perrin report runs/digits-1
+  perrin report runs/digits-1 --output page.html --figures figures
+  perrin report runs/default runs/rate-2 runs/batch-256")]
 pub struct ReportArguments {
     /// The runs' folders; of several, the first is the one that predicts the others' speeds.
     #[arg(required = true)]
@@ -38,6 +43,16 @@ pub struct ReportArguments {
     /// Eigenvalues of the Hessian, for all runs: as `perrin fit --eigenvalues` takes them.
     #[arg(long, value_name = "FILE")]
     eigenvalues: Option<PathBuf>,
+    /// Print JSON instead of text.
+    #[arg(long)]
+    json: bool,
+}
+
+/// The answer as JSON.
+#[derive(Serialize)]
+struct Files {
+    page: PathBuf,
+    figures: Vec<PathBuf>,
 }
 
 pub fn run(arguments: &ReportArguments) -> anyhow::Result<()> {
@@ -49,14 +64,17 @@ pub fn run(arguments: &ReportArguments) -> anyhow::Result<()> {
         first_step: arguments.from,
         stationary_from: arguments.stationary_from,
     };
-    let runs = arguments.runs.iter().map(Run::open).collect::<perrin::Result<Vec<_>>>()?;
-    let written = if stderr().is_terminal() {
+    let runs = runs::open_all(&arguments.runs)?;
+    let written = if output::shows_progress() {
         with_line(|line| write_report(&runs, &options, &mut |progress| line.set(text(progress))))
     } else {
         write_report(&runs, &options, &mut |_| {})
     };
-    writeln!(stdout(), "{}", written?.page.display())?;
-    Ok(())
+    let written = written?;
+    if arguments.json {
+        return output::json(&Files { page: written.page, figures: written.figures });
+    }
+    Ok(output::line(written.page.display())?)
 }
 
 /// What is being done, and how much of it is.
@@ -87,8 +105,7 @@ impl Line {
         let (text, since) = &*self.text.lock().unwrap_or_else(PoisonError::into_inner);
         let seconds = since.elapsed().as_secs();
         let waiting = if seconds > 0 { format!(", {seconds} s") } else { String::new() };
-        // A terminal that is gone is no reason to stop.
-        let _ = write!(stderr(), "\r\x1b[K{text}{waiting}");
+        output::progress(format_args!("{text}{waiting}"));
     }
 }
 
@@ -114,7 +131,7 @@ fn with_line<T>(work: impl FnOnce(&Line) -> T) -> T {
                 line.draw();
                 thread::park_timeout(REDRAWN);
             }
-            let _ = write!(stderr(), "\r\x1b[K");
+            output::progress("");
         });
         let _ends = EndsDrawing { line: &line, drawing: drawing.thread() };
         work(&line)

@@ -1,15 +1,19 @@
 //! `perrin sweep RUN RUN...`
 
-use std::io::{Write, stdout};
 use std::path::PathBuf;
 
 use clap::Args;
 use perrin::analysis::curvatures::Curvatures;
 use perrin::analysis::sweep::Sweep;
 use perrin::analysis::{FitOptions, RunFit};
-use perrin::log::Run;
+
+use crate::{output, runs};
 
 #[derive(Args)]
+#[command(after_help = "Examples:
+  perrin sweep runs/default runs/rate-2 runs/batch-256
+  perrin sweep runs/*
+  perrin sweep runs/* --json")]
 pub struct SweepArguments {
     /// The runs' folders; the first is the default run, whose sigma^2 tr(H) predicts the speed of the others.
     #[arg(required = true)]
@@ -25,13 +29,12 @@ pub struct SweepArguments {
 pub fn run(arguments: &SweepArguments) -> anyhow::Result<()> {
     let curvatures = arguments.eigenvalues.as_ref().map(Curvatures::read).transpose()?;
     let options = FitOptions { curvatures, ..FitOptions::default() };
-    let fit = |path: &PathBuf| RunFit::with(&Run::open(path)?, &options);
-    let fits = arguments.runs.iter().map(fit).collect::<perrin::Result<Vec<_>>>()?;
+    let runs = runs::open_all(&arguments.runs)?;
+    let fits = runs.iter().map(|run| RunFit::with(run, &options)).collect::<perrin::Result<Vec<_>>>()?;
     let sweep = Sweep::of(&fits);
     if arguments.json {
-        writeln!(stdout(), "{}", serde_json::to_string_pretty(&sweep)?)?;
-    } else {
-        write!(stdout(), "{sweep}")?;
+        return output::json(&sweep);
     }
-    Ok(())
+    let columns = output::columns();
+    Ok(output::text(format_args!("{sweep:columns$}"))?)
 }

@@ -1,5 +1,7 @@
 //! Axes: bounds, ticks, and numbers short enough to stand at them.
 
+use crate::numbers::short;
+
 /// How an axis shows values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scale {
@@ -79,49 +81,6 @@ fn at_step(value: f64, step: f64) -> String {
     format!("{:.digits$}{name}", value / unit)
 }
 
-/// A number in four digits, without those that are zero.
-pub fn short(value: f64) -> String {
-    let size = value.abs();
-    if value == 0.0 || !value.is_finite() {
-        return value.to_string();
-    }
-    if !(1e-3..1e5).contains(&size) {
-        let text = format!("{value:.3e}");
-        let (digits, power) = text.split_once('e').unwrap_or((&text, "0"));
-        return format!("{}e{power}", trimmed(digits));
-    }
-    let digits = (3.0 - size.log10().floor()).clamp(0.0, 6.0) as usize;
-    trimmed(&format!("{value:.digits$}")).to_owned()
-}
-
-fn trimmed(digits: &str) -> &str {
-    if digits.contains('.') { digits.trim_end_matches('0').trim_end_matches('.') } else { digits }
-}
-
-/// A count with commas between the thousands.
-pub fn grouped(count: u64) -> String {
-    let digits = count.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-/// A length of time for people: `0.4 s`, `12 s`, `3 min`, `5.2 h`, `40 days`.
-pub fn duration(seconds: f64) -> String {
-    match seconds {
-        s if s < 10.0 => format!("{s:.1} s"),
-        s if s < 120.0 => format!("{s:.0} s"),
-        s if s < 7200.0 => format!("{:.0} min", s / 60.0),
-        s if s < 172_800.0 => format!("{:.1} h", s / 3600.0),
-        s => format!("{:.0} days", s / 86_400.0),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -161,16 +120,5 @@ mod tests {
         assert_eq!(bounds(std::iter::empty(), Scale::Linear), None);
         let (low, high) = bounds([3.0].into_iter(), Scale::Linear).unwrap();
         assert!(low < 3.0 && high > 3.0);
-    }
-
-    #[test]
-    fn numbers_for_people() {
-        assert_eq!(
-            [0.1, 1e-3, 12_345.6, 2.5e-7, 123_456.0, -0.02].map(short),
-            ["0.1", "0.001", "12346", "2.5e-7", "1.235e5", "-0.02"]
-        );
-        assert_eq!([0, 999, 1000, 20_000_000].map(grouped), ["0", "999", "1,000", "20,000,000"]);
-        assert_eq!([0.44, 75.0, 180.0, 9000.0, 4e5].map(duration), ["0.4 s", "75 s", "3 min", "2.5 h", "5 days"]);
-        assert_eq!(short(f64::NAN), "NaN");
     }
 }

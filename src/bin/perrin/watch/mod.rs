@@ -18,7 +18,7 @@ mod tests;
 mod text;
 mod watched;
 
-use std::io::{IsTerminal, Write, stdout};
+use std::io::{IsTerminal, stdout};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -29,7 +29,15 @@ use ratatui::layout::Rect;
 use app::View;
 use watched::{State, Watched};
 
+use crate::{output, runs};
+
+/// Columns of a plot.
+const MOST_COLUMNS: i64 = 1000;
+
 #[derive(Args)]
+#[command(after_help = "Examples:
+  perrin watch runs/digits-1
+  perrin watch runs/digits-1 --once --json")]
 pub struct WatchArguments {
     /// The run's folder; it may appear later.
     run: PathBuf,
@@ -39,9 +47,9 @@ pub struct WatchArguments {
     /// With --once: print JSON instead of text.
     #[arg(long, requires = "once")]
     json: bool,
-    /// With --once: columns of the plots; without plots if 0.
-    #[arg(long, default_value_t = 80, requires = "once", value_parser = clap::value_parser!(u16).range(0..=1000))]
-    width: u16,
+    /// With --once: columns of the plots; without plots if 0 [default: those of the terminal, or 100].
+    #[arg(long, requires = "once", value_parser = clap::value_parser!(u16).range(0..=MOST_COLUMNS))]
+    width: Option<u16>,
     /// Seconds between two looks at the run.
     #[arg(long, default_value_t = 0.5, value_parser = interval)]
     interval: f64,
@@ -62,26 +70,26 @@ fn once(watched: &mut Watched, arguments: &WatchArguments) -> anyhow::Result<()>
         State::Open(open) => open,
         // The library's own error, and not that one waits.
         State::Waiting(reason) => {
-            perrin::log::Run::open(&watched.path)?;
+            runs::open(&watched.path)?;
             anyhow::bail!("{reason}");
         }
     };
     if arguments.json {
-        writeln!(stdout(), "{}", serde_json::to_string_pretty(&text::json(open))?)?;
-        return Ok(());
+        return output::json(&text::json(open));
     }
     for line in text::snapshot(open) {
-        writeln!(stdout(), "{line}")?;
+        output::line(line)?;
     }
-    if arguments.width > 0 {
+    let width = arguments.width.unwrap_or_else(|| output::columns().min(MOST_COLUMNS as usize) as u16);
+    if width > 0 {
         let mut views = vec![View::Displacement, View::Speed];
         if open.modes() > 0 {
             views.push(View::Phase);
         }
         for view in views {
-            let mut buffer = Buffer::empty(Rect::new(0, 0, arguments.width, 16));
+            let mut buffer = Buffer::empty(Rect::new(0, 0, width, 16));
             panels::draw(view, open, watched, buffer.area, &mut buffer);
-            write!(stdout(), "{}", screen::plain_text(&buffer))?;
+            output::text(screen::plain_text(&buffer))?;
         }
     }
     Ok(())

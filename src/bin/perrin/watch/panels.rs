@@ -8,9 +8,10 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Paragraph, Widget, Wrap};
 
 use super::app::View;
-use super::axis::{Scale, short};
+use super::axis::Scale;
 use super::plot::{Plot, Series};
 use super::watched::{OpenRun, Watched};
+use crate::numbers::short;
 
 const GLOBAL: Color = Color::Cyan;
 const LOCAL: Color = Color::Yellow;

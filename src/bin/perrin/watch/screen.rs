@@ -1,5 +1,8 @@
 //! The whole screen: head, panels, keys. Drawn into a buffer, so that tests and `--once` need no terminal.
 
+use std::borrow::Cow;
+
+use perrin::printable;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::{Color, Style, Stylize};
@@ -31,8 +34,22 @@ const HELP: &[&str] = &[
     "The log is only read, and training is not disturbed.",
 ];
 
-/// Draws everything.
+/// Draws everything; nothing from a run's files acts on the terminal.
 pub fn draw(watched: &Watched, app: &App, area: Rect, buffer: &mut Buffer) {
+    draw_all(watched, app, area, buffer);
+    clean(buffer);
+}
+
+/// Replaces what acts on the reader, where ratatui has not left it out.
+pub fn clean(buffer: &mut Buffer) {
+    for cell in &mut buffer.content {
+        if let Cow::Owned(symbol) = printable::line(cell.symbol()) {
+            cell.set_symbol(&symbol);
+        }
+    }
+}
+
+fn draw_all(watched: &Watched, app: &App, area: Rect, buffer: &mut Buffer) {
     let [head, body, foot] = Layout::vertical([
         Constraint::Length(if area.height < 12 { 3 } else { 5 }),
         Constraint::Fill(1),
@@ -116,7 +133,13 @@ pub fn plain_text(buffer: &Buffer) -> String {
     let Rect { width, height, .. } = buffer.area;
     let mut text = String::new();
     for y in 0..height {
-        let line: String = (0..width).map(|x| buffer[(x, y)].symbol()).collect();
+        let (mut line, mut x) = (String::new(), 0);
+        while x < width {
+            let symbol = buffer[(x, y)].symbol();
+            line.push_str(symbol);
+            // A wide letter takes the cells behind it.
+            x += (printable::columns_of(symbol) as u16).max(1);
+        }
         text.push_str(line.trim_end());
         text.push('\n');
     }

@@ -1,11 +1,12 @@
 //! What there is to say of a run in words: on the screen's head, and line by line for `--once`.
 
+use perrin::printable::grouped;
 use ratatui::style::Color;
 use serde_json::json;
 
 use super::app::App;
-use super::axis::{duration, grouped, short};
 use super::watched::OpenRun;
+use crate::numbers::{duration, short};
 
 /// No row for this long, and it is worth saying.
 const SILENT_SECONDS: f64 = 30.0;
