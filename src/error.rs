@@ -113,12 +113,21 @@ pub enum Error {
     },
     /// libtorch refused an operation.
     #[cfg(feature = "torch")]
-    #[error("libtorch could not {action}: {source}")]
+    #[error("libtorch could not {action}: {}", without_frames(source))]
     Torch {
         /// What was tried, as it continues "could not".
         action: &'static str,
         /// libtorch's answer.
         source: tch::TchError,
+    },
+    /// The loss has an operation that libtorch can differentiate only once.
+    #[cfg(feature = "torch")]
+    #[error("libtorch has no second derivative of {operation}, and so the loss no Hessian: {remedy}")]
+    NoSecondDerivative {
+        /// The operation, with libtorch's name of its backward pass.
+        operation: String,
+        /// What to use in its place.
+        remedy: &'static str,
     },
     /// A parameter that cannot be observed, or a name that selects none.
     #[error("{reason}")]
@@ -201,6 +210,13 @@ pub enum Error {
         /// The first error.
         source: std::sync::Arc<Error>,
     },
+}
+
+/// What libtorch says, without the C++ stack that it adds.
+#[cfg(feature = "torch")]
+fn without_frames(source: &tch::TchError) -> String {
+    let text = source.to_string();
+    text.split("\nException raised from ").next().unwrap_or_default().to_owned()
 }
 
 impl Error {

@@ -217,6 +217,14 @@ pub enum EventKind {
         /// Its number, which is that of its files in `eigenvectors` and `curvature`.
         basis: u64,
     },
+    /// An estimate of new directions failed, because the loss was NaN, say: rows go on along those before. Failures in a
+    /// row are told at counts 1, 2, 4, 8, ...
+    EstimateFailed {
+        /// The error.
+        reason: String,
+        /// How many have failed since the last one that did not.
+        count: u64,
+    },
     /// The vectors of a basis could not be written and are not in the log; its eigenvalues are.
     EigenvectorsNotKept {
         /// Its number.

@@ -98,13 +98,16 @@ fn main() -> Result<()> {
             loss_sum = 0.;
         }
         // Of use only if steps follow.
-        if step < plan.steps
-            && let Some(eigenvectors) = curvature.refresh_if_due(step)?
-        {
+        let estimate = |step| {
+            let due = if step < plan.steps { curvature.refresh_if_due(step)? } else { None };
+            let Some(eigenvectors) = due else { return Ok(None) };
             let [first, last] = [0, plan.directions - 1].map(|index| eigenvectors.eigenvalues[index]);
             println!("step {step:6}: eigenvalues from {first:.2} to {last:.2}");
             let summary = measure::summary(&mut curvature, &eigenvectors, &problem, &plan, train_mode)?;
-            optimizer.project_onto(eigenvectors.with_summary(summary))?;
+            anyhow::Ok(Some(eigenvectors.with_summary(summary)))
+        };
+        if let Some(error) = optimizer.follow(estimate) {
+            println!("step {step:6}: {error}; the last directions stay");
         }
     }
     optimizer.finish()?;

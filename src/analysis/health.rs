@@ -26,6 +26,8 @@ pub struct Health {
     /// When the largest eigenvalue rose above the limit of stability, unless it has fallen below again: the step, the
     /// eigenvalue with weight decay, the limit.
     pub unstable: Option<(u64, f64, f64)>,
+    /// Since when, and why, new directions could not be estimated, unless some have been since.
+    pub estimate_failed: Option<(u64, String)>,
     /// The error that stopped the log, and the step before which it did.
     pub stopped: Option<(u64, String)>,
     /// Last step of a run that was closed properly.
@@ -57,7 +59,11 @@ impl Health {
                 EventKind::StabilityCrossed { sharpness, limit, unstable } => {
                     health.unstable = unstable.then_some((event.step, *sharpness, *limit));
                 }
-                EventKind::BasisChanged { .. } | EventKind::EigenvectorsNotKept { .. } => {}
+                EventKind::EstimateFailed { reason, .. } => {
+                    health.estimate_failed.get_or_insert_with(|| (event.step, reason.clone()));
+                }
+                EventKind::BasisChanged { .. } => health.estimate_failed = None,
+                EventKind::EigenvectorsNotKept { .. } => {}
             }
         }
         health
@@ -89,6 +95,9 @@ impl Health {
                 number(sharpness),
                 number(limit)
             ));
+        }
+        if let Some((step, reason)) = &self.estimate_failed {
+            notes.push(format!("since step {step} new directions could not be estimated, and the last stay: {reason}"));
         }
         if let Some(reason) = &self.not_locked {
             notes.push(format!(

@@ -18,8 +18,10 @@ use crate::numeric::tall::inner_product;
 /// random vector. To start from elsewhere, or watch the progress, call [`lanczos::eigenpairs`].
 ///
 /// # Errors
-/// As [`lanczos::eigenpairs`] and [`LossHessian::batch_gradient`].
+/// As [`lanczos::eigenpairs`] and [`LossHessian::batch_gradient`]; [`Error::NoSecondDerivative`](crate::Error) after the
+/// first batch.
 pub fn top_eigenpairs(hessian: &mut LossHessian, options: &LanczosOptions) -> Result<Eigenpairs> {
+    hessian.check_second_derivative()?;
     let start = if options.smallest == 0 { vec![gradient_start(hessian, options.seed)?] } else { Vec::new() };
     let mut line = ProgressLine::new(options.max_products);
     lanczos::eigenpairs(hessian, options, &start, &mut |progress| line.show(progress))

@@ -22,15 +22,14 @@ use crate::numeric::lanczos::{self, LanczosOptions};
 ///     .build(nn::sgd(0.9, 0., 1e-4, false), &vs, 1e-3, "runs/mnist")?;
 /// for loss in batches {
 ///     opt.backward_step(&loss);
-///     if let Some(eigenvectors) = curvature.refresh_if_due(opt.step_count())? {
-///         opt.project_onto(eigenvectors)?;
-///     }
+///     opt.follow(|step| curvature.refresh_if_due(step));
 /// }
 /// # Ok(()) }
 /// ```
 ///
-/// A refresh takes its products' time, on the training thread, between two steps. Its error (a loss that has become NaN)
-/// is the program's to handle: training may go on with the last directions.
+/// A refresh takes its products' time, on the training thread, between two steps. Where it fails, because the loss is NaN
+/// for a while, [`Optimizer::follow`](crate::Optimizer::follow) says so and training goes on with the last directions; the
+/// next refresh starts from those.
 pub struct EigenpairFollower<'a> {
     hessian: LossHessian<'a>,
     options: LanczosOptions,
@@ -73,7 +72,8 @@ impl<'a> EigenpairFollower<'a> {
     /// The eigenpairs of now. Pairs that did not converge within the options' products are marked so.
     ///
     /// # Errors
-    /// As [`top_eigenpairs`]. What was found last stays the next start.
+    /// As [`top_eigenpairs`]. What was found last stays the next start. In a training loop
+    /// [`Optimizer::follow`](crate::Optimizer::follow) takes it.
     pub fn refresh(&mut self) -> Result<Eigenvectors> {
         let mut found = if self.vectors.is_empty() {
             top_eigenpairs(&mut self.hessian, &self.options)?

@@ -9,6 +9,7 @@ use tch::{TchError, Tensor, no_grad, with_grad};
 
 use super::buffers::Buffers;
 use super::parameters::{Block, GradientSum, Parameters, TorchResult, differentiate};
+use super::refusal;
 use crate::error::{Error, Result};
 use crate::numeric::operator::SymmetricOperator;
 use crate::record::ParameterInfo;
@@ -16,7 +17,8 @@ use crate::record::ParameterInfo;
 /// What the loss of a batch is, and so what that of all the data is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Reduction {
-    /// L_b is the mean over the n_b examples of its batch: L = sum_b n_b L_b / sum_b n_b, the mean over all examples.
+    /// L_b is the mean over the n_b terms of its batch: L = sum_b n_b L_b / sum_b n_b, the mean over all terms. A term is
+    /// what the loss averages over: an example, a token that is not padding, a pixel.
     #[default]
     Mean,
     /// L_b is a sum over its batch: L = sum_b L_b.
@@ -62,8 +64,11 @@ pub struct LossHessian<'a> {
 
 impl<'a> LossHessian<'a> {
     /// With respect to all trainable variables of `store`. `loss(b)` is the loss of batch b of `batch_sizes.len()`,
-    /// which has `batch_sizes[b]` examples: a scalar, always the same for the same parameters. Its mean over the batch,
-    /// unless [`reduction`](Self::reduction) says otherwise; without weight decay, unless the closure adds it.
+    /// a scalar, always the same for the same parameters. It is the mean over `batch_sizes[b]` terms, unless
+    /// [`reduction`](Self::reduction) says otherwise; without weight decay, unless the closure adds it.
+    ///
+    /// Sizes are numbers of the terms that the mean is over, since batches are weighted by them. For a mean over tokens
+    /// that are not padding that is their number in the batch, not the number of sequences.
     ///
     /// # Errors
     /// [`Error::InvalidValue`] for no batch or an empty one, [`Error::Parameters`] for a store without trainable
@@ -118,7 +123,7 @@ impl<'a> LossHessian<'a> {
         self.parameters.infos()
     }
 
-    /// Examples in each batch.
+    /// Terms in each batch's mean: examples, or tokens, pixels where the loss averages over these.
     pub fn batch_sizes(&self) -> &[usize] {
         &self.batch_sizes
     }
@@ -143,6 +148,18 @@ impl<'a> LossHessian<'a> {
             sum.add(&gradients).and_then(|()| sum.write(&active, &mut flat)).map_err(torch("read a gradient"))
         })?;
         Ok(flat)
+    }
+
+    /// Looks whether the loss of the first batch can be differentiated twice. Made before a pass over all batches that
+    /// asks for gradients only, so that an operation without second derivative is told of at once.
+    pub(super) fn check_second_derivative(&mut self) -> Result<()> {
+        self.preserving_buffers(|parameters, loss| {
+            let active = parameters.active();
+            let gradients = gradients(loss, &active, 0, 1.0, true)?;
+            let ones = active.iter().map(|block| Ok(block.tensor.f_ones_like()?.f_reshape([-1])?));
+            let ones = no_grad(|| ones.collect::<TorchResult<Vec<_>>>()).map_err(torch("make a vector"))?;
+            add_products(&gradients, &active, &[ones], &mut [GradientSum::default()]).map_err(refusal::twice)
+        })
     }
 
     /// Does `work`, which runs forward passes, and puts back what these wrote to.
@@ -171,7 +188,8 @@ impl SymmetricOperator for LossHessian<'_> {
     }
 
     /// # Errors
-    /// As [`batch_gradient`](LossHessian::batch_gradient), and [`Error::ShapeMismatch`] for lengths that do not fit.
+    /// As [`batch_gradient`](LossHessian::batch_gradient), [`Error::NoSecondDerivative`] for a loss that has only the
+    /// first, and [`Error::ShapeMismatch`] for lengths that do not fit.
     fn multiply(&mut self, vectors: &[f32], products: &mut [f32]) -> Result<()> {
         let dimension = self.dimension();
         if vectors.len() != products.len() || !vectors.len().is_multiple_of(dimension) {
@@ -189,7 +207,7 @@ impl SymmetricOperator for LossHessian<'_> {
             let mut sums: Vec<GradientSum> = directions.iter().map(|_| GradientSum::default()).collect();
             for (batch, &weight) in weights.iter().enumerate() {
                 let gradients = gradients(loss, &active, batch, weight, true)?;
-                add_products(&gradients, &active, &directions, &mut sums).map_err(torch("differentiate twice"))?;
+                add_products(&gradients, &active, &directions, &mut sums).map_err(refusal::twice)?;
             }
             for ((sum, vector), product) in
                 sums.iter().zip(vectors.chunks_exact(dimension)).zip(products.chunks_exact_mut(dimension))

@@ -24,6 +24,7 @@ mod landscape;
 mod moved;
 mod parameters;
 mod progress;
+mod refusal;
 mod summary;
 
 pub use eigenpairs::{eigenvectors, gradient_start, top_eigenpairs};

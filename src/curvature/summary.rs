@@ -78,6 +78,9 @@ fn measure(hessian: &mut LossHessian, known: &Eigenvectors, options: &SummaryOpt
         let reason = "an eigenvalue is not known".to_owned();
         return Err(Error::NotEnoughData { question: "measure what is beside these directions", reason });
     }
+    if options.trace.is_some() || options.density.is_some() {
+        hessian.check_second_derivative()?;
+    }
     // Without a direction, or where the eigenvalues say of no scale, the noise has no sigma^2.
     let gradient_noise = match options.gradient_noise && eigenvalues.iter().sum::<f64>() > 0.0 {
         true => Some(GradientNoiseSummary::from(&gradient_noise_along(hessian, &eigenvalues, &columns)?)),

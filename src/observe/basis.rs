@@ -29,6 +29,8 @@ pub(super) struct Directions {
     pub rule: Option<UpdateRule>,
     /// Whether the latest eigenvalues were above that limit.
     pub unstable: bool,
+    /// Estimates that have failed since the last one that did not.
+    pub failures: u64,
 }
 
 impl Observation {
@@ -44,6 +46,40 @@ impl Observation {
             Ok(())
         });
         outcome
+    }
+
+    /// See [`Observer::follow`](super::Observer::follow).
+    pub fn follow<E>(&mut self, estimate: impl FnOnce(u64) -> std::result::Result<Option<Eigenvectors>, E>) -> Option<E>
+    where
+        E: From<Error> + std::fmt::Display,
+    {
+        if self.recorder.failed() {
+            return None;
+        }
+        let outcome = match estimate(self.step) {
+            Ok(Some(found)) => self.project_onto(found).map_err(E::from),
+            Ok(None) => return None,
+            Err(error) => Err(error),
+        };
+        match outcome {
+            Ok(()) => {
+                self.directions.failures = 0;
+                None
+            }
+            Err(error) => {
+                self.tell_failure(error.to_string());
+                Some(error)
+            }
+        }
+    }
+
+    fn tell_failure(&mut self, reason: String) {
+        self.directions.failures += 1;
+        let count = self.directions.failures;
+        if count.is_power_of_two() {
+            tracing::warn!(step = self.step, count, reason, "new directions could not be estimated; the last stay");
+            self.tell(self.step + 1, EventKind::EstimateFailed { reason, count });
+        }
     }
 
     /// Says in the log that the tracker projects on `eigenvectors` now.

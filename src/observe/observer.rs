@@ -169,6 +169,24 @@ impl Observer {
         }
     }
 
+    /// Projects on the directions that `estimate` finds, if it finds some after so many steps; goes on with those before
+    /// where it fails. To be called once a step, for directions that follow the network:
+    /// `observer.follow(|step| curvature.refresh_if_due(step))`.
+    ///
+    /// A training loop goes on, whatever becomes of an estimate (a loss that is NaN for a while, directions that do not
+    /// fit). What failed is told by `tracing` and by the event `estimate_failed`, in a row at counts 1, 2, 4, 8, ..., and
+    /// returned to programs that want to know: `None` if nothing did. Where nothing is recorded, `estimate` is not called.
+    pub fn follow<E>(&mut self, estimate: impl FnOnce(u64) -> std::result::Result<Option<Eigenvectors>, E>) -> Option<E>
+    where
+        E: From<Error> + fmt::Display,
+    {
+        self.begin_if_waiting(Vec::new);
+        match &mut self.state {
+            State::Off { .. } | State::Waiting(_) => None,
+            State::Observing(observation) => observation.follow(estimate),
+        }
+    }
+
     /// Steps seen.
     pub fn step_count(&self) -> u64 {
         match &self.state {

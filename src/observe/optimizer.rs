@@ -7,7 +7,7 @@ use tch::{Tensor, nn};
 
 use super::observer::Observer;
 use super::summary::Summary;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::log::eigenvectors::Eigenvectors;
 use crate::record::Hyperparameters;
 use crate::recorder::Health;
@@ -163,6 +163,16 @@ impl Optimizer {
     pub fn project_onto(&mut self, directions: impl Into<Eigenvectors>) -> Result<()> {
         self.observer.begin_if_waiting(|| self.optimizer.trainable_variables());
         self.observer.project_onto(directions)
+    }
+
+    /// Projects on the directions that `estimate` finds, if it finds some after so many steps, and goes on with those
+    /// before where it fails: `opt.follow(|step| curvature.refresh_if_due(step))` once a step. See [`Observer::follow`].
+    pub fn follow<E>(&mut self, estimate: impl FnOnce(u64) -> std::result::Result<Option<Eigenvectors>, E>) -> Option<E>
+    where
+        E: From<Error> + fmt::Display,
+    {
+        self.observer.begin_if_waiting(|| self.optimizer.trainable_variables());
+        self.observer.follow(estimate)
     }
 
     /// Steps seen.

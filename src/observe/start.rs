@@ -70,6 +70,7 @@ impl Options {
             memory_bytes: self.projection_memory_bytes.unwrap_or(DEFAULT_MEMORY_BYTES),
             rule: update_rule(&self.optimizer),
             unstable: false,
+            failures: 0,
         };
         let of_group = |group| self.group_hyperparameters.get(&group).copied().unwrap_or(self.hyperparameters);
         let hyperparameters: Vec<Hyperparameters> = (0..parameter_groups).map(of_group).collect();

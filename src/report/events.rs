@@ -11,6 +11,7 @@ pub fn name(kind: &EventKind) -> &'static str {
         EventKind::ParametersAdded { .. } => "parameters added",
         EventKind::BasisChanged { .. } => "new directions",
         EventKind::EigenvectorsNotKept { .. } => "directions not kept",
+        EventKind::EstimateFailed { .. } => "estimate failed",
         EventKind::StabilityCrossed { .. } => "stability crossed",
         EventKind::RowsDropped { .. } => "rows dropped",
         EventKind::Recovered { .. } => "recovered",
@@ -41,6 +42,9 @@ pub fn sentence(event: &Event) -> String {
         EventKind::BasisChanged { basis } => format!("from here on rows are along basis {basis}"),
         EventKind::EigenvectorsNotKept { basis, reason } => {
             format!("the vectors of basis {basis} could not be kept: {reason}")
+        }
+        EventKind::EstimateFailed { reason, count } => {
+            format!("new directions could not be estimated ({} in a row), the last stay: {reason}", grouped(*count))
         }
         EventKind::StabilityCrossed { sharpness, limit, unstable } => {
             let side = if *unstable { "above" } else { "below" };

@@ -6,7 +6,7 @@ use perrin::curvature::{LossHessian, Reduction, top_eigenpairs};
 use perrin::numeric::lanczos::LanczosOptions;
 use perrin::numeric::operator::SymmetricOperator;
 use tch::nn::VarStore;
-use tch::{Device, Kind};
+use tch::{Device, Kind, Tensor};
 
 use crate::support::{BATCHES, EXAMPLES, Problem, assert_agree, finite_differences, irregular, matrix, start_of};
 
@@ -46,6 +46,30 @@ fn networks_of_half_precision() {
         let mut hessian = LossHessian::new(&problem.variables, &BATCHES, loss).unwrap();
         assert_agree(&matrix(&mut hessian), &expected, tolerance);
     }
+}
+
+/// Eight sequences of ten tokens, of which the first four have nine of padding: the mean is over 44 tokens.
+#[test]
+fn batches_are_weighted_by_the_terms_of_their_means() {
+    const SEQUENCES: i64 = 8;
+    let store = VarStore::new(Device::Cpu);
+    let weight = store.root().add("weight", irregular(&[6, 5], 1.0, 0.5), true);
+    let inputs = irregular(&[SEQUENCES, 10, 6], 2.0, 1.0);
+    let labels = (irregular(&[SEQUENCES, 10], 3.0, 2.0) + 2.5).to_kind(Kind::Int64);
+    let _ = labels.narrow(0, 0, 4).narrow(1, 1, 9).fill_(-100);
+    let loss = |start: i64, count: i64| {
+        let logits = inputs.narrow(0, start, count).matmul(&weight).reshape([-1, 5]);
+        let targets = labels.narrow(0, start, count).reshape([-1]);
+        logits.cross_entropy_loss(&targets, None::<&Tensor>, tch::Reduction::Mean, -100, 0.)
+    };
+    let expected = finite_differences(&store, || loss(0, SEQUENCES));
+    let hessian = |sizes: &[usize]| {
+        let mut hessian = LossHessian::new(&store, sizes, |batch| loss(4 * batch as i64, 4)).unwrap();
+        matrix(&mut hessian)
+    };
+    assert_agree(&hessian(&[4, 40]), &expected, F64_NETWORK);
+    let by_sequences = (hessian(&[4, 4]) - &expected).amax();
+    assert!(by_sequences > 0.1 * expected.amax(), "weighted by sequences it is the Hessian of another loss");
 }
 
 #[test]

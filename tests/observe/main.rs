@@ -6,6 +6,7 @@ mod changes;
 mod deltas;
 mod exactness;
 mod failure;
+mod following;
 mod parameters;
 mod program;
 mod projections;
