@@ -220,6 +220,11 @@ fn without_frames(source: &tch::TchError) -> String {
 }
 
 impl Error {
+    /// Whether a file would have been larger than one may be there.
+    pub(crate) fn is_file_too_large(&self) -> bool {
+        matches!(self, Error::Io { source, .. } if source.kind() == io::ErrorKind::FileTooLarge)
+    }
+
     /// An I/O error on `path`; `action` is a verb ("write").
     pub(crate) fn io(action: &'static str, path: impl AsRef<Path>) -> impl FnOnce(io::Error) -> Error {
         move |source| Error::Io { action, path: path.as_ref().to_owned(), source }

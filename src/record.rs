@@ -71,6 +71,17 @@ impl RowBuffer {
         self.records.len()
     }
 
+    /// Takes the rows from index `at` on out of it.
+    pub(crate) fn split_off(&mut self, at: usize) -> RowBuffer {
+        let rows = self.len().max(1);
+        let (groups, projections) = (self.group_hyperparameters.len() / rows, self.projections.len() / rows);
+        RowBuffer {
+            records: self.records.split_off(at.min(self.records.len())),
+            group_hyperparameters: self.group_hyperparameters.split_off(at.min(rows) * groups),
+            projections: self.projections.split_off(at.min(rows) * projections),
+        }
+    }
+
     /// Forgets the rows and keeps the memory.
     pub fn clear(&mut self) {
         self.records.clear();

@@ -122,6 +122,10 @@ impl Storage for Bad {
         Disk.list(path)
     }
 
+    fn length(&self, path: &Path) -> io::Result<Option<u64>> {
+        Disk.length(path)
+    }
+
     fn sync_dir(&self, _: &Path) -> io::Result<()> {
         self.sync()
     }

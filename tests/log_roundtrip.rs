@@ -20,7 +20,7 @@ fn segments_and_journal_are_read_in_step_order() {
         writer.roll_if_due(Duration::from_secs(block)).unwrap();
     }
     let names = file_names(&directory.path().join("steps"));
-    let expected = [".000002.arrows", ".000002.parquet.partial", "000000.parquet", "000001.parquet"];
+    let expected = [".000002.arrows", "000000.parquet", "000001.parquet"];
     assert_eq!(names, expected, "segments of 1 s, 2 s, and an open one");
     assert_rows_equal(&read_rows(directory.path()), &rows(1..71));
 

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 
+use super::folder::Listing;
 use super::info::Checksum;
 use super::reader::Run;
 use super::source::{Rows, Source};
@@ -18,6 +19,8 @@ use crate::record::EventKind;
 pub struct Check {
     /// Rows read.
     pub rows: u64,
+    /// Rows that are missing, as the run's events tell: dropped, or lost by the log.
+    pub rows_dropped: u64,
     /// Finished segments read.
     pub segments: u64,
     /// Journals read.
@@ -57,25 +60,38 @@ pub fn check(directory: impl AsRef<Path>) -> Result<Check> {
     let run = Run::open(directory)?;
     let mut check = Check::default();
     let mut order = Order { every_steps: run.info().every_steps.max(1), ..Order::default() };
+    let mut closed_with = None;
     match run.kept_events() {
-        Ok(events) => order.dropped.extend(events.iter().filter_map(|event| match event.kind {
-            EventKind::RowsDropped { first_step, last_step, .. } => Some((first_step, last_step)),
-            _ => None,
-        })),
+        Ok(events) => {
+            for event in events {
+                closed_with = None;
+                match event.kind {
+                    EventKind::RowsDropped { count, first_step, last_step } => {
+                        order.dropped.push((first_step, last_step));
+                        check.rows_dropped = check.rows_dropped.saturating_add(count);
+                    }
+                    EventKind::Finished { rows, .. } => closed_with = Some(rows),
+                    _ => {}
+                }
+            }
+        }
         Err(error) => check.damaged(error, None)?,
     }
     check.info(&run);
     if let Err(error) = run.reference() {
         check.damaged(error, None)?;
     }
-    let (mut number, count) = (0, run.count_segments()?);
+    let (mut known, count) = run.list_segments()?;
+    check.superseded(&run, &known);
+    let mut number = 0;
     while number < count {
-        number = check.part(&run, number, &mut order)?;
+        number = check.part(&run, &mut known, number, &mut order)?;
     }
     if let Some((steps, path, row)) = order.closest.filter(|(steps, ..)| *steps < order.every_steps) {
         let what = format!("it is {steps} after the row before, where run.json has every_steps {}", order.every_steps);
         check.notes.push(Finding { path, row: Some(row), what });
     }
+    check.closing(&run, closed_with);
     check.bases(&run, order.last_basis)?;
     check.deltas(&run)?;
     for number in run.landscapes()? {
@@ -101,16 +117,14 @@ impl Check {
     }
 
     /// Reads a part; returns the number of the next one.
-    fn part(&mut self, run: &Run, number: u64, order: &mut Order) -> Result<u64> {
+    fn part(&mut self, run: &Run, known: &mut Listing, number: u64, order: &mut Order) -> Result<u64> {
         let all_columns: Vec<usize> = (0..run.schema.fields().len()).collect();
         let basis_column = run.column_index("basis")?;
-        let mut source = match Source::open(&run.folder, number, &run.schema, &all_columns) {
+        let mut source = match Source::open(&run.folder, known, number, &run.schema, &all_columns) {
             Ok(source) => source,
             Err(error) => {
                 self.damaged(error, None)?;
-                let of_number = |&(first, last): &(u64, u64)| first <= number && number <= last;
-                let merged = run.folder.list_steps()?.segments.into_iter().find(of_number);
-                return Ok(merged.map_or(number, |(_, last)| last).saturating_add(1));
+                return Ok(known.segment_at(number).map_or(number, |(_, last)| last).saturating_add(1));
             }
         };
         let next_number = source.next_number;
@@ -190,6 +204,32 @@ impl Check {
             self.torn(path, journal.bytes_discarded());
         }
         Ok(())
+    }
+
+    /// Takes note of files that do not count beside a merged segment.
+    fn superseded(&mut self, run: &Run, known: &Listing) {
+        let segments = known.superseded.iter().map(|&numbers| (run.folder.segment_of(numbers), numbers.0));
+        // A journal beside the segment of its own number is what a killed process leaves.
+        let merged = |number: u64| known.segment_at(number).filter(|&(first, last)| first < last);
+        let journals = known.journals.iter().filter(|&&number| merged(number).is_some());
+        let journals = journals.map(|&number| (run.folder.journal(number), number));
+        for (path, number) in segments.chain(journals) {
+            let counts = known.segment_at(number).map(|numbers| run.folder.segment_of(numbers)).unwrap_or_default();
+            let what = format!(
+                "its rows are in {} too, where they are read; this file is left over: a copy that is kept up to date has to \
+                 delete too (rsync --delete)",
+                counts.file_name().unwrap_or_default().display()
+            );
+            self.notes.push(Finding { path, row: None, what });
+        }
+    }
+
+    /// Compares the rows found to those that the run was closed with.
+    fn closing(&mut self, run: &Run, closed_with: Option<u64>) {
+        let Some(rows) = closed_with.filter(|&rows| rows != self.rows) else { return };
+        let what = format!("the run was closed with {rows} rows, and {} are here", self.rows);
+        let finding = Finding { path: run.folder.events(), row: None, what };
+        if rows > self.rows { &mut self.damage } else { &mut self.notes }.push(finding);
     }
 
     /// Takes note of what a journal holds besides whole blocks.

@@ -206,12 +206,12 @@ fn make(
         return storage.link(&old, &path).map_err(Error::io("link", &old));
     }
     let all: Vec<usize> = (0..schema.fields().len()).collect();
-    let mut segment = SegmentWriter::create(storage, &path, schema, info, encoding)?;
+    let mut segment = SegmentWriter::new(&path, schema, info, encoding)?;
     let mut merged = Vec::new();
     for old in group {
         let mut reader = SegmentReader::open(&folder.segment_of(old.numbers), schema, &all)?;
         for batch in &mut reader {
-            segment.write(&batch?)?;
+            segment.write(storage, &batch?)?;
         }
         match reader.merged() {
             [] if group.len() == 1 => {}
@@ -220,7 +220,7 @@ fn make(
         }
     }
     segment.set_merged(merged);
-    segment.finish()?;
+    segment.finish(storage)?;
     storage.rename(&partial(&path), &path).map_err(Error::io("rename", &path))?;
 
     // The old segments are about to go.

@@ -20,7 +20,7 @@ use super::RunFolder;
 use super::curvature::make_place;
 use super::eigenvectors::dimension_of;
 use super::guard::damaged;
-use super::journal::{Journal, JournalReader};
+use super::journal::{Journal, JournalReader, cut};
 use super::lock::token;
 use super::reader::Run;
 use super::resume::parameter_differences;
@@ -48,11 +48,13 @@ pub struct FullDelta {
 
 /// Writes the `deltas` of a run.
 pub struct DeltaWriter {
+    storage: Arc<dyn Storage>,
     folder: RunFolder,
     schema: SchemaRef,
     elements: usize,
     number: u64,
     journal: Option<Journal>,
+    steps_in_journal: u64,
     /// That of the run's writer, by which the folder is known to be still the same.
     token: Option<String>,
 }
@@ -79,17 +81,26 @@ impl DeltaWriter {
     /// # Errors
     /// [`Error::InvalidValue`] for parameters of 2^31 elements together, or none; as [`check`](Self::check).
     pub fn create(directory: impl AsRef<Path>, parameters: &[ParameterInfo]) -> Result<DeltaWriter> {
+        DeltaWriter::create_on(Arc::new(Disk), directory, parameters)
+    }
+
+    /// [`create`](DeltaWriter::create) on a storage of the caller's.
+    pub fn create_on(
+        storage: Arc<dyn Storage>,
+        directory: impl AsRef<Path>,
+        parameters: &[ParameterInfo],
+    ) -> Result<DeltaWriter> {
         DeltaWriter::check(&directory, parameters)?;
         let folder = RunFolder::new(directory);
         let elements = dimension_of(parameters).unwrap_or(usize::MAX);
         let schema = schema(elements)?;
         let token = token(&folder)?;
-        make_place(&Disk, &folder, &folder.deltas_folder())?;
+        make_place(&*storage, &folder, &folder.deltas_folder())?;
         if !folder.delta_parameters().exists() {
-            write_json(&Disk, &folder, &folder.delta_parameters(), parameters)?;
+            write_json(&*storage, &folder, &folder.delta_parameters(), parameters)?;
         }
         let number = count_journals(&folder);
-        Ok(DeltaWriter { folder, schema, elements, number, journal: None, token })
+        Ok(DeltaWriter { storage, folder, schema, elements, number, journal: None, steps_in_journal: 0, token })
     }
 
     /// Appends a step. When it returns without error the step outlives this process.
@@ -104,23 +115,6 @@ impl DeltaWriter {
                 return Err(Error::ShapeMismatch { name: "displacement", found, expected });
             }
         }
-        if self.journal.as_ref().is_some_and(|journal| journal.length() >= LARGEST_JOURNAL_BYTES) {
-            self.journal = None;
-            self.number += 1;
-        }
-        let path = self.folder.delta_journal(self.number);
-        let journal = match &mut self.journal {
-            Some(journal) => journal,
-            none => {
-                if token(&self.folder)? != self.token {
-                    return Err(Error::io("find", self.folder.lock())(io::ErrorKind::NotFound.into()));
-                }
-                if path.exists() {
-                    return Err(Error::io("create", &path)(io::ErrorKind::AlreadyExists.into()));
-                }
-                none.insert(Journal::create(&Disk, &path, &self.schema, SCHEMA_VERSION)?)
-            }
-        };
         let list = |values| -> ArrayRef {
             Arc::new(FixedSizeListArray::new(
                 element(),
@@ -136,8 +130,49 @@ impl DeltaWriter {
             list(delta.displacement),
         ];
         let batch = RecordBatch::try_new(self.schema.clone(), columns)
-            .map_err(|error| Error::io("encode", &path)(std::io::Error::other(error)))?;
-        journal.append(&batch)
+            .map_err(|error| Error::io("encode", self.folder.deltas_folder())(std::io::Error::other(error)))?;
+        let was_begun = self.steps_in_journal > 0;
+        match self.write(&batch) {
+            // A handle may have gone stale, or a file be as large as one may be: the next one may take it.
+            Err(Error::Io { .. }) if was_begun => self.write(&batch),
+            outcome => outcome,
+        }
+    }
+
+    fn write(&mut self, batch: &RecordBatch) -> Result<()> {
+        let mut journal = match self.journal.take() {
+            Some(journal) => journal,
+            None => self.begin()?,
+        };
+        let block = journal.block(batch)?;
+        let limit = self.storage.largest_file().unwrap_or(u64::MAX);
+        let is_full =
+            journal.length() >= LARGEST_JOURNAL_BYTES || journal.length().saturating_add(block.len() as u64) > limit;
+        if is_full && self.steps_in_journal > 0 {
+            self.number += 1;
+            journal = self.begin()?;
+        }
+        if let Err(error) = journal.write(&block) {
+            // What is left of the step is passed over by its seal; it may be whole all the same.
+            let _ = cut(&*self.storage, journal.path(), journal.length());
+            (self.number, self.steps_in_journal) = (self.number + 1, 0);
+            return Err(error);
+        }
+        self.steps_in_journal += 1;
+        self.journal = Some(journal);
+        Ok(())
+    }
+
+    fn begin(&mut self) -> Result<Journal> {
+        self.steps_in_journal = 0;
+        if token(&self.folder)? != self.token {
+            return Err(Error::io("find", self.folder.lock())(io::ErrorKind::NotFound.into()));
+        }
+        let path = self.folder.delta_journal(self.number);
+        if path.exists() {
+            return Err(Error::io("create", &path)(io::ErrorKind::AlreadyExists.into()));
+        }
+        Journal::create(&*self.storage, &path, &self.schema, SCHEMA_VERSION)
     }
 }
 

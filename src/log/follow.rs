@@ -6,6 +6,7 @@ use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 
+use super::folder::Listing;
 use super::guard::damaged;
 use super::reader::{Run, number};
 use super::schema::integer;
@@ -37,6 +38,7 @@ pub struct Follower {
     columns: Vec<usize>,
     /// Where among them each column asked for is.
     order: Vec<usize>,
+    known: Listing,
     /// Segment or journal to be read next or being read.
     number: u64,
     current: Option<Source>,
@@ -64,6 +66,7 @@ impl Follower {
             run: run.clone(),
             order: asked.iter().map(|column| columns.partition_point(|smaller| smaller < column)).collect(),
             columns,
+            known: Listing::default(),
             number: 0,
             current: None,
             later: false,
@@ -162,7 +165,8 @@ impl Follower {
             // Looked at first: a part that has a later one does not grow any more.
             self.later = self.is_there(self.number + 1);
             if !self.later && !self.is_there(self.number) {
-                let count = self.run.count_segments()?;
+                let (known, count) = self.run.list_segments()?;
+                self.known = known;
                 if count <= self.number {
                     // Merged segments are fewer, and a run resumed after that goes on with a smaller number.
                     (self.number, self.journal_read) = (count, 0);
@@ -170,7 +174,7 @@ impl Follower {
                 }
             }
             let folder = &self.run.folder;
-            let mut source = match Source::open(folder, self.number, &self.run.schema, &self.columns) {
+            let mut source = match Source::open(folder, &mut self.known, self.number, &self.run.schema, &self.columns) {
                 Ok(source) => source,
                 Err(error) => {
                     self.pass_over(&error);

@@ -35,8 +35,6 @@ pub(crate) struct Journal {
     /// As in the file.
     schema: SchemaRef,
     length: u64,
-    /// Whether a failed write may have left bytes after `length`.
-    torn: bool,
     context: IpcWriteContext,
 }
 
@@ -47,23 +45,29 @@ impl Journal {
         let (path, schema) = (path.to_owned(), file_schema(schema, version));
         let message =
             IpcDataGenerator {}.schema_to_bytes_with_dictionary_tracker(&schema, &mut dictionaries(), &options(&path)?);
-        let mut journal = Journal { path, file, schema, length: 0, torn: false, context: IpcWriteContext::default() };
+        let mut journal = Journal { path, file, schema, length: 0, context: IpcWriteContext::default() };
         journal.write(&frame(&message))?;
         Ok(journal)
     }
 
-    /// Appends a block with a single write. After an error the journal has the blocks it had before.
-    pub(crate) fn append(&mut self, batch: &RecordBatch) -> Result<()> {
+    /// The bytes of a block of rows.
+    pub(crate) fn block(&mut self, batch: &RecordBatch) -> Result<Vec<u8>> {
         let options = options(&self.path)?;
         let (_, message) = IpcDataGenerator {}
             .encode(&to_file(&self.path, &self.schema, batch)?, &mut dictionaries(), &options, &mut self.context)
             .map_err(|error| Error::io("encode", &self.path)(std::io::Error::other(error)))?;
-        self.write(&frame(&message))
+        Ok(frame(&message))
     }
 
-    /// Whether the journal still is under its name.
-    pub(crate) fn check_place(&self) -> Result<()> {
-        self.path.metadata().map(|_| ()).map_err(Error::io("find", &self.path))
+    /// Whether the journal still is under its name, with all that was written to it.
+    pub(crate) fn is_in_place(&self) -> Result<bool> {
+        let length = self.file.length_at(&self.path).map_err(Error::io("find", &self.path))?;
+        Ok(length.is_some_and(|length| length >= self.length))
+    }
+
+    /// Where it is.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Bytes of the whole blocks written.
@@ -71,15 +75,24 @@ impl Journal {
         self.length
     }
 
-    fn write(&mut self, bytes: &[u8]) -> Result<()> {
-        if self.torn {
-            self.file.truncate(self.length).map_err(Error::io("truncate", &self.path))?;
-        }
-        self.torn = true;
-        self.file.append(bytes).map_err(Error::io("write", &self.path))?;
-        self.torn = false;
-        self.length += bytes.len() as u64;
+    /// Appends a block with a single write. After an error a part of it may be there, behind the
+    /// [length](Self::length), and the journal takes no more.
+    pub(crate) fn write(&mut self, block: &[u8]) -> Result<()> {
+        self.file.append(block).map_err(Error::io("write", &self.path))?;
+        self.length += block.len() as u64;
         Ok(())
+    }
+}
+
+/// Cuts off what a write that failed has left behind the whole blocks of a journal. Returns whether these are there.
+pub(crate) fn cut(storage: &dyn Storage, path: &Path, length: u64) -> Result<bool> {
+    match storage.length(path).map_err(Error::io("find", path))? {
+        Some(found) if found > length => {
+            // By a handle of its own: the journal's may have gone stale.
+            let cut = storage.append_to(path).and_then(|mut file| file.truncate(length));
+            cut.map(|()| true).map_err(Error::io("truncate", path))
+        }
+        found => Ok(found == Some(length)),
     }
 }
 

@@ -60,6 +60,8 @@ pub(crate) struct RunLock {
     missing: bool,
     /// Whether it was there before this process opened it.
     was_there: bool,
+    /// Whether another process had the run when this one last looked.
+    is_taken: bool,
 }
 
 impl RunLock {
@@ -74,8 +76,8 @@ impl RunLock {
         let (host, machine) = this_machine();
         let token = format!("{:016x}", rand::random::<u64>());
         let holder = Holder { host, machine, process: std::process::id(), token, ..Holder::default() };
-        let (folder, claimed, last_beat, missing) = (folder.clone(), false, None, false);
-        Ok(RunLock { folder, file, refusal, holder, claimed, last_beat, missing, was_there })
+        let (folder, claimed, last_beat, missing, is_taken) = (folder.clone(), false, None, false, false);
+        Ok(RunLock { folder, file, refusal, holder, claimed, last_beat, missing, was_there, is_taken })
     }
 
     /// [`open`](Self::open), then [`claim`](Self::claim).
@@ -115,21 +117,29 @@ impl RunLock {
     /// or replaced. Where only the handle of `lock` has gone stale it is opened anew.
     ///
     /// # Errors
-    /// [`Error::Io`] when it does not; [`Error::RunLocked`] when another process was quicker.
-    pub(super) fn check(&mut self, storage: &dyn Storage, info: &RunInfo) -> Result<()> {
+    /// [`Error::Io`] when it does not, or while another process has it; [`Error::RunLocked`] when another process was
+    /// quicker.
+    pub(super) fn check(&mut self, storage: &dyn Storage, info: &RunInfo) -> Result<Held> {
+        let held = if self.is_taken { self.look(storage)? } else { Held::Held };
         let path = self.folder.lock();
         if names(&path, &self.file).map_err(Error::io("find", &path))? {
-            return Ok(());
+            return Ok(held);
         }
         match token(&self.folder)? {
             Some(token) if token == self.holder.token => {
                 (self.file, self.refusal) = open_locked(storage, &self.folder)?;
-                Ok(())
+                Ok(held)
             }
             // Somebody took it for left over, or another process has mended the run: the next beats make it anew.
-            None if open_run(&self.folder.root).is_ok_and(|(_, found)| found == *info) => Ok(()),
+            None if open_run(&self.folder.root).is_ok_and(|(_, found)| found == *info) => Ok(held),
             _ => Err(Error::io("find", &path)(io::ErrorKind::NotFound.into())),
         }
+    }
+
+    /// Whether the folder is the one that was locked, whoever has it now, as far as can be seen.
+    pub(super) fn is_in_place(&self) -> bool {
+        names(&self.folder.lock(), &self.file).unwrap_or(true)
+            || token(&self.folder).is_ok_and(|token| token.as_ref() == Some(&self.holder.token))
     }
 
     /// Looks whether the run still is this process's, and says that it lives, every few seconds of `now`. Whoever looks
@@ -143,9 +153,20 @@ impl RunLock {
             return Ok(Held::Held);
         }
         self.last_beat = Some(now);
+        self.look(storage)
+    }
+
+    /// The same at once.
+    ///
+    /// # Errors
+    /// As [`beat`](Self::beat).
+    pub(super) fn look(&mut self, storage: &dyn Storage) -> Result<Held> {
         let was_missing = std::mem::replace(&mut self.missing, false);
-        let held = match read(&self.folder) {
+        let found = read(&self.folder);
+        self.is_taken = false;
+        let held = match found {
             Ok(Found::Holder(holder)) if !holder.released && holder.token != self.holder.token => {
+                self.is_taken = true;
                 return Err(Error::io("hold", self.folder.lock())(io::Error::new(
                     io::ErrorKind::ResourceBusy,
                     format!("{} has the run now", holder.name()),

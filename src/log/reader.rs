@@ -10,6 +10,7 @@ use arrow_schema::{DataType, SchemaRef};
 
 use super::RunFolder;
 use super::events::EventReader;
+use super::folder::Listing;
 use super::guard::damaged;
 use super::info::{Checksum, read_run};
 use super::reference::{Reference, read_reference};
@@ -90,12 +91,14 @@ impl Run {
         let mut columns = asked.clone();
         columns.sort_unstable();
         columns.dedup();
+        let (known, count) = self.list_segments()?;
         Ok(StepBatches {
             folder: self.folder.clone(),
             schema: self.schema.clone(),
             order: asked.iter().map(|column| columns.partition_point(|smaller| smaller < column)).collect(),
             columns,
-            numbers: 0..self.count_segments()?,
+            known,
+            numbers: 0..count,
             current: None,
         })
     }
@@ -130,14 +133,15 @@ impl Run {
         })
     }
 
-    /// How many segments and journals there are, numbered from 0 without a gap.
-    pub(super) fn count_segments(&self) -> Result<u64> {
-        let mut count = self.folder.list_steps()?.next_number();
+    /// The segments and journals that there are, and how many, numbered from 0 without a gap.
+    pub(super) fn list_segments(&self) -> Result<(Listing, u64)> {
+        let listing = self.folder.list_steps()?;
+        let mut count = listing.next_number();
         // A listing made while a journal becomes a segment may have neither of the two names.
         while self.folder.segment(count).exists() || self.folder.journal(count).exists() {
             count += 1;
         }
-        Ok(count)
+        Ok((listing, count))
     }
 }
 
@@ -149,6 +153,7 @@ pub struct StepBatches {
     columns: Vec<usize>,
     /// Where among them each column asked for is.
     order: Vec<usize>,
+    known: Listing,
     /// Numbers still to be read.
     numbers: Range<u64>,
     current: Option<Source>,
@@ -163,7 +168,7 @@ impl StepBatches {
             }
             match self.numbers.next() {
                 Some(number) => {
-                    let source = Source::open(&self.folder, number, &self.schema, &self.columns)?;
+                    let source = Source::open(&self.folder, &mut self.known, number, &self.schema, &self.columns)?;
                     self.numbers.start = source.next_number;
                     self.current = Some(source);
                 }

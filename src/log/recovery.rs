@@ -109,18 +109,18 @@ pub(crate) fn segment_from_journal(
 ) -> Result<(SegmentSize, JournalEnd)> {
     let all_columns = (0..schema.fields().len()).collect();
     let mut journal = JournalReader::open(&folder.journal(number), schema, all_columns)?;
-    let mut segment = SegmentWriter::create(storage, &folder.segment(number), schema, info, Encoding::Small)?;
+    let mut segment = SegmentWriter::new(&folder.segment(number), schema, info, Encoding::Small)?;
     let mut end = JournalEnd::default();
     for batch in &mut journal {
         let batch = batch?;
-        segment.write(&batch)?;
+        segment.write(storage, &batch)?;
         if let Some(last) = batch.num_rows().checked_sub(1) {
             end.last_step = batch.column(0).as_primitive::<Int64Type>().value(last).cast_unsigned();
             end.elapsed_seconds = batch.column(2).as_primitive::<Float64Type>().value(last);
         }
     }
     end.bytes_discarded = journal.bytes_discarded();
-    let size = segment.finish()?;
+    let size = segment.finish(storage)?;
     rename_into_place(storage, folder, number)?;
     Ok((size, end))
 }

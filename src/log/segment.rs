@@ -1,5 +1,6 @@
 //! Writing a finished segment: a Parquet file that grows a row group at a time and is renamed when complete.
 
+use std::io;
 use std::mem;
 use std::path::{Path, PathBuf};
 
@@ -7,10 +8,13 @@ use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 use arrow_schema::{DataType, SchemaRef};
+use bytes::Bytes;
 use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
 use parquet::arrow::arrow_writer::ArrowWriterOptions;
 use parquet::basic::{Compression, GzipLevel, ZstdLevel};
-use parquet::file::metadata::KeyValue;
+use parquet::errors::ParquetError;
+use parquet::file::metadata::{ColumnChunkMetaData, KeyValue};
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::schema::types::ColumnPath;
 
@@ -18,7 +22,7 @@ use super::guard::seal;
 use super::partial;
 use super::schema::repeats;
 use super::storage::{Storage, StorageFile};
-use super::version::{file_schema, to_file};
+use super::version::{file_schema, from_file, to_file};
 use crate::error::{Error, Result};
 use crate::record::RunInfo;
 
@@ -65,12 +69,22 @@ pub(crate) struct SegmentSize {
 }
 
 /// A segment being written, as `.NNNNNN.parquet.partial`, in the version of its run.
+///
+/// The file is made when the first row group is full, or at the end. Until then all rows are in memory: a file that could not be
+/// completed is written anew as often as asked for.
 pub(crate) struct SegmentWriter {
     path: PathBuf,
-    file: Box<dyn StorageFile>,
+    file: Option<Box<dyn StorageFile>>,
     /// Encodes into memory, which is moved to the file after each row group: that way each chunk's bytes are at hand
     /// for its checksum, and the file gets few large writes.
     encoder: ArrowWriter<Vec<u8>>,
+    /// What is encoded and not in the file.
+    encoded: Vec<u8>,
+    /// Whether the footer is encoded.
+    is_complete: bool,
+    /// Bytes, and row groups, in the file.
+    written: u64,
+    row_groups_written: usize,
     /// As in the file.
     schema: SchemaRef,
     row_group_rows: usize,
@@ -78,13 +92,11 @@ pub(crate) struct SegmentWriter {
     first_and_last_step: Option<(u64, u64)>,
     merged: Vec<(u64, u64)>,
     rows: u64,
-    bytes: u64,
 }
 
 impl SegmentWriter {
     /// Begins the segment that will be `complete`.
-    pub(crate) fn create(
-        storage: &dyn Storage,
+    pub(crate) fn new(
         complete: &Path,
         schema: &SchemaRef,
         info: &RunInfo,
@@ -98,19 +110,21 @@ impl SegmentWriter {
             .with_skip_arrow_metadata(true);
         let encoder = ArrowWriter::try_new_with_options(Vec::new(), schema.clone(), options)
             .map_err(|error| Error::io("encode", &path)(error.into()))?;
-        let file = storage.create(&path).map_err(Error::io("create", &path))?;
         let row_group_rows = (ROW_GROUP_BYTES / (8 * schema.fields().len())).max(1);
         Ok(SegmentWriter {
             path,
-            file,
+            file: None,
             encoder,
+            encoded: Vec::new(),
+            is_complete: false,
+            written: 0,
+            row_groups_written: 0,
             schema,
             row_group_rows,
             checksums: Vec::new(),
             first_and_last_step: None,
             merged: Vec::new(),
             rows: 0,
-            bytes: 0,
         })
     }
 
@@ -120,7 +134,7 @@ impl SegmentWriter {
     }
 
     /// Encodes a block of rows; a full row group goes to the file.
-    pub(crate) fn write(&mut self, batch: &RecordBatch) -> Result<()> {
+    pub(crate) fn write(&mut self, storage: &dyn Storage, batch: &RecordBatch) -> Result<()> {
         let steps = batch.column(0).as_primitive::<Int64Type>().values();
         if let (Some(&first), Some(&last)) = (steps.first(), steps.last()) {
             let (first, _) = self.first_and_last_step.unwrap_or((first.cast_unsigned(), 0));
@@ -129,11 +143,64 @@ impl SegmentWriter {
         self.rows += batch.num_rows() as u64;
         let batch = to_file(&self.path, &self.schema, batch)?;
         self.encoder.write(&batch).map_err(|error| Error::io("encode", &self.path)(error.into()))?;
-        if self.encoder.in_progress_rows() >= self.row_group_rows { self.close_row_group() } else { Ok(()) }
+        if self.encoder.in_progress_rows() < self.row_group_rows {
+            return Ok(());
+        }
+        self.close_row_group()?;
+        let mut file = match self.file.take() {
+            Some(file) => file,
+            None => storage.create(&self.path).map_err(Error::io("create", &self.path))?,
+        };
+        file.append(&self.encoded).map_err(Error::io("write", &self.path))?;
+        self.file = Some(file);
+        self.written += self.encoded.len() as u64;
+        self.row_groups_written = self.checksums.len();
+        self.encoded.clear();
+        Ok(())
     }
 
-    /// Completes the file and makes it survive a power loss; it is still to be renamed.
-    pub(crate) fn finish(mut self) -> Result<SegmentSize> {
+    /// Whether [`finish`](Self::finish) can be tried: all is in memory, or what is not is in a file that is in its place.
+    pub(crate) fn can_finish(&self) -> bool {
+        let in_place =
+            |file: &dyn StorageFile| file.length_at(&self.path).is_ok_and(|length| length == Some(self.written));
+        self.written == 0 || self.file.as_deref().is_some_and(in_place)
+    }
+
+    /// Completes the file and makes it survive a power loss; it is still to be renamed. After an error it may be tried again
+    /// if it [can](Self::can_finish).
+    pub(crate) fn finish(&mut self, storage: &dyn Storage) -> Result<SegmentSize> {
+        self.complete()?;
+        // Not gone on with after an error: a sync that failed may have lost what was written before.
+        let mut file = match self.file.take() {
+            Some(file) if self.written > 0 => file,
+            _ if self.written == 0 => storage.create(&self.path).map_err(Error::io("create", &self.path))?,
+            _ => return Err(Error::io("write", &self.path)(io::ErrorKind::NotFound.into())),
+        };
+        file.append(&self.encoded).map_err(Error::io("write", &self.path))?;
+        file.sync().map_err(Error::io("sync", &self.path))?;
+        Ok(SegmentSize { rows: self.rows, bytes: self.written + self.encoded.len() as u64 })
+    }
+
+    /// The rows that are in memory: all of them, or those of the last row group.
+    pub(crate) fn rows_in_memory(&mut self) -> Result<Vec<RecordBatch>> {
+        self.complete()?;
+        // The footer counts from the file's beginning.
+        let mut bytes = vec![0; self.written as usize];
+        bytes.extend_from_slice(&self.encoded);
+        let encode = |error: ParquetError| Error::io("encode", &self.path)(error.into());
+        let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
+        let builder =
+            ParquetRecordBatchReaderBuilder::try_new_with_options(Bytes::from(bytes), options).map_err(encode)?;
+        let row_groups = (self.row_groups_written..self.checksums.len()).collect();
+        let batches = builder.with_row_groups(row_groups).build().map_err(encode)?;
+        batches.map(|batch| from_file(&self.path, batch.map_err(|error| encode(error.into()))?)).collect()
+    }
+
+    /// Encodes the last row group and the footer, once.
+    fn complete(&mut self) -> Result<()> {
+        if self.is_complete {
+            return Ok(());
+        }
         self.close_row_group()?;
         let mut metadata = vec![(key::CHECKSUMS, serde_json::json!(self.checksums).to_string())];
         if let Some((first, last)) = self.first_and_last_step {
@@ -148,9 +215,9 @@ impl SegmentWriter {
         }
         self.encoder.finish().map_err(|error| Error::io("encode", &self.path)(error.into()))?;
         let end = mem::take(self.encoder.inner_mut());
-        self.file.append(&with_sealed_footer(&end)).map_err(Error::io("write", &self.path))?;
-        self.file.sync().map_err(Error::io("sync", &self.path))?;
-        Ok(SegmentSize { rows: self.rows, bytes: self.bytes + (end.len() + super::guard::SEAL_LENGTH) as u64 })
+        self.encoded.extend(with_sealed_footer(&end));
+        self.is_complete = true;
+        Ok(())
     }
 
     fn close_row_group(&mut self) -> Result<()> {
@@ -162,14 +229,17 @@ impl SegmentWriter {
         self.encoder.sync().map_err(Error::io("encode", &self.path))?;
         let bytes = mem::take(self.encoder.inner_mut());
         let row_group = self.encoder.flushed_row_groups().last().map(|group| group.columns()).unwrap_or_default();
-        let checksums = row_group.iter().map(|chunk| {
+        let before = self.written + self.encoded.len() as u64;
+        let checksum = |chunk: &ColumnChunkMetaData| {
             let (start, length) = chunk.byte_range();
-            let start = (start - self.bytes) as usize;
-            crc32fast::hash(&bytes[start..start + length as usize])
-        });
-        self.checksums.push(checksums.collect());
-        self.file.append(&bytes).map_err(Error::io("write", &self.path))?;
-        self.bytes += bytes.len() as u64;
+            let start = usize::try_from(start.checked_sub(before)?).ok()?;
+            Some(crc32fast::hash(bytes.get(start..start.checked_add(length as usize)?)?))
+        };
+        let checksums: Option<Vec<u32>> = row_group.iter().map(checksum).collect();
+        let elsewhere =
+            || Error::io("encode", &self.path)(io::Error::other("a column chunk is not where it should be"));
+        self.checksums.push(checksums.ok_or_else(elsewhere)?);
+        self.encoded.extend(bytes);
         Ok(())
     }
 }
@@ -238,7 +308,7 @@ mod tests {
         std::fs::create_dir(folder.steps()).unwrap();
         let info = RunInfo { layout: Layout { parameter_groups: 2, directions: 0 }, ..RunInfo::default() };
         let schema = steps_schema(info.layout).unwrap();
-        let mut writer = SegmentWriter::create(&Disk, &folder.segment(0), &schema, &info, Encoding::Small).unwrap();
+        let mut writer = SegmentWriter::new(&folder.segment(0), &schema, &info, Encoding::Small).unwrap();
         let hyperparameters = Hyperparameters { learning_rate: Some(1e-3), momentum: Some(0.9), weight_decay: None };
         for block in 0..200 {
             let records = (block * 250 + 1..block * 250 + 251).map(|step| StepRecord {
@@ -251,9 +321,9 @@ mod tests {
             });
             let group_hyperparameters = vec![hyperparameters; 250];
             let rows = RowBuffer { records: records.collect(), group_hyperparameters, projections: Vec::new() };
-            writer.write(&batch_from_rows(info.layout, &schema, &rows).unwrap()).unwrap();
+            writer.write(&Disk, &batch_from_rows(info.layout, &schema, &rows).unwrap()).unwrap();
         }
-        let size = writer.finish().unwrap();
+        let size = writer.finish(&Disk).unwrap();
         assert_eq!(size.rows, 50_000);
 
         let reader = SerializedFileReader::new(File::open(partial(&folder.segment(0))).unwrap()).unwrap();

@@ -8,6 +8,7 @@ use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 
 use super::RunFolder;
+use super::folder::Listing;
 use super::guard::damaged;
 use super::journal::JournalReader;
 use super::segment_reader::SegmentReader;
@@ -34,38 +35,63 @@ pub(crate) struct Source {
 
 impl Source {
     /// Opens the part of a number to read `columns`, ascending indices in `schema`. A writer may be at work on it, or
-    /// a compaction.
+    /// a compaction. `known` is what the folder held when it was last listed; where that does not do it is listed anew.
     ///
     /// # Errors
     /// [`Error::Damaged`] when the part is not there, and as opening it.
-    pub(crate) fn open(folder: &RunFolder, number: u64, schema: &SchemaRef, columns: &[usize]) -> Result<Source> {
-        let (segment, journal) = (folder.segment(number), folder.journal(number));
-        for _ in 0..LOOKS {
-            // A journal vanishes only once its segment is there, so the segment is looked for again after it.
-            if let Some(reader) = unless_missing(SegmentReader::open(&segment, schema, columns))? {
-                let rows = Rows::Segment(Box::new(reader));
-                return Ok(Source { path: segment, rows, next_number: number.saturating_add(1), skip: 0 });
+    pub(crate) fn open(
+        folder: &RunFolder,
+        known: &mut Listing,
+        number: u64,
+        schema: &SchemaRef,
+        columns: &[usize],
+    ) -> Result<Source> {
+        let is_unknown = number >= known.next_number();
+        for look in 0..LOOKS {
+            if look > 0 || is_unknown {
+                *known = folder.list_steps()?;
             }
-            if let Some(reader) = unless_missing(JournalReader::open(&journal, schema, columns.to_vec()))? {
-                let rows = Rows::Journal(Box::new(reader));
-                return Ok(Source { path: journal, rows, next_number: number.saturating_add(1), skip: 0 });
-            }
-            let listing = folder.list_steps()?;
-            let merged = listing.segments.into_iter().find(|&(first, last)| first <= number && number <= last);
-            let Some((first, last)) = merged else { continue };
-            let path = folder.segment_of((first, last));
-            if let Some(reader) = unless_missing(SegmentReader::open(&path, schema, columns))? {
-                let earlier = reader.merged().iter().filter(|(merged, _)| *merged < number);
-                let skip = earlier.fold(0, |skip: u64, (_, rows)| skip.saturating_add(*rows));
-                return Ok(Source {
-                    path,
-                    rows: Rows::Segment(Box::new(reader)),
-                    next_number: last.saturating_add(1),
-                    skip,
-                });
+            let found = match known.segment_at(number) {
+                Some(numbers) => Source::in_segment(folder, numbers, number, schema, columns)?,
+                // Since the folder was listed its journal may have become a segment; it vanishes only once that is there, so
+                // that the segment is looked for first.
+                None => match Source::in_segment(folder, (number, number), number, schema, columns)? {
+                    Some(found) => Some(found),
+                    None => Source::in_journal(folder, number, schema, columns)?,
+                },
+            };
+            if let Some(found) = found {
+                return Ok(found);
             }
         }
-        Err(damaged(&segment, "it is missing, and later rows are there"))
+        Err(damaged(&folder.segment(number), "it is missing, and later rows are there"))
+    }
+
+    /// The rows from `number` on of a segment; `None` if the segment is not there.
+    fn in_segment(
+        folder: &RunFolder,
+        numbers: (u64, u64),
+        number: u64,
+        schema: &SchemaRef,
+        columns: &[usize],
+    ) -> Result<Option<Source>> {
+        let path = folder.segment_of(numbers);
+        let Some(reader) = unless_missing(SegmentReader::open(&path, schema, columns))? else { return Ok(None) };
+        if numbers.0 < number && reader.merged().is_empty() {
+            return Err(damaged(&path, "it does not say which of its rows are of which segment"));
+        }
+        let earlier = reader.merged().iter().filter(|(merged, _)| *merged < number);
+        let skip = earlier.fold(0, |skip: u64, (_, rows)| skip.saturating_add(*rows));
+        let (rows, next_number) = (Rows::Segment(Box::new(reader)), numbers.1.saturating_add(1));
+        Ok(Some(Source { path, rows, next_number, skip }))
+    }
+
+    fn in_journal(folder: &RunFolder, number: u64, schema: &SchemaRef, columns: &[usize]) -> Result<Option<Source>> {
+        let path = folder.journal(number);
+        let Some(reader) = unless_missing(JournalReader::open(&path, schema, columns.to_vec()))? else {
+            return Ok(None);
+        };
+        Ok(Some(Source { path, rows: Rows::Journal(Box::new(reader)), next_number: number.saturating_add(1), skip: 0 }))
     }
 }
 

@@ -27,6 +27,8 @@ pub trait Storage: Send + Sync {
     fn remove_dir(&self, path: &Path) -> io::Result<()>;
     /// The paths in a folder, in any order.
     fn list(&self, path: &Path) -> io::Result<Vec<PathBuf>>;
+    /// A file's length; `None` if nothing is there.
+    fn length(&self, path: &Path) -> io::Result<Option<u64>>;
     /// Makes a folder's entries (new files, renames, removals) survive a power loss, as far as its file system can.
     fn sync_dir(&self, path: &Path) -> io::Result<()>;
     /// Opens a file to be locked, made if it is not there.
@@ -127,6 +129,13 @@ impl Storage for Disk {
 
     fn list(&self, path: &Path) -> io::Result<Vec<PathBuf>> {
         uninterrupted(|| fs::read_dir(path))?.map(|entry| Ok(entry?.path())).collect()
+    }
+
+    fn length(&self, path: &Path) -> io::Result<Option<u64>> {
+        match path.metadata() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            found => found.map(|found| Some(found.len())),
+        }
     }
 
     fn sync_dir(&self, path: &Path) -> io::Result<()> {

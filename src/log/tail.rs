@@ -131,17 +131,17 @@ impl Tail {
     fn cut(&self, storage: &dyn Storage, path: &PathBuf, step: u64, info: &RunInfo) -> Result<(u64, u64)> {
         let all: Vec<usize> = (0..self.schema.fields().len()).collect();
         let mut whole = SegmentReader::open(path, &self.schema, &all)?;
-        let mut cut = SegmentWriter::create(storage, path, &self.schema, info, whole.encoding())?;
+        let mut cut = SegmentWriter::new(path, &self.schema, info, whole.encoding())?;
         let mut rows = 0;
         for batch in &mut whole {
             let batch = batch?;
             let until = rows_until(&batch, step);
-            cut.write(&batch.slice(0, until))?;
+            cut.write(storage, &batch.slice(0, until))?;
             rows += until as u64;
         }
         let mut room = rows;
         cut.set_merged(whole.merged().iter().map(|&(number, rows)| (number, take(&mut room, rows))).collect());
-        let size = cut.finish()?;
+        let size = cut.finish(storage)?;
         storage.rename(&partial(path), path).map_err(Error::io("rename", path))?;
         self.sync(storage)?;
         Ok((size.rows, size.bytes))

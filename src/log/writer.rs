@@ -11,22 +11,15 @@ use super::curvature::write_basis;
 use super::eigenvectors::Eigenvectors;
 use super::events::{EventWriter, count_resumptions};
 use super::info::run_json;
-use super::journal::Journal;
 use super::lock::{Held, RunLock};
-use super::recovery::{rename_into_place, segment_from_journal};
+use super::part::LostRows;
+use super::parts::{Parts, Place};
 use super::reference::{ReferenceTensor, write_reference};
 use super::schema::{batch_from_rows, steps_schema};
-use super::segment::{Encoding, SegmentSize, SegmentWriter};
 use super::storage::{Disk, Storage};
 use super::{RunFolder, partial};
 use crate::error::{Error, Result};
 use crate::record::{Event, EventKind, Layout, RowBuffer, RunInfo};
-
-/// Segments are closed after 1, 2, 4, ... seconds, and from then on after this long.
-const LONGEST_SEGMENT: Duration = Duration::from_secs(600);
-
-/// Size of the journal at which a segment is closed whatever its age.
-const LARGEST_JOURNAL_BYTES: u64 = 64 << 20;
 
 /// What is on disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -42,29 +35,15 @@ pub struct LogTotals {
 /// Writes a run folder. Only one writer at a time has a folder; dropping it without [`close`](RunWriter::close)
 /// loses nothing, the rows of the open segment stay in its journal.
 pub struct RunWriter {
-    storage: Arc<dyn Storage>,
-    folder: RunFolder,
-    info: RunInfo,
-    schema: SchemaRef,
+    place: Place,
+    parts: Parts,
     events: Option<EventWriter>,
-    open: Option<OpenSegment>,
-    /// Number of the open segment, or of the next.
-    number: u64,
-    /// Segments that could not be completed; their rows are in their journals.
-    unfinished: Vec<u64>,
-    totals: LogTotals,
     /// Held for as long as the writer lives.
     lock: RunLock,
     /// How often the run has been taken up, by this writer the last time.
     resumptions: usize,
-}
-
-struct OpenSegment {
-    journal: Journal,
-    /// None once writing to it failed; the segment is then made from the journal when it is closed.
-    encoder: Option<SegmentWriter>,
-    /// When [`RunWriter::roll_if_due`] first saw the segment.
-    since: Option<Duration>,
+    /// Whether another process has gone on with it since.
+    is_resumed_elsewhere: bool,
 }
 
 impl RunWriter {
@@ -123,65 +102,56 @@ impl RunWriter {
         number: u64,
         totals: LogTotals,
     ) -> RunWriter {
-        let (events, open, unfinished, resumptions) = (None, None, Vec::new(), 0);
-        RunWriter { storage, folder, info, schema, events, open, number, unfinished, totals, lock, resumptions }
+        let place = Place { storage, folder, info, schema };
+        RunWriter {
+            place,
+            parts: Parts::from_number(number, totals),
+            events: None,
+            lock,
+            resumptions: 0,
+            is_resumed_elsewhere: false,
+        }
     }
 
     /// What has to be told before the first row after `step`: that there is no lock.
     pub(super) fn begin(&mut self, step: u64, elapsed_seconds: f64) -> Result<()> {
-        self.resumptions = count_resumptions(&self.folder.events())?;
+        self.resumptions = count_resumptions(&self.place.folder.events())?;
         let Some(reason) = self.lock.refusal().map(ToString::to_string) else { return Ok(()) };
-        tracing::warn!(run = %self.folder.root.display(), reason, "the file system gives no lock, logging goes on");
+        let run = self.place.folder.root.display();
+        tracing::warn!(%run, reason, "the file system gives no lock, logging goes on");
         let kind = EventKind::NotLocked { reason };
         self.event(&Event { step: step.saturating_add(1), elapsed_seconds, kind })
     }
 
     /// The number of parameter groups and directions that appended rows must have.
     pub fn layout(&self) -> Layout {
-        self.info.layout
+        self.place.info.layout
     }
 
     /// What has been written so far; of a resumed run, all that is in the log.
     pub fn totals(&self) -> LogTotals {
-        self.totals
+        self.parts.totals()
+    }
+
+    /// Rows that were in the log and are no longer, as somebody removed files of it, found since the last call. They do not
+    /// count in [`totals`](RunWriter::totals) any more.
+    pub fn take_lost(&mut self) -> Option<LostRows> {
+        self.parts.take_lost()
     }
 
     /// Appends a block of rows. When it returns without error they outlive this process.
     ///
     /// # Errors
     /// [`Error::ShapeMismatch`] when the rows do not fit the layout; [`Error::Io`]. After an error none of the block's
-    /// rows are in the log, all earlier ones are, and a later call may succeed (when a full disk has space again).
+    /// rows are in the log, all earlier ones are, and a later call may succeed (when a full disk has space again). A block that
+    /// is larger than a file may be ([`io::ErrorKind::FileTooLarge`]) has to be divided.
     pub fn append(&mut self, rows: &RowBuffer) -> Result<()> {
         if rows.is_empty() {
             return Ok(());
         }
-        let batch = batch_from_rows(self.info.layout, &self.schema, rows)?;
-        let open = match &mut self.open {
-            Some(open) => open,
-            none => {
-                self.lock.check(&*self.storage, &self.info)?;
-                let journal = Journal::create(
-                    &*self.storage,
-                    &self.folder.journal(self.number),
-                    &self.schema,
-                    self.info.schema_version,
-                )?;
-                let encoder = SegmentWriter::create(
-                    &*self.storage,
-                    &self.folder.segment(self.number),
-                    &self.schema,
-                    &self.info,
-                    Encoding::Small,
-                );
-                none.insert(OpenSegment { journal, encoder: encoder.ok(), since: None })
-            }
-        };
-        open.journal.append(&batch)?;
-        self.totals.rows += rows.len() as u64;
-        if open.encoder.as_mut().is_some_and(|encoder| encoder.write(&batch).is_err()) {
-            open.encoder = None;
-        }
-        Ok(())
+        let batch = batch_from_rows(self.place.info.layout, &self.place.schema, rows)?;
+        self.check_place()?;
+        self.parts.append(&self.place, &batch)
     }
 
     /// Appends an event.
@@ -189,12 +159,10 @@ impl RunWriter {
     /// # Errors
     /// [`Error::Io`].
     pub fn event(&mut self, event: &Event) -> Result<()> {
+        self.check_run()?;
         let events = match &mut self.events {
             Some(events) => events,
-            none => {
-                self.lock.check(&*self.storage, &self.info)?;
-                none.insert(EventWriter::open(&*self.storage, &self.folder.events())?)
-            }
+            none => none.insert(EventWriter::open(&*self.place.storage, &self.place.folder.events())?),
         };
         let appended = events.append(event);
         if appended.is_err() {
@@ -212,8 +180,9 @@ impl RunWriter {
     /// [`Error::ShapeMismatch`] when their lists do not fit together, [`Error::InvalidInput`] for a summary that is no
     /// measurement; [`Error::Io`]. A later call may then succeed.
     pub fn basis(&mut self, basis: u64, step: u64, eigenvectors: &Eigenvectors, keep_vectors: bool) -> Result<()> {
-        self.lock.check(&*self.storage, &self.info)?;
-        write_basis(&*self.storage, &self.folder, &self.info, (basis, step), eigenvectors, keep_vectors)
+        self.check_run()?;
+        let Place { storage, folder, info, .. } = &self.place;
+        write_basis(&**storage, folder, info, (basis, step), eigenvectors, keep_vectors)
     }
 
     /// Finishes the open segment if it is old or large enough. `now` is the time since any fixed moment.
@@ -223,84 +192,69 @@ impl RunWriter {
     ///
     /// # Errors
     /// [`Error::Io`] when the segment could not be completed. Its rows then stay in its journal, where
-    /// [`Run`](super::Run) reads them, and completing it is tried again with the next segment.
+    /// [`Run`](super::Run) reads them, and completing it is tried again with the next segment. Also when the journal was removed:
+    /// its rows are then written again, as far as they are in memory. [`Error::RunLocked`] when another process has gone on
+    /// with the run.
     pub fn roll_if_due(&mut self, now: Duration) -> Result<()> {
-        let length = Duration::from_secs(1 << self.number.min(10)).min(LONGEST_SEGMENT);
-        let due = self.open.as_mut().is_some_and(|open| {
-            let since = *open.since.get_or_insert(now);
-            now.saturating_sub(since) >= length || open.journal.length() >= LARGEST_JOURNAL_BYTES
-        });
-        if self.lock.beat(&*self.storage, now)? == Held::Again {
-            self.check_resumptions()?;
-        }
-        if due { self.finish_segments() } else { self.check_place() }
+        let is_due = self.parts.is_due(now);
+        let held = self.lock.beat(&*self.place.storage, now)?;
+        self.check_resumptions(held)?;
+        self.check_place()?;
+        if is_due { self.parts.finish(&self.place) } else { Ok(()) }
+    }
+
+    /// Finishes the open segment; more rows may follow.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when a segment could not be completed at the first attempt. There is a second one; if that fails too,
+    /// the rows stay in the journal.
+    pub fn complete(&mut self) -> Result<()> {
+        let outcome = match self.check_hold() {
+            Ok(()) => self.check_place().and(self.parts.finish_all(&self.place)),
+            held => held,
+        };
+        // Another process that has the run now may have made segments of the journals.
+        self.parts.give_up(&self.place, !self.lock.is_in_place());
+        outcome
     }
 
     /// Finishes the open segment and closes the run.
     ///
     /// # Errors
-    /// [`Error::Io`] when a segment could not be completed at the first attempt. There is a second one; if that fails too,
-    /// the rows stay in the journal.
+    /// As [`complete`](RunWriter::complete).
     pub fn close(mut self) -> Result<LogTotals> {
-        let outcome = self.finish_segments();
-        if outcome.is_err() {
-            // A last attempt, which does not make the failure untold.
-            let _ = self.finish_segments();
-        }
-        outcome.map(|()| self.totals)
+        self.complete().map(|()| self.totals())
     }
 
     /// Another process that had the run meanwhile may have mended it, but not gone on with it.
-    fn check_resumptions(&self) -> Result<()> {
-        let now = count_resumptions(&self.folder.events())?;
-        let path = self.folder.root.clone();
-        if now == self.resumptions { Ok(()) } else { Err(Error::RunLocked { path }) }
+    fn check_resumptions(&mut self, held: Held) -> Result<()> {
+        if held == Held::Again {
+            let resumptions = count_resumptions(&self.place.folder.events())?;
+            self.is_resumed_elsewhere |= resumptions != self.resumptions;
+        }
+        if self.is_resumed_elsewhere { Err(Error::RunLocked { path: self.place.folder.root.clone() }) } else { Ok(()) }
+    }
+
+    /// Whether no other process has the run now.
+    fn check_hold(&mut self) -> Result<()> {
+        let held = self.lock.look(&*self.place.storage)?;
+        self.check_resumptions(held)
     }
 
     /// Writing to a file succeeds also after its folder was deleted, moved or replaced; this does not.
+    fn check_run(&mut self) -> Result<()> {
+        let held = self.lock.check(&*self.place.storage, &self.place.info)?;
+        self.check_resumptions(held)
+    }
+
+    /// The same, and whether the open journal is there.
     fn check_place(&mut self) -> Result<()> {
-        self.lock.check(&*self.storage, &self.info)?;
-        self.open.as_ref().map_or(Ok(()), |open| open.journal.check_place())
-    }
-
-    /// Makes the segments of journals left by earlier failures, then finishes the open segment. The first error comes
-    /// after everything has been tried.
-    fn finish_segments(&mut self) -> Result<()> {
-        self.lock.check(&*self.storage, &self.info)?;
-        let mut outcome = Ok(());
-        for number in std::mem::take(&mut self.unfinished) {
-            match segment_from_journal(&*self.storage, &self.folder, number, &self.schema, &self.info) {
-                Ok((size, _)) => self.count(size),
-                Err(error) => {
-                    self.unfinished.push(number);
-                    outcome = outcome.and(Err(error));
-                }
-            }
+        self.check_run()?;
+        if self.parts.is_in_place()? {
+            return Ok(());
         }
-        let Some(open) = self.open.take() else { return outcome };
-        let number = self.number;
-        self.number += 1;
-        let finished = match open.encoder {
-            Some(encoder) => encoder.finish().and_then(|size| {
-                rename_into_place(&*self.storage, &self.folder, number)?;
-                Ok(size)
-            }),
-            None => segment_from_journal(&*self.storage, &self.folder, number, &self.schema, &self.info)
-                .map(|(size, _)| size),
-        };
-        match finished {
-            Ok(size) => self.count(size),
-            Err(error) => {
-                self.unfinished.push(number);
-                outcome = outcome.and(Err(error));
-            }
-        }
-        outcome
-    }
-
-    fn count(&mut self, size: SegmentSize) {
-        self.totals.segments += 1;
-        self.totals.bytes += size.bytes;
+        self.check_hold()?;
+        self.parts.replace_open(&self.place)
     }
 }
 

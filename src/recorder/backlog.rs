@@ -10,6 +10,7 @@ use super::shared::Shared;
 use super::sink::Sink;
 use super::worker::WRITE_ROWS;
 use crate::error::{Error, Result};
+use crate::log::LostRows;
 use crate::record::{Event, EventKind, Hyperparameters, RowBuffer, StepRecord};
 
 /// Memory of the rows kept while the log cannot be written. A minute of the fastest loops with 30 projections.
@@ -33,6 +34,8 @@ pub(super) struct Backlog {
     bases: VecDeque<WaitingBasis>,
     /// Rows for which there was no room.
     lost: Option<Dropped>,
+    /// Events that tell of rows that were written and then removed by somebody.
+    gone: VecDeque<Event>,
     /// Step of the last row that was written.
     last_step: u64,
     failure: Option<Failure>,
@@ -130,11 +133,17 @@ impl Backlog {
     /// One that will not pass.
     pub fn write(&mut self, sink: &mut dyn Sink, now: Duration, shared: &Shared) -> Result<()> {
         if let Err(error) = self.flush(sink, now, shared) {
+            self.take_lost(sink, shared)?;
             return self.failed(error, true, shared);
         }
         // Segments that cannot be finished do not keep rows from being appended.
-        if let Err(error) = sink.tick(now) {
+        let outcome = sink.tick(now);
+        let is_lost = self.take_lost(sink, shared)?;
+        if let Err(error) = outcome {
             return self.failed(error, false, shared);
+        }
+        if is_lost {
+            return Ok(());
         }
         let Some(failure) = &self.failure else { return Ok(()) };
         let seconds = failure.since.elapsed().as_secs_f64();
@@ -148,20 +157,48 @@ impl Backlog {
         Ok(())
     }
 
-    /// Whether nothing waits.
-    pub fn is_empty(&self) -> bool {
-        self.blocks.is_empty() && self.bases.is_empty() && self.events.is_empty() && self.lost.is_none()
+    /// Finishes what is open, before the log's last event.
+    ///
+    /// # Errors
+    /// One that will not pass.
+    pub fn complete(&mut self, sink: &mut dyn Sink, shared: &Shared) -> Result<()> {
+        let outcome = sink.complete();
+        self.take_lost(sink, shared)?;
+        outcome.or_else(|error| self.failed(error, false, shared))
     }
 
-    /// Forgets and counts what is left, when there will be no other attempt. Returns the event that tells of it.
-    pub fn give_up(&mut self, shared: &Shared) -> Option<Event> {
+    /// Counts rows that had been written and are in the log no longer; whether there are any.
+    fn take_lost(&mut self, sink: &mut dyn Sink, shared: &Shared) -> Result<bool> {
+        let Some(lost) = sink.take_lost() else { return Ok(false) };
+        let LostRows { count, first_step, last_step, elapsed_seconds, .. } = lost;
+        let written = &shared.rows_written;
+        written.store(written.load(Ordering::Relaxed).saturating_sub(count), Ordering::Relaxed);
+        shared.rows_lost.fetch_add(count, Ordering::Relaxed);
+        // Another event than that of rows for which there was no room.
+        self.gone.push_back(Dropped::with(None, count, first_step..=last_step, elapsed_seconds).event());
+        self.failed(lost.error(), false, shared).map(|()| true)
+    }
+
+    /// Whether nothing waits.
+    pub fn is_empty(&self) -> bool {
+        self.blocks.is_empty()
+            && self.bases.is_empty()
+            && self.events.is_empty()
+            && self.lost.is_none()
+            && self.gone.is_empty()
+    }
+
+    /// Forgets and counts what is left, when there will be no other attempt. Returns the events that tell of it, and whether
+    /// the log ends before the run did.
+    pub fn give_up(&mut self, shared: &Shared) -> (Vec<Event>, bool) {
         for rows in self.blocks.drain(..) {
             let (Some(first), Some(last)) = (rows.records.first(), rows.records.last()) else { continue };
             let (count, steps) = (rows.len() as u64, first.step..=last.step);
             shared.rows_lost.fetch_add(count, Ordering::Relaxed);
             self.lost = Some(Dropped::with(self.lost, count, steps, last.elapsed_seconds));
         }
-        self.lost.take().map(Dropped::event)
+        let is_cut_short = self.lost.is_some();
+        (self.gone.drain(..).chain(self.lost.take().map(Dropped::event)).collect(), is_cut_short)
     }
 
     fn flush(&mut self, sink: &mut dyn Sink, now: Duration, shared: &Shared) -> Result<()> {
@@ -174,8 +211,16 @@ impl Backlog {
                 self.push_event(Event { step: basis.step + 1, elapsed_seconds: now.as_secs_f64(), kind });
             }
         }
-        while let Some(rows) = self.blocks.front() {
-            sink.append(rows)?;
+        while let Some(rows) = self.blocks.front_mut() {
+            match sink.append(rows) {
+                // What is too large for a file of its own may go into two.
+                Err(error) if error.is_file_too_large() && rows.len() > 1 => {
+                    let later = rows.split_off(rows.len() / 2);
+                    self.blocks.insert(1, later);
+                    continue;
+                }
+                outcome => outcome?,
+            }
             shared.rows_written.fetch_add(rows.len() as u64, Ordering::Relaxed);
             self.last_step = rows.records.last().map_or(self.last_step, |row| row.step);
             self.bytes -= bytes_of(rows);
@@ -185,6 +230,10 @@ impl Backlog {
         if let Some(lost) = self.lost {
             sink.event(&lost.event())?;
             self.lost = None;
+        }
+        while let Some(event) = self.gone.front() {
+            sink.event(event)?;
+            self.gone.pop_front();
         }
         while let Some(event) = self.events.front() {
             sink.event(event)?;

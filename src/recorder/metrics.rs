@@ -23,7 +23,7 @@ use metrics::{SharedString, counter, describe_counter, describe_gauge, gauge};
 use super::message::Basis;
 use super::sink::Sink;
 use crate::error::Result;
-use crate::log::LogTotals;
+use crate::log::{LogTotals, LostRows};
 use crate::record::{Event, EventKind, Layout, RowBuffer, StepRecord};
 
 /// A [`Sink`] that hands everything on to another one, and publishes what was written.
@@ -99,6 +99,15 @@ impl<S: Sink> Sink for MetricsSink<S> {
 
     fn rows(&self) -> u64 {
         self.sink.rows()
+    }
+
+    fn take_lost(&mut self) -> Option<LostRows> {
+        self.sink.take_lost()
+    }
+
+    fn complete(&mut self) -> Result<()> {
+        let outcome = self.sink.complete();
+        self.noting(outcome)
     }
 
     fn tick(&mut self, now: Duration) -> Result<()> {

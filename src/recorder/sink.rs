@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::message::Basis;
 use crate::error::Result;
-use crate::log::{LogTotals, RunWriter};
+use crate::log::{LogTotals, LostRows, RunWriter};
 use crate::record::{Event, Layout, RowBuffer};
 
 /// A log that takes rows in blocks. [`RunWriter`] is one; tests have others (slow, failing).
@@ -28,7 +28,15 @@ pub trait Sink: Send {
     fn tick(&mut self, now: Duration) -> Result<()>;
     /// Rows in the log.
     fn rows(&self) -> u64;
-    /// Finishes the log.
+    /// Rows that had been taken and are no longer in the log, found since the last call. None unless a sink says otherwise.
+    fn take_lost(&mut self) -> Option<LostRows> {
+        None
+    }
+    /// Finishes what is open, before the last event tells how the log ends. Nothing to do unless a sink says otherwise.
+    fn complete(&mut self) -> Result<()> {
+        Ok(())
+    }
+    /// Closes the log.
     fn close(self: Box<Self>) -> Result<LogTotals>;
 }
 
@@ -55,6 +63,14 @@ impl Sink for RunWriter {
 
     fn rows(&self) -> u64 {
         self.totals().rows
+    }
+
+    fn take_lost(&mut self) -> Option<LostRows> {
+        RunWriter::take_lost(self)
+    }
+
+    fn complete(&mut self) -> Result<()> {
+        RunWriter::complete(self)
     }
 
     fn close(self: Box<Self>) -> Result<LogTotals> {

@@ -150,8 +150,9 @@ impl<D> Worker<D> {
                 self.write(true)?;
             }
         }
-        let lost = self.backlog.give_up(&self.shared);
-        let kind = match self.shared.stopped().or(lost.is_some().then(|| self.shared.failure()).flatten()) {
+        self.backlog.complete(&mut *self.sink, &self.shared)?;
+        let (lost, is_cut_short) = self.backlog.give_up(&self.shared);
+        let kind = match self.shared.stopped().or(is_cut_short.then(|| self.shared.failure()).flatten()) {
             Some(error) => EventKind::Stopped { reason: error.to_string() },
             None => {
                 let dropped = ending.rows_dropped + self.shared.rows_lost.load(Ordering::Relaxed);

@@ -152,6 +152,11 @@ impl Storage for Faulty {
         Disk.list(path)
     }
 
+    fn length(&self, path: &Path) -> io::Result<Option<u64>> {
+        self.pass(Operation::Find, path)?;
+        Disk.length(path)
+    }
+
     /// Not done: what it is for, a power loss, cannot be had here.
     fn sync_dir(&self, path: &Path) -> io::Result<()> {
         self.pass(Operation::SyncFolder, path)

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use perrin::Result;
-use perrin::log::{LogTotals, RunWriter};
+use perrin::log::{LogTotals, LostRows, RunWriter};
 use perrin::record::{Event, RowBuffer};
 use perrin::recorder::{Block, QueueOptions, Recorder, Row, Sink};
 
@@ -41,6 +41,14 @@ impl Sink for Fast {
 
     fn rows(&self) -> u64 {
         self.writer.totals().rows
+    }
+
+    fn take_lost(&mut self) -> Option<LostRows> {
+        self.writer.take_lost()
+    }
+
+    fn complete(&mut self) -> Result<()> {
+        self.writer.complete()
     }
 
     fn close(self: Box<Self>) -> Result<LogTotals> {

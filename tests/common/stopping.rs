@@ -114,6 +114,10 @@ impl Storage for Stopping {
         Disk.list(path)
     }
 
+    fn length(&self, path: &Path) -> io::Result<Option<u64>> {
+        Disk.length(path)
+    }
+
     fn sync_dir(&self, path: &Path) -> io::Result<()> {
         self.pass("sync", path)
     }
