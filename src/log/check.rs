@@ -228,8 +228,7 @@ impl Check {
     fn closing(&mut self, run: &Run, closed_with: Option<u64>) {
         let Some(rows) = closed_with.filter(|&rows| rows != self.rows) else { return };
         let what = format!("the run was closed with {rows} rows, and {} are here", self.rows);
-        let finding = Finding { path: run.folder.events(), row: None, what };
-        if rows > self.rows { &mut self.damage } else { &mut self.notes }.push(finding);
+        self.damage.push(Finding { path: run.folder.events(), row: None, what });
     }
 
     /// Takes note of what a journal holds besides whole blocks.

@@ -87,8 +87,9 @@ fn merge(storage: &dyn Storage, directory: &Path, encoding: Encoding, grace: Dur
     let _lock = RunLock::take(storage, &folder)?;
     recover_locked(storage, &folder, &schema, &info)?;
 
-    let segments = old_segments(storage, &folder, &schema)?;
-    let groups = groups(&segments, 8 * schema.fields().len() as u64);
+    let (segments, has_superseded) = old_segments(storage, &folder, &schema)?;
+    let largest = LARGEST_VALUES.min(storage.largest_file().unwrap_or(u64::MAX));
+    let groups = groups(&segments, 8 * schema.fields().len() as u64, largest);
     let mut compaction = Compaction {
         rows: segments.iter().fold(0, |rows: u64, segment| rows.saturating_add(segment.rows)),
         segments_before: segments.len() as u64,
@@ -96,14 +97,21 @@ fn merge(storage: &dyn Storage, directory: &Path, encoding: Encoding, grace: Dur
         bytes_before: bytes_in(&folder.steps())?,
         bytes_after: 0,
     };
-    if groups.len() < segments.len() || segments.iter().any(|segment| segment.encoding != encoding) {
-        let beside = folder.compacting();
-        storage.make_dir(&beside).map_err(Error::io("create", &beside))?;
-        for group in groups {
-            make(storage, &folder, group, encoding, &schema, &info)?;
-        }
-        storage.sync_dir(&beside).map_err(Error::io("sync", &beside))?;
-        swap(storage, &folder)?;
+    if groups.len() < segments.len() || has_superseded || segments.iter().any(|segment| segment.encoding != encoding) {
+        check_replaceable(&folder.steps_itself())?;
+        let merged = || {
+            let beside = folder.compacting();
+            storage.make_dir(&beside).map_err(Error::io("create", &beside))?;
+            for group in groups {
+                make(storage, &folder, group, encoding, &schema, &info)?;
+            }
+            storage.sync_dir(&beside).map_err(Error::io("sync", &beside))?;
+            swap(storage, &folder)
+        };
+        merged().inspect_err(|_| {
+            // As far as the disk lets it, nothing is left over; else the next recovery does it.
+            let _ = settle(storage, &folder);
+        })?;
         thread::sleep(grace);
         settle(storage, &folder)?;
     }
@@ -113,7 +121,13 @@ fn merge(storage: &dyn Storage, directory: &Path, encoding: Encoding, grace: Dur
 
 /// Ends a compaction that was stopped: the old segments or the merged ones become `steps`, the others go.
 pub(super) fn settle(storage: &dyn Storage, folder: &RunFolder) -> Result<()> {
-    let (steps, compacting, replaced) = (folder.steps(), folder.compacting(), folder.replaced());
+    let (steps, compacting, replaced) = (folder.steps_itself(), folder.compacting(), folder.replaced());
+    for leftover in [&compacting, &replaced] {
+        if leftover.is_symlink() {
+            // Of an exchange with a link, as versions made it that did not look; or planted. What it leads to is not ours.
+            storage.remove(leftover).map_err(Error::io("remove", leftover))?;
+        }
+    }
     if replaced.exists() && is_empty(storage, &steps)? {
         // Made by somebody who found none between the two renames.
         storage.remove_dir(&steps).map_err(Error::io("remove", &steps))?;
@@ -128,7 +142,7 @@ pub(super) fn settle(storage: &dyn Storage, folder: &RunFolder) -> Result<()> {
     }
     if compacting.exists() || replaced.exists() {
         // What has the name `steps` now must have it for good before the others go.
-        storage.sync_dir(&folder.root).map_err(Error::io("sync", &folder.root))?;
+        sync_parent(storage, &steps)?;
     }
     for leftover in [compacting, replaced] {
         if !leftover.exists() {
@@ -156,7 +170,8 @@ struct Old {
     encoding: Encoding,
 }
 
-fn old_segments(storage: &dyn Storage, folder: &RunFolder, schema: &SchemaRef) -> Result<Vec<Old>> {
+/// The segments, and whether there are others beside them that do not count (in a copy of a run).
+fn old_segments(storage: &dyn Storage, folder: &RunFolder, schema: &SchemaRef) -> Result<(Vec<Old>, bool)> {
     let steps = folder.steps();
     for path in storage.list(&steps).map_err(Error::io("list", &steps))? {
         if folder.numbers_of_segment(&path).is_none() {
@@ -167,16 +182,58 @@ fn old_segments(storage: &dyn Storage, folder: &RunFolder, schema: &SchemaRef) -
         let reader = SegmentReader::open(&folder.segment_of(numbers), schema, &[0])?;
         Ok(Old { numbers, rows: reader.rows(), encoding: reader.encoding() })
     };
-    folder.list_steps()?.segments.into_iter().map(read).collect()
+    let listing = folder.list_steps()?;
+    if let Some(pair) = listing.segments.windows(2).find(|pair| pair[1].0 <= pair[0].1) {
+        return Err(damaged(&folder.segment_of(pair[1]), "some of its rows are in another segment too, and not all"));
+    }
+    let has_superseded = !listing.superseded.is_empty();
+    Ok((listing.segments.into_iter().map(read).collect::<Result<_>>()?, has_superseded))
+}
+
+/// Whether another folder can take the place of this one.
+fn check_replaceable(steps: &Path) -> Result<()> {
+    if !is_mount_point(steps) {
+        return Ok(());
+    }
+    let reason = "it is a mount point, and no other folder can take its place: merge the segments of a copy of the run";
+    Err(Error::io("exchange", steps)(io::Error::new(io::ErrorKind::ResourceBusy, reason)))
+}
+
+#[cfg(target_os = "linux")]
+fn is_mount_point(folder: &Path) -> bool {
+    use rustix::fs::{AtFlags, CWD, StatxAttributes, StatxFlags, statx};
+    let found = statx(CWD, folder, AtFlags::SYMLINK_NOFOLLOW, StatxFlags::BASIC_STATS);
+    found.is_ok_and(|found| found.stx_attributes.contains(StatxAttributes::MOUNT_ROOT)) || is_of_another_disk(folder)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn is_mount_point(folder: &Path) -> bool {
+    is_of_another_disk(folder)
+}
+
+/// Whether a folder is on another file system than the one it is in.
+fn is_of_another_disk(folder: &Path) -> bool {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        let device = |path: &Path| path.metadata().map(|found| found.dev()).ok();
+        let parent = folder.parent().and_then(device);
+        parent.is_some() && device(folder).is_some_and(|device| Some(device) != parent)
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = folder;
+        false
+    }
 }
 
 /// Neighbours that fit into one segment, as many as do.
-fn groups(segments: &[Old], row_bytes: u64) -> Vec<&[Old]> {
+fn groups(segments: &[Old], row_bytes: u64, largest: u64) -> Vec<&[Old]> {
     let mut groups = Vec::new();
     let (mut start, mut values) = (0, 0);
     for (index, segment) in segments.iter().enumerate() {
         let more = segment.rows.saturating_mul(row_bytes);
-        if index > start && more.saturating_add(values) > LARGEST_VALUES {
+        if index > start && more.saturating_add(values) > largest {
             groups.push(&segments[start..index]);
             (start, values) = (index, 0);
         }
@@ -241,7 +298,7 @@ fn beside(folder: &RunFolder, numbers: (u64, u64)) -> PathBuf {
 
 /// Puts the merged segments in the place of the old ones.
 fn swap(storage: &dyn Storage, folder: &RunFolder) -> Result<()> {
-    let (steps, compacting, replaced) = (folder.steps(), folder.compacting(), folder.replaced());
+    let (steps, compacting, replaced) = (folder.steps_itself(), folder.compacting(), folder.replaced());
     match storage.exchange(&compacting, &steps) {
         Err(error) if error.kind() == io::ErrorKind::Unsupported => {
             storage.rename(&steps, &replaced).map_err(Error::io("rename", &steps))?;
@@ -249,7 +306,13 @@ fn swap(storage: &dyn Storage, folder: &RunFolder) -> Result<()> {
         }
         outcome => outcome.map_err(Error::io("exchange", &steps))?,
     }
-    storage.sync_dir(&folder.root).map_err(Error::io("sync", &folder.root))
+    sync_parent(storage, &steps)
+}
+
+/// Makes the names beside `steps` survive a power loss.
+fn sync_parent(storage: &dyn Storage, steps: &Path) -> Result<()> {
+    let parent = steps.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    storage.sync_dir(parent).map_err(Error::io("sync", parent))
 }
 
 fn bytes_in(steps: &Path) -> Result<u64> {
@@ -274,12 +337,12 @@ mod tests {
         let rows = [0, most / 2, most / 2, 1, most, most + 1, 3, 0, most - 3, 1];
         let segments: Vec<Old> = rows.iter().enumerate().map(old).collect();
         let sizes = |groups: &[&[Old]]| groups.iter().map(|group| group.len()).collect::<Vec<_>>();
-        let first = groups(&segments, row_bytes);
+        let first = groups(&segments, row_bytes, LARGEST_VALUES);
         assert_eq!(sizes(&first), [3, 1, 1, 1, 3, 1]);
         // What was merged finds nothing more to merge.
         let totals: Vec<u64> = first.iter().map(|group| group.iter().map(|old| old.rows).sum()).collect();
         let merged: Vec<Old> = totals.iter().enumerate().map(old).collect();
-        assert_eq!(groups(&merged, row_bytes).len(), merged.len());
-        assert!(groups(&[], row_bytes).is_empty());
+        assert_eq!(groups(&merged, row_bytes, LARGEST_VALUES).len(), merged.len());
+        assert!(groups(&[], row_bytes, LARGEST_VALUES).is_empty());
     }
 }

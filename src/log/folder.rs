@@ -3,11 +3,15 @@
 //! Journals, and files that are not complete, have names that begin with a dot: programs that read a whole folder of Parquet files
 //! pass over them. In version 1 of the log they had none, and summaries of curvature lay among the tables.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 use crate::record::SCHEMA_VERSION;
+
+/// Symbolic links that lead to each other; as many as Linux follows.
+const MOST_LINKS: usize = 40;
 
 /// Where things are in a run folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,14 +52,31 @@ impl RunFolder {
         self.root.join("steps")
     }
 
-    /// Where segments are merged; after they took the place of `steps`, the old ones.
+    /// `steps` itself: where it is a symbolic link, the folder that it leads to. It need not be there.
+    pub(crate) fn steps_itself(&self) -> PathBuf {
+        let mut place = self.steps();
+        for _ in 0..MOST_LINKS {
+            let Ok(target) = fs::read_link(&place) else { break };
+            place = place.parent().unwrap_or(&self.root).join(target);
+        }
+        place
+    }
+
+    /// Where segments are merged; after they took the place of `steps`, the old ones. On the same disk.
     pub(crate) fn compacting(&self) -> PathBuf {
-        self.root.join("steps.compacting")
+        self.beside_steps(".compacting")
     }
 
     /// Where the old segments are put when folders cannot be exchanged in one step.
     pub(crate) fn replaced(&self) -> PathBuf {
-        self.root.join("steps.replaced")
+        self.beside_steps(".replaced")
+    }
+
+    fn beside_steps(&self, suffix: &str) -> PathBuf {
+        let steps = self.steps_itself();
+        let mut name = steps.file_name().unwrap_or(OsStr::new("steps")).to_owned();
+        name.push(suffix);
+        steps.with_file_name(name)
     }
 
     pub(crate) fn segment(&self, number: u64) -> PathBuf {

@@ -75,8 +75,9 @@ pub(crate) fn recover_locked(
     journals.sort_unstable();
 
     let mut recovery = Recovery::default();
+    let listing = folder.list_steps()?;
     for number in journals {
-        if folder.segment(number).exists() {
+        if listing.segment_at(number).is_some() {
             remove_journal(storage, folder, number)?;
             continue;
         }

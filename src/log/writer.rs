@@ -86,9 +86,12 @@ impl RunWriter {
             write_reference(&*storage, &folder, reference)?;
         }
         write_whole(&*storage, &folder.run_json(), &run_json(&folder, info)?)?;
-        storage.sync_dir(&folder.root).map_err(Error::io("sync", &folder.root))?;
+        let synced = storage.sync_dir(&folder.root).map_err(Error::io("sync", &folder.root));
         let mut writer = RunWriter::from_number(storage, folder, info.clone(), schema, lock, 0, LogTotals::default());
-        writer.begin(0, 0.0)?;
+        synced.and_then(|()| writer.begin(0, 0.0)).inspect_err(|_| {
+            // What is refused is no run, and does not stand in the way of one.
+            let _ = writer.place.storage.remove(&writer.place.folder.run_json());
+        })?;
         Ok(writer)
     }
 

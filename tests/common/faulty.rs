@@ -39,6 +39,8 @@ pub struct Fault {
     pub file: &'static str,
     /// The system's number of the error.
     pub error: i32,
+    /// How many such operations succeed before.
+    pub after: u64,
     /// How often; a write fails after half of its bytes.
     pub times: u64,
 }
@@ -61,7 +63,7 @@ impl Faulty {
 
     /// A disk whose file system answers so when a lock is asked for.
     pub fn without_locks(error: i32) -> Faulty {
-        Faulty::new([Fault { operation: Operation::Lock, file: "", error, times: u64::MAX }])
+        Faulty::new([Fault { operation: Operation::Lock, file: "", error, after: 0, times: u64::MAX }])
     }
 
     /// Fails no more.
@@ -88,6 +90,10 @@ impl Faulty {
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         for fault in self.faults.lock().unwrap().iter_mut() {
             if fault.operation == operation && name.contains(fault.file) && fault.times > 0 {
+                if fault.after > 0 {
+                    fault.after -= 1;
+                    continue;
+                }
                 fault.times -= 1;
                 *self.failed.lock().unwrap() += 1;
                 return Err(io::Error::from_raw_os_error(fault.error));

@@ -69,6 +69,6 @@ pub fn run(arguments: &CompactArguments) -> anyhow::Result<()> {
         output::json(&all)?;
     }
     let failed = runs.len() - all.runs.len();
-    anyhow::ensure!(failed == 0, "{failed} of {} runs are as they were: see above", runs.len());
+    anyhow::ensure!(failed == 0, "{failed} of {} runs could not be merged: see above", runs.len());
     Ok(())
 }
