@@ -101,6 +101,24 @@ pub fn counted(count: u64, thing: &str) -> String {
     format!("{} {thing}{}", grouped(count), if count == 1 { "" } else { "s" })
 }
 
+/// Text of at most so many columns: what is longer ends in an ellipsis.
+pub fn cut(text: &str, columns: usize) -> Cow<'_, str> {
+    // A column takes a few bytes at most: where there are fewer, nothing need be measured.
+    if text.len() <= columns || text.width() <= columns {
+        return text.into();
+    }
+    let mut kept = String::new();
+    for character in text.chars() {
+        kept.push(character);
+        if kept.width() >= columns {
+            kept.pop();
+            break;
+        }
+    }
+    kept.push('…');
+    kept.into()
+}
+
 /// On which side of its column a cell stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Side {
@@ -201,6 +219,11 @@ mod tests {
     }
 
     #[test]
+    fn what_is_too_long_ends_in_an_ellipsis() {
+        assert_eq!([cut("12345", 5), cut("123456", 5), cut("漢字漢字", 5)], ["12345", "1234…", "漢字…"]);
+    }
+
+    #[test]
     fn columns_are_as_wide_as_what_is_in_them() {
         let rows = [["1,000", "漢字"], ["7", "a"]].map(|row| row.map(str::to_owned));
         let found = table(
@@ -221,6 +244,13 @@ mod tests {
             if !visible(&lines(&text)).is_empty() {
                 prop_assert_eq!(visible(&found), visible(&line(&name)) + &visible(&lines(&text)));
             }
+        }
+
+        #[test]
+        fn any_text_is_cut_at_a_letter(text in text(), columns in 1_usize..120) {
+            let found = cut(&text, columns);
+            prop_assert!(found.width() <= columns, "{found:?}");
+            prop_assert!(found == text || found.strip_suffix('…').is_some_and(|kept| text.starts_with(kept)));
         }
 
         #[test]

@@ -113,5 +113,5 @@ fn speed(fit: &RunFit) -> Option<f64> {
 }
 
 fn outside_writes(run: &Path) -> Result<u64> {
-    Ok(Health::of(&Run::open(run)?.events()?).outside_writes)
+    Ok(Health::of_run(&Run::open(run)?)?.outside_writes)
 }

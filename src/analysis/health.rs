@@ -1,8 +1,13 @@
 //! What a run's events say of how far its rows can be trusted.
 
 use super::render_text::{counted, number};
-use crate::log::kept_events;
+use crate::error::Result;
+use crate::log::{Run, kept_events};
+use crate::printable::cut;
 use crate::record::{Event, EventKind};
+
+/// Columns of an error in a note.
+const MOST_OF_REASON: usize = 300;
 
 /// The events of a run, summed up.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -32,41 +37,58 @@ pub struct Health {
     pub stopped: Option<(u64, String)>,
     /// Last step of a run that was closed properly.
     pub finished: Option<u64>,
+    /// Those of earlier processes: each counts from 0.
+    outside_writes_before: u64,
 }
 
 impl Health {
     /// Sums up all events of a run, given in order; what was told of steps that were discarded afterwards is left out.
     pub fn of(events: &[Event]) -> Health {
         let mut health = Health::default();
-        // Each process counts from 0.
-        let mut written_before = 0;
-        for event in kept_events(events) {
-            match &event.kind {
-                EventKind::RowsDropped { count, .. } => health.rows_dropped += count,
-                EventKind::OutsideWrite { count, .. } => health.outside_writes = written_before + count,
-                EventKind::NonFinite { .. } => health.non_finite = health.non_finite.or(Some(event.step)),
-                EventKind::ParametersAdded { parameters } => health.parameters_added += parameters.len(),
-                EventKind::Recovered { rows, .. } => health.rows_recovered += rows,
-                EventKind::Stopped { reason } => health.stopped = Some((event.step, reason.clone())),
-                EventKind::Finished { .. } => health.finished = Some(event.step),
-                EventKind::NotLocked { reason } => health.not_locked = Some(reason.clone()),
-                EventKind::Resumed { .. } => {
-                    health.resumed += 1;
-                    written_before = health.outside_writes;
-                    (health.finished, health.stopped) = (None, None);
-                }
-                EventKind::Interrupted { .. } => health.interruptions += 1,
-                EventKind::StabilityCrossed { sharpness, limit, unstable } => {
-                    health.unstable = unstable.then_some((event.step, *sharpness, *limit));
-                }
-                EventKind::EstimateFailed { reason, .. } => {
-                    health.estimate_failed.get_or_insert_with(|| (event.step, reason.clone()));
-                }
-                EventKind::BasisChanged { .. } => health.estimate_failed = None,
-                EventKind::EigenvectorsNotKept { .. } => {}
-            }
-        }
+        kept_events(events).for_each(|event| health.add(&event));
         health
+    }
+
+    /// Sums up the events of a run, one at a time.
+    ///
+    /// # Errors
+    /// Those of [`Run::events`].
+    pub fn of_run(run: &Run) -> Result<Health> {
+        let mut health = Health::default();
+        for event in run.kept_event_reader()? {
+            health.add(&event?);
+        }
+        Ok(health)
+    }
+
+    /// Adds an event of a step that the run still has, the next in order.
+    pub fn add(&mut self, event: &Event) {
+        match &event.kind {
+            EventKind::RowsDropped { count, .. } => self.rows_dropped = self.rows_dropped.saturating_add(*count),
+            EventKind::OutsideWrite { count, .. } => {
+                self.outside_writes = self.outside_writes_before.saturating_add(*count);
+            }
+            EventKind::NonFinite { .. } => self.non_finite = self.non_finite.or(Some(event.step)),
+            EventKind::ParametersAdded { parameters } => self.parameters_added += parameters.len(),
+            EventKind::Recovered { rows, .. } => self.rows_recovered = self.rows_recovered.saturating_add(*rows),
+            EventKind::Stopped { reason } => self.stopped = Some((event.step, reason.clone())),
+            EventKind::Finished { .. } => self.finished = Some(event.step),
+            EventKind::NotLocked { reason } => self.not_locked = Some(reason.clone()),
+            EventKind::Resumed { .. } => {
+                self.resumed += 1;
+                self.outside_writes_before = self.outside_writes;
+                (self.finished, self.stopped) = (None, None);
+            }
+            EventKind::Interrupted { .. } => self.interruptions += 1,
+            EventKind::StabilityCrossed { sharpness, limit, unstable } => {
+                self.unstable = unstable.then_some((event.step, *sharpness, *limit));
+            }
+            EventKind::EstimateFailed { reason, .. } => {
+                self.estimate_failed.get_or_insert_with(|| (event.step, reason.clone()));
+            }
+            EventKind::BasisChanged { .. } => self.estimate_failed = None,
+            EventKind::EigenvectorsNotKept { .. } => {}
+        }
     }
 
     /// One sentence for each thing that a reader of the numbers should know; none for a run without any.
@@ -97,15 +119,17 @@ impl Health {
             ));
         }
         if let Some((step, reason)) = &self.estimate_failed {
+            let reason = cut(reason, MOST_OF_REASON);
             notes.push(format!("since step {step} new directions could not be estimated, and the last stay: {reason}"));
         }
         if let Some(reason) = &self.not_locked {
             notes.push(format!(
-                "the file system gave no lock ({reason}): recover or compact the run only when it has ended"
+                "the file system gave no lock ({}): recover or compact the run only when it has ended",
+                cut(reason, MOST_OF_REASON)
             ));
         }
         if let Some((step, reason)) = &self.stopped {
-            notes.push(format!("an error stopped the log after step {step}: {reason}"));
+            notes.push(format!("an error stopped the log after step {step}: {}", cut(reason, MOST_OF_REASON)));
         }
         notes
     }
@@ -141,6 +165,7 @@ mod tests {
         let expected = Health {
             rows_dropped: 7,
             outside_writes: 5,
+            outside_writes_before: 2,
             non_finite: Some(4),
             resumed: 1,
             unstable: Some((8, 41.0, 40.0)),

@@ -32,7 +32,7 @@ pub(crate) fn notes(run: &Run, fit: &RunFit) -> Result<Vec<String>> {
     if let Some(speed) = fit.speed.known().filter(|speed| speed.points_left_out > 0) {
         notes.push(format!("{} rows of the window have no local displacement that is finite", speed.points_left_out));
     }
-    let health = Health::of(&run.events()?);
+    let health = Health::of_run(run)?;
     notes.extend(health.notes());
     if health.stopped.is_none() && health.finished.is_none() {
         notes.push("the run was not closed: it is still being written, or was interrupted".to_owned());

@@ -13,6 +13,9 @@ use super::speed::{GradientNoise, MOVING_AVERAGE_POINTS, Speed};
 use super::stationarity::{EffectiveSamples, Stationarity};
 use crate::printable;
 
+/// Columns of the optimizer's name.
+const MOST_OF_NAME: usize = 200;
+
 impl Display for RunFit {
     fn fmt(&self, text: &mut Formatter<'_>) -> fmt::Result {
         // A path is not broken: it is to be copied.
@@ -67,7 +70,8 @@ fn optimizer(fit: &RunFit) -> String {
         ("batch size", fit.batch_size.map(|examples| examples as f64)),
     ];
     let known = settings.iter().filter_map(|(name, value)| value.map(|value| format!(", {name} {value}")));
-    fit.optimizer.name.as_deref().unwrap_or("not known").to_owned() + &known.collect::<String>()
+    let name = fit.optimizer.name.as_deref().unwrap_or("not known");
+    printable::cut(name, MOST_OF_NAME).into_owned() + &known.collect::<String>()
 }
 
 fn share(share: Option<f64>) -> String {

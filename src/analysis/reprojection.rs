@@ -71,8 +71,11 @@ pub fn project(
     // Those of directions that the new run does not have are left out.
     let of_directions =
         |event: &Event| matches!(event.kind, EventKind::BasisChanged { .. } | EventKind::StabilityCrossed { .. });
-    for event in run.events()?.iter().filter(|event| !of_directions(event)) {
-        writer.event(event)?;
+    for event in run.event_reader() {
+        let event = event?;
+        if !of_directions(&event) {
+            writer.event(&event)?;
+        }
     }
     writer.close()?;
     Ok(done)

@@ -18,7 +18,7 @@ pub(crate) struct EventWriter {
 impl EventWriter {
     /// Opens the file to go on at its end; a last line that was not written whole is cut off.
     pub(crate) fn open(storage: &dyn Storage, path: &Path) -> Result<EventWriter> {
-        let whole = whole_lines(&read(path)?).len() as u64;
+        let whole = length_of_whole_lines(path)?;
         let mut file = storage.append_to(path).map_err(Error::io("open", path))?;
         file.truncate(whole).map_err(Error::io("truncate", path))?;
         Ok(EventWriter { path: path.to_owned(), file })
@@ -72,7 +72,7 @@ impl EventReader {
     }
 
     /// Bytes of the whole lines read or passed over so far.
-    pub fn position(&self) -> u64 {
+    pub fn bytes_read(&self) -> u64 {
         self.position
     }
 
@@ -138,20 +138,84 @@ impl Iterator for EventReader {
 
 /// How often the run was taken up again; lines that are no event do not count.
 pub(super) fn count_resumptions(path: &Path) -> Result<usize> {
-    let bytes = read(path)?;
-    let events =
-        whole_lines(&bytes).split_inclusive(|&byte| byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok());
-    Ok(events.filter(|event: &Event| matches!(event.kind, EventKind::Resumed { .. })).count())
-}
-
-fn read(path: &Path) -> Result<Vec<u8>> {
-    match fs::read(path) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
-        bytes => bytes.map_err(Error::io("read", path)),
+    let mut reader = EventReader::new(path.to_owned());
+    let mut count = 0;
+    while reader.read_line()? {
+        let event: Option<Event> = serde_json::from_slice(&reader.line).ok();
+        count += usize::from(event.is_some_and(|event| matches!(event.kind, EventKind::Resumed { .. })));
     }
+    Ok(count)
 }
 
-fn whole_lines(bytes: &[u8]) -> &[u8] {
-    let end = bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |newline| newline + 1);
-    &bytes[..end]
+/// Bytes of the lines that were written whole.
+fn length_of_whole_lines(path: &Path) -> Result<u64> {
+    let mut file = match File::open(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(0),
+        file => file.map_err(Error::io("read", path))?,
+    };
+    let mut end = file.metadata().map_err(Error::io("read", path))?.len();
+    let mut block = vec![0; 64 << 10];
+    while end > 0 {
+        let start = end.saturating_sub(block.len() as u64);
+        let block = &mut block[..(end - start) as usize];
+        file.seek(SeekFrom::Start(start)).and_then(|_| file.read_exact(block)).map_err(Error::io("read", path))?;
+        if let Some(newline) = block.iter().rposition(|&byte| byte == b'\n') {
+            return Ok(start + newline as u64 + 1);
+        }
+        end = start;
+    }
+    Ok(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(step: u64) -> String {
+        format!(
+            "{{\"step\":{step},\"elapsed_seconds\":1.0,\"event\":\"resumed\",\"last_step\":1,\"rows_discarded\":0}}\n"
+        )
+    }
+
+    #[test]
+    fn a_reader_goes_on_where_it_was_and_waits_for_the_end_of_a_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("events.jsonl");
+        let mut reader = EventReader::new(path.clone());
+        assert!(reader.next().is_none(), "there is no file");
+        let text = line(1) + "{\"step\":2,\"elapsed_seconds\":1.0,\"event\":\"of a later version\"}\n" + &line(3);
+        fs::write(&path, &text[..text.len() - 1]).unwrap();
+        assert_eq!(reader.next().unwrap().unwrap().step, 1);
+        assert!(reader.next().is_none());
+        fs::write(&path, text.clone() + "no event\n" + &line(4)).unwrap();
+        assert_eq!((reader.next().unwrap().unwrap().step, reader.bytes_read()), (3, text.len() as u64));
+        assert!(reader.next().unwrap().unwrap_err().to_string().contains("line 4"));
+        assert_eq!(reader.next().unwrap().unwrap().step, 4);
+        assert_eq!(count_resumptions(&path).unwrap(), 3);
+    }
+
+    #[test]
+    fn the_end_is_read_from_a_whole_line_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("events.jsonl");
+        let text: String = (0..10_u64).map(line).collect();
+        let one = line(0).len() as u64;
+        for torn in ["", "{\"step\":9"] {
+            fs::write(&path, text.clone() + torn).unwrap();
+            assert_eq!(length_of_whole_lines(&path).unwrap(), 10 * one);
+            let torn = torn.len() as u64;
+            for (bytes, first) in
+                [(torn + one, 9), (torn + one + 1, 9), (torn + 2 * one - 1, 9), (torn + 2 * one, 8), (9999, 0)]
+            {
+                let steps: Vec<u64> =
+                    EventReader::near_end(path.clone(), bytes).unwrap().map(|event| event.unwrap().step).collect();
+                assert_eq!(steps, (first..10).collect::<Vec<_>>(), "{bytes}");
+            }
+        }
+        fs::write(&path, "x".repeat(200_000)).unwrap();
+        assert_eq!(length_of_whole_lines(&path).unwrap(), 0);
+        fs::write(&path, "\n".to_owned() + &"x".repeat(200_000)).unwrap();
+        assert_eq!(length_of_whole_lines(&path).unwrap(), 1);
+        assert_eq!(length_of_whole_lines(&folder.path().join("none")).unwrap(), 0);
+    }
 }

@@ -79,7 +79,7 @@ pub use reference::{Reference, ReferenceTensor};
 pub use resume::{ResumeFrom, Resumed};
 #[cfg(feature = "torch")]
 pub(crate) use rollback::kept_before;
-pub use rollback::kept_events;
+pub use rollback::{KeptEvents, kept_events};
 pub use schema::{batch_from_rows, rows_from_batch, steps_schema};
 pub use segment::Encoding;
 pub use writer::{LogTotals, RunWriter};

@@ -3,9 +3,9 @@
 //!
 //! Nothing of it is deleted but rows, and displacements by their bounds: readers ask here.
 
-use std::borrow::Cow;
 use std::collections::BTreeSet;
 
+use super::events::EventReader;
 use super::landscape::LossLandscape;
 use super::reader::Run;
 use crate::error::Result;
@@ -13,44 +13,97 @@ use crate::record::{Event, EventKind};
 
 /// The events of the steps that a run still has, of all its events in order. Rows that were dropped and discarded in part
 /// are counted as far as they are missing.
-pub fn kept_events(events: &[Event]) -> impl Iterator<Item = Cow<'_, Event>> {
+pub fn kept_events(events: &[Event]) -> impl Iterator<Item = Event> {
     kept_before(events, u64::MAX)
 }
 
 /// The same for a run that is about to be resumed at step `first_discarded`.
-pub(crate) fn kept_before(events: &[Event], first_discarded: u64) -> impl Iterator<Item = Cow<'_, Event>> {
-    with_limits(events, first_discarded).filter_map(|(event, limit)| kept(event, limit))
+pub(crate) fn kept_before(events: &[Event], first_discarded: u64) -> impl Iterator<Item = Event> {
+    let rollbacks = Rollbacks::of(events, first_discarded);
+    events.iter().enumerate().filter_map(move |(number, event)| kept(event.clone(), rollbacks.limit(number as u64)))
 }
 
-/// Each event, and the first step that was discarded after it was told.
-fn with_limits(events: &[Event], first_discarded: u64) -> impl Iterator<Item = (&Event, u64)> {
-    let mut limit = first_discarded;
-    let mut limits: Vec<u64> = events
-        .iter()
-        .rev()
-        .map(|event| {
-            let later = limit;
-            if matches!(event.kind, EventKind::Resumed { .. }) {
-                limit = limit.min(event.step);
-            }
-            later
-        })
-        .collect();
-    limits.reverse();
-    events.iter().zip(limits)
+/// Where a run was taken up again before its end.
+#[derive(Debug, Clone)]
+struct Rollbacks {
+    /// Events seen.
+    events: u64,
+    /// A resumption's number among the events, and the first step that it discarded. Both rise: where a later one went
+    /// further back, it alone counts.
+    resumptions: Vec<(u64, u64)>,
+    /// By a resumption that is to come.
+    first_discarded: u64,
+}
+
+impl Rollbacks {
+    fn new(first_discarded: u64) -> Rollbacks {
+        Rollbacks { events: 0, resumptions: Vec::new(), first_discarded }
+    }
+
+    fn of(events: &[Event], first_discarded: u64) -> Rollbacks {
+        let mut rollbacks = Rollbacks::new(first_discarded);
+        events.iter().for_each(|event| rollbacks.see(event));
+        rollbacks
+    }
+
+    fn see(&mut self, event: &Event) {
+        if is_resumed(&event.kind) {
+            while self.resumptions.pop_if(|(_, step)| *step >= event.step).is_some() {}
+            self.resumptions.push((self.events, event.step));
+        }
+        self.events += 1;
+    }
+
+    /// The first step that was discarded after an event was told.
+    fn limit(&self, number: u64) -> u64 {
+        let later = self.resumptions.partition_point(|(resumption, _)| *resumption <= number);
+        self.resumptions.get(later).map_or(u64::MAX, |(_, step)| *step).min(self.first_discarded)
+    }
 }
 
 /// What is left of an event where steps from `limit` on were discarded.
-fn kept(event: &Event, limit: u64) -> Option<Cow<'_, Event>> {
+fn kept(event: Event, limit: u64) -> Option<Event> {
     match event.kind {
         EventKind::RowsDropped { count, first_step, last_step } if last_step >= limit => {
             // Rows are at most one a step.
             let count = count.min(limit.checked_sub(first_step).filter(|&left| left > 0)?);
             let kind = EventKind::RowsDropped { count, first_step, last_step: limit - 1 };
-            Some(Cow::Owned(Event { step: event.step.min(limit - 1), kind, ..*event }))
+            Some(Event { step: event.step.min(limit - 1), kind, ..event })
         }
-        EventKind::RowsDropped { .. } => Some(Cow::Borrowed(event)),
-        _ => (last_step_seen(event) < limit).then_some(Cow::Borrowed(event)),
+        EventKind::RowsDropped { .. } => Some(event),
+        _ => (last_step_seen(&event) < limit).then_some(event),
+    }
+}
+
+/// The events of the steps that a run still has, one at a time; see [`Run::kept_event_reader`].
+pub struct KeptEvents {
+    reader: EventReader,
+    rollbacks: Rollbacks,
+    number: u64,
+}
+
+impl KeptEvents {
+    /// All events behind those read.
+    pub fn into_reader(self) -> EventReader {
+        self.reader
+    }
+}
+
+impl Iterator for KeptEvents {
+    type Item = Result<Event>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            let event = match self.reader.next()? {
+                Ok(event) => event,
+                Err(error) => return Some(Err(error)),
+            };
+            let limit = self.rollbacks.limit(self.number);
+            self.number += 1;
+            if let Some(event) = kept(event, limit) {
+                return Some(Ok(event));
+            }
+        }
     }
 }
 
@@ -69,7 +122,24 @@ impl Run {
     /// # Errors
     /// Those of [`events`](Run::events).
     pub fn kept_events(&self) -> Result<Vec<Event>> {
-        Ok(kept_events(&self.events()?).map(Cow::into_owned).collect())
+        self.kept_event_reader()?.collect()
+    }
+
+    /// The same, one at a time: a run may have very many. They are read twice, since a later one may tell that steps were
+    /// discarded.
+    ///
+    /// # Errors
+    /// Those of [`events`](Run::events).
+    pub fn kept_event_reader(&self) -> Result<KeptEvents> {
+        Ok(KeptEvents { reader: self.event_reader(), rollbacks: self.rollbacks()?, number: 0 })
+    }
+
+    fn rollbacks(&self) -> Result<Rollbacks> {
+        let mut rollbacks = Rollbacks::new(u64::MAX);
+        for event in self.event_reader() {
+            rollbacks.see(&event?);
+        }
+        Ok(rollbacks)
     }
 
     /// The numbers of the bases that were estimated at steps the run still has, rising.
@@ -77,8 +147,12 @@ impl Run {
     /// # Errors
     /// Those of [`bases`](Run::bases) and [`events`](Run::events).
     pub fn kept_bases(&self) -> Result<Vec<u64>> {
-        let discarded = discarded_bases(&self.events()?);
-        Ok(self.bases()?.filter(|basis| !discarded.contains(basis)).collect())
+        let bases = self.bases()?;
+        if bases.is_empty() {
+            return Ok(Vec::new());
+        }
+        let discarded = discarded_bases(self.event_reader(), &self.rollbacks()?)?;
+        Ok(bases.filter(|basis| !discarded.contains(basis)).collect())
     }
 
     /// The numbers of the [`landscapes`](Run::landscapes) that were measured at steps the run still has, rising. One that
@@ -88,27 +162,36 @@ impl Run {
     /// Those of [`landscapes`](Run::landscapes) and [`events`](Run::events).
     pub fn kept_landscapes(&self) -> Result<Vec<u64>> {
         let numbers = self.landscapes()?;
-        let events = if numbers.is_empty() { Vec::new() } else { self.events()? };
-        let bases = discarded_bases(&events);
+        if numbers.is_empty() {
+            return Ok(numbers);
+        }
+        let bases = discarded_bases(self.event_reader(), &self.rollbacks()?)?;
+        let is_resumption = |event: &Result<Event>| !matches!(event, Ok(Event { kind, .. }) if !is_resumed(kind));
+        let resumptions = self.event_reader().filter(is_resumption).collect::<Result<Vec<_>>>()?;
         let is_kept = |&number: &u64| {
             let Ok(landscape) = self.landscape(number) else { return true };
-            !bases.contains(&landscape.basis) && !is_discarded(&landscape, number, &events)
+            !bases.contains(&landscape.basis) && !is_discarded(&landscape, number, &resumptions)
         };
         Ok(numbers.into_iter().filter(is_kept).collect())
     }
 }
 
+fn is_resumed(kind: &EventKind) -> bool {
+    matches!(kind, EventKind::Resumed { .. })
+}
+
 /// Bases whose estimate was made at a step that was discarded afterwards. The first has no event, and no step before it.
-fn discarded_bases(events: &[Event]) -> BTreeSet<u64> {
+fn discarded_bases(events: impl Iterator<Item = Result<Event>>, rollbacks: &Rollbacks) -> Result<BTreeSet<u64>> {
     let mut discarded = BTreeSet::new();
-    for (event, limit) in with_limits(events, u64::MAX) {
+    for (number, event) in events.enumerate() {
+        let event = event?;
         if let EventKind::BasisChanged { basis } = event.kind
-            && last_step_seen(event) >= limit
+            && last_step_seen(&event) >= rollbacks.limit(number as u64)
         {
             discarded.insert(basis);
         }
     }
-    discarded
+    Ok(discarded)
 }
 
 fn is_discarded(landscape: &LossLandscape, number: u64, events: &[Event]) -> bool {
@@ -157,14 +240,15 @@ mod tests {
             resumed(200),
             basis(210, 4),
         ];
-        let kept: Vec<Event> = kept_events(&events).map(Cow::into_owned).collect();
+        let kept: Vec<Event> = kept_events(&events).collect();
         // An estimate made after 40 steps, before step 41, is of the checkpoint.
         let left = event(40, EventKind::RowsDropped { count: 5, first_step: 36, last_step: 40 });
         let expected = [nan(3), left, basis(41, 1), resumed(41), nan(80), basis(90, 3), resumed(200), basis(210, 4)];
         assert_eq!(kept, expected);
-        assert_eq!(discarded_bases(&events), BTreeSet::from([2]));
+        let rollbacks = Rollbacks::of(&events, u64::MAX);
+        assert_eq!(discarded_bases(events.iter().cloned().map(Ok), &rollbacks).unwrap(), BTreeSet::from([2]));
         // Back once more, behind all of it.
-        let again: Vec<Event> = kept_before(&events, 2).map(Cow::into_owned).collect();
+        let again: Vec<Event> = kept_before(&events, 2).collect();
         assert_eq!(again, []);
     }
 

@@ -2,9 +2,12 @@
 
 use super::material::Material;
 use crate::analysis::render_text::{counted, grouped};
+use crate::printable::cut;
 
 /// Parameters listed by name; the rest are counted.
 const MOST_PARAMETERS: usize = 40;
+/// Columns of a name.
+const MOST_OF_NAME: usize = 120;
 
 /// Pairs of a name and what is known of it.
 pub fn description(material: &Material) -> Vec<(String, String)> {
@@ -12,8 +15,8 @@ pub fn description(material: &Material) -> Vec<(String, String)> {
     let mut lines: Vec<(String, String)> = Vec::new();
     let mut add = |name: &str, text: String| lines.push((name.to_owned(), text));
     add("Folder", material.path.clone());
-    add("Begun", info.created.clone());
-    add("Recorded by", format!("perrin {}", info.perrin_version));
+    add("Begun", cut(&info.created, MOST_OF_NAME).into_owned());
+    add("Recorded by", format!("perrin {}", cut(&info.perrin_version, MOST_OF_NAME)));
     if let Some(fit) = &material.fit {
         let (first, last) = (grouped(fit.first_step), grouped(fit.last_step));
         let seconds = fit.elapsed_seconds.map(|seconds| format!(", in {}", duration(seconds))).unwrap_or_default();
@@ -56,7 +59,8 @@ pub fn description(material: &Material) -> Vec<(String, String)> {
 
 fn optimizer(material: &Material) -> String {
     let optimizer = &material.info.optimizer;
-    let mut parts = vec![optimizer.name.clone().unwrap_or_else(|| "not known".to_owned())];
+    let name = optimizer.name.as_deref().unwrap_or("not known");
+    let mut parts = vec![cut(name, MOST_OF_NAME).into_owned()];
     let numbers = [
         ("dampening", optimizer.dampening.filter(|dampening| *dampening != 0.0)),
         ("second moment decay", optimizer.second_moment_decay),
@@ -80,7 +84,7 @@ fn parameters(material: &Material) -> String {
         .take(MOST_PARAMETERS)
         .map(|parameter| {
             let shape: Vec<String> = parameter.shape.iter().map(i64::to_string).collect();
-            format!("{} [{}]", parameter.name, shape.join("×"))
+            format!("{} [{}]", cut(&parameter.name, MOST_OF_NAME), cut(&shape.join("×"), MOST_OF_NAME))
         })
         .collect();
     let more = parameters.len().saturating_sub(MOST_PARAMETERS);

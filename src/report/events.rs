@@ -1,7 +1,13 @@
 //! Events in words.
 
 use crate::analysis::render_text::{counted, grouped, number};
+use crate::printable::cut;
 use crate::record::{Event, EventKind};
+
+/// Columns of a reason, and of a name, and names that are shown of what a file says.
+const MOST_OF_REASON: usize = 300;
+const MOST_OF_NAME: usize = 80;
+const MOST_NAMES: usize = 8;
 
 /// What kind it is, for people.
 pub fn name(kind: &EventKind) -> &'static str {
@@ -36,12 +42,14 @@ pub fn sentence(event: &Event) -> String {
             )
         }
         EventKind::NonFinite { local_displacement_squared, global_displacement_squared } => format!(
-            "a displacement is not finite: local {local_displacement_squared}, global {global_displacement_squared}"
+            "a displacement is not finite: local {}, global {}",
+            cut(local_displacement_squared, MOST_OF_NAME),
+            cut(global_displacement_squared, MOST_OF_NAME)
         ),
         EventKind::ParametersAdded { parameters } => format!("parameters joined: {}", list(parameters)),
         EventKind::BasisChanged { basis } => format!("from here on rows are along basis {basis}"),
         EventKind::EigenvectorsNotKept { basis, reason } => {
-            format!("the vectors of basis {basis} could not be kept: {reason}")
+            format!("the vectors of basis {basis} could not be kept: {}", cut(reason, MOST_OF_REASON))
         }
         EventKind::EstimateFailed { reason, count } => {
             format!("new directions could not be estimated ({} in a row), the last stay: {reason}", grouped(*count))
@@ -65,13 +73,13 @@ pub fn sentence(event: &Event) -> String {
             )
         }
         EventKind::Interrupted { reason, seconds, .. } => {
-            format!("the log could not be written for {seconds:.1} s: {reason}")
+            format!("the log could not be written for {seconds:.1} s: {}", cut(reason, MOST_OF_REASON))
         }
         EventKind::Resumed { rows_discarded, .. } => {
             format!("another process took the run up; {} rows discarded", grouped(*rows_discarded))
         }
-        EventKind::Stopped { reason } => format!("an error stopped the log: {reason}"),
-        EventKind::NotLocked { reason } => format!("the file system gave no lock: {reason}"),
+        EventKind::Stopped { reason } => format!("an error stopped the log: {}", cut(reason, MOST_OF_REASON)),
+        EventKind::NotLocked { reason } => format!("the file system gave no lock: {}", cut(reason, MOST_OF_REASON)),
         EventKind::Finished { rows, dropped } => {
             format!("closed properly with {} rows, {} dropped", grouped(*rows), grouped(*dropped))
         }
@@ -79,8 +87,12 @@ pub fn sentence(event: &Event) -> String {
 }
 
 fn list(names: &[String]) -> String {
-    match names {
-        [] => "not named".to_owned(),
-        _ => names.join(", "),
+    if names.is_empty() {
+        return "not named".to_owned();
+    }
+    let shown: Vec<_> = names.iter().take(MOST_NAMES).map(|name| cut(name, MOST_OF_NAME)).collect();
+    match names.len() - shown.len() {
+        0 => shown.join(", "),
+        more => format!("{} and {} more", shown.join(", "), grouped(more as u64)),
     }
 }

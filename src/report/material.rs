@@ -1,6 +1,7 @@
 //! Everything that a report says of a run, gathered before anything is drawn.
 
 use super::ReportOptions;
+use super::happened::Happened;
 use super::landscape::Landscape;
 use super::phase::PhasePlan;
 use super::reduction::{Reduction, reduce};
@@ -9,7 +10,7 @@ use crate::analysis::curvatures::Curvatures;
 use crate::analysis::{FitOptions, ModesFit, RunFit};
 use crate::error::{Error, Result};
 use crate::log::{CurvatureRow, Run};
-use crate::record::{Event, RunInfo};
+use crate::record::RunInfo;
 
 /// Modes of which portraits and spectra are shown.
 const MOST_MODES: usize = 6;
@@ -31,7 +32,7 @@ pub struct Material {
     /// Its rows, as far as they are shown.
     pub rows: Reduction,
     /// What happened at the steps that the run still has.
-    pub events: Vec<Event>,
+    pub events: Happened,
     /// Eigenvalues at every estimate.
     pub curvature: Vec<CurvatureRow>,
     /// Losses in a plane, or why there are none.
@@ -68,7 +69,7 @@ impl Material {
         let path = run.path().display().to_string();
         // `.` and `/` have no name of their own.
         let name = run.path().file_name().map_or_else(|| path.clone(), |name| name.to_string_lossy().into_owned());
-        let (info, events) = (run.info().clone(), run.kept_events()?);
+        let (info, events) = (run.info().clone(), Happened::gather(run.kept_event_reader()?)?);
         Ok(Material { name, path, info, fit, rows, events, curvature, landscape, curvatures })
     }
 

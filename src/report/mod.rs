@@ -24,6 +24,7 @@ mod events;
 mod figures;
 mod files;
 mod findings;
+mod happened;
 mod html;
 mod landscape;
 mod layout;

@@ -17,8 +17,6 @@ use crate::error::Result;
 /// What a page of ours has in its head: pages without it are not overwritten.
 pub const GENERATOR: &str = "<meta name=\"generator\" content=\"perrin report\"/>";
 const STYLE: &str = include_str!("page.css");
-/// Events listed; the rest are counted.
-const MOST_EVENTS: usize = 100;
 
 /// A run with its figures.
 pub struct Section {
@@ -141,18 +139,21 @@ fn add_findings(page: &mut String, findings: &Findings) {
 }
 
 fn add_events(page: &mut String, material: &Material) {
-    if material.events.is_empty() {
+    let happened = &material.events;
+    if happened.count == 0 {
         return;
     }
     *page += "<h4>Events</h4>\n<table>\n<thead><tr><th scope=\"col\">Before step</th><th scope=\"col\">Event</th></tr></thead>\n<tbody>\n";
-    for event in material.events.iter().take(MOST_EVENTS) {
+    for event in &happened.listed {
         let text = escaped(&events::sentence(event));
         let _ = writeln!(page, "<tr><td>{}</td><td>{text}</td></tr>", grouped(event.step));
     }
     *page += "</tbody>\n</table>\n";
-    let more = material.events.len().saturating_sub(MOST_EVENTS);
+    let more = happened.count - happened.listed.len() as u64;
     if more > 0 {
-        let _ = writeln!(page, "<p>And {} more.</p>", grouped(more as u64));
+        let kinds = happened.kinds.iter().map(|kind| format!("{} {}", grouped(kind.count), kind.name));
+        let kinds = kinds.collect::<Vec<_>>().join(", ");
+        let _ = writeln!(page, "<p>And {} more; in all: {kinds}.</p>", grouped(more));
     }
 }
 

@@ -193,3 +193,30 @@ fn the_predicted_curve_is_that_of_the_fit() {
         assert_eq!(figures.join("eigenvalue_density.svg").exists(), !density.is_empty());
     }
 }
+
+#[test]
+fn very_many_events_make_no_large_page() {
+    let directory = tempfile::tempdir().unwrap();
+    let run = directory.path().join("run");
+    let records = (1..3000).map(|step| row(step, step as f64)).collect();
+    plain(&run, &RunInfo::default(), records, Vec::new());
+    let kinds = [
+        r#""event":"outside_write","parameters":["layer"],"displacement_squared":1e-7,"count":1"#,
+        r#""event":"interrupted","reason":"No space left on device","seconds":0.5,"events_lost":0"#,
+        r#""event":"basis_changed","basis":1"#,
+    ];
+    let line = |n: usize| format!("{{\"step\":{},\"elapsed_seconds\":1.0,{}}}\n", 1 + n / 17, kinds[n % 3]);
+    // One that nobody would read to its end.
+    let long = format!(
+        "{{\"step\":1,\"elapsed_seconds\":1.0,\"event\":\"parameters_added\",\"parameters\":[{}\"end\"]}}\n",
+        format!("\"{}\",", "name".repeat(100)).repeat(3000)
+    );
+    let text = long + &(0..50_000).map(line).collect::<String>();
+    std::fs::write(run.join("events.jsonl"), text).unwrap();
+    let (page, _) = report(&[&run], None);
+    check(&page);
+    assert!(page.len() < 1_000_000, "{} bytes", page.len());
+    assert!(page.contains("And 49,901 more; in all: 1 parameters added, 16,667 outside write, 16,667 log interrupted"));
+    assert!(page.contains("as wide as they are many: outside write, log interrupted, new directions."));
+    assert!(page.contains("and 2,993 more"));
+}

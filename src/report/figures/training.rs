@@ -3,10 +3,9 @@
 use super::Figure;
 use super::displacement::add_curve;
 use crate::analysis::render_text::{counted, grouped, number};
-use crate::record::EventKind;
 use crate::report::chart::{Axis, Chart, Ink, Mark, Point};
 use crate::report::envelope::Envelope;
-use crate::report::events;
+use crate::report::happened::Drawn;
 use crate::report::material::Material;
 
 pub fn training(material: &Material) -> Figure {
@@ -57,37 +56,31 @@ fn left_out(curve: &Envelope) -> String {
 pub fn timeline(material: &Material) -> Figure {
     let (id, title) = ("events", "Events and gaps");
     let rows = &material.rows;
-    // A properly closed run is no news on a timeline.
-    let shown = || material.events.iter().filter(|event| !matches!(event.kind, EventKind::Finished { .. }));
-    let mut names: Vec<&str> = Vec::new();
-    for event in shown() {
-        let name = events::name(&event.kind);
-        if !names.contains(&name) {
-            names.push(name);
-        }
-    }
+    let kinds = &material.events.kinds;
     let gaps = rows.gaps.count > 0;
-    if !gaps && names.is_empty() {
-        let closed = material.events.iter().any(|event| matches!(event.kind, EventKind::Finished { .. }));
-        let end = if closed { "the run was closed properly" } else { "the run was not closed" };
+    if !gaps && kinds.is_empty() {
+        let end = if material.events.finished { "the run was closed properly" } else { "the run was not closed" };
         let sentence = format!("Nothing to show: no row is missing, nothing happened besides the steps, and {end}.");
         return Figure { id, title, charts: Vec::new(), caption: vec![sentence] };
     }
     let mut chart = Chart::new("events", "Events and missing rows", Axis::counted("step"), Axis::linear("kind"));
     chart.x.include.extend(rows.steps.into_iter().flatten().map(|step| step as f64));
-    let mut categories: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+    let mut categories: Vec<String> = kinds.iter().map(|kind| kind.name.to_owned()).collect();
     if gaps {
         categories.push("rows missing".to_owned());
     }
     let missing = categories.len() as f64 - 1.0;
     chart.y.categories = categories;
-    let place = |kind: &EventKind| names.iter().position(|name| *name == events::name(kind)).unwrap_or(0) as f64;
-    chart.add(
-        "event",
-        Ink::Measured,
-        Mark::Signs,
-        shown().map(|event| Point::new(event.step as f64, place(&event.kind))),
-    );
+    let (mut marks, mut counts) = (Vec::new(), Vec::new());
+    for (place, kind) in kinds.iter().enumerate() {
+        let place = place as f64;
+        match kind.drawn() {
+            Drawn::Steps(steps) => marks.extend(steps.iter().map(|step| Point::new(*step as f64, place))),
+            Drawn::Counts(bins, most) => counts.extend(outline(&bins, most, place)),
+        }
+    }
+    chart.add("event", Ink::Measured, Mark::Signs, marks);
+    chart.add("events, counted", Ink::Measured, Mark::Band, counts);
     let bars = rows.gaps.listed.iter().flat_map(|[first, last]| {
         let bar = [*first as f64, *last as f64]
             .map(|step| Point::with_interval(step, missing, Some(missing - 0.3), Some(missing + 0.3)));
@@ -97,12 +90,33 @@ pub fn timeline(material: &Material) -> Figure {
     // A short gap in a long run is thinner than a line.
     let middle = |[first, last]: &[u64; 2]| Point::new(0.5 * (*first as f64 + *last as f64), missing);
     chart.add("rows missing", Ink::Other, Mark::Signs, rows.gaps.listed.iter().map(middle));
-    let mut caption =
-        vec![format!("{} besides the steps, listed under the findings.", counted(shown().count() as u64, "event"))];
+    let all = kinds.iter().map(|kind| kind.count).sum();
+    let counts_drawn: Vec<&str> =
+        kinds.iter().filter(|kind| matches!(kind.drawn(), Drawn::Counts(..))).map(|kind| kind.name).collect();
+    let mut caption = vec![format!("{} besides the steps, listed under the findings.", counted(all, "event"))];
+    if !counts_drawn.is_empty() {
+        caption
+            .push(format!("Too many to be drawn one by one, as wide as they are many: {}.", counts_drawn.join(", ")));
+    }
     if gaps {
         let more = rows.gaps.count - rows.gaps.listed.len() as u64;
         let rest = if more > 0 { format!(" The first {} are drawn.", rows.gaps.listed.len()) } else { String::new() };
         caption.push(format!("Rows are missing in {}.{rest}", counted(rows.gaps.count, "place")));
     }
     Figure::new(id, title, vec![chart], caption)
+}
+
+/// A band about a place, as high as there are many.
+fn outline(bins: &[([u64; 2], u64)], most: u64, place: f64) -> Vec<Point> {
+    let (mut points, mut end) = (Vec::new(), None);
+    for ([from, to], count) in bins {
+        if end != Some(*from) {
+            points.push(Point::new(f64::NAN, f64::NAN));
+        }
+        let half = 0.4 * *count as f64 / most as f64;
+        let at = |step: u64| Point::with_interval(step as f64, place, Some(place - half), Some(place + half));
+        points.extend([at(*from), at(*to)]);
+        end = Some(*to);
+    }
+    points
 }

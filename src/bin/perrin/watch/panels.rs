@@ -1,5 +1,6 @@
 //! What each view shows of a run: a plot or a list.
 
+use perrin::printable::cut;
 use perrin::record::Event;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -18,6 +19,9 @@ const LOCAL: Color = Color::Yellow;
 
 /// Rows of a phase portrait: more would fill it.
 const PHASE_ROWS: usize = 1000;
+
+/// Columns of an event's values.
+const MOST_OF_EVENT: usize = 1000;
 
 /// Values spread further than this are shown by their logarithms.
 const LOGARITHMIC_FROM: f64 = 30.0;
@@ -123,8 +127,8 @@ fn events(open: &OpenRun, height: u16) -> Vec<Line<'static>> {
     let room = usize::from(height.saturating_sub(2)).max(1);
     let mut lines: Vec<_> = open.problems.iter().take(room).map(|problem| Line::from(problem.clone().red())).collect();
     let left = room - lines.len();
-    let told = &open.events[open.events.len().saturating_sub(left)..];
-    lines.extend(told.iter().map(|event| Line::from(describe(event))));
+    let told = open.events.iter().skip(open.events.len().saturating_sub(left));
+    lines.extend(told.map(|event| Line::from(describe(event))));
     if lines.is_empty() {
         lines.push(Line::from("none"));
     }
@@ -142,7 +146,8 @@ pub fn describe(event: &Event) -> String {
         fields.remove(told);
     }
     let values: Vec<String> = fields.iter().map(|(name, value)| format!("{name} {value}")).collect();
-    format!("step {}: {}  {}", event.step, name.replace('_', " "), values.join(", "))
+    let values = values.join(", ");
+    format!("step {}: {}  {}", event.step, name.replace('_', " "), cut(&values, MOST_OF_EVENT))
 }
 
 fn list(title: &'static str, lines: &[Line<'static>], area: Rect, buffer: &mut Buffer) {

@@ -1,13 +1,13 @@
 //! A run being watched: found, read on, and found again.
 
-use std::borrow::Cow;
+use std::collections::VecDeque;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
 use perrin::Error;
 use perrin::analysis::Health;
-use perrin::log::{Follower, InfoChange, Run, kept_events};
+use perrin::log::{EventReader, Follower, InfoChange, Run};
 use perrin::record::{Event, EventKind};
 
 use super::eigenvalues::Eigenvalues;
@@ -16,6 +16,9 @@ use super::tail::Tail;
 
 /// Files that could not be read, kept to be shown; the first ones.
 const MOST_PROBLEMS: usize = 100;
+
+/// Events kept to be shown: the last ones.
+const MOST_EVENTS: usize = 1000;
 
 /// A run's folder, whether there is a run in it or not.
 pub struct Watched {
@@ -39,8 +42,8 @@ pub struct OpenRun {
     pub summary: Summary,
     pub tail: Tail,
     pub health: Health,
-    /// Of the steps that the run still has.
-    pub events: Vec<Event>,
+    /// The last of those of the steps that the run still has.
+    pub events: VecDeque<Event>,
     pub eigenvalues: Eigenvalues,
     /// What could not be read.
     pub problems: Vec<String>,
@@ -49,13 +52,14 @@ pub struct OpenRun {
     /// When the last row was written, as far as it shows.
     pub last_row_at: Option<SystemTime>,
     follower: Follower,
-    /// Times that rows had been discarded when the run was opened, once that has been looked at.
-    discards: Option<usize>,
+    /// Behind the events read, once they have been.
+    event_reader: Option<EventReader>,
     /// Whether rows that were read have been discarded since, by a program that resumed from an earlier checkpoint.
     rows_discarded: bool,
     /// Of `run.json`: another one is another run.
     stamp: Stamp,
     events_stamp: Stamp,
+    looked_for_events: bool,
 }
 
 /// Length and time of a file.
@@ -123,13 +127,14 @@ impl OpenRun {
             info_change: run.info_change().filter(|change| !change.meant),
             run,
             follower,
-            discards: None,
+            event_reader: None,
             rows_discarded: false,
             stamp,
             summary: Summary::default(),
             health: Health::default(),
-            events: Vec::new(),
+            events: VecDeque::new(),
             events_stamp: None,
+            looked_for_events: false,
             eigenvalues: Eigenvalues::default(),
             problems: Vec::new(),
             catching_up: true,
@@ -185,23 +190,53 @@ impl OpenRun {
         true
     }
 
-    /// Returns whether the file was another one than before.
+    /// Reads what is new of the events. Where one of them tells that the run was taken up again, earlier ones may be of
+    /// steps that were discarded: all are read anew then. Returns whether they were.
     fn read_events(&mut self) -> bool {
-        let stamp = stamp(&self.run.path().join("events.jsonl"));
-        let changed = stamp != self.events_stamp || self.discards.is_none();
-        if changed {
-            match self.run.events() {
-                Ok(events) => {
-                    let discards = events.iter().filter(|event| discards_rows(event)).count();
-                    self.rows_discarded |= *self.discards.get_or_insert(discards) != discards;
-                    self.health = Health::of(&events);
-                    self.events = kept_events(&events).map(Cow::into_owned).collect();
-                }
-                Err(error) => self.problem(&error),
-            }
-            self.events_stamp = stamp;
+        let path = self.run.path().join("events.jsonl");
+        let stamp = stamp(&path);
+        if stamp == self.events_stamp && self.looked_for_events {
+            return false;
         }
-        changed
+        self.looked_for_events = true;
+        let length = stamp.map_or(0, |(length, _)| length);
+        self.events_stamp = stamp;
+        while let Some(reader) = self.event_reader.as_mut().filter(|reader| reader.bytes_read() <= length) {
+            match reader.next() {
+                None => return false,
+                Some(Ok(event)) if !matches!(event.kind, EventKind::Resumed { .. }) => self.add_event(event),
+                Some(Ok(event)) => {
+                    self.rows_discarded |= discards_rows(&event);
+                    break;
+                }
+                Some(Err(error)) => {
+                    self.problem(&error);
+                    return false;
+                }
+            }
+        }
+        (self.health, self.events) = (Health::default(), VecDeque::new());
+        if let Err(error) = self.read_all_events() {
+            self.problem(&error);
+        }
+        true
+    }
+
+    fn read_all_events(&mut self) -> perrin::Result<()> {
+        let mut kept = self.run.kept_event_reader()?;
+        for event in &mut kept {
+            self.add_event(event?);
+        }
+        self.event_reader = Some(kept.into_reader());
+        Ok(())
+    }
+
+    fn add_event(&mut self, event: Event) {
+        self.health.add(&event);
+        if self.events.len() == MOST_EVENTS {
+            self.events.pop_front();
+        }
+        self.events.push_back(event);
     }
 
     fn problem(&mut self, error: &Error) {
