@@ -71,7 +71,7 @@ fn main() -> Result<()> {
     }
     let summary = optimizer.finish()?;
 
-    println!("\n{}", RunFit::of(&Run::open(&folder)?)?);
+    println!("\n{}", RunFit::of(&Run::open(&folder)?)?.summary());
     println!(
         "log: {} ({} rows, {} kB, {:.1} us a step on the training thread)",
         folder.display(),

@@ -1,6 +1,6 @@
 //! Text that goes to a terminal, a page or a file: no character in it acts on the reader, and lines keep their width.
 //!
-//! Names and reasons in a run's files are anybody's. [`lines`] and [`line`] put U+FFFD in the place of characters that move
+//! Names and reasons in a run's files are anybody's. [`lines`] and [`line()`] put U+FFFD in the place of characters that move
 //! the cursor, set a window's title, turn the direction of the text around them or cannot be seen; [`json`] writes them as
 //! escapes. What is printed goes through one of them at the door: `output` of the `perrin` program, `files` of the report.
 //!

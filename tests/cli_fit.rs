@@ -66,24 +66,32 @@ fn json_holds_the_fits() {
     assert_eq!(fit["notes"], serde_json::json!([]));
 }
 
-#[test]
-fn text_is_what_a_person_reads() {
-    let directory = tempfile::tempdir().unwrap();
-    exact_run(directory.path(), 1500);
-    let output = perrin(&[directory.path()]);
-    assert!(output.status.success());
-    let text = String::from_utf8(output.stdout).unwrap().replace(directory.path().to_str().unwrap(), "RUN");
-    let expected = "\
-run        RUN
-optimizer  sgd, learning rate 0.01, momentum 0.9, weight decay 0.0001, batch
-           size 32
-rows       1,500, steps 1 to 1,500, 15.0 s
-
+const SUMMARY: &str = "\
+run          RUN
+rows         1,500, steps 1 to 1,500, 15.0 s, finished
+settings     sgd, learning rate 0.01, momentum 0.9, weight decay 0.0001, batch
+             32
+exponent     c = 1.200 over steps 501 to 1,500, not told from 1: no interval, as
+             one trajectory has no error bar in itself: it takes directions, or
+             eigenvalues with a density
+speed        mean ||delta||^2 is 2.046e-4
+not said     stationary, advice: no quantity is known, moves and forgets fast
+             enough beside the run to be tested
+not said     curvature, oscillation, positions, energy, noise: the run has no
+             directions: `Options::project_onto` logs positions along them
+not said     stability: no curvature is known: it takes eigenvalues
+             (`--eigenvalues`), or directions logged at every step
+             (`Options::project_onto`)
+";
+const MORE: &str = "\
+more         every number: --all; for programs: --json; figures: perrin report
+";
+const REST: &str = "
 displacement from the reference point, ||Delta_k||^2 = a k^c
   last 2/3   c = 1.2000  a = 3.000e-4  R^2 = 1.0000
              1,000 points, steps 501 to 1,500
              95% interval of c: cannot say: one trajectory has no error bar in
-             itself: it takes projections, or eigenvalues with a density
+             itself: it takes directions, or eigenvalues with a density
   all rows   c = 1.2000  a = 3.000e-4  R^2 = 1.0000
              1,500 points, steps 1 to 1,500
   prefixes   c by tenths of the run: 1.20 1.20 1.20 1.20 1.20 1.20 1.20 1.20
@@ -91,27 +99,39 @@ displacement from the reference point, ||Delta_k||^2 = a k^c
 speed, mean of ||delta_k||^2
   last 2/3   2.046e-4
              95% interval: cannot say: the values are all the same
-             constant? cannot say: the values are all the same, or on a line
              15-point average: 2.046e-4 at first, 2.046e-4 at last,
              between 2.046e-4 and 2.046e-4
+  trend      cannot say: the values are all the same, or on a line
 gradient noise sigma^2 tr(H), by eq. 12 from the speed
   last 2/3   12.44
              95% interval: cannot say: the values are all the same
 stationarity
   begins     cannot say: no quantity is known, moves and forgets fast enough
              beside the run to be tested
-  relation   <theta g> is 0.634 of eta (1+beta)/2 <v^2>: not stationary
+  relation   <theta g> is 0.634 of eta (1+beta)/2 <v^2>, 1 in a stationary state
 displacement predicted from eigenvalues, nothing fitted to it
   cannot say: no eigenvalues are given
 advice
-  stability  cannot say: no curvature is known: give eigenvalues, or log
-             projections at every step
+  stability  cannot say: no curvature is known: it takes eigenvalues
+             (`--eigenvalues`), or directions logged at every step
+             (`Options::project_onto`)
   rate       cannot say: no quantity is known, moves and forgets fast enough
              beside the run to be tested
-  averaging  cannot say: no projected mode is resolved by the run: log
-             projections, and longer
+  averaging  cannot say: the run has no directions: `Options::project_onto` logs
+             positions along them
 ";
-    assert_eq!(text, expected);
+
+#[test]
+fn text_is_what_a_person_reads() {
+    let directory = tempfile::tempdir().unwrap();
+    exact_run(directory.path(), 1500);
+    let text = |options: &[&Path]| {
+        let output = perrin(&[&[directory.path()], options].concat());
+        assert!(output.status.success());
+        String::from_utf8(output.stdout).unwrap().replace(directory.path().to_str().unwrap(), "RUN")
+    };
+    assert_eq!(text(&[]), format!("{SUMMARY}{MORE}"));
+    assert_eq!(text(&[Path::new("--all")]), format!("{SUMMARY}{REST}"));
 }
 
 #[test]
@@ -148,7 +168,7 @@ fn what_cannot_be_said_is_said() {
     let mut writer = writer(directory.path());
     writer.append(&rows(1..2)).unwrap();
     drop(writer);
-    let output = perrin(&[directory.path()]);
+    let output = perrin(&[directory.path(), Path::new("--all")]);
     assert!(output.status.success());
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(text.contains("last 2/3   cannot say: 1 of 1 rows have a global displacement"), "{text}");
@@ -156,7 +176,8 @@ fn what_cannot_be_said_is_said() {
     assert!(text.contains("the run was not closed"), "{text}");
     let output = perrin(&[directory.path(), Path::new("--json")]);
     let fit: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!(fit["gradient_noise"]["cannot_say"], "the optimizer is not known");
+    let reason = "the optimizer is not known: `Options::build` in place of `attach` logs it";
+    assert_eq!(fit["gradient_noise"]["cannot_say"], reason);
 }
 
 #[test]
@@ -222,7 +243,7 @@ fn degenerate_runs_have_no_nan_in_their_json() {
             for part in ["displacement", "displacement_all", "speed", "gradient_noise"] {
                 for (key, value) in fit[part].as_object().unwrap() {
                     let may_be_null =
-                        ["prefactor", "prefactor_interval", "r_squared", "moving_average", "plain_interval"]
+                        ["prefactor", "prefactor_interval", "r_squared", "moving_average", "plain_interval", "change"]
                             .contains(&key.as_str());
                     assert!(may_be_null || !value.is_null(), "{name}, {length} rows: {part} {key}");
                 }

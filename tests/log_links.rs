@@ -11,6 +11,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::RwLock;
 use std::time::Duration;
 
 use common::{assert_rows_equal, compact_at_once, info, read_rows, rows, writer};
@@ -59,8 +60,13 @@ fn with_linked_steps(root: &Path, way: &str) -> (PathBuf, PathBuf) {
     (run, big)
 }
 
+/// A process that is being started holds this one's locks until it has a program of its own: tests that start one are
+/// alone.
+static STARTS_PROCESSES: RwLock<()> = RwLock::new(());
+
 #[test]
 fn steps_behind_a_link_are_recovered_merged_and_gone_on_with() {
+    let _none_is_started = STARTS_PROCESSES.read();
     for way in ["absolute", "relative", "two links"] {
         let root = tempfile::tempdir().unwrap();
         let (run, big) = with_linked_steps(root.path(), way);
@@ -83,6 +89,7 @@ fn steps_behind_a_link_are_recovered_merged_and_gone_on_with() {
 
 #[test]
 fn a_run_behind_a_link_is_merged() {
+    let _none_is_started = STARTS_PROCESSES.read();
     let root = tempfile::tempdir().unwrap();
     killed_run(&root.path().join("run"));
     symlink("run", root.path().join("link")).unwrap();
@@ -93,6 +100,7 @@ fn a_run_behind_a_link_is_merged() {
 
 #[test]
 fn a_merging_behind_a_link_may_die_at_any_operation() {
+    let _none_is_started = STARTS_PROCESSES.read();
     for exchanges in [true, false] {
         for stop in 0.. {
             let root = tempfile::tempdir().unwrap();
@@ -116,6 +124,7 @@ fn a_merging_behind_a_link_may_die_at_any_operation() {
 /// disk.
 #[test]
 fn a_link_that_an_exchange_left_over_is_removed_and_not_followed() {
+    let _none_is_started = STARTS_PROCESSES.read();
     let root = tempfile::tempdir().unwrap();
     let (run, mine) = (root.path().join("run"), root.path().join("mine"));
     killed_run(&run);
@@ -147,6 +156,7 @@ impl Drop for Mounted {
 
 #[test]
 fn steps_that_are_a_mount_point_are_refused_before_anything_is_made() {
+    let _alone = STARTS_PROCESSES.write();
     let root = tempfile::tempdir().unwrap();
     let (run, elsewhere) = (root.path().join("run"), root.path().join("elsewhere"));
     fs::create_dir(&elsewhere).unwrap();

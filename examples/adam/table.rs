@@ -14,9 +14,12 @@ pub fn compare(fits: &[RunFit; 2], directions: &Eigenvectors, noise: &GradientNo
         table += &format!("{name:<40}{sgd:>32}{adam:>32}{theory:>16}\n");
     };
     row(
-        "the speed is constant",
-        &|fit| Some(if fit.speed.known()?.trend.known()?.p_value > 0.01 { "yes" } else { "no" }.to_owned()),
-        "",
+        "the speed over the window",
+        &|fit| {
+            let (speed, percents) = (fit.speed.known()?, |ratio: f64| 100.0 * (ratio - 1.0));
+            Some(format!("{:+.1}%, p = {:.2}", percents(speed.change?.ratio()?), speed.trend.known()?.p_value))
+        },
+        "constant",
     );
     row("mean squared length of a step", &speed, &predicted_speed(&fits[0], noise));
     row("exponent of the squared distance", &|fit| Some(format!("{:.3}", fit.displacement.known()?.exponent)), "");

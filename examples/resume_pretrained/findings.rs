@@ -4,8 +4,8 @@ use std::f64::consts::TAU;
 use std::fmt::Write;
 
 use anyhow::Result;
-use perrin::analysis::RunFit;
 use perrin::analysis::modes::{Estimate, ModeFit, Window};
+use perrin::analysis::{Question, RunFit};
 use perrin::log::Run;
 
 /// Figure or equation of the paper, what is asked, what was measured, and what the theory says.
@@ -43,11 +43,16 @@ fn speed(fit: &RunFit) -> Option<Row> {
     let speed = fit.speed.known()?;
     let range = speed.moving_average.as_ref()?;
     let mean = speed.mean_local_displacement_squared;
-    let trend = speed.trend.known().map_or(String::new(), |trend| format!("; trend p = {:.2}", trend.p_value));
+    let trend = fit.finding(Question::ConstantSpeed).map(|finding| format!("; {}", finding.sentence));
     Some(Row {
         of: "fig. 1",
         question: "mean ||delta||^2; moving average over it".to_owned(),
-        measured: format!("{mean:.3e}; {:.2} to {:.2}{trend}", range.lowest / mean, range.highest / mean),
+        measured: format!(
+            "{mean:.3e}; {:.2} to {:.2}{}",
+            range.lowest / mean,
+            range.highest / mean,
+            trend.unwrap_or_default()
+        ),
         theory: "constant".to_owned(),
     })
 }
@@ -200,9 +205,9 @@ fn stationarity(fit: &RunFit) -> Vec<Row> {
     rows.extend(fit.stationarity.beginning.known().map(|beginning| Row {
         of: "stationary state",
         question: "stationary from step".to_owned(),
-        measured: match beginning.first_step {
-            Some(step) => step.to_string(),
-            None => format!("none: {} changes, p = {:.0e}", beginning.worst, beginning.p_value),
+        measured: match (beginning.first_step, fit.finding(Question::Stationarity)) {
+            (None, Some(finding)) => finding.sentence.clone(),
+            (step, _) => step.map_or("none".to_owned(), |step| step.to_string()),
         },
         theory: fit.first_step.to_string(),
     }));

@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use super::Answer;
 use super::displacement_noise::ExponentInterval;
+use super::not_finite::NotFinite;
 use crate::numeric::regression::PowerLawFit;
 
 /// Two points fit any power law; a fit takes at least one more.
@@ -39,7 +40,7 @@ pub struct DisplacementPowerLaw {
     pub r_squared: Option<f64>,
     /// Points fitted.
     pub points: u64,
-    /// Rows in the window that have no logarithm to fit: unknown, zero or not finite.
+    /// Rows in the window that have no logarithm to fit: unknown or zero.
     pub points_left_out: u64,
     /// Step of the first row of the window.
     pub first_step: u64,
@@ -63,6 +64,7 @@ pub struct DiffusionFit {
     taken: u64,
     left_out: u64,
     steps: Option<(u64, u64)>,
+    not_finite: NotFinite,
 }
 
 impl DiffusionFit {
@@ -70,6 +72,7 @@ impl DiffusionFit {
     pub fn push(&mut self, step: u64, global_displacement_squared: Option<f64>) {
         let taken = global_displacement_squared.is_some_and(|squared| self.fit.push(step as f64, squared));
         *(if taken { &mut self.taken } else { &mut self.left_out }) += 1;
+        self.not_finite.see(step, &[global_displacement_squared]);
         let (first, _) = self.steps.unwrap_or((step, step));
         self.steps = Some((first, step));
     }
@@ -79,10 +82,13 @@ impl DiffusionFit {
         let Some((first_step, last_step)) = self.steps else {
             return Answer::cannot_say("there are no rows");
         };
+        if let Some(reason) = self.not_finite.reason() {
+            return Answer::CannotSay { reason };
+        }
         if self.taken < FEWEST_POINTS {
             let rows = self.taken + self.left_out;
             return Answer::cannot_say(format!(
-                "{} of {rows} rows have a global displacement above 0 and finite; a fit takes {FEWEST_POINTS}",
+                "{} of {rows} rows have a global displacement above 0; a fit takes {FEWEST_POINTS}",
                 self.taken
             ));
         }
@@ -150,11 +156,14 @@ mod tests {
     #[test]
     fn a_power_law_is_found_again_and_gaps_are_counted() {
         let rows = (100..200).map(|k: u64| (k, (k != 150 && k != 160).then(|| 2e-4 * (k as f64).powf(0.8))));
-        let answer = fit(rows.chain([(200, Some(f64::NAN)), (201, Some(0.0))]));
+        let answer = fit(rows.clone().chain([(200, None), (201, Some(0.0))]));
         let law = answer.known().unwrap();
         assert!((law.exponent - 0.8).abs() < 1e-12, "{}", law.exponent);
         assert!((law.prefactor.unwrap() / 2e-4 - 1.0).abs() < 1e-11);
         assert_eq!((law.points, law.points_left_out, law.first_step, law.last_step), (98, 4, 100, 201));
+        // What came before a NaN is no answer about the window.
+        let reason = "displacements are NaN or infinite from step 200 on; `--to 199` fits the rows before";
+        assert_eq!(fit(rows.chain([(200, Some(f64::NAN)), (201, Some(1.0))])).reason(), Some(reason));
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! What a run's events say of how far its rows can be trusted.
 
+use serde::Serialize;
+
 use super::render_text::{counted, number};
 use crate::error::Result;
 use crate::log::{Run, kept_events};
@@ -8,6 +10,18 @@ use crate::record::{Event, EventKind};
 
 /// Columns of an error in a note.
 const MOST_OF_REASON: usize = 300;
+
+/// Whether a run was closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunState {
+    /// It was closed properly.
+    Finished,
+    /// An error stopped its log.
+    Stopped,
+    /// It was not: it is still being written, or its process died.
+    Open,
+}
 
 /// The events of a run, summed up.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -88,6 +102,15 @@ impl Health {
             }
             EventKind::BasisChanged { .. } => self.estimate_failed = None,
             EventKind::EigenvectorsNotKept { .. } => {}
+        }
+    }
+
+    /// Whether the run was closed.
+    pub fn state(&self) -> RunState {
+        match (&self.stopped, self.finished) {
+            (Some(_), _) => RunState::Stopped,
+            (None, Some(_)) => RunState::Finished,
+            (None, None) => RunState::Open,
         }
     }
 

@@ -12,7 +12,8 @@ use super::displacement::{
 use super::displacement_noise::{self, ExponentInterval, Start, WeightedMode, Window};
 use super::lags::is_reproduced;
 use super::projections::Projections;
-use super::settings::PlainSgd;
+use super::render_text::percent;
+use super::settings::{NO_DIRECTIONS, PlainSgd};
 use super::speed::Speed;
 use crate::theory::parameters::SgdParameters;
 use crate::theory::spectrum::Spectrum;
@@ -44,12 +45,12 @@ impl Process<'_> {
         }
         match self.projections.and_then(Projections::share) {
             None => Answer::cannot_say(
-                "one trajectory has no error bar in itself: it takes projections, or eigenvalues with a density",
+                "one trajectory has no error bar in itself: it takes directions, or eigenvalues with a density",
             ),
             Some(share) if share < SHARE_OF_THE_WHOLE => Answer::cannot_say(format!(
-                "the projections carry {:.0}% of it: it takes {:.0}%, or eigenvalues with a density",
-                100.0 * share,
-                100.0 * SHARE_OF_THE_WHOLE
+                "the directions carry {} of it: it takes {}, or eigenvalues with a density",
+                percent(share),
+                percent(SHARE_OF_THE_WHOLE)
             )),
             Some(_) => self.interval_of_projected(rows, exponent),
         }
@@ -170,7 +171,7 @@ impl Process<'_> {
 
     fn fitted_modes(&self) -> Result<Vec<WeightedMode>, String> {
         let sgd = self.sgd.clone()?;
-        let projections = self.projections.ok_or("there are no projections")?;
+        let projections = self.projections.ok_or(NO_DIRECTIONS)?;
         self.same_basis(projections)?;
         let mut modes = Vec::with_capacity(projections.recursions.len());
         for (index, recursion) in projections.recursions.iter().enumerate() {

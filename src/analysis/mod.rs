@@ -6,19 +6,24 @@
 
 pub mod advice;
 pub mod answer;
+pub mod change;
 pub mod curvatures;
 pub mod diffusion;
 pub mod displacement;
 pub mod displacement_noise;
 mod effective_samples;
 mod eigenvalue_file;
+pub mod findings;
 pub mod fit;
+mod fitting;
 mod gradient_noise;
 pub mod health;
 mod intervals;
 pub mod lags;
+pub mod learning_rates;
 pub mod mode_recursion;
 pub mod modes;
+mod not_finite;
 mod notes;
 mod projections;
 mod read_ahead;
@@ -34,7 +39,8 @@ mod trajectories;
 mod window_points;
 
 pub use answer::Answer;
+pub use findings::{Finding, Question, Verdict};
 pub use fit::{FitOptions, RunFit};
-pub use health::Health;
+pub use health::{Health, RunState};
 pub use modes::ModesFit;
 pub use reprojection::{Projected, project};

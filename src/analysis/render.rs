@@ -6,24 +6,18 @@ use super::Answer;
 use super::diffusion::DisplacementPowerLaw;
 use super::displacement::PredictedDisplacement;
 use super::displacement_noise::{Curvatures, ExponentInterval};
+use super::findings::{Question, Verdict};
 use super::fit::RunFit;
 use super::lags::LagExponents;
-use super::render_text::{columns, grouped, number, p_value, said, say, thousandths};
+use super::render_text::{columns, grouped, number, said, say, thousandths};
 use super::speed::{GradientNoise, MOVING_AVERAGE_POINTS, Speed};
-use super::stationarity::{EffectiveSamples, Stationarity};
+use super::stationarity::EffectiveSamples;
 use crate::printable;
-
-/// Columns of the optimizer's name.
-const MOST_OF_NAME: usize = 200;
 
 impl Display for RunFit {
     fn fmt(&self, text: &mut Formatter<'_>) -> fmt::Result {
-        // A path is not broken: it is to be copied.
-        writeln!(text, "run        {}", printable::line(&self.run.display().to_string()))?;
-        say(text, "optimizer  ", &printable::line(&optimizer(self)))?;
-        let seconds = self.elapsed_seconds.map(|seconds| format!(", {seconds:.1} s")).unwrap_or_default();
-        let (first, last) = (grouped(self.first_step), grouped(self.last_step));
-        writeln!(text, "rows       {}, steps {first} to {last}{seconds}", grouped(self.rows))?;
+        let columns = columns(text);
+        write!(text, "{:columns$}", self.summary_alone())?;
 
         let window = if self.window_chosen { "  window     " } else { "  last 2/3   " };
         writeln!(text, "\ndisplacement from the reference point, ||Delta_k||^2 = a k^c")?;
@@ -42,36 +36,27 @@ impl Display for RunFit {
         }
         writeln!(text, "speed, mean of ||delta_k||^2")?;
         said(text, window, &self.speed, speed)?;
+        finding(text, "  trend      ", self, Question::ConstantSpeed)?;
         writeln!(text, "gradient noise sigma^2 tr(H), by eq. 12 from the speed")?;
         said(text, window, &self.gradient_noise, gradient_noise)?;
         writeln!(text, "stationarity")?;
-        stationarity(text, &self.stationarity)?;
+        stationarity(text, self)?;
         writeln!(text, "displacement predicted from eigenvalues, nothing fitted to it")?;
         said(text, "  ", &self.predicted, predicted)?;
         writeln!(text, "advice")?;
         advice(text, self)?;
         if !self.modes.modes.is_empty() {
-            let columns = columns(text);
             writeln!(text, "\n{:columns$}", self.modes)?;
         }
-
-        if !self.notes.is_empty() {
-            writeln!(text, "notes")?;
-        }
-        self.notes.iter().try_for_each(|note| say(text, "  ", &printable::line(note)))
+        Ok(())
     }
 }
 
-fn optimizer(fit: &RunFit) -> String {
-    let settings = [
-        ("learning rate", fit.hyperparameters.learning_rate),
-        ("momentum", fit.hyperparameters.momentum),
-        ("weight decay", fit.hyperparameters.weight_decay),
-        ("batch size", fit.batch_size.map(|examples| examples as f64)),
-    ];
-    let known = settings.iter().filter_map(|(name, value)| value.map(|value| format!(", {name} {value}")));
-    let name = fit.optimizer.name.as_deref().unwrap_or("not known");
-    printable::cut(name, MOST_OF_NAME).into_owned() + &known.collect::<String>()
+/// What a finding says, or why it says nothing.
+fn finding(text: &mut Formatter<'_>, name: &str, fit: &RunFit, question: Question) -> fmt::Result {
+    let Some(finding) = fit.finding(question) else { return Ok(()) };
+    let cannot = if finding.verdict == Verdict::Unanswered { "cannot say: " } else { "" };
+    say(text, name, &format!("{cannot}{}", printable::line(&finding.sentence)))
 }
 
 fn share(share: Option<f64>) -> String {
@@ -158,11 +143,6 @@ fn speed(speed: &Speed) -> String {
         }
         Answer::CannotSay { reason } => lines += &format!("\n95% interval: cannot say: {reason}"),
     }
-    lines += &match &speed.trend {
-        Answer::Known(trend) if trend.p_value < 0.05 => format!("\nnot constant: trend, {}", p_value(trend.p_value)),
-        Answer::Known(trend) => format!("\nconstant as far as can be seen: {}", p_value(trend.p_value)),
-        Answer::CannotSay { reason } => format!("\nconstant? cannot say: {reason}"),
-    };
     if let Some(average) = speed.moving_average {
         let _ = write!(
             lines,
@@ -186,25 +166,17 @@ fn gradient_noise(noise: &GradientNoise) -> String {
     }
 }
 
-fn stationarity(text: &mut Formatter<'_>, stationarity: &Stationarity) -> fmt::Result {
-    said(text, "  begins     ", &stationarity.beginning, |beginning| {
-        let first = beginning.first_step.map_or("nowhere".to_owned(), |step| format!("at step {}", grouped(step)));
-        let from = if beginning.given { ", as given; from there on" } else { "; at first" };
-        let mut lines = format!(
-            "{first}{from} most changed: {} ({})\ntested: {}",
-            beginning.worst,
-            p_value(beginning.p_value),
-            beginning.tested.join(", ")
-        );
+fn stationarity(text: &mut Formatter<'_>, fit: &RunFit) -> fmt::Result {
+    let stationarity = &fit.stationarity;
+    finding(text, "  begins     ", fit, Question::Stationarity)?;
+    if let Some(beginning) = stationarity.beginning.known() {
+        say(text, "  tested     ", &beginning.tested.join(", "))?;
         if !beginning.untested.is_empty() {
-            lines += &format!("\nconstant, unknown or too slow to test: {}", beginning.untested.join(", "));
+            let untested = beginning.untested.join(", ");
+            say(text, "  untested   ", &format!("constant, unknown or too slow to test: {untested}"))?;
         }
-        lines
-    })?;
-    said(text, "  relation   ", &stationarity.fluctuation_dissipation, |relation| {
-        let state = if relation.holds { "stationary" } else { "not stationary" };
-        format!("<theta g> is {:.3} of eta (1+beta)/2 <v^2>: {state}", relation.ratio)
-    })?;
+    }
+    finding(text, "  relation   ", fit, Question::Relation)?;
     if stationarity.modes.is_empty() {
         return Ok(());
     }
@@ -267,29 +239,21 @@ fn predicted(predicted: &PredictedDisplacement) -> String {
 }
 
 fn advice(text: &mut Formatter<'_>, fit: &RunFit) -> fmt::Result {
-    said(text, "  stability  ", &fit.advice.stability, |advice| {
-        let state = if advice.share < 1.0 { "stable" } else { "unstable: lower the learning rate" };
-        format!(
-            "{state}: at {2:.1}% of the largest learning rate, {0}\n(largest curvature known: {1})",
-            number(advice.learning_rate_limit),
-            number(advice.largest_curvature),
-            100.0 * advice.share
-        )
-    })?;
-    said(text, "  rate       ", &fit.advice.learning_rate, |advice| {
-        let state = if advice.lower_now { "lower the learning rate now" } else { "keep the learning rate" };
-        format!("{state}\n{}", advice.evidence.join("\n"))
-    })?;
-    said(text, "  averaging  ", &fit.advice.averaging, |advice| {
-        let mut line = format!(
-            "average weights over {} steps: 20 times the memory of mode {}",
-            number(advice.window_steps),
-            advice.mode
-        );
-        if advice.unresolved_modes > 0 {
-            let modes = if advice.unresolved_modes == 1 { "mode is" } else { "modes are" };
-            line += &format!("\n{} {modes} slower still than this run can tell", advice.unresolved_modes);
-        }
-        line
-    })
+    finding(text, "  stability  ", fit, Question::Stability)?;
+    if let Some(stability) = fit.advice.stability.known() {
+        let from = match stability.curvatures {
+            Curvatures::Given => "given",
+            Curvatures::Fitted => "fitted",
+        };
+        say(
+            text,
+            "             ",
+            &format!("largest curvature known: {}, {from}", number(stability.largest_curvature)),
+        )?;
+    }
+    finding(text, "  rate       ", fit, Question::LearningRate)?;
+    if let Some(advice) = fit.advice.learning_rate.known() {
+        say(text, "             ", &printable::line(&advice.evidence.join("; ")))?;
+    }
+    finding(text, "  averaging  ", fit, Question::Averaging)
 }

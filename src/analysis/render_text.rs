@@ -42,15 +42,48 @@ pub(crate) fn number(value: f64) -> String {
     }
 }
 
+/// A setting as it was given, or four digits of it where it has more than one would give.
+pub(crate) fn setting(value: f64) -> String {
+    let given = value.to_string();
+    if given.len() <= 8 {
+        return given;
+    }
+    let digits = number(value);
+    match digits.split_once('e') {
+        Some((digits, exponent)) => format!("{}e{exponent}", without_zeros(digits)),
+        None => without_zeros(&digits).to_owned(),
+    }
+}
+
+fn without_zeros(digits: &str) -> &str {
+    if digits.contains('.') { digits.trim_end_matches('0').trim_end_matches('.') } else { digits }
+}
+
 /// Three decimals; a zero has no sign.
 pub(crate) fn thousandths(value: f64) -> String {
     let text = format!("{value:.3}");
     if text == "-0.000" { "0.000".to_owned() } else { text }
 }
 
-/// A p-value; what f64 cannot tell from 0 is not called 0.
+/// The size of a share in percent, two digits of it: "12%" of -0.12.
+pub(crate) fn percent(share: f64) -> String {
+    let percent = 100.0 * share.abs();
+    match percent {
+        ..0.01 => "less than 0.01%".to_owned(),
+        0.01..0.995 => format!("{percent:.2}%"),
+        0.995..9.95 => format!("{percent:.1}%"),
+        _ => format!("{percent:.0}%"),
+    }
+}
+
+/// A p-value, two digits of it; what f64 cannot tell from 0 is not called 0.
 pub(crate) fn p_value(value: f64) -> String {
-    if value < 1e-16 { "p < 1e-16".to_owned() } else { format!("p = {}", number(value)) }
+    match value {
+        ..1e-16 => "p < 1e-16".to_owned(),
+        1e-16..0.000_995 => format!("p = {value:.1e}"),
+        0.000_995..0.0995 => format!("p = {value:.*}", (1.0 - (value * 1.005).log10().floor()) as usize),
+        _ => format!("p = {value:.2}"),
+    }
 }
 
 #[cfg(test)]
@@ -71,6 +104,34 @@ mod tests {
         ];
         for (value, expected) in cases {
             assert_eq!(number(value), expected);
+        }
+    }
+
+    #[test]
+    fn settings_are_as_they_were_given() {
+        let cases = [(0.02, "0.02"), (5e-4, "0.0005"), (128.0, "128"), (1.103690250631173e-6, "1.104e-6")];
+        for (value, expected) in cases.into_iter().chain([(0.049999993048007556, "0.05"), (2.1e-6, "2.1e-6")]) {
+            assert_eq!(setting(value), expected);
+        }
+    }
+
+    #[test]
+    fn shares_and_p_values_have_two_digits() {
+        let shares = [(0.0, "less than 0.01%"), (0.004, "0.40%"), (-0.0162, "1.6%"), (0.123, "12%"), (3.5, "350%")];
+        for (share, expected) in shares {
+            assert_eq!(percent(share), expected);
+        }
+        let cases = [
+            (0.0, "p < 1e-16"),
+            (1.234e-11, "p = 1.2e-11"),
+            (0.000_996, "p = 0.0010"),
+            (0.009451, "p = 0.0095"),
+            (0.0998, "p = 0.10"),
+            (0.2966, "p = 0.30"),
+            (1.0, "p = 1.00"),
+        ];
+        for (value, expected) in cases {
+            assert_eq!(p_value(value), expected);
         }
     }
 }

@@ -2,6 +2,8 @@
 
 use super::diffusion::{DiffusionFit, PrefixFit};
 use super::fit::FitOptions;
+use super::learning_rates::RateFit;
+use super::not_finite::NotFinite;
 use super::projections::CurvePoints;
 use super::settings::Settings;
 use super::speed::SpeedFit;
@@ -20,6 +22,9 @@ pub(crate) struct RowSums {
     pub(crate) local: CoarseSeries,
     pub(crate) loss: CoarseSeries,
     pub(crate) settings: Settings,
+    /// Rows without finite displacements.
+    pub(crate) not_finite: NotFinite,
+    pub(crate) rates: RateFit,
     pub(crate) curve: CurvePoints,
     pub(crate) steps: (u64, u64),
     /// ||delta||^2 of the first row.
@@ -62,6 +67,7 @@ impl RowSums {
                 let hyperparameters = Hyperparameters { learning_rate, momentum, weight_decay };
                 let batch_size = batch_size.map(|examples| examples as u64);
                 base.settings.see(step, hyperparameters, batch_size);
+                base.not_finite.see(step, &[local, global]);
                 if read == 0 {
                     base.first_local = local;
                 }
@@ -69,7 +75,9 @@ impl RowSums {
                 base.local.push(local);
                 base.loss.push(loss);
                 let by_default = || read >= rows / 3 && options.stationary_from.is_none_or(|first| step >= first);
-                if options.first_step.map_or_else(by_default, |first| step >= first) {
+                let in_window = options.first_step.map_or_else(by_default, |first| step >= first);
+                base.rates.push(step, learning_rate, in_window);
+                if in_window {
                     base.window.push(step, global);
                     base.speed.push(step, local, hyperparameters, batch_size);
                     if let Some((local, first)) = local.zip(base.first_local) {
@@ -105,6 +113,8 @@ impl RowSums {
             local: CoarseSeries::default(),
             loss: CoarseSeries::default(),
             settings: Settings::default(),
+            not_finite: NotFinite::default(),
+            rates: RateFit::default(),
             curve: CurvePoints::new(first, last),
             steps: (first_step, first_step),
             first_local: None,

@@ -10,7 +10,9 @@ use std::num::NonZeroUsize;
 use serde::Serialize;
 
 use super::Answer;
+use super::change::Change;
 pub use super::gradient_noise::GradientNoise;
+use super::not_finite::NotFinite;
 use super::settings::Settings;
 use crate::error::Result;
 use crate::numeric::coarse_series::CoarseSeries;
@@ -30,11 +32,13 @@ pub struct Speed {
     pub interval: Answer<Estimate>,
     /// Whether the speed is constant: a slope in it against zero, correlation of the rows allowed for.
     pub trend: Answer<Test>,
+    /// How far it goes along the line of that slope; `None` for fewer than two rows.
+    pub change: Option<Change>,
     /// Its moving average over 15 rows; none with fewer rows. Far apart ends say that the state is not stationary.
     pub moving_average: Option<MovingAverageRange>,
     /// Rows averaged.
     pub points: u64,
-    /// Rows in the window whose displacement is unknown or not finite.
+    /// Rows in the window whose displacement is unknown.
     pub points_left_out: u64,
     /// Step of the first row of the window.
     pub first_step: u64,
@@ -77,6 +81,7 @@ pub struct SpeedFit {
     range: Option<MovingAverageRange>,
     series: CoarseSeries,
     settings: Settings,
+    not_finite: NotFinite,
 }
 
 impl Default for SpeedFit {
@@ -90,6 +95,7 @@ impl Default for SpeedFit {
             range: None,
             series: CoarseSeries::default(),
             settings: Settings::default(),
+            not_finite: NotFinite::default(),
         }
     }
 }
@@ -107,6 +113,7 @@ impl SpeedFit {
         self.steps = Some((first, step));
         self.settings.see(step, hyperparameters, batch_size);
         self.series.push(local_displacement_squared);
+        self.not_finite.see(step, &[local_displacement_squared]);
         let Some(squared) = local_displacement_squared.filter(|squared| squared.is_finite()) else {
             self.left_out += 1;
             return;
@@ -129,18 +136,25 @@ impl SpeedFit {
 
     /// The speed of the rows so far.
     pub fn speed(&self) -> Answer<Speed> {
+        if let Some(reason) = self.not_finite.reason() {
+            return Answer::CannotSay { reason };
+        }
         match self.steps {
-            Some((first_step, last_step)) if self.points > 0 => Answer::Known(Speed {
-                mean_local_displacement_squared: self.mean,
-                moving_average: self.range,
-                interval: finite(long_run::mean(&self.series.means())),
-                trend: long_run::trend(&self.series.means()).into(),
-                points: self.points,
-                points_left_out: self.left_out,
-                first_step,
-                last_step,
-            }),
-            Some(_) => Answer::cannot_say("no row has a local displacement that is known and finite"),
+            Some((first_step, last_step)) if self.points > 0 => {
+                let means = self.series.means();
+                Answer::Known(Speed {
+                    mean_local_displacement_squared: self.mean,
+                    moving_average: self.range,
+                    interval: finite(long_run::mean(&means)),
+                    trend: long_run::trend(&means).into(),
+                    change: Change::of_positive(&means, self.series.values().variance().sqrt()),
+                    points: self.points,
+                    points_left_out: self.left_out,
+                    first_step,
+                    last_step,
+                })
+            }
+            Some(_) => Answer::cannot_say("no row has a local displacement that is known"),
             None => Answer::cannot_say("there are no rows"),
         }
     }
@@ -161,6 +175,7 @@ impl SpeedFit {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::analysis::settings::not_known;
 
     const SGD: Hyperparameters =
         Hyperparameters { learning_rate: Some(1e-2), momentum: Some(0.9), weight_decay: Some(0.0) };
@@ -181,12 +196,15 @@ mod tests {
     }
 
     #[test]
-    fn the_mean_leaves_out_what_is_no_number_and_says_how_many() {
-        let fit = fit([Some(1.0), None, Some(3.0), Some(f64::NAN), Some(f64::INFINITY)]);
-        let answer = fit.speed();
+    fn the_mean_leaves_out_what_is_not_known_and_says_how_many() {
+        let known = fit([Some(1.0), None, Some(3.0), None]);
+        let answer = known.speed();
         let speed = answer.known().unwrap();
-        assert_eq!((speed.mean_local_displacement_squared, speed.points, speed.points_left_out), (2.0, 2, 3));
-        assert_eq!((speed.first_step, speed.last_step, speed.moving_average), (1, 5, None));
+        assert_eq!((speed.mean_local_displacement_squared, speed.points, speed.points_left_out), (2.0, 2, 2));
+        assert_eq!((speed.first_step, speed.last_step, speed.moving_average), (1, 4, None));
+        // The mean of what came before a NaN is none of the window.
+        let reason = "displacements are NaN or infinite from step 3 on; `--to 2` fits the rows before";
+        assert_eq!(fit([Some(1.0), None, Some(f64::NAN), Some(1.0)]).speed().reason(), Some(reason));
     }
 
     #[test]
@@ -230,9 +248,9 @@ mod tests {
             after(Some(2e-2), Some(32)),
             "the learning rate changed at step 3, and the theory needs it constant"
         );
-        assert_eq!(after(None, Some(32)), "the learning rate is not known");
+        assert_eq!(after(None, Some(32)), not_known("learning rate"));
         assert_eq!(after(Some(1e-2), Some(64)), "the batch size changed at step 3, and the theory needs it constant");
-        assert_eq!(reason(&SpeedFit::default(), sgd()), "the learning rate is not known");
+        assert_eq!(reason(&SpeedFit::default(), sgd()), not_known("learning rate"));
         assert!(reason(&fit([None]), sgd()).contains("no row has"));
 
         let with = |learning_rate, momentum| {

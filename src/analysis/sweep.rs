@@ -14,18 +14,14 @@ use serde::Serialize;
 
 use super::Answer;
 use super::diffusion::DisplacementPowerLaw;
+use super::findings::{Finding, Question, Verdict};
 use super::fit::RunFit;
-use super::render_text::{number, p_value, said, say, thousandths};
+use super::render_text::{number, said, say, thousandths};
 use super::speed::GradientNoise;
 use crate::numeric::long_run::Estimate;
 use crate::numeric::moments::Moments;
 use crate::printable;
 use crate::theory::parameters::SgdParameters;
-
-/// A trend of the speed is a failed assumption below this p-value.
-const LEVEL: f64 = 0.01;
-/// Above this share of the limit of stability eq. 12 is off by about as much.
-const LARGE_STEP: f64 = 0.1;
 
 /// Runs compared. `Display` is for people, serde for programs.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -125,29 +121,22 @@ fn failed_assumptions(
     predicted: Option<&(f64, Option<Estimate>)>,
     measured: Option<&Estimate>,
 ) -> Vec<String> {
-    let mut failed = Vec::new();
-    if let Some(reason) = fit.gradient_noise.reason() {
-        failed.push(format!("constant plain SGD: {reason}"));
-    }
-    if let Some(beginning) = fit.stationarity.beginning.known()
-        && if beginning.given { !beginning.is_stationary() } else { beginning.first_step != Some(fit.first_step) }
-    {
-        failed.push(format!("stationary state: {} changes, {}", beginning.worst, p_value(beginning.p_value)));
-    }
-    if let Some(trend) = fit.speed.known().and_then(|speed| speed.trend.known()).filter(|trend| trend.p_value < LEVEL) {
-        failed.push(format!("constant speed: it has a trend, {}", p_value(trend.p_value)));
-    }
-    if let Some(relation) = fit.stationarity.fluctuation_dissipation.known().filter(|relation| !relation.holds) {
-        failed.push(format!("fluctuation-dissipation: {:.2} instead of 1", relation.ratio));
-    }
-    if let Some(stability) = fit.advice.stability.known().filter(|stability| stability.share > LARGE_STEP) {
-        failed.push(format!("small steps: the learning rate is at {:.0}% of its limit", 100.0 * stability.share));
-    }
-    if let (Some((_, Some(predicted))), Some(measured)) = (predicted, measured)
+    let asked = |finding: &&Finding| match finding.question {
+        Question::Settings => true,
+        Question::Stationarity | Question::ConstantSpeed | Question::Relation | Question::SmallSteps => {
+            finding.verdict == Verdict::Fails
+        }
+        _ => false,
+    };
+    let said = |finding: &Finding| format!("{}: {}", finding.question, finding.sentence);
+    let mut failed: Vec<String> = fit.findings.iter().filter(asked).map(said).collect();
+    if let (Some((value, Some(predicted))), Some(measured)) = (predicted, measured)
         && (predicted.low > measured.high || measured.low > predicted.high)
     {
-        let side = if predicted.low > measured.high { "below" } else { "above" };
-        failed.push(format!("eq. 12: the speed is {side} the predicted interval"));
+        failed.push(format!(
+            "eq. 12: the speed is {:.2} of the predicted one, and their intervals are apart",
+            measured.value / value
+        ));
     }
     failed
 }

@@ -156,7 +156,7 @@ impl<'a> LossHessian<'a> {
         self.preserving_buffers(|parameters, loss| {
             let active = parameters.active();
             let gradients = gradients(loss, &active, 0, 1.0, true)?;
-            let ones = active.iter().map(|block| Ok(block.tensor.f_ones_like()?.f_reshape([-1])?));
+            let ones = active.iter().map(|block| block.tensor.f_ones_like()?.f_reshape([-1]));
             let ones = no_grad(|| ones.collect::<TorchResult<Vec<_>>>()).map_err(torch("make a vector"))?;
             add_products(&gradients, &active, &[ones], &mut [GradientSum::default()]).map_err(refusal::twice)
         })

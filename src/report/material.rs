@@ -58,7 +58,10 @@ impl Material {
         };
         let plans = fit.as_ref().map_or_else(Vec::new, |fit| plans(&fit.modes));
         let all = fit.as_ref().map_or(0, |fit| fit.rows);
-        let rows = reduce(run, plans, &mut |rows| progress("reading", rows, all))?;
+        // A prediction of the part along the directions is drawn beside that part.
+        let projected = fit.as_ref().and_then(|fit| fit.predicted.known()).is_some_and(|of| of.projected_part);
+        let directions = if projected { run.info().layout.directions } else { 0 };
+        let rows = reduce(run, plans, directions, &mut |rows| progress("reading", rows, all))?;
         let landscape = Landscape::gather(run, all, &mut |rows| progress("reading positions", rows, all))?;
         let estimates = run.kept_bases()?.into_iter().map(|basis| run.estimate(basis)).collect::<Result<Vec<_>>>()?;
         let curvature = estimates.concat();

@@ -30,6 +30,8 @@ pub struct Reduction {
     pub local_average: Envelope,
     /// ln ||Delta_k||^2, for logarithmic axes.
     pub global: Envelope,
+    /// The same of the part along the directions, where it was asked for.
+    pub projected: Envelope,
     /// Loss.
     pub loss: Envelope,
     /// Learning rate of the first group.
@@ -58,11 +60,11 @@ impl Gaps {
     }
 }
 
-/// Reads the run once. `progress` is told the rows read so far.
+/// Reads the run once; with the displacement along so many directions, or 0. `progress` is told the rows read so far.
 ///
 /// # Errors
 /// Those of reading.
-pub fn reduce(run: &Run, plans: Vec<PhasePlan>, progress: &mut dyn FnMut(u64)) -> Result<Reduction> {
+pub fn reduce(run: &Run, plans: Vec<PhasePlan>, directions: usize, progress: &mut dyn FnMut(u64)) -> Result<Reduction> {
     let every = run.info().every_steps.max(1);
     let mut columns: Vec<String> =
         ["step", "local_displacement_squared", "global_displacement_squared", "loss", "learning_rate"]
@@ -71,6 +73,8 @@ pub fn reduce(run: &Run, plans: Vec<PhasePlan>, progress: &mut dyn FnMut(u64)) -
     for plan in &plans {
         columns.extend([format!("position_{}", plan.mode), format!("velocity_{}", plan.mode)]);
     }
+    let first_position = columns.len();
+    columns.extend((1..=directions).map(|direction| format!("position_{direction}")));
     let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
     let mut reduction = Reduction {
         rows: 0,
@@ -78,6 +82,7 @@ pub fn reduce(run: &Run, plans: Vec<PhasePlan>, progress: &mut dyn FnMut(u64)) -
         local: Envelope::even(1),
         local_average: Envelope::even(1),
         global: Envelope::logarithmic(),
+        projected: Envelope::logarithmic(),
         loss: Envelope::even(1),
         learning_rate: Envelope::even(1),
         gaps: Gaps::default(),
@@ -98,7 +103,12 @@ pub fn reduce(run: &Run, plans: Vec<PhasePlan>, progress: &mut dyn FnMut(u64)) -
             reduction.global.push(step, values[2][row].ln());
             reduction.loss.push(step, values[3][row]);
             reduction.learning_rate.push(step, values[4][row]);
-            for (phase, columns) in reduction.phases.iter_mut().zip(values[5..].chunks_exact(2)) {
+            if directions > 0 {
+                let squared: f64 = values[first_position..].iter().map(|position| position[row].powi(2)).sum();
+                reduction.projected.push(step, squared.ln());
+            }
+            let of_phases = values[5..first_position].chunks_exact(2);
+            for (phase, columns) in reduction.phases.iter_mut().zip(of_phases) {
                 phase.push(step, [columns[0][row], columns[1][row]]);
             }
         }

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::support::{PARAMETERS, Row, info, row, sgd, write};
 
 /// Where null means unknown or unbounded; anywhere else it would be a NaN.
-const MAY_BE_NULL: [&str; 14] = [
+const MAY_BE_NULL: [&str; 17] = [
     "low",
     "high",
     "hessian_eigenvalue",
@@ -24,6 +24,9 @@ const MAY_BE_NULL: [&str; 14] = [
     "modes",
     "same_in_all_modes",
     "position_over_modified_loss",
+    "position_spread",
+    "discrete_spread",
+    "spread",
 ];
 
 fn assert_no_nan(value: &Value, path: &str) {
@@ -200,7 +203,7 @@ fn runs_without_rows_or_directions() {
     let without = RunInfo { layout: Layout { parameter_groups: 1, directions: 0 }, ..info(0) };
     let rows = vec![row(1, &PARAMETERS, &[], &[])];
     let fit_of = |info: &RunInfo, rows| fit(info, rows, &ModesOptions::default());
-    assert!(fit_of(&without, rows).window.reason().unwrap().contains("no projections"));
+    assert!(fit_of(&without, rows).window.reason().unwrap().contains("no directions"));
     let none = fit_of(&info(1), Vec::new());
     assert!(none.window.reason().unwrap().contains("no rows"));
     let outside = ModesOptions { first_step: Some(1000), ..ModesOptions::default() };

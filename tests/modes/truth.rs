@@ -86,7 +86,8 @@ fn all_questions_about_a_stationary_run() {
 
     let text = fit.to_string();
     assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
-    for topic in ["oscillation", "Hessian", "isotropy", "energy", "currents", "sigma^2", "gradients", "noise"] {
+    let topics = ["curvature", "oscillation", "positions", "velocities", "energy", "currents", "noise scale"];
+    for topic in topics.into_iter().chain(["gradients", "noise"]) {
         assert!(text.contains(&format!("\n  {topic}")), "{text}");
     }
     println!("{text}");

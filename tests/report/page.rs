@@ -112,7 +112,9 @@ fn of_an_optimizer_outside_the_theory_the_page_says_so_first_and_predicts_nothin
         let first = page.split("Assumptions that do not hold").nth(1).unwrap().split("<li>").nth(1).unwrap();
         assert!(first.starts_with(&format!("The optimizer is {name}, which the theory does not describe")), "{first}");
         assert!(first.contains(why), "{first}");
-        assert!(page.contains(&format!("σ² tr(H): the theory is for sgd, and the optimizer is {name}.")));
+        let reason = format!(": the theory is for sgd, and the optimizer is {name}.</li>");
+        let unanswered = page.split(&reason).next().unwrap().rsplit("<li>").next().unwrap();
+        assert!(unanswered.contains("gradient noise") && unanswered.contains("stability"), "{unanswered}");
         assert!(page.contains("No predicted curve") && !page.contains(">predicted"), "nothing is predicted");
     }
     assert!(!page("sgd").contains("the theory does not describe"));

@@ -10,6 +10,7 @@ use super::estimate::{BatchedMean, Estimate, Test};
 use super::recursion::RecursionFit;
 use super::series::ModeSeries;
 use super::window::Window;
+use crate::analysis::settings::not_known;
 
 /// Batches hold at least so many relaxation times.
 const RELAXATION_TIMES_PER_BATCH: f64 = 10.0;
@@ -53,7 +54,7 @@ impl Rotation {
         hessian_curvature: Option<f64>,
     ) -> Result<Rotation, String> {
         series.require_every_step()?;
-        let learning_rate = window.learning_rate.ok_or("the learning rate is not known")?;
+        let learning_rate = window.learning_rate.ok_or_else(|| not_known("learning rate"))?;
         let (batches, centre) = (batches(fit)?, fit.regression.centre);
         let pull = learning_rate * hessian_curvature.unwrap_or(fit.curvature.value);
         let theory = -0.5 * learning_rate * (1.0 + fit.dynamics.momentum - 0.5 * pull);

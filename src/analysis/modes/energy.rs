@@ -11,6 +11,7 @@ use super::mode::{ModeFit, Moments};
 use super::recursion::RecursionFit;
 use super::window::Window;
 use crate::analysis::Answer;
+use crate::analysis::settings::not_known;
 
 /// How far the balance of the fitted curvature may be from 1 in a state that is called stationary.
 const STATIONARY: f64 = 0.2;
@@ -57,7 +58,7 @@ impl Equipartition {
         let curvature = hessian_curvature.map_err(|reason| {
             format!("{reason}; with the fitted curvature equipartition would be tested against itself")
         })?;
-        let learning_rate = window.learning_rate.ok_or("the learning rate is not known")?;
+        let learning_rate = window.learning_rate.ok_or_else(|| not_known("learning rate"))?;
         let mass = 0.5 * learning_rate * (1.0 + fit.dynamics.momentum);
         let kinetic_energy = 0.5 * mass * moments.velocity_variance;
         let fitted_energy = 0.5 * fit.curvature.value * moments.position_variance;

@@ -11,6 +11,7 @@ use super::isotropy::ModeVariances;
 use super::mode::ModeFit;
 use super::window::Window;
 use crate::analysis::Answer;
+use crate::analysis::settings::not_known;
 use crate::log::Measured;
 
 /// Measured over predicted, by mode and in all.
@@ -57,7 +58,7 @@ impl AgainstGradients {
             return Answer::cannot_say("the covariance of gradients was not measured");
         };
         let Some(batch_size) = window.batch_size.map(|size| size as f64).filter(|size| *size > 0.0) else {
-            return Answer::cannot_say("the batch size is not known");
+            return Answer::cannot_say(not_known("batch size"));
         };
         let modes: Vec<ModeAgainstGradients> = modes
             .iter()

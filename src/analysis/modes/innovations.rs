@@ -33,6 +33,8 @@ pub struct NoiseShape {
     pub against_gaussian: Test,
     /// Correlations at lags 1 to 20 against independent noise: Ljung and Box (1978).
     pub against_white: Test,
+    /// Root mean square of these correlations.
+    pub correlation: f64,
     /// How fast the tails fall.
     pub tail: TailIndex,
     /// The mark of sampling without replacement; none where steps per epoch are not known or too few epochs are whole.
@@ -101,13 +103,14 @@ impl NoiseShape {
         let gaussian =
             skewness_deviation(skewness, count_f64).powi(2) + kurtosis_deviation(kurtosis, count_f64).powi(2);
         let chi = |freedom: f64, value: f64| ChiSquared::new(freedom).ok().and_then(|of| Test::new(of.sf(value)));
-        let white = ljung_box(series, fit, scale);
+        let [white, pairs] = ljung_box(series, fit, scale);
         Ok(NoiseShape {
             skewness,
             excess_kurtosis: kurtosis - 3.0,
             against_gaussian: chi(2.0, gaussian).ok_or_else(out_of_range)?,
             // The fitted curvature has used up one correlation.
             against_white: chi(LAGS as f64 - 1.0, white).ok_or_else(out_of_range)?,
+            correlation: (white / pairs).sqrt(),
             tail: TailIndex::new(innovations().map(f64::abs), count).ok_or_else(out_of_range)?,
             epochs: steps_per_epoch.and_then(|steps| EpochMark::new(series, fit, scale, steps)),
             count: count as u64,
@@ -116,8 +119,8 @@ impl NoiseShape {
 }
 
 /// Sum over lags of pairs r^2, over pairs in the same stretch. Each correlation has variance 1 / pairs; without gaps that
-/// is Ljung's and Box's weight but for 1/n.
-fn ljung_box(series: &ModeSeries, fit: &RecursionFit, scale: f64) -> f64 {
+/// is Ljung's and Box's weight but for 1/n. The pairs of all lags come second.
+fn ljung_box(series: &ModeSeries, fit: &RecursionFit, scale: f64) -> [f64; 2] {
     let (mut products, mut pairs) = ([0.0; LAGS], [0_usize; LAGS]);
     let mut noises: Vec<f64> = Vec::with_capacity(BLOCK + LAGS);
     for stretch in &series.stretches {
@@ -136,7 +139,9 @@ fn ljung_box(series: &ModeSeries, fit: &RecursionFit, scale: f64) -> f64 {
             }
         }
     }
-    products.iter().zip(&pairs).filter(|(_, pairs)| **pairs > 0).map(|(sum, &pairs)| sum * sum / pairs as f64).sum()
+    let known = products.iter().zip(&pairs).filter(|(_, pairs)| **pairs > 0);
+    let sum = known.map(|(sum, &pairs)| sum * sum / pairs as f64).sum();
+    [sum, pairs.iter().sum::<usize>() as f64]
 }
 
 /// Four sums side by side, which processors add faster than one.

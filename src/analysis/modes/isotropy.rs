@@ -15,6 +15,7 @@ use super::mode::{EigenvalueSource, ModeFit};
 use super::recursion::{RecursionFit, variance_interval};
 use super::window::Window;
 use crate::analysis::Answer;
+use crate::analysis::settings::not_known;
 
 /// Variances over the modes against the theory.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -27,6 +28,10 @@ pub struct Isotropy {
     pub eigenvalues: EigenvalueSource,
     /// Do the variances of the positions follow the modified loss, rho / (rho + lambda) times one number (eq. 8)?
     pub against_modified_loss: Answer<Test>,
+    /// The largest of the positions' variances over the modified loss's, over the smallest: 1 if they follow it.
+    pub position_spread: Option<f64>,
+    /// The same over those of the theory in discrete time.
+    pub discrete_spread: Option<f64>,
     /// The same in discrete time, where sharp modes have more: times 1 / (1 - eta (rho+lambda) / (2 (1+beta))).
     pub against_discrete_theory: Answer<Test>,
     /// Var q_1 : Var q_K of the positions, first to last of the modes compared.
@@ -114,17 +119,25 @@ impl Isotropy {
             }
         }
         let against = |predicted: &dyn Fn(&ModeVariances, f64) -> f64| match decay {
-            None => Answer::cannot_say("the weight decay is not known"),
+            None => Answer::cannot_say(not_known("weight decay")),
             Some(decay) => homogeneous(variances.iter().map(|mode| LogVariance {
                 logarithm: (mode.position.value / predicted(mode, decay)).ln(),
                 freedom: mode.position_freedom,
             })),
         };
+        let discrete = |mode: &ModeVariances, decay: f64| shape(mode, decay) / (1.0 - mode.stiffness);
+        let spread = |predicted: &dyn Fn(&ModeVariances, f64) -> f64| {
+            let ratios = || variances.iter().filter_map(|mode| Some(mode.position.value / predicted(mode, decay?)));
+            let spread = ratios().reduce(f64::max)? / ratios().reduce(f64::min)?;
+            spread.is_finite().then_some(spread)
+        };
         Isotropy {
+            position_spread: spread(&shape),
+            discrete_spread: spread(&discrete),
             modes_left_out: (modes.len() - variances.len()) as u64,
             eigenvalues: source,
             against_modified_loss: against(&shape),
-            against_discrete_theory: against(&|mode, decay| shape(mode, decay) / (1.0 - mode.stiffness)),
+            against_discrete_theory: against(&discrete),
             first_to_last: first_to_last(&variances),
             velocity_slope: velocity_slope(&variances),
             correlation,

@@ -14,7 +14,6 @@ mod dynamics;
 mod energy;
 mod epoch_regression;
 mod estimate;
-mod findings;
 mod gradient_noise;
 mod innovations;
 mod isotropy;
@@ -50,14 +49,16 @@ pub use noise_scale::{Agreement, NoiseScale, NoiseScales, NoiseSource};
 pub use options::ModesOptions;
 pub use oscillation::SpectralPeak;
 pub use recursion::RecursionFit;
+pub(crate) use regression::FEWEST_TRANSITIONS;
+pub(crate) use render::numbers;
 pub use trajectory::TransientFit;
 pub use window::Window;
 
 use super::Answer;
 use super::curvatures::Curvatures;
+use super::settings::{NO_DIRECTIONS, is_plain_sgd};
 use crate::error::{Error, Result};
 use crate::log::{Measured, Run};
-use crate::record::RunInfo;
 use estimate::BatchedMean;
 use noise_scale::velocity_balance;
 use series::ModeSeries;
@@ -94,7 +95,7 @@ impl ModesFit {
         check_lengths(options, directions)?;
         let steps = options.first_step.unwrap_or(0)..options.last_step.map_or(u64::MAX, |step| step.saturating_add(1));
         let window = match directions {
-            0 => Answer::cannot_say("the run has no projections on directions"),
+            0 => Answer::cannot_say(NO_DIRECTIONS),
             _ => Window::longest(run, &steps)?,
         };
         let window = match window {
@@ -106,7 +107,7 @@ impl ModesFit {
             _ => None,
         };
         let options = &other.as_ref().map_or(*options, |other| options.with_curvatures(other, directions));
-        let applies = recursion_applies(info, &window);
+        let applies = is_plain_sgd(&info.optimizer, info.layout.parameter_groups, window.momentum);
         let (modes, balances): (Vec<ModeFit>, Vec<Option<BatchedMean>>) =
             read_modes(run, &window, options, &applies)?.into_iter().unzip();
 
@@ -137,7 +138,8 @@ impl ModesFit {
         })
     }
 
-    fn nothing(reason: String) -> ModesFit {
+    /// No answer to anything, for this reason.
+    pub(crate) fn nothing(reason: String) -> ModesFit {
         ModesFit {
             modes: Vec::new(),
             isotropy: Answer::cannot_say(reason.clone()),
@@ -205,29 +207,4 @@ fn read_modes(
     });
     done.sort_by_key(|(mode, _)| *mode);
     done.into_iter().map(|(_, fit)| fit).collect()
-}
-
-/// Whether the optimizer is the one that the recursion describes: SGD with one parameter group, without dampening or
-/// Nesterov's momentum.
-fn recursion_applies(info: &RunInfo, window: &Window) -> std::result::Result<(), String> {
-    match info.optimizer.name.as_deref() {
-        Some("sgd") => {}
-        Some(other) => return Err(format!("the recursion is that of sgd, and the optimizer is {other}")),
-        None => return Err("the optimizer is not known".to_owned()),
-    }
-    if info.layout.parameter_groups != 1 {
-        let groups = info.layout.parameter_groups;
-        return Err(format!("the recursion is for one parameter group, and there are {groups}"));
-    }
-    if window.momentum == Some(0.0) {
-        return Ok(());
-    }
-    match (info.optimizer.dampening, info.optimizer.nesterov) {
-        (Some(0.0), Some(false)) => Ok(()),
-        (Some(dampening), _) if dampening != 0.0 => {
-            Err(format!("the recursion is for momentum without dampening, and it is {dampening}"))
-        }
-        (_, Some(true)) => Err("the recursion is not that of Nesterov's momentum".to_owned()),
-        _ => Err("it is not known whether there was dampening or Nesterov's momentum".to_owned()),
-    }
 }

@@ -12,6 +12,7 @@ use super::series::{ModeSeries, mean_and_variance};
 use super::trajectory::TransientFit;
 use super::window::Window;
 use crate::analysis::Answer;
+use crate::analysis::settings::not_known;
 
 /// Whose rho_i a comparison uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -135,7 +136,7 @@ pub(super) fn answer<T>(result: Result<T, String>) -> Answer<T> {
 /// rho + lambda from the Hessian.
 fn hessian_curvature(eigenvalue: Option<f64>, window: &Window) -> Result<f64, String> {
     let eigenvalue = eigenvalue.ok_or("the Hessian's eigenvalue is not given")?;
-    let curvature = eigenvalue + window.weight_decay.ok_or("the weight decay is not known")?;
+    let curvature = eigenvalue + window.weight_decay.ok_or_else(|| not_known("weight decay"))?;
     if curvature > 0.0 && curvature.is_finite() {
         return Ok(curvature);
     }

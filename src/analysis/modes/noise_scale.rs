@@ -13,6 +13,7 @@ use super::series::ModeSeries;
 use super::speed::SpeedNoiseScale;
 use super::window::Window;
 use crate::analysis::Answer;
+use crate::analysis::settings::not_known;
 
 /// Where a value of sigma^2 comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -54,6 +55,8 @@ pub struct NoiseScale {
     pub modes: Option<u64>,
     /// Is it the same in all modes (assumption 5)? Where it is not, the interval is too narrow for any one mode.
     pub same_in_all_modes: Option<Test>,
+    /// The lowest and the highest of the modes' own values, over the pooled one; `None` where it is of all directions.
+    pub spread: Option<[f64; 2]>,
 }
 
 /// Whether two of them agree.
@@ -105,7 +108,7 @@ impl NoiseScales {
         options: &ModesOptions,
     ) -> Answer<NoiseScales> {
         let Some(batch_size) = window.batch_size.map(|size| size as f64).filter(|size| *size > 0.0) else {
-            return Answer::cannot_say("the batch size is not known");
+            return Answer::cannot_say(not_known("batch size"));
         };
         let eigenvalue = |mode: &ModeFit| mode.eigenvalue_of(source, window).filter(|rho| *rho > 0.0);
         // The fitted curvature's own uncertainty, where it is the one used.
@@ -137,7 +140,7 @@ impl NoiseScales {
                 let value = measured.value / eigenvalue(mode)?;
                 Some([value.ln(), (measured.standard_error / measured.value).powi(2)])
             });
-        let of_all = |source, value| NoiseScale { source, value, modes: None, same_in_all_modes: None };
+        let of_all = |source, value| NoiseScale { source, value, modes: None, same_in_all_modes: None, spread: None };
         let traces = options.gradient_trace.zip(options.hessian_trace).and_then(|(noise, hessian)| {
             let errors = [noise, hessian].map(|trace| trace.standard_error / trace.value);
             let with = |error: f64| Estimate::from_logarithm(noise.value / hessian.value, error);
@@ -190,7 +193,9 @@ fn pooled(source: NoiseSource, values: impl Iterator<Item = [f64; 2]>) -> Option
     let mean = values.iter().map(|[value, variance]| value / variance).sum::<f64>() / weight;
     let value = Estimate::from_logarithm(mean.exp(), weight.sqrt().recip())?;
     let same_in_all_modes = if values.len() > 1 { heterogeneity(&values) } else { None };
-    Some(NoiseScale { source, value, modes: Some(values.len() as u64), same_in_all_modes })
+    let ratios = || values.iter().map(|[value, _]| (value - mean).exp());
+    let spread = ratios().reduce(f64::min).zip(ratios().reduce(f64::max)).map(|(low, high)| [low, high]);
+    Some(NoiseScale { source, value, modes: Some(values.len() as u64), same_in_all_modes, spread })
 }
 
 /// Independent values: errors of the logarithms added in squares. Where they share rows the test is too mild.

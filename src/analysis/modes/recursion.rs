@@ -12,6 +12,7 @@ use super::slow_mode_quantiles::quantiles;
 use super::sparse_regression::{self, SparseFit};
 use super::trajectory::FAR;
 use super::window::Window;
+use crate::analysis::settings::not_known;
 
 /// Below so many relaxation times the window is called short: estimates of variances and of the mean rest on few
 /// independent values.
@@ -69,8 +70,10 @@ impl RecursionFit {
         window: &Window,
         steps_per_epoch: Option<u64>,
     ) -> Result<RecursionFit, String> {
-        let learning_rate =
-            window.learning_rate.filter(|rate| *rate > 0.0).ok_or("the learning rate is not known, or not positive")?;
+        let learning_rate = window.learning_rate.ok_or_else(|| not_known("learning rate"))?;
+        if learning_rate <= 0.0 {
+            return Err(format!("the learning rate is {learning_rate}, and the theory needs it above 0"));
+        }
         let Fitted { regression, epoch_noise, kurtosis, noise_with_curvature } =
             fit(series, window, steps_per_epoch, learning_rate)?;
         let (momentum, every) = (regression.momentum, series.every as f64);

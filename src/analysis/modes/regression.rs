@@ -7,9 +7,10 @@
 use nalgebra::{Matrix2, Vector2};
 
 use super::series::{ModeSeries, Transition};
+use crate::analysis::settings::not_known;
 
 /// Fewer transitions than this are not fitted.
-pub(super) const FEWEST_TRANSITIONS: usize = 30;
+pub(crate) const FEWEST_TRANSITIONS: usize = 30;
 
 /// The fitted recursion.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -84,7 +85,7 @@ impl Regression {
                 let cross = xv / (x * v);
                 let determinant = 1.0 - cross * cross;
                 if determinant < 1e-12 {
-                    return Err("positions and velocities go together, and the momentum is not known".to_owned());
+                    return Err(format!("positions and velocities go together, and {}", not_known("momentum")));
                 }
                 let inverse = Matrix2::new(1.0 / xx, -cross / (x * v), -cross / (x * v), 1.0 / vv) / determinant;
                 let solution = inverse * Vector2::new(xn, vn);

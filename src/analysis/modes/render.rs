@@ -2,9 +2,9 @@
 
 use std::fmt::{self, Display, Formatter};
 
-use super::findings::findings;
 use super::{Estimate, ModeFit, ModesFit, Window};
 use crate::analysis::Answer;
+use crate::analysis::findings::{Verdict, of_modes};
 use crate::analysis::render_text::{columns, grouped, number};
 use crate::printable::{line, wrapped};
 
@@ -30,8 +30,15 @@ impl Display for ModesFit {
             write!(text, "\n{}", row(mode, self, columns))?;
         }
         write!(text, "\n  peak: of the velocity's spectrum; * stands out of noise (5%)")?;
-        for (topic, found) in findings(self, window) {
-            write!(text, "\n{}", wrapped(&topic, &found, columns))?;
+        let mut topic =
+            |name: &str, said: &str| write!(text, "\n{}", wrapped(&format!("  {name:<15}"), &line(said), columns));
+        let about = of_window(self, window);
+        if !about.is_empty() {
+            topic("window", &about)?;
+        }
+        for finding in of_modes(self) {
+            let cannot = if finding.verdict == Verdict::Unanswered { "cannot say: " } else { "" };
+            topic(finding.question.name(), &format!("{cannot}{}", finding.sentence))?;
         }
         Ok(())
     }
@@ -84,6 +91,37 @@ fn cells([mode, curvature, hessian, damping, theory, peak, variance]: [String; 7
         .to_owned()
 }
 
+/// Which rows they are, where that has to be known.
+fn of_window(fit: &ModesFit, window: &Window) -> String {
+    let mut parts = Vec::new();
+    if window.stretches > 1 {
+        parts.push(format!(
+            "the longest of {} stretches of the same settings and basis; {} rows belong to others",
+            grouped(window.stretches),
+            grouped(window.rows_left_out)
+        ));
+    }
+    let short: Vec<&ModeFit> =
+        fit.modes.iter().filter(|mode| mode.recursion.known().is_some_and(|fit| fit.is_short())).collect();
+    if !short.is_empty() {
+        parts.push(format!("fewer than 20 relaxation times of mode {}", numbers(&short)));
+    }
+    let gaps = fit.modes.iter().map(|mode| mode.stretches.saturating_sub(1)).max().unwrap_or(0);
+    if gaps > 0 {
+        parts.push(format!("{} gaps, passed over", grouped(gaps)));
+    }
+    parts.join("; ")
+}
+
+/// 1, 3 and 5 more.
+pub(crate) fn numbers(modes: &[&ModeFit]) -> String {
+    let all: Vec<String> = modes.iter().map(|mode| mode.mode.to_string()).collect();
+    match all.len() {
+        0..=6 => all.join(", "),
+        more => format!("{} and {} more", all[..5].join(", "), more - 5),
+    }
+}
+
 /// At most seven characters where a number has a plain form, and whole numbers as such.
 fn short(value: f64) -> String {
     match value.abs() {
@@ -96,7 +134,7 @@ fn short(value: f64) -> String {
 }
 
 /// 1.234 [1.100, 1.370]; an open end is a dash.
-pub(super) fn interval(estimate: &Estimate) -> String {
+fn interval(estimate: &Estimate) -> String {
     let end = |end: Option<f64>| end.map_or_else(|| "-".to_owned(), number);
     format!("{} [{}, {}]", number(estimate.value), end(estimate.low), end(estimate.high))
 }

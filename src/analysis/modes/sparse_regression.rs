@@ -11,6 +11,7 @@ use nalgebra::{Matrix2, Matrix2x4, Matrix4, Vector2, Vector4};
 
 use super::regression::{FEWEST_TRANSITIONS, Regression};
 use super::series::{ModeSeries, Transition};
+use crate::analysis::settings::not_known;
 
 /// Another maximum of the likelihood whose logarithm is within this of the highest cannot be told from it. Each of a few
 /// others comes out higher by so much in at most exp(-5) = 0.7% of runs. At 1.92 and 3.5 the runs left over, of those in
@@ -101,7 +102,7 @@ pub(super) fn fit(series: &ModeSeries, momentum: Option<f64>, learning_rate: f64
              {FEWEST_TRANSITIONS}"
         ));
     }
-    let momentum = momentum.ok_or_else(|| format!("rows are {every} steps apart, and the momentum is not known"))?;
+    let momentum = momentum.ok_or_else(|| format!("rows are {every} steps apart, and {}", not_known("momentum")))?;
     if !(0.0..1.0).contains(&momentum) {
         return Err(format!("the momentum is {momentum:.4}, and the recursion needs it at least 0 and below 1"));
     }

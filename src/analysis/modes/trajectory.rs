@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::recursion::RecursionFit;
 use super::series::ModeSeries;
 use super::window::Window;
+use crate::analysis::settings::not_known;
 use crate::theory::oscillator::DampedOscillator;
 
 /// A start nearer to the mean than so many standard deviations is no transient.
@@ -32,7 +33,7 @@ pub struct TransientFit {
 
 impl TransientFit {
     pub(super) fn new(series: &ModeSeries, window: &Window, fit: &RecursionFit) -> Result<TransientFit, String> {
-        let learning_rate = window.learning_rate.ok_or("the learning rate is not known")?;
+        let learning_rate = window.learning_rate.ok_or_else(|| not_known("learning rate"))?;
         let mean = fit.mean.ok_or("the mean is not known: the mode cannot be told from a flat one")?.value;
         let [position_variance, _] = fit.dynamics.variances();
         let deviation = learning_rate * (position_variance * fit.noise_variance.value).sqrt();

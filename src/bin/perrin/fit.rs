@@ -31,8 +31,11 @@ pub struct FitArguments {
     /// `density` (`nodes`, `weights`, `dimension`), `trace` and `gradient_noise` [default: what the run's folder has].
     #[arg(long, value_name = "FILE")]
     eigenvalues: Option<PathBuf>,
-    /// Print JSON instead of text.
+    /// Print every number, table and finding below the summary.
     #[arg(long)]
+    all: bool,
+    /// Print JSON instead of text.
+    #[arg(long, conflicts_with = "all")]
     json: bool,
 }
 
@@ -51,5 +54,8 @@ pub fn run(arguments: &FitArguments) -> anyhow::Result<()> {
         return output::json(&fit);
     }
     let columns = output::columns();
-    Ok(output::text(format_args!("{fit:columns$}"))?)
+    if arguments.all {
+        return Ok(output::text(format_args!("{fit:columns$}"))?);
+    }
+    Ok(output::text(format_args!("{:columns$}", fit.summary()))?)
 }

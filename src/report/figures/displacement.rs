@@ -1,12 +1,13 @@
 //! Figure 1 of the paper: how far each step goes, and how far the parameters have gone.
 
 use super::Figure;
-use crate::analysis::RunFit;
 use crate::analysis::displacement::PredictedDisplacement;
 use crate::analysis::displacement_noise::Start;
-use crate::analysis::render_text::{grouped, number, p_value, thousandths};
+use crate::analysis::render_text::{grouped, number, percent, thousandths};
+use crate::analysis::{Question, RunFit, Verdict};
 use crate::report::chart::{Axis, Chart, Ink, Mark, Point};
 use crate::report::envelope::{Bin, Envelope};
+use crate::report::findings::with_symbols;
 use crate::report::material::Material;
 use crate::report::theory;
 use crate::theory::parameters::SgdParameters;
@@ -78,11 +79,8 @@ fn local(material: &Material, fit: &RunFit) -> (Chart, String) {
         Some(interval) => format!(" (95%: {} to {})", number(interval.low), number(interval.high)),
         None => String::new(),
     };
-    let trend = match speed.trend.known() {
-        Some(trend) if trend.p_value < 0.05 => format!(" It has a trend there ({}).", p_value(trend.p_value)),
-        Some(_) => " No trend is seen there.".to_owned(),
-        None => String::new(),
-    };
+    let trend = fit.finding(Question::ConstantSpeed).filter(|finding| finding.verdict != Verdict::Unanswered);
+    let trend = trend.map(|finding| format!(" It {}.", finding.sentence)).unwrap_or_default();
     let text = format!(
         "Local displacement: the band holds every row, the line is the moving average. From step {} on its mean is \
          {}{interval}.{trend}",
@@ -111,24 +109,20 @@ fn global(material: &Material, fit: &RunFit) -> (Chart, String) {
                 let at = |step: u64| Point::new(step as f64, prefactor * (step as f64).powf(law.exponent));
                 chart.add("power law fitted", Ink::Fitted, Mark::Line, [law.first_step, law.last_step].map(at));
             }
-            text += &format!(
-                "From step {} on it grows as k to the power {:.3}; 1 would be ordinary diffusion. ",
-                grouped(law.first_step),
-                law.exponent
-            );
-            text += &match law.interval.known() {
-                Some(interval) => {
-                    format!("95% interval of the exponent: {:.3} to {:.3}. ", interval.low, interval.high)
-                }
-                None => format!("Its interval cannot be said: {}. ", law.interval.reason().unwrap_or_default()),
-            };
+            let said = fit.finding(Question::Exponent).map(|finding| with_symbols(&finding.as_sentence()));
+            text += &format!("{} ", said.unwrap_or_default());
         }
         None => text += &format!("No power law: {}. ", fit.displacement.reason().unwrap_or_default()),
     }
     match &fit.predicted {
         crate::analysis::Answer::Known(predicted) => {
             add_predicted(&mut chart, material, fit, predicted);
-            let of = if predicted.projected_part { "the part along the directions" } else { "the whole" };
+            let of = if predicted.projected_part {
+                let share = fit.projected_share.map(|share| format!(", {} of it", percent(share))).unwrap_or_default();
+                format!("the part along the directions{share}, which is drawn as measured beside it,")
+            } else {
+                "the whole".to_owned()
+            };
             text += &format!(
                 "Predicted for {of} from measured eigenvalues, with nothing fitted but the height: {} over the window. \
                  95 of 100 runs lie within the bars. (Of the mean: where few directions scatter, the geometric mean that is drawn \
@@ -158,6 +152,10 @@ fn add_interval(chart: &mut Chart, fit: &RunFit) {
 
 fn add_predicted(chart: &mut Chart, material: &Material, fit: &RunFit, predicted: &PredictedDisplacement) {
     let name = if predicted.projected_part { "predicted, directions" } else { "predicted" };
+    if predicted.projected_part {
+        let points = broken(&material.rows.projected, |bin| Point::new(bin.middle(), bin.mean.exp()));
+        chart.add("measured, directions", Ink::Other, Mark::Line, points);
+    }
     let points = curve(material, fit, predicted)
         .unwrap_or_else(|| predicted.curve.iter().map(|point| Point::new(point.step as f64, point.exact)).collect());
     chart.add(name, Ink::Predicted, Mark::Line, points);

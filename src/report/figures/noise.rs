@@ -1,9 +1,11 @@
 //! The gradient noise: is it sigma^2 H, with one sigma^2?
 
 use super::Figure;
+use crate::analysis::Question;
+use crate::analysis::findings::of_modes;
 use crate::analysis::modes::{EigenvalueSource, ModeFit, NoiseSource};
 use crate::report::chart::{Axis, Chart, Ink, Mark, Point};
-use crate::report::findings::estimate;
+use crate::report::findings::with_symbols;
 use crate::report::material::Material;
 use crate::report::theory::{measured_noise, noise_scale};
 
@@ -68,18 +70,10 @@ pub fn noise(material: &Material) -> Figure {
                 Point::with_interval(index as f64, scale.value.value, scale.value.low, scale.value.high)
             });
             chart.add("σ²", Ink::Measured, Mark::Signs, points);
-            let values: Vec<String> = scales
-                .values
-                .iter()
-                .map(|scale| {
-                    let one = match scale.same_in_all_modes {
-                        Some(test) if test.rejected => ", not the same in all modes",
-                        _ => "",
-                    };
-                    format!("{} by {}{one}", estimate(&scale.value), name(scale.source))
-                })
-                .collect();
-            caption.push(format!("σ² is {}.", values.join("; ")));
+            let asked =
+                [Question::NoiseScale, Question::NoiseSources, Question::NoiseAgreement, Question::OneNoiseScale];
+            let found = of_modes(fit).into_iter().filter(|finding| asked.contains(&finding.question));
+            caption.extend(found.map(|finding| with_symbols(&finding.as_sentence())));
             charts.push(chart);
         }
         None => caption.push(format!("σ² cannot be said: {}.", fit.noise_scale.reason().unwrap_or_default())),

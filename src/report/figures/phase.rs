@@ -1,6 +1,7 @@
 //! Figure 5 of the paper: position against velocity, and whether a mode swings.
 
 use super::Figure;
+use crate::analysis::findings::with_interval;
 use crate::analysis::modes::{ModeFit, ModesFit};
 use crate::analysis::render_text::{grouped, number};
 use crate::numeric::spectrum::Spectrum;
@@ -101,7 +102,7 @@ pub fn spectra(material: &Material) -> Figure {
             "Mode {}: peak at {} cycles/step{seen}, predicted {}.",
             mode.mode,
             number(peak.cycles_per_step),
-            crate::report::findings::estimate(expected)
+            with_interval(expected)
         ))
     });
     caption.push(words.collect::<Vec<_>>().join(" "));

@@ -1,10 +1,12 @@
 //! Isotropy and equipartition: is the motion the same in every direction, as the modified loss has it?
 
 use super::Figure;
-use crate::analysis::modes::{EigenvalueSource, Isotropy, ModeVariances, ModesFit, Test, Window};
-use crate::analysis::render_text::{counted, p_value};
+use crate::analysis::Question;
+use crate::analysis::findings::of_modes;
+use crate::analysis::modes::{EigenvalueSource, Isotropy, ModeVariances, ModesFit, Window};
+use crate::analysis::render_text::counted;
 use crate::report::chart::{Axis, Chart, Ink, Mark, Point};
-use crate::report::findings::estimate;
+use crate::report::findings::with_symbols;
 use crate::report::material::Material;
 use crate::report::theory::{ModeTheory, curvatures_from, measured_noise, noise_scale, settings};
 use crate::theory::discrete::DiscreteMode;
@@ -70,11 +72,7 @@ pub fn isotropy(material: &Material) -> Figure {
             curvatures_from(fit)
         ));
     }
-    caption.push(verdict("Position variances", "the modified loss", &isotropy.against_modified_loss));
-    caption.push(verdict("They", "the theory in discrete time", &isotropy.against_discrete_theory));
-    if let Some(slope) = isotropy.velocity_slope.known() {
-        caption.push(format!("Velocity variances grow as ρ to the power {}; theory has 1.", estimate(slope)));
-    }
+    caption.extend(said(fit, &[Question::Positions, Question::PositionsInDiscreteTime, Question::Velocities]));
     if isotropy.modes_left_out > 0 {
         caption.push(format!(
             "Left out, as too slow for the window or not fitted: {}.",
@@ -84,14 +82,10 @@ pub fn isotropy(material: &Material) -> Figure {
     Figure::new(id, title, vec![positions, velocities], caption)
 }
 
-fn verdict(what: &str, theory: &str, test: &crate::analysis::Answer<Test>) -> String {
-    match test {
-        crate::analysis::Answer::Known(test) => {
-            let verdict = if test.rejected { "do not follow" } else { "follow" };
-            format!("{what} {verdict} {theory} ({}).", p_value(test.probability))
-        }
-        crate::analysis::Answer::CannotSay { reason } => format!("{what} against {theory}: cannot say, {reason}."),
-    }
+/// What was found of some questions, as the findings have it.
+fn said(fit: &ModesFit, questions: &[Question]) -> Vec<String> {
+    let found = of_modes(fit).into_iter().filter(|finding| questions.contains(&finding.question));
+    found.map(|finding| with_symbols(&finding.as_sentence())).collect()
 }
 
 fn add_measured(
@@ -171,8 +165,6 @@ pub fn equipartition(material: &Material) -> Figure {
         known.iter().filter(|(_, energies)| energies.holds).count(),
         known.len()
     )];
-    if let Some(total) = fit.equipartition.known() {
-        caption.push(format!("All modes together: {}.", estimate(&total.potential_over_kinetic)));
-    }
+    caption.extend(said(fit, &[Question::Energy]));
     Figure::new(id, title, vec![chart], caption)
 }

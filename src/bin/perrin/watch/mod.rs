@@ -5,6 +5,7 @@
 
 mod app;
 mod axis;
+mod clock;
 mod curve;
 mod eigenvalues;
 mod panels;

@@ -54,9 +54,10 @@ impl Summary {
         self.whole.push(number, global);
     }
 
-    /// c over the last factor of [`LOCAL_FACTOR`] in steps.
+    /// c over the last factor of [`LOCAL_FACTOR`] in steps; `None` where the run has become NaN or infinite.
     pub fn local_exponent(&self) -> Option<f64> {
-        self.global.local_exponent(LOCAL_FACTOR)
+        let finite = self.global_displacement_squared.is_none_or(f64::is_finite);
+        self.global.local_exponent(LOCAL_FACTOR).filter(|_| finite)
     }
 
     /// The power law over all rows: that of `perrin fit`.

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use perrin::log::{Follower, Run};
+use perrin::record::Hyperparameters;
 
 /// Rows kept.
 pub const TAIL_ROWS: usize = 4096;
@@ -13,6 +14,9 @@ const RATE_SECONDS: f64 = 10.0;
 /// Columns read for every mode, in the order of [`TailRow`]'s fields.
 const COLUMNS: [&str; 8] =
     ["step", "elapsed_seconds", "epoch", "learning_rate", "momentum", "weight_decay", "batch_size", "basis"];
+
+/// Columns of each parameter group after the first.
+const SETTINGS: [&str; 3] = ["learning_rate", "momentum", "weight_decay"];
 
 /// Values of a row that are of interest only while they are new.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -34,6 +38,8 @@ pub struct TailRow {
 /// The last [`TAIL_ROWS`] rows.
 pub struct Tail {
     follower: Follower,
+    /// Settings of every parameter group at the last row.
+    pub groups: Vec<Hyperparameters>,
     pub rows: VecDeque<TailRow>,
 }
 
@@ -41,17 +47,28 @@ impl Tail {
     /// The tail of a run, with the position and velocity of a mode (from 1), where it has one.
     pub fn new(run: &Run, mode: Option<usize>) -> perrin::Result<Tail> {
         let mut columns = COLUMNS.map(str::to_owned).to_vec();
+        let groups = run.info().layout.parameter_groups;
+        for group in 1..groups {
+            columns.extend(SETTINGS.map(|setting| format!("{setting}_group_{group}")));
+        }
         columns.extend(mode.into_iter().flat_map(|mode| [format!("position_{mode}"), format!("velocity_{mode}")]));
         let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
-        Ok(Tail { follower: Follower::from_last(run, &columns, TAIL_ROWS as u64)?, rows: VecDeque::new() })
+        let follower = Follower::from_last(run, &columns, TAIL_ROWS as u64)?;
+        Ok(Tail { follower, groups: vec![Hyperparameters::default(); groups], rows: VecDeque::new() })
     }
 
     /// Reads a batch of new rows; returns how many there were.
     pub fn read(&mut self) -> perrin::Result<usize> {
-        let rows = &mut self.rows;
+        let (rows, groups) = (&mut self.rows, &mut self.groups);
         self.follower.next_rows(|row| {
             if rows.len() == TAIL_ROWS {
                 rows.pop_front();
+            }
+            // Those of the first group are among the columns of all rows.
+            let (of_groups, mode) = row[COLUMNS.len()..].split_at(SETTINGS.len() * groups.len().saturating_sub(1));
+            for (group, settings) in groups.iter_mut().zip(row[3..6].chunks(3).chain(of_groups.chunks(3))) {
+                let [learning_rate, momentum, weight_decay] = [settings[0], settings[1], settings[2]];
+                *group = Hyperparameters { learning_rate, momentum, weight_decay };
             }
             rows.push_back(TailRow {
                 step: row[0].unwrap_or_default() as u64,
@@ -62,8 +79,8 @@ impl Tail {
                 weight_decay: row[5],
                 batch_size: row[6],
                 basis: row[7],
-                position: row.get(COLUMNS.len()).copied().flatten(),
-                velocity: row.get(COLUMNS.len() + 1).copied().flatten(),
+                position: mode.first().copied().flatten(),
+                velocity: mode.get(1).copied().flatten(),
             });
         })
     }

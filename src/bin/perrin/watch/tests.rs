@@ -22,7 +22,6 @@ fn writer(folder: &Path) -> RunWriter {
         optimizer: OptimizerInfo { name: Some("sgd".to_owned()), ..OptimizerInfo::default() },
         hyperparameters: vec![hyperparameters],
         layout: Layout { parameter_groups: 1, directions: 2 },
-        created: "2026-01-01T00:00:00Z".to_owned(),
         ..RunInfo::default()
     };
     RunWriter::create(folder, &info, Vec::new()).unwrap()

@@ -1,10 +1,12 @@
 //! What there is to say of a run in words: on the screen's head, and line by line for `--once`.
 
 use perrin::printable::grouped;
+use perrin::record::Hyperparameters;
 use ratatui::style::Color;
 use serde_json::json;
 
 use super::app::App;
+use super::clock::utc;
 use super::watched::OpenRun;
 use crate::numbers::{duration, short};
 
@@ -24,12 +26,14 @@ pub fn state(open: &OpenRun) -> (String, Color) {
     if open.finished() {
         return ("finished".to_owned(), Color::Green);
     }
-    match open.seconds_since_last_row() {
-        None => ("no rows yet".to_owned(), Color::Yellow),
+    if open.summary.last_step.is_none() {
+        return ("no rows yet".to_owned(), Color::Yellow);
+    }
+    match open.seconds_since_last_row().or_else(|| open.seconds_since_change()) {
         Some(seconds) if seconds >= SILENT_SECONDS => {
             ("no new rows: paused, ended without closing, or stuck".to_owned(), Color::Yellow)
         }
-        Some(_) => ("running".to_owned(), Color::Green),
+        _ => ("running".to_owned(), Color::Green),
     }
 }
 
@@ -61,6 +65,15 @@ pub fn progress(open: &OpenRun) -> String {
     parts.join("  ")
 }
 
+/// When the last row was logged: by the clock, and in seconds of observation.
+fn last_row(open: &OpenRun) -> Option<String> {
+    let elapsed = duration(open.tail.rows.back()?.elapsed_seconds);
+    Some(match (open.last_row_at, open.seconds_since_last_row()) {
+        (Some(time), Some(seconds)) => format!("{}, {} ago, after {elapsed} of training", utc(time), duration(seconds)),
+        _ => format!("after {elapsed} of training; the log does not tell when that was"),
+    })
+}
+
 /// How far the parameters have moved.
 pub fn motion(open: &OpenRun) -> String {
     let summary = &open.summary;
@@ -75,14 +88,30 @@ pub fn motion(open: &OpenRun) -> String {
     parts.join("  ")
 }
 
-/// The optimizer's settings at the last row, as far as they are known.
+/// The optimizer's settings at the last row, of all parameter groups, as far as they are known.
 pub fn settings(open: &OpenRun) -> String {
     let last = open.tail.rows.back();
-    let mut parts = vec![open.run.info().optimizer.name.clone().unwrap_or_else(|| "optimizer unknown".to_owned())];
+    let mut parts = vec![
+        open.run
+            .info()
+            .optimizer
+            .name
+            .clone()
+            .unwrap_or_else(|| "optimizer not known (Options::build logs it)".to_owned()),
+    ];
     let value = |name: &str, value: Option<f64>| value.map(|value| format!("{name} {}", short(value)));
-    parts.extend(last.and_then(|row| value("learning rate", row.learning_rate)));
-    parts.extend(last.and_then(|row| value("momentum", row.momentum)));
-    parts.extend(last.and_then(|row| value("weight decay", row.weight_decay)));
+    let of_groups = |name: &str, of: fn(&Hyperparameters) -> Option<f64>| {
+        let mut values: Vec<String> = Vec::new();
+        for value in open.tail.groups.iter().filter_map(of).map(short) {
+            if !values.contains(&value) {
+                values.push(value);
+            }
+        }
+        (!values.is_empty()).then(|| format!("{name} {}", values.join(" and ")))
+    };
+    parts.extend(of_groups("learning rate", |group| group.learning_rate));
+    parts.extend(of_groups("momentum", |group| group.momentum));
+    parts.extend(of_groups("weight decay", |group| group.weight_decay));
     parts.extend(last.and_then(|row| value("batch", row.batch_size)));
     parts.join("  ")
 }
@@ -96,6 +125,7 @@ pub fn snapshot(open: &OpenRun) -> Vec<String> {
         format!("motion    {}", motion(open)),
         format!("settings  {}", settings(open)),
     ];
+    lines.extend(last_row(open).map(|last| format!("last row  {last}")));
     let warnings = warnings(open);
     lines.push(format!("health    {}", if warnings.is_empty() { "nothing to report" } else { "see below" }));
     lines.extend(warnings.iter().map(|warning| format!("  ! {warning}")));
@@ -117,6 +147,7 @@ pub fn json(open: &OpenRun) -> serde_json::Value {
         "elapsed_seconds": last.elapsed_seconds,
         "rows_per_second": open.tail.rows_per_second(),
         "seconds_since_last_row": open.seconds_since_last_row(),
+        "last_row_time": open.last_row_at.map(utc),
         "loss": summary.loss,
         "local_displacement_squared": summary.local_displacement_squared,
         "global_displacement_squared": summary.global_displacement_squared,

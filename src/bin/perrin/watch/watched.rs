@@ -10,6 +10,7 @@ use perrin::analysis::Health;
 use perrin::log::{EventReader, Follower, InfoChange, Run};
 use perrin::record::{Event, EventKind};
 
+use super::clock::WallClock;
 use super::eigenvalues::Eigenvalues;
 use super::summary::{self, Summary};
 use super::tail::Tail;
@@ -49,8 +50,11 @@ pub struct OpenRun {
     pub problems: Vec<String>,
     /// Whether rows that were there already are still to be read.
     pub catching_up: bool,
-    /// When the last row was written, as far as it shows.
+    /// When the last row was logged: as it was seen to come, or else by the log's own clock.
     pub last_row_at: Option<SystemTime>,
+    clock: WallClock,
+    /// When the last row came that was seen to come.
+    came_at: Option<SystemTime>,
     follower: Follower,
     /// Behind the events read, once they have been.
     event_reader: Option<EventReader>,
@@ -123,7 +127,9 @@ impl OpenRun {
         let mode = mode.min(run.info().layout.directions);
         Ok(OpenRun {
             tail: Tail::new(&run, Some(mode).filter(|&mode| mode > 0))?,
-            last_row_at: newest_change(&path.join("steps")),
+            last_row_at: None,
+            clock: WallClock::begun(&run.info().created),
+            came_at: None,
             info_change: run.info_change().filter(|change| !change.meant),
             run,
             follower,
@@ -151,11 +157,17 @@ impl OpenRun {
         self.health.finished.is_some_and(|step| Some(step) >= self.summary.last_step)
     }
 
-    /// Seconds since the last row was written.
+    /// Seconds since the last row was logged; `None` where the log does not tell.
     pub fn seconds_since_last_row(&self) -> Option<f64> {
         self.summary.last_step?;
         // A clock set back makes it now.
         Some(self.last_row_at?.elapsed().unwrap_or_default().as_secs_f64())
+    }
+
+    /// Seconds since a file of the rows was changed: of a run that was resumed by an older perrin nothing else tells whether
+    /// it grows.
+    pub fn seconds_since_change(&self) -> Option<f64> {
+        Some(newest_change(&self.run.path().join("steps"))?.elapsed().unwrap_or_default().as_secs_f64())
     }
 
     fn read(&mut self, mut enough: impl FnMut() -> bool) -> bool {
@@ -174,7 +186,7 @@ impl OpenRun {
             match self.follower.next_rows(|row| summary.push(row)) {
                 Ok(0) => break,
                 Ok(_) if self.catching_up => {}
-                Ok(_) => self.last_row_at = Some(SystemTime::now()),
+                Ok(_) => self.came_at = Some(SystemTime::now()),
                 Err(error) => {
                     self.problem(&error);
                     if matches!(error, Error::Io { .. }) {
@@ -186,6 +198,8 @@ impl OpenRun {
                 return false;
             }
         }
+        let logged_at = || self.clock.at(self.tail.rows.back()?.elapsed_seconds);
+        self.last_row_at = self.came_at.or_else(logged_at);
         self.catching_up = false;
         true
     }
@@ -216,6 +230,7 @@ impl OpenRun {
             }
         }
         (self.health, self.events) = (Health::default(), VecDeque::new());
+        self.clock = WallClock::begun(&self.run.info().created);
         if let Err(error) = self.read_all_events() {
             self.problem(&error);
         }
@@ -233,6 +248,7 @@ impl OpenRun {
 
     fn add_event(&mut self, event: Event) {
         self.health.add(&event);
+        self.clock.see(&event);
         if self.events.len() == MOST_EVENTS {
             self.events.pop_front();
         }
