@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 
-use super::folder::Listing;
 use super::info::Checksum;
+use super::listing::Listing;
 use super::reader::Run;
 use super::source::{Rows, Source};
 use crate::error::{Error, Result};

@@ -6,8 +6,8 @@ use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 
-use super::folder::Listing;
 use super::guard::damaged;
+use super::listing::Listing;
 use super::reader::{Run, number};
 use super::schema::integer;
 use super::segment_reader::SegmentReader;

@@ -4,14 +4,13 @@
 //! every few seconds: a process that finds the name of another machine there, or can have no lock, looks for a while
 //! whether the run still grows. No clock of one machine is compared to that of another.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
 use super::RunFolder;
+use super::holder::{Found, Holder, read, this_machine, token, watch};
 use super::info::open_run;
 use super::storage::{Disk, Storage, names};
 use crate::error::{Error, Result};
@@ -19,24 +18,6 @@ use crate::record::RunInfo;
 
 /// How often a writer says that it lives.
 const BEAT: Duration = Duration::from_secs(5);
-/// How long a run is looked at before its writer counts as gone: three beats.
-const WATCH: Duration = Duration::from_secs(16);
-const LOOK: Duration = Duration::from_millis(500);
-
-/// What `lock` says.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(default)]
-struct Holder {
-    /// Whether it has let the run go.
-    released: bool,
-    host: String,
-    process: u32,
-    /// Processes of the same machine see each other's locks.
-    machine: String,
-    /// Of this one holder.
-    token: String,
-    beats: u64,
-}
 
 /// Whose the run was found to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -218,19 +199,6 @@ pub fn declare_abandoned(directory: impl AsRef<Path>) -> Result<()> {
     lock.write(&Disk)
 }
 
-/// The token of who has the run, if somebody has it.
-pub(crate) fn token(folder: &RunFolder) -> Result<Option<String>> {
-    match read(folder).map_err(Error::io("read", folder.lock()))? {
-        Found::Holder(holder) if !holder.released => Ok(Some(holder.token)),
-        _ => Ok(None),
-    }
-}
-
-/// Whether who had the run last has let it go.
-pub(super) fn is_released(folder: &RunFolder) -> bool {
-    matches!(read(folder), Ok(Found::Holder(Holder { released: true, .. })))
-}
-
 fn open_locked(storage: &dyn Storage, folder: &RunFolder) -> Result<(File, Option<io::Error>)> {
     let path = folder.lock();
     let file = storage.open_lock(&path).map_err(Error::io("create", &path))?;
@@ -251,97 +219,4 @@ fn is_without_locks(error: &io::Error) -> bool {
     #[cfg(unix)]
     let kind = kind || rustix::io::Errno::from_io_error(error) == Some(rustix::io::Errno::NOLCK);
     kind || error.raw_os_error() == Some(ENOTSUPP)
-}
-
-/// What is in `lock`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Found {
-    Nothing,
-    /// Of an older version, or half written.
-    Unknown(Vec<u8>),
-    Holder(Holder),
-}
-
-impl Found {
-    /// Whether somebody may be writing the run as far as this says.
-    fn may_be_alive(&self, storage: &dyn Storage, folder: &RunFolder) -> Result<bool> {
-        match self {
-            Found::Holder(holder) => Ok(!holder.released),
-            Found::Unknown(_) => Ok(true),
-            // Nothing of it tells that it has begun a segment.
-            Found::Nothing => {
-                let steps = folder.steps();
-                let paths =
-                    if steps.exists() { storage.list(&steps).map_err(Error::io("list", &steps))? } else { Vec::new() };
-                Ok(paths.iter().any(|path| folder.number_of_journal(path).is_some()))
-            }
-        }
-    }
-
-    fn name(&self) -> String {
-        match self {
-            Found::Holder(holder) => holder.name(),
-            _ => "an unknown process".to_owned(),
-        }
-    }
-}
-
-impl Holder {
-    fn name(&self) -> String {
-        format!("process {} on {}", self.process, self.host)
-    }
-}
-
-/// Reads `lock`. It is opened for it: over NFS that is when another machine's changes are asked for.
-fn read(folder: &RunFolder) -> io::Result<Found> {
-    let bytes = match fs::read(folder.lock()) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Found::Nothing),
-        bytes => bytes?,
-    };
-    if bytes.is_empty() {
-        return Ok(Found::Nothing);
-    }
-    Ok(serde_json::from_slice(&bytes).map_or(Found::Unknown(bytes), Found::Holder))
-}
-
-/// Returns once the run has not changed for a while.
-fn watch(storage: &dyn Storage, folder: &RunFolder, before: &Found) -> Result<()> {
-    tracing::info!(run = %folder.root.display(), "looking whether {} still writes it", before.name());
-    let mut waited = Duration::ZERO;
-    let first = (before.clone(), signs_of_life(storage, folder)?);
-    while waited < WATCH {
-        storage.wait(LOOK);
-        waited += LOOK;
-        let found = read(folder).map_err(Error::io("read", folder.lock()))?;
-        if (found, signs_of_life(storage, folder)?) != first {
-            return Err(Error::RunGrows { path: folder.root.clone(), writer: before.name() });
-        }
-    }
-    Ok(())
-}
-
-/// The files of `steps` and their lengths.
-fn signs_of_life(storage: &dyn Storage, folder: &RunFolder) -> Result<Vec<(PathBuf, Option<u64>)>> {
-    let steps = folder.steps();
-    if !steps.exists() {
-        return Ok(Vec::new());
-    }
-    let length = |path: PathBuf| {
-        let length = File::open(&path).and_then(|file| file.metadata()).map(|metadata| metadata.len()).ok();
-        (path, length)
-    };
-    let mut signs: Vec<_> = storage.list(&steps).map_err(Error::io("list", &steps))?.into_iter().map(length).collect();
-    signs.sort_unstable();
-    Ok(signs)
-}
-
-/// The name of this machine, and what tells it from all others for as long as it runs.
-fn this_machine() -> (String, String) {
-    #[cfg(unix)]
-    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
-    #[cfg(not(unix))]
-    let host = std::env::var("COMPUTERNAME").unwrap_or_default();
-    let machine = fs::read_to_string("/proc/sys/kernel/random/boot_id");
-    let machine = machine.map_or_else(|_| host.clone(), |machine| machine.trim().to_owned());
-    (host, machine)
 }

@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime};
 use super::RunFolder;
 use super::events::EventReader;
 use super::follow::Follower;
-use super::lock::is_released;
+use super::holder::is_released;
 use super::reader::Run;
 use crate::error::{Error, Result};
 use crate::record::EventKind;

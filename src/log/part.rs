@@ -9,8 +9,9 @@ use arrow_array::types::{Float64Type, Int64Type};
 use arrow_schema::SchemaRef;
 
 use super::RunFolder;
-use super::folder::Listing;
-use super::journal::{JournalReader, cut};
+use super::journal::cut;
+use super::journal_reader::JournalReader;
+use super::listing::Listing;
 use super::parts::Place;
 use super::recovery::{rename_into_place, segment_from_journal};
 use super::segment::{Encoding, SegmentSize, SegmentWriter};
@@ -22,12 +23,12 @@ use crate::error::{Error, Result};
 pub(super) struct Part {
     pub(super) number: u64,
     /// Length of the whole blocks in its journal.
-    pub(super) journal_length: u64,
+    journal_length: u64,
     /// Its rows; `None` once encoding failed, or there are too many of them.
     pub(super) encoder: Option<SegmentWriter>,
     pub(super) rows: u64,
     first_and_last_step: (u64, u64),
-    pub(super) elapsed_seconds: f64,
+    elapsed_seconds: f64,
     /// Whether its journal has to be looked at: a write to it failed, or it is not where it was.
     pub(super) is_doubtful: bool,
     /// Whether finishing it failed.
@@ -92,6 +93,28 @@ impl Part {
             Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
             left => left,
         }
+    }
+
+    /// Takes the rows that are in memory and later than `last`, after those that are on disk, `there` of them; and what is neither
+    /// here nor there.
+    pub(super) fn take_rows_after(
+        &mut self,
+        place: &Place,
+        last: Option<u64>,
+        there: u64,
+    ) -> (Vec<RecordBatch>, LostRows) {
+        let in_memory = self.encoder.take().and_then(|mut encoder| encoder.rows_in_memory().ok()).unwrap_or_default();
+        let later = rows_after(in_memory, last);
+        let count = self.rows.saturating_sub(there.saturating_add(rows_of(&later)));
+        let first = last.map_or(*self.steps().start(), |last| last.saturating_add(1));
+        let end = later.first().map_or(*self.steps().end(), |saved| first_step(saved).saturating_sub(1));
+        (later, self.lost(place, count, first..=end))
+    }
+
+    /// So many of its rows, of these steps, as lost.
+    pub(super) fn lost(&self, place: &Place, count: u64, steps: RangeInclusive<u64>) -> LostRows {
+        let (path, elapsed_seconds) = (place.folder.journal(self.number), self.elapsed_seconds);
+        LostRows { count, first_step: *steps.start(), last_step: *steps.end(), elapsed_seconds, path }
     }
 
     /// Has these rows from now on, which may be fewer, in memory.
@@ -169,12 +192,12 @@ pub(super) fn last_step(batch: &RecordBatch) -> u64 {
 }
 
 /// The step of the first row.
-pub(super) fn first_step(batch: &RecordBatch) -> u64 {
+fn first_step(batch: &RecordBatch) -> u64 {
     batch.column(0).as_primitive::<Int64Type>().values().first().map_or(0, |step| step.cast_unsigned())
 }
 
 /// The rows of batches after a step.
-pub(super) fn rows_after(batches: Vec<RecordBatch>, step: Option<u64>) -> Vec<RecordBatch> {
+fn rows_after(batches: Vec<RecordBatch>, step: Option<u64>) -> Vec<RecordBatch> {
     let later = |batch: RecordBatch| {
         let steps = batch.column(0).as_primitive::<Int64Type>().values();
         let seen = step.map_or(0, |step| steps.partition_point(|&found| found.cast_unsigned() <= step));

@@ -6,7 +6,6 @@
 use std::collections::VecDeque;
 use std::io;
 use std::mem;
-use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,7 +14,7 @@ use arrow_schema::SchemaRef;
 
 use super::RunFolder;
 use super::journal::Journal;
-use super::part::{LostRows, Part, first_step, last_step, rows_after, rows_in_log, rows_of};
+use super::part::{LostRows, Part, last_step, rows_in_log, rows_of};
 use super::segment::{Encoding, SegmentSize, SegmentWriter};
 use super::storage::Storage;
 use super::writer::LogTotals;
@@ -162,14 +161,14 @@ impl Parts {
                 Err(Error::Io { source, .. }) if !is_gone && source.kind() != io::ErrorKind::NotFound => part.rows,
                 _ => 0,
             };
-            let lost = part.rows.saturating_sub(found);
-            self.totals.rows = self.totals.rows.saturating_sub(lost);
-            self.lose(place, &part, lost, part.steps());
+            self.lose(part.lost(place, part.rows.saturating_sub(found), part.steps()));
         }
         for batch in mem::take(&mut self.unsaved) {
             let mut part = Part::new(self.number, None);
             part.add(&*place.storage, &batch, 0);
-            self.lose(place, &part, part.rows, part.steps());
+            // They were taken out of the totals when they were found to be missing.
+            self.totals.rows += part.rows;
+            self.lose(part.lost(place, part.rows, part.steps()));
         }
     }
 
@@ -291,13 +290,15 @@ impl Parts {
         let Some(segment) = listing.segment_at(part.number) else {
             if !part.is_in_memory() {
                 let left = part.rows_in_journal(place)?;
-                let later = self.count_saved(place, part, left.last().map(last_step), rows_of(&left));
+                let (later, lost) = part.take_rows_after(place, left.last().map(last_step), rows_of(&left));
+                self.lose(lost);
                 part.replace_rows(place, left.iter().chain(&later))?;
             }
             return self.finish_part(place, part);
         };
         let (there, last) = rows_in_log(&place.folder, &mut listing, &place.schema, &part.steps())?;
-        let later = self.count_saved(place, part, last, there);
+        let (later, lost) = part.take_rows_after(place, last, there);
+        self.lose(lost);
         self.totals.rows = self.totals.rows.saturating_sub(rows_of(&later));
         self.unsaved.extend(later);
         self.number = self.number.max(listing.next_number());
@@ -309,19 +310,6 @@ impl Parts {
         Ok(())
     }
 
-    /// The rows of a part in memory after those that are on disk, `there` up to step `last`. What is missing of them is
-    /// counted as lost.
-    fn count_saved(&mut self, place: &Place, part: &mut Part, last: Option<u64>, there: u64) -> Vec<RecordBatch> {
-        let in_memory = part.encoder.take().and_then(|mut encoder| encoder.rows_in_memory().ok()).unwrap_or_default();
-        let later = rows_after(in_memory, last);
-        let lost = part.rows.saturating_sub(there.saturating_add(rows_of(&later)));
-        let first = last.map_or(*part.steps().start(), |last| last.saturating_add(1));
-        let end = later.first().map_or(*part.steps().end(), |saved| first_step(saved).saturating_sub(1));
-        self.totals.rows = self.totals.rows.saturating_sub(lost);
-        self.lose(place, part, lost, first..=end);
-        later
-    }
-
     fn finish_part(&mut self, place: &Place, part: &mut Part) -> Result<()> {
         let SegmentSize { bytes, .. } = part.finish(place)?;
         self.totals.segments += 1;
@@ -329,12 +317,12 @@ impl Parts {
         Ok(())
     }
 
-    fn lose(&mut self, place: &Place, part: &Part, count: u64, steps: RangeInclusive<u64>) {
-        if count == 0 {
+    /// Counts rows of a part that are neither on disk nor in memory.
+    fn lose(&mut self, lost: LostRows) {
+        if lost.count == 0 {
             return;
         }
-        let (path, elapsed_seconds) = (place.folder.journal(part.number), part.elapsed_seconds);
-        let lost = LostRows { count, first_step: *steps.start(), last_step: *steps.end(), elapsed_seconds, path };
+        self.totals.rows = self.totals.rows.saturating_sub(lost.count);
         self.lost = Some(match self.lost.take() {
             Some(before) => before.and(lost),
             None => lost,

@@ -10,9 +10,9 @@ use arrow_schema::{DataType, SchemaRef};
 
 use super::RunFolder;
 use super::events::EventReader;
-use super::folder::Listing;
 use super::guard::damaged;
 use super::info::{Checksum, read_run};
+use super::listing::Listing;
 use super::reference::{Reference, read_reference};
 use super::schema::{steps_schema, value};
 use super::source::Source;

@@ -7,12 +7,12 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, Int64Type};
 use arrow_schema::SchemaRef;
 
-use super::compact::settle;
 use super::curvature::count_bases;
 use super::events::EventWriter;
 use super::info::open_run;
-use super::journal::JournalReader;
+use super::journal_reader::JournalReader;
 use super::lock::RunLock;
+use super::replace::settle;
 use super::schema::steps_schema;
 use super::segment::{Encoding, SegmentSize, SegmentWriter};
 use super::storage::{Disk, Storage};

@@ -8,9 +8,9 @@ use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 
 use super::RunFolder;
-use super::folder::Listing;
 use super::guard::damaged;
-use super::journal::JournalReader;
+use super::journal_reader::JournalReader;
+use super::listing::Listing;
 use super::segment_reader::SegmentReader;
 use crate::error::{Error, Result};
 

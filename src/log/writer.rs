@@ -206,7 +206,8 @@ impl RunWriter {
         if is_due { self.parts.finish(&self.place) } else { Ok(()) }
     }
 
-    /// Finishes the open segment; more rows may follow.
+    /// Finishes what is open. What cannot be found then counts as [lost](RunWriter::take_lost); the last event tells of it before
+    /// the writer is [closed](RunWriter::close).
     ///
     /// # Errors
     /// [`Error::Io`] when a segment could not be completed at the first attempt. There is a second one; if that fails too,
