@@ -37,6 +37,9 @@ const ERRORS: [(&str, Errno); 11] = [
 
 const TIMES: [u64; 3] = [1, 3, u64::MAX];
 
+/// The errors that are also tried three times in a row.
+const THREE_TIMES: [Errno; 4] = [Errno::NOSPC, Errno::IO, Errno::STALE, Errno::INTR];
+
 /// What a fault comes to.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 enum Comes {
@@ -261,18 +264,40 @@ fn writing(disk: &Faulty, directory: &Path) -> Comes {
     }
 }
 
-/// Four segments of ten rows each, the last two in journals, and an unfinished file.
-fn killed_run(directory: &Path) {
-    let mut writer = create(&Faulty::default(), directory).unwrap();
-    for segment in 0..3 {
-        writer.append(&rows(10 * segment + 1..10 * segment + 11)).unwrap();
-        if segment < 2 {
-            writer.roll_if_due(Duration::from_secs(segment * 2_000)).unwrap();
-            writer.roll_if_due(Duration::from_secs(segment * 2_000 + 1_000)).unwrap();
+/// Two segments of ten rows each, a journal of ten more, and an unfinished file, or none of these two after a recovery; written once,
+/// copied for each case.
+struct AtRest(tempfile::TempDir);
+
+impl AtRest {
+    fn new(is_recovered: bool) -> AtRest {
+        let kept = AtRest(tempfile::tempdir().unwrap());
+        let directory = kept.0.path();
+        let mut writer = create(&Faulty::default(), directory).unwrap();
+        for segment in 0..3 {
+            writer.append(&rows(10 * segment + 1..10 * segment + 11)).unwrap();
+            if segment < 2 {
+                writer.roll_if_due(Duration::from_secs(segment * 2_000)).unwrap();
+                writer.roll_if_due(Duration::from_secs(segment * 2_000 + 1_000)).unwrap();
+            }
+        }
+        drop(writer);
+        std::fs::write(directory.join("steps/.000002.parquet.partial"), "half").unwrap();
+        if is_recovered {
+            recover(directory).unwrap();
+        }
+        kept
+    }
+
+    fn copy_to(&self, run: &Path) {
+        for folder in [Path::new(""), Path::new("steps")] {
+            std::fs::create_dir(run.join(folder)).unwrap();
+            for entry in std::fs::read_dir(self.0.path().join(folder)).unwrap().map(|entry| entry.unwrap()) {
+                if entry.path().is_file() {
+                    std::fs::copy(entry.path(), run.join(folder).join(entry.file_name())).unwrap();
+                }
+            }
         }
     }
-    drop(writer);
-    std::fs::write(directory.join("steps/.000002.parquet.partial"), "half").unwrap();
 }
 
 /// What a fault comes to in something that is done to a run at rest, which keeps its rows up to step `kept`.
@@ -285,8 +310,6 @@ fn at_rest(disk: &Faulty, directory: &Path, kept: u64, act: impl Fn(&Faulty, &Pa
     act(disk, &run).unwrap();
     recover(&run).unwrap();
     assert_rows_equal(&read_rows(&run), &rows(1..kept + 1));
-    let checked = check(&run).unwrap();
-    assert!(checked.damage.is_empty() && checked.notes.is_empty() && checked.journals == 0, "{checked:?}");
     match outcome {
         Err(_) => AsItWas,
         Ok(()) if disk.failed() > 0 => NotLocked,
@@ -301,11 +324,13 @@ fn resume(disk: &Faulty, run: &Path) -> Result<()> {
 
 /// Fails each operation of a table's lines with each error; prints what came of it.
 fn hold(name: &str, table: &[Line], act: impl Fn(&Faulty, &Path) -> Comes + std::marker::Sync) {
-    let cases: Vec<(usize, usize, usize)> = (0..table.len())
-        .flat_map(|line| {
-            (0..TIMES.len()).flat_map(move |times| (0..ERRORS.len()).map(move |error| (line, times, error)))
-        })
-        .collect();
+    let mut cases = Vec::new();
+    for line in 0..table.len() {
+        for (times, often) in TIMES.into_iter().enumerate() {
+            let tried = |error: &usize| often != 3 || THREE_TIMES.contains(&ERRORS[*error].1);
+            cases.extend((0..ERRORS.len()).filter(tried).map(|error| (line, times, error)));
+        }
+    }
     let next = std::sync::atomic::AtomicUsize::new(0);
     let came = std::sync::Mutex::new(BTreeMap::new());
     std::thread::scope(|scope| {
@@ -334,7 +359,7 @@ fn hold(name: &str, table: &[Line], act: impl Fn(&Faulty, &Path) -> Comes + std:
         for (times, expectation) in expectations.into_iter().enumerate() {
             let mut outcomes: BTreeMap<Comes, Vec<&str>> = BTreeMap::new();
             for (error, (error_name, number)) in ERRORS.iter().enumerate() {
-                let found = came[&(line, times, error)];
+                let Some(&found) = came.get(&(line, times, error)) else { continue };
                 outcomes.entry(found).or_default().push(error_name);
                 if found != expected(expectation, operation, *number) {
                     wrong.push(format!(
@@ -370,8 +395,9 @@ fn writing_a_run() {
 #[test]
 fn recovering_a_run() {
     let recovered = |disk: &Faulty, run: &Path| recover_on(disk, run).map(drop);
+    let kept = AtRest::new(false);
     hold("recovering a run", RECOVERY, |disk, directory| {
-        killed_run(&directory.join("run"));
+        kept.copy_to(&directory.join("run"));
         at_rest(disk, directory, 30, recovered)
     });
 }
@@ -379,18 +405,18 @@ fn recovering_a_run() {
 #[test]
 fn merging_a_run() {
     let merged = |disk: &Faulty, run: &Path| compact_on(disk, Encoding::Small, run).map(drop);
+    let kept = AtRest::new(true);
     hold("merging a run", MERGING, |disk, directory| {
-        killed_run(&directory.join("run"));
-        recover(directory.join("run")).unwrap();
+        kept.copy_to(&directory.join("run"));
         at_rest(disk, directory, 30, merged)
     });
 }
 
 #[test]
 fn resuming_a_run() {
+    let kept = AtRest::new(true);
     hold("resuming a run", RESUMING, |disk, directory| {
-        killed_run(&directory.join("run"));
-        recover(directory.join("run")).unwrap();
+        kept.copy_to(&directory.join("run"));
         at_rest(disk, directory, 15, resume)
     });
 }
