@@ -23,7 +23,7 @@ fn a_killed_run_is_recovered_and_then_sound() {
     assert!(!locked.status.success());
     assert!(String::from_utf8_lossy(&locked.stderr).contains("is being written by another observer"));
     drop(writer);
-    let journal = directory.path().join("steps/.000000.arrows");
+    let journal = directory.path().join("open/000000.arrows");
     let bytes = fs::read(&journal).unwrap();
     fs::write(&journal, &bytes[..bytes.len() - 3]).unwrap();
 

@@ -53,9 +53,9 @@ fn steps_that_go_backwards_are_damage_and_missing_ones_a_note() {
     run(directory.path(), [1, 15, 20]);
     let found = check(directory.path()).unwrap();
     let texts = |findings: &[perrin::log::Finding]| findings.iter().map(ToString::to_string).collect::<Vec<_>>();
-    let at = |file: &str, what: &str| vec![format!("{}: {what}", directory.path().join("steps").join(file).display())];
-    assert_eq!(texts(&found.notes), at("000001.parquet", "row 0: no rows between steps 10 and 15"));
-    assert_eq!(texts(&found.damage), at(".000002.arrows", "row 0: step 20 comes after step 24"));
+    let at = |file: &str, what: &str| vec![format!("{}: {what}", directory.path().join(file).display())];
+    assert_eq!(texts(&found.notes), at("steps/000001.parquet", "row 0: no rows between steps 10 and 15"));
+    assert_eq!(texts(&found.damage), at("open/000002.arrows", "row 0: step 20 comes after step 24"));
 }
 
 #[test]
@@ -77,7 +77,7 @@ fn dropped_rows_explain_missing_steps() {
 fn an_interrupted_write_is_a_note_and_a_wrong_event_damage() {
     let directory = tempfile::tempdir().unwrap();
     run(directory.path(), [1, 11, 21]);
-    let journal = directory.path().join("steps/.000002.arrows");
+    let journal = directory.path().join("open/000002.arrows");
     let mut bytes = fs::read(&journal).unwrap();
     bytes.extend([0xff; 20]);
     fs::write(&journal, bytes).unwrap();

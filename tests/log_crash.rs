@@ -57,20 +57,42 @@ fn operations() -> u64 {
 fn a_process_that_dies_at_any_operation_loses_no_acknowledged_row() {
     let operations = operations();
     assert!(operations > 40, "three segments take more than {operations} operations");
-    for stop in 0..operations {
-        let directory = tempfile::tempdir().unwrap();
-        let (acknowledged, outcome) = run(&Stopping::at(stop, Then::Dead), directory.path());
-        assert!(outcome.is_err(), "the error of operation {stop} is told");
-        if !directory.path().join("run.json").exists() {
-            assert!(acknowledged.is_empty());
-            continue;
-        }
-        assert_rows_equal(&read_rows(directory.path()), &acknowledged);
-        recover(directory.path()).unwrap();
-        assert_rows_equal(&read_rows(directory.path()), &acknowledged);
-        assert_eq!(left_over(directory.path()), [""; 0], "stopped at {stop}");
-        assert_eq!(recover(directory.path()).unwrap(), Default::default(), "nothing is left to do");
+    (0..operations).for_each(|stop| die(Stopping::at(stop, Then::Dead), stop));
+}
+
+/// `steps` may be a link to another disk, where a segment cannot simply be renamed to.
+#[test]
+fn nor_where_segments_go_to_another_disk() {
+    let on_other_disk = |stop, then| {
+        let mut storage = Stopping::at(stop, then);
+        storage.other_disk = true;
+        storage
+    };
+    let directory = tempfile::tempdir().unwrap();
+    let storage = on_other_disk(u64::MAX, Then::Well);
+    let (all, outcome) = run(&storage, directory.path());
+    outcome.unwrap();
+    assert_rows_equal(&read_rows(directory.path()), &all);
+    assert_eq!(left_over(directory.path()), [""; 0]);
+    let linked = storage.operations().iter().filter(|operation| operation.starts_with("link .")).count();
+    let segments = fs::read_dir(directory.path().join("steps")).unwrap().count();
+    assert_eq!(linked, segments, "{:?}", storage.operations());
+    (0..storage.count()).for_each(|stop| die(on_other_disk(stop, Then::Dead), stop));
+}
+
+fn die(storage: Stopping, stop: u64) {
+    let directory = tempfile::tempdir().unwrap();
+    let (acknowledged, outcome) = run(&storage, directory.path());
+    assert!(outcome.is_err(), "the error of operation {stop} is told");
+    if !directory.path().join("run.json").exists() {
+        assert!(acknowledged.is_empty());
+        return;
     }
+    assert_rows_equal(&read_rows(directory.path()), &acknowledged);
+    recover(directory.path()).unwrap();
+    assert_rows_equal(&read_rows(directory.path()), &acknowledged);
+    assert_eq!(left_over(directory.path()), [""; 0], "stopped at {stop}");
+    assert_eq!(recover(directory.path()).unwrap(), Default::default(), "nothing is left to do");
 }
 
 /// A power loss cannot be had in a test; the order that makes it harmless can be seen.
@@ -80,13 +102,13 @@ fn a_segment_is_on_disk_under_its_name_before_its_journal_goes() {
     let storage = Stopping::never();
     run(&storage, directory.path()).1.unwrap();
     let operations = storage.operations();
-    let end = operations.iter().position(|operation| operation == "remove .000001.arrows").unwrap();
+    let end = operations.iter().position(|operation| operation == "remove 000001.arrows").unwrap();
     let expected = [
-        "write .000001.parquet.partial",
-        "sync .000001.parquet.partial",
+        "write 000001.parquet.partial",
+        "sync 000001.parquet.partial",
         "rename to 000001.parquet",
         "sync steps",
-        "remove .000001.arrows",
+        "remove 000001.arrows",
     ];
     assert_eq!(operations[end - 4..=end], expected);
     let begin = ["write .run.json.partial", "sync .run.json.partial", "rename to run.json"];
@@ -177,7 +199,7 @@ fn an_operation_that_fails_once_costs_at_most_its_block() {
 #[test]
 fn a_journal_cut_anywhere_keeps_exactly_its_whole_blocks() {
     let directory = tempfile::tempdir().unwrap();
-    let journal = directory.path().join("steps/.000000.arrows");
+    let journal = directory.path().join("open/000000.arrows");
     let length = || fs::metadata(&journal).unwrap().len();
     let mut writer = writer(directory.path());
     let mut ends = Vec::new();
@@ -200,7 +222,7 @@ fn a_journal_cut_anywhere_keeps_exactly_its_whole_blocks() {
 #[test]
 fn a_block_that_was_never_written_out_is_passed_over_and_counted() {
     let directory = tempfile::tempdir().unwrap();
-    let journal = directory.path().join("steps/.000000.arrows");
+    let journal = directory.path().join("open/000000.arrows");
     let mut writer = writer(directory.path());
     let mut ends = Vec::new();
     for block in 0..3 {
@@ -230,7 +252,11 @@ fn recover(directory: &Path) -> Result<Recovery> {
 
 /// Files that a run at rest does not have.
 fn left_over(directory: &Path) -> Vec<String> {
-    let steps = fs::read_dir(directory.join("steps")).unwrap();
-    let names = steps.map(|entry| entry.unwrap().file_name().into_string().unwrap());
-    names.filter(|name| !name.ends_with(".parquet")).collect()
+    let mut left = Vec::new();
+    for folder in ["steps", "open"].map(|folder| directory.join(folder)).iter().filter(|folder| folder.exists()) {
+        let entries = fs::read_dir(folder).unwrap();
+        let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        left.extend(names.filter(|name| !name.ends_with(".parquet")));
+    }
+    left
 }

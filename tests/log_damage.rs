@@ -102,12 +102,13 @@ fn files_of_other_programs_are_damaged() {
 
     let mut stream = StreamWriter::try_new(Vec::new(), &schema).unwrap();
     stream.write(&batch).unwrap();
-    let journal = directory.path().join("steps/.000000.arrows");
+    let journal = directory.path().join("open/000000.arrows");
+    fs::create_dir_all(directory.path().join("open")).unwrap();
     for foreign in [b"hello, world".to_vec(), stream.into_inner().unwrap()] {
         fs::write(&journal, foreign).unwrap();
-        expect_damaged(directory.path(), ".000000.arrows");
+        expect_damaged(directory.path(), "000000.arrows");
         let error = recover(directory.path()).err().unwrap();
-        assert!(matches!(&error, Error::Damaged { path, .. } if path.ends_with(".000000.arrows")), "{error}");
+        assert!(matches!(&error, Error::Damaged { path, .. } if path.ends_with("000000.arrows")), "{error}");
         assert!(journal.exists(), "what cannot be read is not removed");
     }
 }
@@ -126,8 +127,8 @@ fn files_of_another_layout_are_damaged() {
 fn recovery_removes_only_what_perrin_left_unfinished() {
     let directory = tempfile::tempdir().unwrap();
     finished_run(directory.path());
-    let ours = [".run.json.partial", ".reference.safetensors.partial", "steps/.000001.parquet.partial"];
-    let theirs = ["run.json.partial", ".notes.partial", "steps/.1.parquet.partial", "steps/plot.png"];
+    let ours = [".run.json.partial", ".reference.safetensors.partial", "open/000001.parquet.partial"];
+    let theirs = ["run.json.partial", ".notes.partial", "open/1.parquet.partial", "steps/plot.png"];
     for name in ours.iter().chain(&theirs) {
         fs::write(directory.path().join(name), "").unwrap();
     }

@@ -99,12 +99,13 @@ const WRITING: &[Line] = &[
     (Rename, "run.json", 0, [Refused; 3]),
     (SyncFolder, "run", 0, [Refused; 3]),
     (SyncFolder, "run", 1, [Refused; 3]),
+    (MakeFolder, "open", 0, [Retried, Retried, KeptOut]),
     (Create, ".arrows", 0, [Retried, Retried, KeptOut]),
     (Create, ".arrows", 1, [Retried, Retried, KeptOut]),
     (Write, ".arrows", 0, [Retried, Retried, KeptOut]),
     (Write, ".arrows", 2, [Retried, Retried, KeptOut]),
     // A handle that has gone stale, a file that is as large as one may be.
-    (Write, ".000000.arrows", 2, [Retried, Retried, Retried]),
+    (Write, "000000.arrows", 2, [Retried, Retried, Retried]),
     (Find, ".arrows", 0, [Retried, Retried, KeptOut]),
     // The first is the table of the basis, for which the rows along it wait.
     (Create, ".parquet.partial", 0, [Retried, Retried, KeptOut]),
@@ -130,6 +131,7 @@ const RECOVERY: &[Line] = &[
     (Lock, "lock", 0, [AsItWas; 3]),
     (Overwrite, "lock", 0, [AsItWas; 3]),
     (List, "steps", 0, [AsItWas; 3]),
+    (List, "open", 0, [AsItWas; 3]),
     (Remove, ".partial", 0, [AsItWas; 3]),
     (Create, ".parquet.partial", 0, [AsItWas; 3]),
     (Write, ".parquet.partial", 0, [AsItWas; 3]),
@@ -281,7 +283,7 @@ impl AtRest {
             }
         }
         drop(writer);
-        std::fs::write(directory.join("steps/.000002.parquet.partial"), "half").unwrap();
+        std::fs::write(directory.join("open/000002.parquet.partial"), "half").unwrap();
         if is_recovered {
             recover(directory).unwrap();
         }
@@ -289,7 +291,7 @@ impl AtRest {
     }
 
     fn copy_to(&self, run: &Path) {
-        for folder in [Path::new(""), Path::new("steps")] {
+        for folder in ["", "steps", "open"].map(Path::new) {
             std::fs::create_dir(run.join(folder)).unwrap();
             for entry in std::fs::read_dir(self.0.path().join(folder)).unwrap().map(|entry| entry.unwrap()) {
                 if entry.path().is_file() {
@@ -428,7 +430,7 @@ fn a_journal_that_cannot_be_put_right_keeps_no_row_out() {
         let error = error.raw_os_error();
         let faults = [(Write, 2), (Open, 0), (Truncate, 0)];
         let faults =
-            faults.map(|(operation, after)| Fault { operation, file: ".000000.arrows", error, after, times: u64::MAX });
+            faults.map(|(operation, after)| Fault { operation, file: "000000.arrows", error, after, times: u64::MAX });
         let (disk, directory) = (Faulty::new(faults), tempfile::tempdir().unwrap());
         assert_eq!(writing(&disk, directory.path()), Retried);
     }

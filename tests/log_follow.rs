@@ -82,7 +82,7 @@ fn values_come_in_the_order_asked_for() {
 fn a_block_being_written_comes_when_it_is_whole() {
     let directory = tempfile::tempdir().unwrap();
     let mut writer = writer(directory.path());
-    let journal = directory.path().join("steps/.000000.arrows");
+    let journal = directory.path().join("open/000000.arrows");
     writer.append(&rows(1..4)).unwrap();
     let before = fs::metadata(&journal).unwrap().len();
     writer.append(&rows(4..9)).unwrap();

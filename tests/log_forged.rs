@@ -51,7 +51,7 @@ fn no_forgery_brings_a_panic_or_an_unbounded_allocation() {
     run(directory.path());
     let mut random = ChaCha8Rng::seed_from_u64(2);
     let segment = directory.path().join("steps/000000.parquet");
-    let journal = directory.path().join("steps/.000001.arrows");
+    let journal = directory.path().join("open/000001.arrows");
     forge(directory.path(), &segment, forged_footer, &mut random);
     forge(directory.path(), &segment, forged_column_chunk, &mut random);
     forge(directory.path(), &journal, forged_block, &mut random);

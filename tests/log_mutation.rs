@@ -25,7 +25,7 @@ fn no_accident_brings_a_panic_a_wrong_row_or_a_large_allocation() {
     run(directory.path());
     assert_rows_equal(&try_read_rows(directory.path()).unwrap(), &rows(1..121));
     let mut random = ChaCha8Rng::seed_from_u64(1);
-    for file in ["run.json", "steps/000000.parquet", "steps/.000001.arrows"] {
+    for file in ["run.json", "steps/000000.parquet", "open/000001.arrows"] {
         let path = directory.path().join(file);
         let whole = fs::read(&path).unwrap();
         let mut errors = 0;

@@ -40,7 +40,7 @@ fn another_run_in_the_place_of_a_deleted_one_is_left_alone() {
     record(&mut old, 1..2_001);
     wait_until(&old, |recorder| recorder.health().is_ok_and(|health| health.rows_written == 2_000));
     // Not in the middle of finishing a segment.
-    let journal = directory.path().join("steps/.000000.arrows");
+    let journal = directory.path().join("open/000000.arrows");
     wait_until(&old, |_| !journal.exists());
     for entry in fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().path()) {
         if entry.is_dir() { fs::remove_dir_all(entry).unwrap() } else { fs::remove_file(entry).unwrap() }

@@ -31,9 +31,9 @@ fn killed_run(directory: &Path) {
         }
     }
     drop(writer);
-    let journal = fs::read(directory.join("steps/.000003.arrows")).unwrap();
+    let journal = fs::read(directory.join("open/000003.arrows")).unwrap();
     let schema = 8 + u32::from_le_bytes(journal[4..8].try_into().unwrap()) as usize;
-    fs::write(directory.join("steps/.000004.arrows"), &journal[..schema]).unwrap();
+    fs::write(directory.join("open/000004.arrows"), &journal[..schema]).unwrap();
 }
 
 fn discarding_after(step: u64) -> ResumeFrom {

@@ -27,10 +27,9 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use recorded::{record, recorded, wait_until};
 
-/// Journals and unfinished files in `steps`.
+/// Journals and unfinished files.
 fn unfinished(directory: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(directory.join("steps")).unwrap().map(|entry| entry.unwrap().path());
-    entries.filter(|path| path.extension().is_some_and(|extension| extension != "parquet")).collect()
+    fs::read_dir(directory.join("open")).unwrap().map(|entry| entry.unwrap().path()).collect()
 }
 
 fn remove_unfinished(directory: &Path) {
@@ -93,7 +92,7 @@ fn rows_that_memory_does_not_hold_are_counted() {
     let LostRows { count, first_step, last_step, path, .. } = writer.take_lost().unwrap();
     assert_eq!((first_step, last_step), (1, count));
     assert_eq!(count, 100_000, "the row group of 16 MiB");
-    assert!(path.ends_with("steps/.000000.arrows"));
+    assert!(path.ends_with("open/000000.arrows"));
     writer.append(&rows(LAST + 1..LAST + 11)).unwrap();
     assert_eq!(writer.close().unwrap().rows, LAST + 10 - count);
     assert_rows_equal(&read_rows(directory.path()), &rows(count + 1..LAST + 11));

@@ -84,9 +84,10 @@ fn a_live_run_without_a_lock_is_left_alone() {
     }
 }
 
-/// Names in `steps`, and the length of each file.
+/// Names in `steps` and `open`, and the length of each file.
 fn names(directory: &Path) -> Vec<(String, u64)> {
-    let entries = fs::read_dir(directory.join("steps")).unwrap().map(|entry| entry.unwrap());
+    let entries = |folder| fs::read_dir(directory.join(folder)).unwrap().map(|entry| entry.unwrap());
+    let entries = entries("steps").chain(entries("open"));
     let mut names: Vec<_> =
         entries.map(|entry| (entry.file_name().into_string().unwrap(), entry.metadata().unwrap().len())).collect();
     names.sort();

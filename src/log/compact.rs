@@ -182,7 +182,7 @@ fn make(
         return storage.link(&old, &path).map_err(Error::io("link", &old));
     }
     let all: Vec<usize> = (0..schema.fields().len()).collect();
-    let mut segment = SegmentWriter::new(&path, schema, info, encoding)?;
+    let mut segment = SegmentWriter::new(&partial(&path), schema, info, encoding)?;
     let mut merged = Vec::new();
     for old in group {
         let mut reader = SegmentReader::open(&folder.segment_of(old.numbers), schema, &all)?;

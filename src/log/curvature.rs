@@ -92,7 +92,7 @@ pub(crate) fn write_basis(
     let path = folder.curvature(basis);
     let schema = schema();
     let batch = rows(&schema, basis, step, eigenvectors).map_err(Error::io("encode", &path))?;
-    let mut writer = SegmentWriter::new(&path, &schema, info, Encoding::Portable)?;
+    let mut writer = SegmentWriter::new(&partial(&path), &schema, info, Encoding::Portable)?;
     writer.write(storage, &batch)?;
     writer.finish(storage)?;
     storage.rename(&partial(&path), &path).map_err(Error::io("rename", &path))?;

@@ -1,10 +1,12 @@
 //! The names in a run folder.
 //!
-//! Journals, and files that are not complete, have names that begin with a dot: programs that read a whole folder of Parquet files
-//! pass over them. In version 1 of the log they had none, and summaries of curvature lay among the tables.
+//! Folders of Parquet files hold nothing else for long, as most programs read such a folder whole: the open segment is in
+//! `open`, and another file that is not complete has a name that begins with a dot, which most pass over. In version 1 of
+//! the log the open segment lay among the others, and summaries of curvature among the tables.
 
 use std::ffi::OsStr;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use super::listing::Listing;
@@ -84,9 +86,18 @@ impl RunFolder {
         self.steps().join(format!("{number:06}.parquet"))
     }
 
+    /// Where the open segment is: its journal, and its Parquet file until it is complete.
+    pub(crate) fn open_folder(&self) -> PathBuf {
+        if self.version == 1 { self.steps() } else { self.root.join("open") }
+    }
+
     pub(crate) fn journal(&self, number: u64) -> PathBuf {
-        let dot = if self.version == 1 { "" } else { "." };
-        self.steps().join(format!("{dot}{number:06}.arrows"))
+        self.open_folder().join(format!("{number:06}.arrows"))
+    }
+
+    /// Where a segment is written until it is complete.
+    pub(crate) fn unfinished_segment(&self, number: u64) -> PathBuf {
+        self.open_folder().join(format!("{number:06}.parquet.partial"))
     }
 
     pub(crate) fn curvature_folder(&self) -> PathBuf {
@@ -160,6 +171,7 @@ impl RunFolder {
         let mut places = vec![
             self.root.clone(),
             self.steps(),
+            self.open_folder(),
             self.curvature_folder(),
             self.summaries_folder(),
             self.eigenvectors_folder(),
@@ -200,12 +212,19 @@ impl RunFolder {
     }
 
     fn list_once(&self) -> Result<Listing> {
-        let steps = self.steps();
+        let (steps, open) = (self.steps(), self.open_folder());
         let (mut segments, mut journals) = (Vec::new(), Vec::new());
+        // The journals first: what becomes a segment meanwhile is found as one.
+        match fs::read_dir(&open) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            entries => {
+                for entry in entries.map_err(Error::io("list", &open))? {
+                    journals.extend(self.number_of_journal(&entry.map_err(Error::io("list", &open))?.path()));
+                }
+            }
+        }
         for entry in fs::read_dir(&steps).map_err(Error::io("list", &steps))? {
-            let path = entry.map_err(Error::io("list", &steps))?.path();
-            segments.extend(self.numbers_of_segment(&path));
-            journals.extend(self.number_of_journal(&path));
+            segments.extend(self.numbers_of_segment(&entry.map_err(Error::io("list", &steps))?.path()));
         }
         Ok(Listing::new(segments, journals))
     }
@@ -223,20 +242,24 @@ impl RunFolder {
         (numbers.0 <= numbers.1 && self.segment_of(numbers) == file).then_some(numbers)
     }
 
-    /// The number of the segment that a file of `steps` is the journal of, if it is one.
+    /// The number of the segment that a file is the journal of, if it is one.
     pub(crate) fn number_of_journal(&self, file: &Path) -> Option<u64> {
-        let number = file.file_stem()?.to_str()?.trim_start_matches('.').parse().ok()?;
+        let number = file.file_stem()?.to_str()?.parse().ok()?;
         (self.journal(number) == file).then_some(number)
     }
 
     /// Whether a file is one of ours that was not completed; other files in the folder are somebody's.
     pub(crate) fn is_partial(&self, file: &Path) -> bool {
-        let without_dot = file.file_name().and_then(|name| name.to_str()?.strip_prefix('.')?.strip_suffix(".partial"));
-        let complete = match without_dot {
+        let Some(name) = file.file_name().and_then(|name| name.to_str()?.strip_suffix(".partial")) else {
+            return false;
+        };
+        let number = name.strip_suffix(".parquet").and_then(|number| number.parse().ok());
+        if number.is_some_and(|number| self.unfinished_segment(number) == file) {
+            return true;
+        }
+        let complete = match name.strip_prefix('.') {
             Some(name) => file.with_file_name(name),
-            None if self.version == 1 && file.extension().is_some_and(|extension| extension == "partial") => {
-                file.with_extension("")
-            }
+            None if self.version == 1 => file.with_file_name(name),
             None => return false,
         };
         complete == self.run_json()
@@ -250,7 +273,7 @@ impl RunFolder {
     }
 }
 
-/// The name a file has until it is complete: `.NAME.partial` beside it.
+/// The name that a file other than the open segment has until it is complete: `.NAME.partial` beside it.
 pub(crate) fn partial(path: &Path) -> PathBuf {
     let mut name = std::ffi::OsString::from(".");
     name.push(path.file_name().unwrap_or_default());

@@ -60,9 +60,7 @@ impl Found {
             Found::Unknown(_) => Ok(true),
             // Nothing of it tells that it has begun a segment.
             Found::Nothing => {
-                let steps = folder.steps();
-                let paths =
-                    if steps.exists() { storage.list(&steps).map_err(Error::io("list", &steps))? } else { Vec::new() };
+                let paths = list(storage, &folder.open_folder())?;
                 Ok(paths.iter().any(|path| folder.number_of_journal(path).is_some()))
             }
         }
@@ -110,19 +108,22 @@ pub(super) fn watch(storage: &dyn Storage, folder: &RunFolder, before: &Found) -
     Ok(())
 }
 
-/// The files of `steps` and their lengths.
+/// The files of the segments, the open one among them, and their lengths.
 fn signs_of_life(storage: &dyn Storage, folder: &RunFolder) -> Result<Vec<(PathBuf, Option<u64>)>> {
-    let steps = folder.steps();
-    if !steps.exists() {
-        return Ok(Vec::new());
-    }
     let length = |path: PathBuf| {
         let length = File::open(&path).and_then(|file| file.metadata()).map(|metadata| metadata.len()).ok();
         (path, length)
     };
-    let mut signs: Vec<_> = storage.list(&steps).map_err(Error::io("list", &steps))?.into_iter().map(length).collect();
+    let mut files = list(storage, &folder.steps())?;
+    files.extend(list(storage, &folder.open_folder())?);
+    let mut signs: Vec<_> = files.into_iter().map(length).collect();
     signs.sort_unstable();
     Ok(signs)
+}
+
+/// The files of a folder; none where it is not there.
+fn list(storage: &dyn Storage, folder: &Path) -> Result<Vec<PathBuf>> {
+    if folder.exists() { storage.list(folder).map_err(Error::io("list", folder)) } else { Ok(Vec::new()) }
 }
 
 /// The name of this machine, and what tells it from all others for as long as it runs.

@@ -89,7 +89,7 @@ impl LossLandscape {
     fn write_at(&self, run: &Run, path: &Path) -> Result<()> {
         let schema = schema();
         let batch = self.rows(&schema).map_err(Error::io("encode", path))?;
-        let mut writer = SegmentWriter::new(path, &schema, run.info(), Encoding::Portable)?;
+        let mut writer = SegmentWriter::new(&partial(path), &schema, run.info(), Encoding::Portable)?;
         writer.write(&Disk, &batch)?;
         writer.finish(&Disk)?;
         Disk.rename(&partial(path), path).map_err(Error::io("rename", path))

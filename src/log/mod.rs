@@ -6,7 +6,7 @@
 //! run.json                   what was run: record::RunInfo
 //! reference.safetensors      the reference point theta_*
 //! steps/000000.parquet ...   finished segments
-//! steps/.000007.arrows       journal of the open segment, an Arrow IPC stream
+//! open/000007.arrows         journal of the open segment, an Arrow IPC stream
 //! curvature/000000.parquet   eigenvalues, a file an estimate, where directions were followed
 //! curvature_summaries/000000.json   trace, density and gradient noise of the same, where they were measured
 //! eigenvectors/000000.safetensors   their vectors: the directions of the rows with this number as `basis`
@@ -36,6 +36,7 @@ mod eigenvectors_file;
 mod events;
 mod folder;
 mod follow;
+mod footer;
 mod guard;
 mod holder;
 mod info;

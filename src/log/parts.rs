@@ -13,6 +13,7 @@ use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 
 use super::RunFolder;
+use super::curvature::make_place;
 use super::journal::Journal;
 use super::part::{LostRows, Part, last_step, rows_in_log, rows_of};
 use super::segment::{Encoding, SegmentSize, SegmentWriter};
@@ -213,10 +214,12 @@ impl Parts {
         if !self.is_begun && is_taken(self.number) {
             self.number = self.number.max(folder.list_steps()?.next_number());
         }
+        make_place(&**storage, folder, &folder.open_folder())?;
         self.is_begun = true;
         match Journal::create(&**storage, &folder.journal(self.number), schema, info.schema_version) {
             Ok(journal) => {
-                let encoder = SegmentWriter::new(&folder.segment(self.number), schema, info, Encoding::Small).ok();
+                let encoder =
+                    SegmentWriter::new(&folder.unfinished_segment(self.number), schema, info, Encoding::Small).ok();
                 Ok(OpenPart { part: Part::new(self.number, encoder), journal, since: None })
             }
             Err(error) => {

@@ -110,7 +110,7 @@ pub(crate) fn segment_from_journal(
 ) -> Result<(SegmentSize, JournalEnd)> {
     let all_columns = (0..schema.fields().len()).collect();
     let mut journal = JournalReader::open(&folder.journal(number), schema, all_columns)?;
-    let mut segment = SegmentWriter::new(&folder.segment(number), schema, info, Encoding::Small)?;
+    let mut segment = SegmentWriter::new(&folder.unfinished_segment(number), schema, info, Encoding::Small)?;
     let mut end = JournalEnd::default();
     for batch in &mut journal {
         let batch = batch?;
@@ -128,8 +128,17 @@ pub(crate) fn segment_from_journal(
 
 /// Gives a complete segment its name and removes the journal, in an order that leaves each row in one of them for good.
 pub(crate) fn rename_into_place(storage: &dyn Storage, folder: &RunFolder, number: u64) -> Result<()> {
-    let segment = folder.segment(number);
-    storage.rename(&partial(&segment), &segment).map_err(Error::io("rename", &segment))?;
+    let (unfinished, segment) = (folder.unfinished_segment(number), folder.segment(number));
+    match storage.rename(&unfinished, &segment) {
+        // `steps` is a link to another disk: there it is renamed once it is whole.
+        Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {
+            let beside = partial(&segment);
+            storage.link(&unfinished, &beside).map_err(Error::io("copy", &unfinished))?;
+            storage.rename(&beside, &segment).map_err(Error::io("rename", &beside))?;
+            storage.remove(&unfinished).map_err(Error::io("remove", &unfinished))?;
+        }
+        renamed => renamed.map_err(Error::io("rename", &segment))?,
+    }
     remove_journal(storage, folder, number)
 }
 

@@ -18,8 +18,7 @@ use parquet::file::metadata::{ColumnChunkMetaData, KeyValue};
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::schema::types::ColumnPath;
 
-use super::guard::seal;
-use super::partial;
+use super::footer::sealed;
 use super::schema::repeats;
 use super::storage::{Storage, StorageFile};
 use super::version::{file_schema, from_file, to_file};
@@ -43,9 +42,6 @@ pub(crate) mod key {
 /// Unencoded bytes after which a row group is closed; with the pages it bounds the encoder's memory.
 const ROW_GROUP_BYTES: usize = 16 << 20;
 
-/// Parquet's file tail after the footer: its length and the magic.
-pub(crate) const TAIL_LENGTH: usize = 8;
-
 /// How values are encoded in a Parquet file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Encoding {
@@ -68,7 +64,7 @@ pub(crate) struct SegmentSize {
     pub(crate) bytes: u64,
 }
 
-/// A segment being written, as `.NNNNNN.parquet.partial`, in the version of its run.
+/// A segment being written, in the version of its run.
 ///
 /// The file is made when the first row group is full, or at the end. Until then all rows are in memory: a file that could not be
 /// completed is written anew as often as asked for.
@@ -95,14 +91,9 @@ pub(crate) struct SegmentWriter {
 }
 
 impl SegmentWriter {
-    /// Begins the segment that will be `complete`.
-    pub(crate) fn new(
-        complete: &Path,
-        schema: &SchemaRef,
-        info: &RunInfo,
-        encoding: Encoding,
-    ) -> Result<SegmentWriter> {
-        let path = partial(complete);
+    /// Begins a segment that is written to `path`, and renamed once it is complete.
+    pub(crate) fn new(path: &Path, schema: &SchemaRef, info: &RunInfo, encoding: Encoding) -> Result<SegmentWriter> {
+        let path = path.to_owned();
         let schema = file_schema(schema, info.schema_version);
         // The footer says the schema in Parquet's own terms; Arrow's copy of it would only make each file larger.
         let options = ArrowWriterOptions::new()
@@ -215,7 +206,7 @@ impl SegmentWriter {
         }
         self.encoder.finish().map_err(|error| Error::io("encode", &self.path)(error.into()))?;
         let end = mem::take(self.encoder.inner_mut());
-        self.encoded.extend(with_sealed_footer(&end));
+        self.encoded.extend(sealed(&end, self.schema.fields().len()));
         self.is_complete = true;
         Ok(())
     }
@@ -242,15 +233,6 @@ impl SegmentWriter {
         self.encoded.extend(bytes);
         Ok(())
     }
-}
-
-/// Puts the seal of the footer in front of it. Readers find the footer from the file's end, so that to
-/// them these are unused bytes between data and footer.
-fn with_sealed_footer(end: &[u8]) -> Vec<u8> {
-    let (before_length, tail) = end.split_at(end.len() - TAIL_LENGTH);
-    let footer_length = u32::from_le_bytes([tail[0], tail[1], tail[2], tail[3]]) as usize;
-    let (before, footer) = before_length.split_at(before_length.len() - footer_length);
-    [before, &seal(&[footer]), footer, tail].concat()
 }
 
 fn properties(schema: &SchemaRef, info: &RunInfo, encoding: Encoding) -> WriterProperties {
@@ -305,10 +287,10 @@ mod tests {
     fn repeated_unknown_and_counted_values_cost_next_to_nothing() {
         let directory = tempfile::tempdir().unwrap();
         let folder = RunFolder::new(directory.path());
-        std::fs::create_dir(folder.steps()).unwrap();
+        std::fs::create_dir(folder.open_folder()).unwrap();
         let info = RunInfo { layout: Layout { parameter_groups: 2, directions: 0 }, ..RunInfo::default() };
         let schema = steps_schema(info.layout).unwrap();
-        let mut writer = SegmentWriter::new(&folder.segment(0), &schema, &info, Encoding::Small).unwrap();
+        let mut writer = SegmentWriter::new(&folder.unfinished_segment(0), &schema, &info, Encoding::Small).unwrap();
         let hyperparameters = Hyperparameters { learning_rate: Some(1e-3), momentum: Some(0.9), weight_decay: None };
         for block in 0..200 {
             let records = (block * 250 + 1..block * 250 + 251).map(|step| StepRecord {
@@ -326,7 +308,7 @@ mod tests {
         let size = writer.finish(&Disk).unwrap();
         assert_eq!(size.rows, 50_000);
 
-        let reader = SerializedFileReader::new(File::open(partial(&folder.segment(0))).unwrap()).unwrap();
+        let reader = SerializedFileReader::new(File::open(folder.unfinished_segment(0)).unwrap()).unwrap();
         let row_group = reader.metadata().row_group(0);
         assert_eq!(row_group.num_rows(), 50_000);
         for chunk in row_group.columns() {

@@ -13,9 +13,10 @@ use parquet::arrow::arrow_reader::{
 };
 use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData, ParquetMetaDataReader};
 
+use super::footer::TAIL_LENGTH;
 use super::guard::{SEAL_LENGTH, damaged, decode, read_error, seal};
 use super::info::check_version;
-use super::segment::{Encoding, TAIL_LENGTH, key};
+use super::segment::{Encoding, key};
 use super::version::{from_file, schema_of_file};
 use crate::error::{Error, Result};
 

@@ -111,8 +111,12 @@ impl Storage for Disk {
             return Ok(());
         }
         check_limit(from.metadata()?.len())?;
-        fs::copy(from, to)?;
-        OpenOptions::new().write(true).open(to)?.sync_all()
+        if to.is_symlink() {
+            fs::remove_file(to)?;
+        }
+        let mut copy = open_itself(OpenOptions::new().write(true).create(true).truncate(true), to)?;
+        io::copy(&mut File::open(from)?, &mut copy)?;
+        copy.sync_all()
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {

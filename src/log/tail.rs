@@ -131,7 +131,7 @@ impl Tail {
     fn cut(&self, storage: &dyn Storage, path: &PathBuf, step: u64, info: &RunInfo) -> Result<(u64, u64)> {
         let all: Vec<usize> = (0..self.schema.fields().len()).collect();
         let mut whole = SegmentReader::open(path, &self.schema, &all)?;
-        let mut cut = SegmentWriter::new(path, &self.schema, info, whole.encoding())?;
+        let mut cut = SegmentWriter::new(&partial(path), &self.schema, info, whole.encoding())?;
         let mut rows = 0;
         for batch in &mut whole {
             let batch = batch?;

@@ -66,7 +66,8 @@ pub fn run(directory: &Path) {
         log.append(&rows(block * 10 + 1..block * 10 + 11)).unwrap();
     }
     drop(log);
-    fs::rename(journals.join("steps/.000000.arrows"), directory.join("steps/.000001.arrows")).unwrap();
+    fs::create_dir_all(directory.join("open")).unwrap();
+    fs::rename(journals.join("open/000000.arrows"), directory.join("open/000001.arrows")).unwrap();
     fs::remove_dir_all(journals).unwrap();
 }
 

@@ -27,11 +27,13 @@ pub struct Stopping {
     then: Then,
     /// Whether folders can be exchanged in one step.
     pub exchanges: bool,
+    /// Whether a file cannot be renamed out of `open`, as `steps` is on another disk.
+    pub other_disk: bool,
 }
 
 impl Stopping {
     pub fn at(stop: u64, then: Then) -> Stopping {
-        Stopping { operations: Arc::default(), stop, then, exchanges: true }
+        Stopping { operations: Arc::default(), stop, then, exchanges: true, other_disk: false }
     }
 
     /// Never fails.
@@ -82,6 +84,9 @@ impl Storage for Stopping {
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         self.pass("rename to", to)?;
+        if self.other_disk && from.parent().is_some_and(|folder| folder.ends_with("open")) {
+            return Err(io::ErrorKind::CrossesDevices.into());
+        }
         Disk.rename(from, to)
     }
 

@@ -289,7 +289,7 @@ fn dropping_the_optimizer_closes_the_log() {
     drop(optimizer);
     assert_eq!(rows(folder.path()).len(), 7);
     assert!(folder.path().join("steps/000000.parquet").exists());
-    assert!(!folder.path().join("steps/.000000.arrows").exists());
+    assert!(!folder.path().join("open/000000.arrows").exists());
 }
 
 #[test]

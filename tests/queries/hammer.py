@@ -13,6 +13,8 @@ from pathlib import Path
 import duckdb
 import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset as ds
 
 task = json.load(sys.stdin)
 run = Path(task["run"])
@@ -24,11 +26,12 @@ readers = {}
 for block in re.findall(r"^```python\n(.*?)^```", document, re.MULTILINE | re.DOTALL):
     for name in ("read_live", "read_journal"):
         if f"def {name}(" in block:
-            exec(block.split("\n\n\nrows =")[0].split("\n\n\nsteps =")[0], readers)
+            exec(block.split("\n\n\nrows =")[0].split("\n\n\nrun =")[0], readers)
 read_live, read_journal = readers["read_live"], readers["read_journal"]
 
-seen = {"duckdb": 0, "polars": 0, "live": 0, "journals": 0, "rows": 0, "segments": 0, "behind_seconds": []}
-largest = {"duckdb": 0, "polars": 0, "live": 0}
+seen = {"duckdb": 0, "polars": 0, "live": 0, "journals": 0, "rows": 0, "segments": 0, "behind_seconds": [],
+        "folder_polars": 0, "folder_pyarrow": 0}
+largest = {"duckdb": 0, "polars": 0, "live": 0, "folder_polars": 0, "folder_pyarrow": 0}
 
 
 def check(reader, count, first, last, distinct):
@@ -48,6 +51,13 @@ while True:
         query = pl.scan_parquet(segments).select(pl.len(), step.min().alias("min"), step.max().alias("max"), step.n_unique().alias("n"))
         check("polars", *query.collect().row(0))
 
+        # The folder itself, in which there must be nothing else at any moment.
+        folder = run / "steps"
+        query = pl.scan_parquet(folder).select(pl.len(), step.min().alias("min"), step.max().alias("max"), step.n_unique().alias("n"))
+        check("folder_polars", *query.collect().row(0))
+        steps = ds.dataset(folder).to_table(columns=["step"])["step"]
+        check("folder_pyarrow", len(steps), pc.min(steps).as_py(), pc.max(steps).as_py(), pc.count_distinct(steps).as_py())
+
         now = time.time()
         rows = read_live(run, ["step", "elapsed_seconds"])
         steps = pl.from_arrow(rows)["step"]
@@ -55,7 +65,7 @@ while True:
         seen["rows"] = len(steps)
         if not last_time:
             seen["behind_seconds"].append(now - task["began"] - rows["elapsed_seconds"][-1].as_py())
-    for journal in run.glob("steps/.*.arrows"):
+    for journal in run.glob("open/*.arrows"):
         rows = read_journal(journal)
         if rows is None:
             continue  # a segment by now

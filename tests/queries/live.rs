@@ -102,5 +102,10 @@ fn live_reading_meets_no_error_and_no_row_twice() {
     );
     // The worker writes every 0.4 s; a machine that is busy otherwise may once let it wait.
     assert!(behind[behind.len() * 9 / 10] <= MOST_SECONDS_BEHIND, "behind by {behind:?}");
-    assert!(["duckdb", "polars", "live", "journals"].iter().all(|reader| seen[reader].as_u64() > Some(3)), "{seen}");
+    assert!(
+        ["duckdb", "polars", "live", "journals", "folder_polars", "folder_pyarrow"]
+            .iter()
+            .all(|reader| seen[reader].as_u64() > Some(3)),
+        "{seen}"
+    );
 }

@@ -1,5 +1,6 @@
 //! Every query of docs/queries.md, run by DuckDB, Polars and pyarrow, and its answers compared with perrin's own.
 
+mod folders;
 mod live;
 mod python;
 mod runs;
@@ -88,6 +89,9 @@ fn expected(root: &Path) -> BTreeMap<&'static str, Rows> {
     let open =
         vec![count, first_and_last[0], first_and_last[1], sum(&rows, |row| row[4]), sum(&rows, |row| row[3]) / count];
     expected.insert("Open a run", vec![known(open)]);
+    expected.insert("The folder at once", vec![known(vec![count, first_and_last[1]])]);
+    expected.insert("Folders with brackets in their names", vec![known(vec![150.0, 150.0])]);
+    expected.insert("Runs with different columns", runs::MIXED.map(|directions| mixed(root, directions)).to_vec());
     let last = rows.iter().rev().take(5).map(|row| known(vec![row[0], row[1], row[3], row[5].sqrt()]));
     expected.insert("The last rows", last.collect());
     let fit = RunFit::of(&run).unwrap().displacement;
@@ -136,6 +140,18 @@ fn expected(root: &Path) -> BTreeMap<&'static str, Rows> {
     });
     expected.insert("Joining a sweep on its hyperparameters", joined.collect());
     expected
+}
+
+/// Directions of a run, its mean square of `position_2` where it has one, and its rows.
+fn mixed(root: &Path, directions: usize) -> Vec<Option<f64>> {
+    let run = Run::open(runs::mixed_folder(root, directions)).unwrap();
+    let (mut sum, mut count) = (0.0, 0.0);
+    run.for_each_row(["step"], |_| count += 1.0).unwrap();
+    let mean = (directions >= 2).then(|| {
+        run.for_each_row(["position_2"], |[position]| sum += position.unwrap().powi(2)).unwrap();
+        sum / count
+    });
+    vec![Some(directions as f64), mean, Some(count)]
 }
 
 /// <v_k v_{k+lag}> / <v^2> over the pairs of rows that are there.

@@ -20,12 +20,28 @@ fn hyperparameters(learning_rate: f64) -> Hyperparameters {
     Hyperparameters { learning_rate: Some(learning_rate), momentum: Some(0.9), weight_decay: Some(5e-4) }
 }
 
+/// Directions of the runs of `mixed`, in the order of their names: the first has none.
+pub const MIXED: [usize; 3] = [0, 1, 3];
+
+pub fn mixed_folder(root: &Path, directions: usize) -> PathBuf {
+    root.join(format!("mixed/directions={directions}"))
+}
+
+/// A run whose name is a pattern too.
+pub fn bracketed_folder(root: &Path) -> PathBuf {
+    root.join("brackets/lr=[0.1]")
+}
+
 /// A writer of a run with two directions.
 pub fn writer(folder: &Path, learning_rate: f64) -> RunWriter {
+    writer_along(folder, learning_rate, 2)
+}
+
+fn writer_along(folder: &Path, learning_rate: f64, directions: usize) -> RunWriter {
     let info = RunInfo {
         hyperparameters: vec![hyperparameters(learning_rate)],
         batch_size: Some(128),
-        layout: Layout { parameter_groups: 1, directions: 2 },
+        layout: Layout { parameter_groups: 1, directions },
         ..RunInfo::default()
     };
     RunWriter::create(folder, &info, Vec::new()).unwrap()
@@ -50,9 +66,14 @@ pub fn push_row(rows: &mut RowBuffer, step: u64, elapsed_seconds: f64, learning_
     rows.projections.extend([0.0, 0.5, 1.6, 2.1].map(oscillation));
 }
 
-fn append(writer: &mut RunWriter, steps: impl Iterator<Item = u64>, learning_rate: f64) {
+/// Appends steps, a hundred a second.
+pub fn append(writer: &mut RunWriter, steps: impl Iterator<Item = u64>, learning_rate: f64) {
     let mut rows = RowBuffer::default();
     steps.for_each(|step| push_row(&mut rows, step, step as f64 * 0.01, learning_rate));
+    let values = 2 * writer.layout().directions;
+    if values != 4 {
+        rows.projections = (0..values * rows.len()).map(|index| Some((index as f64 * 0.37).sin())).collect();
+    }
     writer.append(&rows).unwrap();
     // Segments of about 1, 2, 4, ... seconds.
     let last = rows.records[rows.len() - 1].elapsed_seconds;
@@ -61,7 +82,11 @@ fn append(writer: &mut RunWriter, steps: impl Iterator<Item = u64>, learning_rat
 
 /// A finished run.
 pub fn write_run(folder: &Path, learning_rate: f64, steps: u64) {
-    let mut writer = writer(folder, learning_rate);
+    write_along(folder, learning_rate, steps, 2);
+}
+
+fn write_along(folder: &Path, learning_rate: f64, steps: u64, directions: usize) {
+    let mut writer = writer_along(folder, learning_rate, directions);
     for block in 0..steps / 50 {
         append(&mut writer, block * 50 + 1..=block * 50 + 50, learning_rate);
     }
@@ -89,11 +114,15 @@ pub fn write_all(root: &Path) {
     }
     // Its journal stays.
     drop(live);
-    assert!(
-        root.join("runs/live/steps/.000002.arrows").exists() || root.join("runs/live/steps/.000003.arrows").exists()
-    );
+    assert!(root.join("runs/live/open/000002.arrows").exists() || root.join("runs/live/open/000003.arrows").exists());
 
     for (rate, number) in SWEEP {
-        write_run(&sweep_folder(root, rate, number), rate, 1400 + 50 * u64::from(number));
+        // The first run in the order of names has no directions.
+        let directions = if (rate, number) == SWEEP[0] { 0 } else { 2 };
+        write_along(&sweep_folder(root, rate, number), rate, 1400 + 50 * u64::from(number), directions);
     }
+    for directions in MIXED {
+        write_along(&mixed_folder(root, directions), 0.1, 200, directions);
+    }
+    write_run(&bracketed_folder(root), 0.1, 150);
 }
