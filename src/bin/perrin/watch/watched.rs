@@ -167,7 +167,8 @@ impl OpenRun {
     /// Seconds since a file of the rows was changed: of a run that was resumed by an older perrin nothing else tells whether
     /// it grows.
     pub fn seconds_since_change(&self) -> Option<f64> {
-        Some(newest_change(&self.run.path().join("steps"))?.elapsed().unwrap_or_default().as_secs_f64())
+        let newest = ["steps", "open"].iter().filter_map(|folder| newest_change(&self.run.path().join(folder))).max();
+        Some(newest?.elapsed().unwrap_or_default().as_secs_f64())
     }
 
     fn read(&mut self, mut enough: impl FnMut() -> bool) -> bool {
