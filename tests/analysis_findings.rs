@@ -118,7 +118,7 @@ fn advice_knows_the_schedule_and_whether_the_run_goes_on() {
     let advice = cosine.advice.learning_rate.known().unwrap();
     assert!(!advice.lower_now && (advice.present / 1.5e-6 - 1.0).abs() < 1e-9, "{advice:?}");
     let (_, sentence) = said(&cosine, Question::LearningRate);
-    assert!(sentence.starts_with("none: the learning rate fell from 0.07") && sentence.contains("0.1"), "{sentence}");
+    assert!(sentence.starts_with("the learning rate fell from 0.07") && sentence.contains("0.1"), "{sentence}");
     assert!(cosine.advice.averaging.reason().unwrap().contains("the learning rate changes"));
     assert!(cosine.summary().to_string().contains("at first)"), "{}", cosine.summary());
     // Stability is that of the rate in force.

@@ -75,13 +75,17 @@ pub(crate) fn settings_in_words(fit: &RunFit) -> String {
 /// Why there is nothing to say of modes.
 pub(crate) const NO_DIRECTIONS: &str = "the run has no directions: `Options::project_onto` logs positions along them";
 
-/// Why a setting is missing, and what logs it.
-pub(crate) fn not_known(setting: &str) -> String {
-    let remedy = match setting {
+/// What logs a setting.
+pub(crate) fn remedy(setting: &str) -> &'static str {
+    match setting {
         "batch size" => "`Options::batch_size` logs it",
         _ => "`Options::build` in place of `attach` logs it",
-    };
-    format!("the {setting} is not known: {remedy}")
+    }
+}
+
+/// Why a setting is missing, and what logs it.
+pub(crate) fn not_known(setting: &str) -> String {
+    format!("the {setting} is not known: {}", remedy(setting))
 }
 
 /// Whether it is SGD with one parameter group; the reason if not.

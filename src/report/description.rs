@@ -2,7 +2,9 @@
 
 use super::material::Material;
 use crate::analysis::render_text::{counted, grouped};
+use crate::analysis::settings::remedy;
 use crate::printable::cut;
+use crate::record::Hyperparameters;
 
 /// Parameters listed by name; the rest are counted.
 const MOST_PARAMETERS: usize = 40;
@@ -28,28 +30,24 @@ pub fn description(material: &Material) -> Vec<(String, String)> {
         add("A row every", format!("{} steps", grouped(info.every_steps)));
     }
     add("Optimizer", optimizer(material));
-    for (group, settings) in info.hyperparameters.iter().enumerate() {
-        let known = [
-            ("learning rate", settings.learning_rate),
-            ("momentum", settings.momentum),
-            ("weight decay", settings.weight_decay),
-        ];
-        let known: Vec<String> = known
-            .iter()
-            .map(|(name, value)| format!("{name} {}", value.map_or("not known".to_owned(), |value| value.to_string())))
-            .collect();
-        let name =
-            if info.hyperparameters.len() > 1 { format!("Group {group}, at first") } else { "At first".to_owned() };
-        add(&name, known.join(", "));
+    let groups = |when: &str, groups: &[Hyperparameters]| -> Vec<(String, String)> {
+        let several = groups.len() > 1;
+        let name = |group| if several { format!("Group {group}, {when}") } else { capital(when) };
+        groups.iter().enumerate().map(|(group, settings)| (name(group), hyperparameters(settings))).collect()
+    };
+    let mut settings = groups("at first", &info.hyperparameters);
+    if let Some(fit) = material.fit.as_ref().filter(|fit| fit.present_hyperparameters != info.hyperparameters) {
+        settings.extend(groups("at the last row", &fit.present_hyperparameters));
     }
-    add("Batch size", info.batch_size.map_or("not known".to_owned(), grouped));
+    settings.into_iter().for_each(|(name, text)| add(&name, text));
+    add("Batch size", info.batch_size.map_or_else(|| missing("batch size"), grouped));
     if let Some(steps) = info.steps_per_epoch {
         add("Steps in an epoch", grouped(steps));
     }
     add(
         "Directions",
         match info.layout.directions {
-            0 => "none: no positions and velocities".to_owned(),
+            0 => "none: `Options::project_onto` logs positions and velocities along them".to_owned(),
             count => grouped(count as u64),
         },
     );
@@ -57,10 +55,35 @@ pub fn description(material: &Material) -> Vec<(String, String)> {
     lines
 }
 
+fn missing(setting: &str) -> String {
+    format!("not known: {}", remedy(setting))
+}
+
+fn capital(text: &str) -> String {
+    let (first, rest) = text.split_at(1);
+    first.to_uppercase() + rest
+}
+
+fn hyperparameters(settings: &Hyperparameters) -> String {
+    let known = [
+        ("learning rate", settings.learning_rate),
+        ("momentum", settings.momentum),
+        ("weight decay", settings.weight_decay),
+    ];
+    if known.iter().all(|(_, value)| value.is_none()) {
+        return missing("learning rate");
+    }
+    let known: Vec<String> = known
+        .iter()
+        .map(|(name, value)| format!("{name} {}", value.map_or("not known".to_owned(), |value| value.to_string())))
+        .collect();
+    known.join(", ")
+}
+
 fn optimizer(material: &Material) -> String {
     let optimizer = &material.info.optimizer;
-    let name = optimizer.name.as_deref().unwrap_or("not known");
-    let mut parts = vec![cut(name, MOST_OF_NAME).into_owned()];
+    let name = optimizer.name.as_deref().map(|name| cut(name, MOST_OF_NAME).into_owned());
+    let mut parts = vec![name.unwrap_or_else(|| missing("optimizer"))];
     let numbers = [
         ("dampening", optimizer.dampening.filter(|dampening| *dampening != 0.0)),
         ("second moment decay", optimizer.second_moment_decay),

@@ -34,13 +34,13 @@ fn learning_rate(advice: &LearningRateAdvice) -> Finding {
         (Some(from), ended, _) => {
             let goes = if advice.present < from { "fell" } else { "went" };
             let ended = if ended { ", and the run has ended" } else { "" };
-            format!("none: the learning rate {goes} from {} to {rate} over the window{at_most}{ended}", setting(from))
+            format!("the learning rate {goes} from {} to {rate} over the window{at_most}{ended}", setting(from))
         }
         (None, true, true) => {
             format!("the run has ended, stationary at learning rate {rate}{at_most}: a next one may lower it sooner")
         }
         (None, true, false) => {
-            format!("none: the run has ended, not yet stationary at learning rate {rate}{at_most}")
+            format!("the run has ended, not yet stationary at learning rate {rate}{at_most}")
         }
         (None, false, true) => format!("if the run goes on, lower the learning rate now; it is {rate}{at_most}"),
         (None, false, false) => format!("keep the learning rate, {rate}{at_most}: the run is not yet stationary"),
@@ -92,7 +92,7 @@ mod tests {
         let cosine = LearningRateAdvice { present: 1.5e-6, schedule_from: Some(0.07), ended: true, ..advice };
         assert_eq!(
             said(cosine),
-            "none: the learning rate fell from 0.07 to 1.5e-6 over the window (0.1 at most), and the run has ended"
+            "the learning rate fell from 0.07 to 1.5e-6 over the window (0.1 at most), and the run has ended"
         );
     }
 }

@@ -89,9 +89,9 @@ fn transients(fit: &ModesFit) -> Option<Finding> {
     let seen: Vec<_> = fit.modes.iter().filter_map(|mode| Some((mode.mode, mode.transient.known()?))).collect();
     let (mode, worst) = seen.iter().min_by(|a, b| a.1.position_r_squared.total_cmp(&b.1.position_r_squared))?;
     let sentence = format!(
-        "{} modes start far from their mean; eq. 5 explains them with R^2 from {:.3} (position, mode {mode}) and {:.3} \
+        "{} far from the mean at first; eq. 5 explains that with R^2 from {:.3} (position, mode {mode}) and {:.3} \
          (velocity) on",
-        seen.len(),
+        counted(seen.len() as u64, "mode"),
         worst.position_r_squared,
         worst.velocity_r_squared
     );

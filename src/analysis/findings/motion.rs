@@ -1,5 +1,6 @@
 //! How far and how fast the parameters move.
 
+use super::stationary::constant_speed;
 use super::words::and_interval;
 use super::{Finding, Question, Size, Verdict};
 use crate::analysis::Answer;
@@ -33,6 +34,7 @@ pub(super) fn findings(fit: &RunFit) -> Vec<Finding> {
         let size = Size::of_interval(mean, interval, "parameter units squared");
         Finding::new(Question::Speed, Verdict::Measured, sentence).with_size(size)
     }));
+    found.push(constant_speed(fit));
     found.push(Finding::of(Question::NoiseTrace, &fit.gradient_noise, |noise| {
         let (value, interval) = (noise.noise_scale_times_trace, noise.interval.known());
         let sentence = format!("sigma^2 tr(H) is {}, by eq. 12 from the speed", and_interval(value, interval));
@@ -75,7 +77,7 @@ fn kind(exponent: f64, interval: Option<[f64; 2]>) -> &'static str {
 fn predicted_exponent(fit: &RunFit, predicted: &PredictedDisplacement) -> Finding {
     let [exact, measured] = [predicted.exact_exponent, predicted.measured_exponent].map(thousandths);
     let of = match fit.projected_share.filter(|_| predicted.projected_part) {
-        Some(share) => format!(" of the part along the directions, {} of ||Delta||^2", percent(share)),
+        Some(share) => format!(" of the part along the directions, {} of ||Delta||^2,", percent(share)),
         None if predicted.projected_part => " of the part along the directions".to_owned(),
         None => String::new(),
     };

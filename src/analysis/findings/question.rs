@@ -32,8 +32,6 @@ questions! {
     Settings "settings",
     /// From where on is the run stationary?
     Stationarity "stationary",
-    /// Is the speed constant over the window?
-    ConstantSpeed "constant speed",
     /// Does the fluctuation-dissipation relation hold?
     Relation "relation",
     /// Is the learning rate far from the limit of stability?
@@ -48,6 +46,8 @@ questions! {
     ExponentByLag "exponent by lag",
     /// The mean squared length of a step.
     Speed "speed",
+    /// Is the speed constant over the window?
+    ConstantSpeed "constant speed",
     /// sigma^2 tr(H) by eq. 12.
     NoiseTrace "gradient noise",
     /// Do fitted curvatures agree with the Hessian's?
@@ -85,7 +85,7 @@ questions! {
     /// How far the learning rate is from the limit of stability.
     Stability "stability",
     /// Whether to lower the learning rate.
-    LearningRate "rate",
+    LearningRate "learning rate",
     /// Over how many steps to average weights.
     Averaging "averaging",
 }

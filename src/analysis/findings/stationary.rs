@@ -13,7 +13,6 @@ const LARGE_STEP: f64 = 0.1;
 pub(super) fn findings(fit: &RunFit, settings_known: bool) -> Vec<Finding> {
     let mut found = vec![
         Finding::of(Question::Stationarity, &fit.stationarity.beginning, |beginning| of_beginning(fit, beginning)),
-        constant_speed(fit),
         Finding::of(Question::Relation, &fit.stationarity.fluctuation_dissipation, |relation| {
             let ratio = relation.ratio;
             let sentence = format!("<theta g> is {ratio:.3} of eta (1+beta)/2 <v^2>, 1 in a stationary state");
@@ -60,7 +59,8 @@ fn of_beginning(fit: &RunFit, beginning: &Beginning) -> Finding {
     Finding { size, ..Finding::new(Question::Stationarity, verdict, sentence) }
 }
 
-fn constant_speed(fit: &RunFit) -> Finding {
+/// Whether the speed has a trend over the window.
+pub(super) fn constant_speed(fit: &RunFit) -> Finding {
     let question = Question::ConstantSpeed;
     Finding::of(question, &fit.speed, |speed| match (&speed.trend, speed.change) {
         (Answer::Known(trend), Some(change)) => {

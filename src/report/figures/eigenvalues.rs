@@ -96,7 +96,8 @@ fn over_steps(material: &Material, caption: &mut Vec<String>) -> Chart {
         );
     } else {
         caption.push(
-            "No limit of stability is drawn: it is known for SGD with known learning rate and momentum.".to_owned(),
+            "No limit of stability is drawn: it takes SGD whose learning rate and momentum are in the log (`Options::build` logs them)."
+                .to_owned(),
         );
     }
     let last = material.curvature.iter().rfind(|row| row.mode == 1).and_then(|row| Some((row.step, row.eigenvalue?)));

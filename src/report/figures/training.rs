@@ -2,7 +2,9 @@
 
 use super::Figure;
 use super::displacement::add_curve;
+use crate::analysis::findings::sentence;
 use crate::analysis::render_text::{counted, grouped, number};
+use crate::analysis::settings::not_known;
 use crate::report::chart::{Axis, Chart, Ink, Mark, Point};
 use crate::report::envelope::Envelope;
 use crate::report::happened::Drawn;
@@ -26,7 +28,7 @@ pub fn training(material: &Material) -> Figure {
     charts.push(loss);
     let rate = &rows.learning_rate;
     match rate.bins().next() {
-        None => caption.push("The learning rate is not known.".to_owned()),
+        None => caption.push(sentence(&not_known("learning rate"))),
         Some(bin) if rate.is_constant() => caption.push(format!("The learning rate was {} throughout.", bin.mean)),
         Some(_) => {
             let mut chart =

@@ -56,15 +56,16 @@ pub fn isotropy(material: &Material) -> Figure {
             chart.add("by the gradients", Ink::Predicted, Mark::Signs, points);
         }
     }
-    let mut caption = vec![format!(
-        "Each mark is a mode with its 95% interval. {}",
-        if parameters.is_some() {
-            "Dashed: the modified loss (the paper's continuous time), the same for all positions where weight decay is \
-             small, proportional to ρ for velocities. Dash-dotted: the theory in discrete time, where sharp modes have more."
-        } else {
-            "No prediction is drawn: a setting or σ² is not known."
+    let drawn = match fit.noise_scale.reason() {
+        _ if parameters.is_some() => {
+            "Dashed: the modified loss (the paper's continuous time), the same for all positions where weight decay is small, \
+             proportional to ρ for velocities. Dash-dotted: the theory in discrete time, where sharp modes have more."
+                .to_owned()
         }
-    )];
+        Some(reason) => format!("No prediction is drawn: {reason}."),
+        None => "No prediction is drawn: a setting is not known.".to_owned(),
+    };
+    let mut caption = vec![format!("Each mark is a mode with its 95% interval. {drawn}")];
     if !by_gradients.is_empty() {
         caption.push(format!(
             "Crosses: discrete time {} and the noise of gradients measured along each direction; they do not take the noise to \
