@@ -36,7 +36,7 @@ fn keep_displacements(run: &Path, directions: &Path) {
     (1..=600).for_each(|step| deltas.append(delta(step)).unwrap());
     let found = Eigenvectors {
         parameters,
-        eigenvectors: vec![vec![1.0, 0.0]],
+        eigenvectors: vec![vec![1.0, 0.0]].into(),
         eigenvalues: vec![2.0],
         residuals: vec![1e-6],
         converged: vec![true],

@@ -20,7 +20,7 @@ fn eigenvectors() -> Eigenvectors {
     let parameter = ParameterInfo { name: "weight".to_owned(), shape: vec![2, 2], kind, device, group: Some(0) };
     Eigenvectors {
         parameters: vec![parameter],
-        eigenvectors: vec![vec![0.5; 4], vec![0.5, -0.5, 0.5, -0.5], vec![0.0; 4]],
+        eigenvectors: vec![vec![0.5; 4], vec![0.5, -0.5, 0.5, -0.5], vec![0.0; 4]].into(),
         eigenvalues: vec![2.5, 1.0 + 0.125, f64::NAN],
         residuals: vec![1e-3, 2e-3, f64::NAN],
         converged: vec![true, true, false],
@@ -187,7 +187,7 @@ fn vectors_of_a_basis_that_was_never_complete_are_not_the_next_ones() {
     second.basis(1, 1, &eigenvectors(), true).unwrap();
     // Without its vectors it has none, given or not, and its table is the same.
     let table = Run::open(directory.path()).unwrap().estimate(1).unwrap();
-    let known = Eigenvectors { eigenvectors: Vec::new(), ..eigenvectors() };
+    let known = Eigenvectors { eigenvectors: Vec::new().into(), ..eigenvectors() };
     second.basis(1, 1, &known, false).unwrap();
     assert_eq!(files(directory.path()).len(), 3);
     let again = Run::open(directory.path()).unwrap().estimate(1).unwrap();

@@ -74,7 +74,7 @@ fn eigenvectors(info: &RunInfo) -> Eigenvectors {
     let axis = |axis: usize| (0..6).map(|element| f32::from(u8::from(element == axis))).collect::<Vec<_>>();
     Eigenvectors {
         parameters: info.parameters.clone(),
-        eigenvectors: vec![axis(0), axis(3), axis(5)],
+        eigenvectors: vec![axis(0), axis(3), axis(5)].into(),
         eigenvalues: vec![2.5, 1.125, -0.25],
         residuals: vec![1e-3, 2e-3, f64::NAN],
         converged: vec![true, true, false],

@@ -56,7 +56,7 @@ mod tests {
         };
         let eigenvectors = crate::log::eigenvectors::Eigenvectors {
             parameters: vec![parameter],
-            eigenvectors: vec![vec![1.0, 0.0], vec![0.0, 1.0]],
+            eigenvectors: vec![vec![1.0, 0.0], vec![0.0, 1.0]].into(),
             eigenvalues: vec![3.5, -0.25],
             residuals: vec![0.0; 2],
             converged: vec![true; 2],

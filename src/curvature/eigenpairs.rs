@@ -60,9 +60,20 @@ pub fn gradient_start(loss: &mut LossHessian, seed: u64) -> Result<Vec<f32>> {
 
 /// Eigenpairs of `hessian` as they can be written to a file, with the names and shapes of its parameters.
 pub fn eigenvectors(hessian: &LossHessian, pairs: &[Eigenpair]) -> Eigenvectors {
+    let vectors = pairs.iter().map(|pair| pair.eigenvector.clone()).collect();
+    described(hessian, pairs, vectors)
+}
+
+/// The same of pairs that are not needed any more: their vectors are not copied.
+pub(super) fn into_eigenvectors(hessian: &LossHessian, mut pairs: Vec<Eigenpair>) -> Eigenvectors {
+    let vectors = pairs.iter_mut().map(|pair| std::mem::take(&mut pair.eigenvector)).collect();
+    described(hessian, &pairs, vectors)
+}
+
+fn described(hessian: &LossHessian, pairs: &[Eigenpair], vectors: Vec<Vec<f32>>) -> Eigenvectors {
     Eigenvectors {
         parameters: hessian.parameters(),
-        eigenvectors: pairs.iter().map(|pair| pair.eigenvector.clone()).collect(),
+        eigenvectors: vectors.into(),
         eigenvalues: pairs.iter().map(|pair| pair.eigenvalue).collect(),
         residuals: pairs.iter().map(|pair| pair.residual).collect(),
         converged: pairs.iter().map(|pair| pair.converged).collect(),

@@ -1,12 +1,15 @@
 //! The largest eigenpairs, estimated again and again while the parameters move.
 
-use super::eigenpairs::{eigenvectors, top_eigenpairs};
+use std::sync::Arc;
+
+use super::eigenpairs::{into_eigenvectors, top_eigenpairs};
 use super::hessian::LossHessian;
 use super::progress::ProgressLine;
 use crate::error::{Error, Result};
 use crate::log::eigenvectors::Eigenvectors;
 use crate::numeric::eigenpairs::{align_signs, overlaps};
 use crate::numeric::lanczos::{self, LanczosOptions};
+use crate::numeric::operator::SymmetricOperator;
 
 /// The largest eigenpairs of a Hessian, followed: each estimate starts from the vectors of the last one, which takes
 /// fewer products the less they have turned, and has their signs. The Hessian's batches are the fixed sample.
@@ -34,7 +37,8 @@ pub struct EigenpairFollower<'a> {
     hessian: LossHessian<'a>,
     options: LanczosOptions,
     every_steps: u64,
-    vectors: Vec<Vec<f32>>,
+    /// Those of the last estimate, shared with whoever took it.
+    vectors: Arc<Vec<Vec<f32>>>,
 }
 
 impl<'a> EigenpairFollower<'a> {
@@ -51,13 +55,15 @@ impl<'a> EigenpairFollower<'a> {
         if options.smallest > 0 {
             return invalid("smallest eigenvalues to follow", options.smallest as f64, "0: ask for them by themselves");
         }
-        Ok(EigenpairFollower { hessian, options, every_steps, vectors: Vec::new() })
+        let follower = EigenpairFollower { hessian, options, every_steps, vectors: Arc::default() };
+        tracing::info!(megabytes = follower.memory_bytes() >> 20, "the most that an estimate of eigenpairs takes");
+        Ok(follower)
     }
 
     /// Goes on from the vectors of an earlier time, as a run that is resumed does.
     #[must_use]
     pub fn starting_from(mut self, earlier: &Eigenvectors) -> Self {
-        self.vectors.clone_from(&earlier.eigenvectors);
+        self.vectors = Arc::clone(&earlier.eigenvectors);
         self
     }
 
@@ -82,13 +88,22 @@ impl<'a> EigenpairFollower<'a> {
             lanczos::eigenpairs(&mut self.hessian, &self.options, &self.vectors, &mut |progress| line.show(progress))?
         };
         align_signs(&mut found.largest, &self.vectors)?;
-        let mut estimate = eigenvectors(&self.hessian, &found.largest);
+        let mut estimate = into_eigenvectors(&self.hessian, found.largest);
         estimate.products = Some(found.products as u64);
         if !self.vectors.is_empty() {
             estimate.overlaps = overlaps(&estimate.eigenvectors, &self.vectors)?;
         }
-        self.vectors.clone_from(&estimate.eigenvectors);
+        self.vectors = Arc::clone(&estimate.eigenvectors);
         Ok(estimate)
+    }
+
+    /// The most memory that an estimate takes, in bytes: the search's ([`LanczosOptions::memory_bytes`]), the Hessian's own
+    /// ([`LossHessian::memory_bytes`]) and the vectors of the last estimate, 4 m K bytes, which are there between two
+    /// estimates too. Not counted is the graph of one batch, several times what a training step of its size takes.
+    pub fn memory_bytes(&self) -> u64 {
+        let dimension = self.hessian.dimension();
+        let last = (self.options.largest * dimension * size_of::<f32>()) as u64;
+        self.options.memory_bytes(dimension) + self.hessian.memory_bytes(self.options.block_size) + last
     }
 
     /// The Hessian, for other questions about the same sample.

@@ -13,6 +13,7 @@ use super::refusal;
 use crate::error::{Error, Result};
 use crate::numeric::operator::SymmetricOperator;
 use crate::record::ParameterInfo;
+use crate::variables::sum_kind;
 
 /// What the loss of a batch is, and so what that of all the data is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -121,6 +122,18 @@ impl<'a> LossHessian<'a> {
     /// The parameters that make up theta, in order.
     pub fn parameters(&self) -> Vec<ParameterInfo> {
         self.parameters.infos()
+    }
+
+    /// The most memory that a product with a block of vectors takes, in bytes, where the parameters are: their copies and
+    /// the sums of their products, 4 m and 8 m bytes each for parameters of f32. Not counted is the graph of one batch,
+    /// several times what a training step of its size takes.
+    pub fn memory_bytes(&self, block_size: usize) -> u64 {
+        let of = |block: &Block| {
+            let kinds = [block.tensor.kind(), sum_kind(block.tensor.device())];
+            let element: usize = kinds.iter().map(|kind| kind.elt_size_in_bytes()).sum();
+            (block.tensor.numel() * element) as u64
+        };
+        block_size as u64 * self.parameters.blocks.iter().map(of).sum::<u64>()
     }
 
     /// Terms in each batch's mean: examples, or tokens, pixels where the loss averages over these.

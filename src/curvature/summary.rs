@@ -69,7 +69,7 @@ fn measure(hessian: &mut LossHessian, known: &Eigenvectors, options: &SummaryOpt
         return Err(Error::ShapeMismatch { name: "eigenvalues", found, expected });
     }
     let dimension = hessian.dimension();
-    for vector in &known.eigenvectors {
+    for vector in known.eigenvectors.iter() {
         check_vectors("eigenvector", std::slice::from_ref(vector), dimension)?;
     }
     let columns: Vec<&[f32]> = known.eigenvectors.iter().map(Vec::as_slice).collect();

@@ -1,5 +1,7 @@
 //! Eigenvectors, or other directions, with what is known of them.
 
+use std::sync::Arc;
+
 use super::curvature_summary::CurvatureSummary;
 use crate::error::{Error, Result};
 use crate::record::ParameterInfo;
@@ -12,8 +14,8 @@ use crate::record::ParameterInfo;
 pub struct Eigenvectors {
     /// The parameters whose elements the vectors have, in order; sum of their sizes: m.
     pub parameters: Vec<ParameterInfo>,
-    /// q_i.
-    pub eigenvectors: Vec<Vec<f32>>,
+    /// q_i. Shared, since they are K times as large as the parameters: a clone takes no memory.
+    pub eigenvectors: Arc<Vec<Vec<f32>>>,
     /// rho_i.
     pub eigenvalues: Vec<f64>,
     /// Residual norms.
@@ -37,7 +39,7 @@ impl From<Vec<Vec<f32>>> for Eigenvectors {
         let count = directions.len();
         let unknown = vec![f64::NAN; count];
         Eigenvectors {
-            eigenvectors: directions,
+            eigenvectors: Arc::new(directions),
             eigenvalues: unknown.clone(),
             residuals: unknown.clone(),
             converged: vec![false; count],

@@ -13,17 +13,17 @@
 //! `perrin.weight_decay`; where known, `perrin.products`; and `perrin.seal`, CRC-32 of all these: each key and its value,
 //! keys rising, with nothing in between.
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
 use safetensors::tensor::TensorView;
-use safetensors::{Dtype, SafeTensors, View};
+use safetensors::{Dtype, SafeTensors};
 
 use super::eigenvectors::{Eigenvectors, dimension_of};
 use super::guard::damaged;
-use super::reference::write_safetensors;
+use super::safetensors_file::{Elements, Tensor, write_safetensors};
 use super::storage::{Disk, Storage};
 use crate::error::{Error, Result};
 use crate::record::{ParameterInfo, SCHEMA_VERSION};
@@ -36,8 +36,8 @@ const PRODUCTS_KEY: &str = "perrin.products";
 const SEAL_KEY: &str = "perrin.seal";
 
 impl Eigenvectors {
-    /// Writes them, without their summary, to `path`, beside it first and renamed when complete; a file that is there is replaced. Takes twice as
-    /// much memory again as the vectors.
+    /// Writes them, without their summary, to `path`, beside it first and renamed when complete; a file that is there is
+    /// replaced.
     ///
     /// # Errors
     /// [`Error::ShapeMismatch`] if lengths do not fit together, [`Error::Io`].
@@ -47,25 +47,21 @@ impl Eigenvectors {
 
     pub(crate) fn write_on(&self, storage: &dyn Storage, path: &Path) -> Result<()> {
         let (count, dimension) = self.check()?;
-        let mut elements = Vec::with_capacity(4 * count * dimension);
-        for element in self.eigenvectors.iter().flatten() {
-            elements.extend_from_slice(&element.to_le_bytes());
-        }
-        let numbers = |values: &[f64]| Bytes {
-            dtype: Dtype::F64,
-            shape: vec![count],
-            bytes: values.iter().flat_map(|value| value.to_le_bytes()).collect(),
+        let tensor = |name, dtype, shape: &[usize], elements| Tensor { name, dtype, shape: shape.to_vec(), elements };
+        let numbers = |name, values: &[f64]| {
+            let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+            tensor(name, Dtype::F64, &[count], Elements::Bytes(bytes.into()))
         };
-        let flags = self.converged.iter().map(|&flag| u8::from(flag)).collect();
+        let flags: Vec<u8> = self.converged.iter().map(|&flag| u8::from(flag)).collect();
         let tensors = vec![
-            ("eigenvectors", Bytes { dtype: Dtype::F32, shape: vec![count, dimension], bytes: elements }),
-            ("eigenvalues", numbers(&self.eigenvalues)),
-            ("residuals", numbers(&self.residuals)),
-            ("converged", Bytes { dtype: Dtype::BOOL, shape: vec![count], bytes: flags }),
-            ("overlaps", numbers(&self.overlaps)),
+            tensor("eigenvectors", Dtype::F32, &[count, dimension], Elements::Rows(&self.eigenvectors)),
+            numbers("eigenvalues", &self.eigenvalues),
+            numbers("residuals", &self.residuals),
+            tensor("converged", Dtype::BOOL, &[count], Elements::Bytes(flags.into())),
+            numbers("overlaps", &self.overlaps),
         ];
         let checksums: BTreeMap<&str, u32> =
-            tensors.iter().map(|(name, tensor)| (*name, crc32fast::hash(&tensor.bytes))).collect();
+            tensors.iter().map(|tensor| (tensor.name, tensor.elements.checksum())).collect();
         let json = |text: serde_json::Result<String>| {
             text.map_err(|error| Error::io("write", path)(std::io::Error::from(error)))
         };
@@ -77,7 +73,7 @@ impl Eigenvectors {
         ]);
         metadata.extend(self.products.map(|products| (PRODUCTS_KEY.to_owned(), products.to_string())));
         metadata.insert(SEAL_KEY.to_owned(), seal(&metadata));
-        write_safetensors(storage, path, tensors, Some(metadata))
+        write_safetensors(storage, path, tensors, metadata)
     }
 
     /// Reads what [`write`](Self::write) wrote.
@@ -132,7 +128,7 @@ impl Eigenvectors {
         let (elements, _) = vectors.data().as_chunks();
         let vector = |elements: &[[u8; 4]]| elements.iter().map(|&element| f32::from_le_bytes(element)).collect();
         Ok(Eigenvectors {
-            eigenvectors: elements.chunks_exact(dimension).map(vector).collect(),
+            eigenvectors: Arc::new(elements.chunks_exact(dimension).map(vector).collect()),
             eigenvalues: numbers("eigenvalues")?,
             residuals: numbers("residuals")?,
             converged: tensor("converged", Dtype::BOOL, &[count])?.data().iter().map(|&flag| flag != 0).collect(),
@@ -155,30 +151,6 @@ fn seal(metadata: &HashMap<String, String>) -> String {
     hasher.finalize().to_string()
 }
 
-struct Bytes {
-    dtype: Dtype,
-    shape: Vec<usize>,
-    bytes: Vec<u8>,
-}
-
-impl View for Bytes {
-    fn dtype(&self) -> Dtype {
-        self.dtype
-    }
-
-    fn shape(&self) -> &[usize] {
-        &self.shape
-    }
-
-    fn data(&self) -> Cow<'_, [u8]> {
-        Cow::Borrowed(&self.bytes)
-    }
-
-    fn data_len(&self) -> usize {
-        self.bytes.len()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -191,7 +163,7 @@ mod tests {
     fn example() -> Eigenvectors {
         Eigenvectors {
             parameters: vec![parameter("weight", &[2, 3]), parameter("scale", &[])],
-            eigenvectors: vec![vec![0.5; 7], vec![-0.25; 7]],
+            eigenvectors: Arc::new(vec![vec![0.5; 7], vec![-0.25; 7]]),
             eigenvalues: vec![2.0, f64::MIN_POSITIVE],
             residuals: vec![1e-9, 0.5],
             converged: vec![true, false],
@@ -216,7 +188,7 @@ mod tests {
     fn lengths_that_do_not_fit_are_refused() {
         let path = std::env::temp_dir().join("never-written.safetensors");
         let mut wrong = example();
-        wrong.eigenvectors[1].pop();
+        Arc::make_mut(&mut wrong.eigenvectors)[1].pop();
         assert!(matches!(wrong.write(&path), Err(Error::ShapeMismatch { .. })));
         let wrong = Eigenvectors { residuals: vec![0.0], ..example() };
         assert!(matches!(wrong.write(&path), Err(Error::ShapeMismatch { .. })));

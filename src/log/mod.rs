@@ -55,6 +55,7 @@ mod reference;
 mod replace;
 mod resume;
 mod rollback;
+mod safetensors_file;
 mod schema;
 mod segment;
 mod segment_reader;

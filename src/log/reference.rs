@@ -5,14 +5,13 @@ use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::io;
 use std::ops::Range;
-use std::path::Path;
 
-use safetensors::{Dtype, SafeTensors, View, serialize};
+use safetensors::{Dtype, SafeTensors};
 
 use super::RunFolder;
 use super::guard::{damaged, decode};
+use super::safetensors_file::{Elements, Tensor, write_safetensors};
 use super::storage::Storage;
-use super::writer::write_whole;
 use crate::error::{Error, Result};
 use crate::record::{ParameterInfo, RunInfo};
 
@@ -36,61 +35,21 @@ pub struct ReferenceTensor<'a> {
     pub bytes: Cow<'a, [u8]>,
 }
 
-struct Checked<'a> {
-    tensor: ReferenceTensor<'a>,
-    dtype: Dtype,
-}
-
-impl View for Checked<'_> {
-    fn dtype(&self) -> Dtype {
-        self.dtype
-    }
-
-    fn shape(&self) -> &[usize] {
-        &self.tensor.shape
-    }
-
-    fn data(&self) -> Cow<'_, [u8]> {
-        Cow::Borrowed(&self.tensor.bytes)
-    }
-
-    fn data_len(&self) -> usize {
-        self.tensor.bytes.len()
-    }
-}
-
 /// Writes the reference point beside its final place, syncs and renames it.
 pub(crate) fn write_reference(storage: &dyn Storage, folder: &RunFolder, tensors: Vec<ReferenceTensor>) -> Result<()> {
-    let tensors = tensors.into_iter().map(|tensor| Ok((tensor.name, check(tensor)?))).collect::<Result<Vec<_>>>()?;
-    let mut names: Vec<&str> = tensors.iter().map(|(name, _)| *name).collect();
+    let tensors = tensors.into_iter().map(check).collect::<Result<Vec<Tensor>>>()?;
+    let mut names: Vec<&str> = tensors.iter().map(|tensor| tensor.name).collect();
     names.sort_unstable();
     if let Some(pair) = names.windows(2).find(|pair| pair[0] == pair[1]) {
         return Err(Error::Parameters { reason: format!("two tensors of the reference point are called {}", pair[0]) });
     }
     let checksums: BTreeMap<&str, u32> =
-        tensors.iter().map(|(name, checked)| (*name, crc32fast::hash(&checked.tensor.bytes))).collect();
+        tensors.iter().map(|tensor| (tensor.name, tensor.elements.checksum())).collect();
     let metadata = HashMap::from([(CHECKSUMS_KEY.to_owned(), serde_json::json!(checksums).to_string())]);
-    write_safetensors(storage, &folder.reference(), tensors, Some(metadata))
+    write_safetensors(storage, &folder.reference(), tensors, metadata)
 }
 
-/// Writes tensors beside their final place, syncs and renames. Takes as much memory again as the tensors.
-pub(super) fn write_safetensors<V: View>(
-    storage: &dyn Storage,
-    complete: &Path,
-    tensors: Vec<(&str, V)>,
-    metadata: Option<HashMap<String, String>>,
-) -> Result<()> {
-    // In memory, because what writes safetensors files makes one of a name of its own first, for nobody to clean up.
-    let bytes = serialize(tensors, metadata).map_err(|error| Error::io("encode", complete)(io::Error::other(error)))?;
-    write_whole(storage, complete, &bytes)?;
-    let folder = match complete.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    storage.sync_dir(folder).map_err(Error::io("sync", folder))
-}
-
-fn check(tensor: ReferenceTensor<'_>) -> Result<Checked<'_>> {
+fn check(tensor: ReferenceTensor<'_>) -> Result<Tensor<'_>> {
     let Some(&(_, dtype, size)) = KINDS.iter().find(|(kind, ..)| *kind == tensor.kind) else {
         let reason = format!("{}: a reference point cannot hold elements of kind {}", tensor.name, tensor.kind);
         return Err(Error::Parameters { reason });
@@ -103,7 +62,8 @@ fn check(tensor: ReferenceTensor<'_>) -> Result<Checked<'_>> {
             expected: format!("[{expected}]: {:?} of {}", tensor.shape, tensor.kind),
         });
     }
-    Ok(Checked { tensor, dtype })
+    let ReferenceTensor { name, shape, bytes, .. } = tensor;
+    Ok(Tensor { name, dtype, shape, elements: Elements::Bytes(bytes) })
 }
 
 /// The reference point of a run, as read back; see [`Run::reference`](super::Run::reference).

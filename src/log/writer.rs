@@ -16,7 +16,7 @@ use super::part::LostRows;
 use super::parts::{Parts, Place};
 use super::reference::{ReferenceTensor, write_reference};
 use super::schema::{batch_from_rows, steps_schema};
-use super::storage::{Disk, Storage};
+use super::storage::{Disk, Storage, StorageFile};
 use super::{RunFolder, partial};
 use crate::error::{Error, Result};
 use crate::record::{Event, EventKind, Layout, RowBuffer, RunInfo};
@@ -287,9 +287,18 @@ fn create_folder(storage: &dyn Storage, root: &Path) -> Result<()> {
 
 /// Writes a file beside its final place, syncs and renames it. The folder is the caller's to sync.
 pub(super) fn write_whole(storage: &dyn Storage, path: &Path, bytes: &[u8]) -> Result<()> {
+    write_beside(storage, path, |file| file.append(bytes))
+}
+
+/// The same of a file that `write` fills.
+pub(super) fn write_beside(
+    storage: &dyn Storage,
+    path: &Path,
+    write: impl FnOnce(&mut dyn StorageFile) -> io::Result<()>,
+) -> Result<()> {
     let beside = partial(path);
     let mut file = storage.create(&beside).map_err(Error::io("create", &beside))?;
-    file.append(bytes).map_err(Error::io("write", &beside))?;
+    write(&mut *file).map_err(Error::io("write", &beside))?;
     file.sync().map_err(Error::io("sync", &beside))?;
     storage.rename(&beside, path).map_err(Error::io("rename", &beside))
 }

@@ -52,7 +52,8 @@
 //! three seeds still stopped after 107, 4.7% off). A warm start inherits what its vectors missed.
 //!
 //! # Time and memory
-//! The basis takes 4 m `max_basis` bytes. A product is made orthogonal to all of it in two passes over that memory.
+//! The basis takes 4 m `max_basis` bytes, at most; [`LanczosOptions::memory_bytes`] has all of it. A product is made
+//! orthogonal to the basis in two passes over that memory.
 
 mod options;
 

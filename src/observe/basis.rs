@@ -42,6 +42,8 @@ impl Observation {
             outcome = take_up(&mut observation.tracker, &mut eigenvectors, &observation.directions);
             if outcome.is_ok() {
                 observation.begin_basis(eigenvectors);
+            } else if observation.tracker.projection().is_none() {
+                observation.directions.basis = None;
             }
             Ok(())
         });
@@ -117,13 +119,14 @@ impl Tracker {
     /// before must be finished.
     ///
     /// # Errors
-    /// As [`Projection::new`].
+    /// As [`Projection::check`]. The directions before then stay in force; after [`Error::Torch`] there are none.
     pub fn project_onto(&mut self, directions: &[Vec<f32>], memory_bytes: usize) -> Result<()> {
         let elements = self.parameters.iter().map(|parameter| parameter.tensor.numel()).sum();
-        let mut projection = Projection::new(directions, elements, memory_bytes)?;
-        if let Some(before) = &self.projection {
-            projection.remember(before);
-        }
+        Projection::check(directions, elements)?;
+        // The directions before go first: each set is K times as large as the parameters.
+        let correction = self.projection.take().and_then(|before| before.largest_correction());
+        let mut projection = Projection::new(directions, elements, memory_bytes);
+        projection.remember(correction);
         self.arrange(&mut projection).map_err(torch("copy the directions"))?;
         projection.begin_at(self.host.distance());
         self.projection = Some(projection);

@@ -67,11 +67,10 @@ impl Projection {
     /// # Errors
     /// [`Error::ShapeMismatch`] for a direction that has not `elements` elements; [`Error::Parameters`] for none, and
     /// for one that is not finite.
-    pub fn new(directions: &[Vec<f32>], elements: usize, memory_bytes: usize) -> Result<Projection> {
+    pub fn check(directions: &[Vec<f32>], elements: usize) -> Result<()> {
         if directions.is_empty() {
             return Err(Error::Parameters { reason: "there are no directions to project on".to_owned() });
         }
-        let mut vectors = Rows::zeros(directions.len(), elements);
         for (number, direction) in directions.iter().enumerate() {
             if direction.len() != elements {
                 let (found, expected) = (format!("[{}]", direction.len()), format!("[{elements}], the parameters'"));
@@ -81,10 +80,18 @@ impl Projection {
                 let reason = format!("direction {} to project on holds NaN or infinity", number + 1);
                 return Err(Error::Parameters { reason });
             }
+        }
+        Ok(())
+    }
+
+    /// On directions that pass [`check`](Self::check).
+    pub fn new(directions: &[Vec<f32>], elements: usize, memory_bytes: usize) -> Projection {
+        let mut vectors = Rows::zeros(directions.len(), elements);
+        for (number, direction) in directions.iter().enumerate() {
             vectors.row_mut(number).copy_from_slice(direction);
         }
         let directions = directions.len();
-        Ok(Projection {
+        Projection {
             vectors,
             directions,
             host_part: None,
@@ -97,7 +104,7 @@ impl Projection {
             positions: vec![0.0; directions],
             steps_since_anchor: 0,
             largest_correction: None,
-        })
+        }
     }
 
     /// The largest difference found between a running position and a direct projection, relative to the largest
@@ -106,9 +113,9 @@ impl Projection {
         self.largest_correction
     }
 
-    /// Goes on from what `before` has found of its corrections.
-    pub fn remember(&mut self, before: &Projection) {
-        self.largest_correction = before.largest_correction;
+    /// Goes on from the largest correction that was found along earlier directions.
+    pub fn remember(&mut self, correction: Option<f64>) {
+        self.largest_correction = correction;
     }
 
     /// Takes up a new arrangement of the parameters: the ranges of the tracked elements that the fused pass has, in its

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::mem::size_of;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
@@ -50,7 +51,7 @@ struct WaitingBasis {
 impl WaitingBasis {
     fn forget_vectors(&mut self) {
         self.basis.keep_vectors = false;
-        self.basis.eigenvectors.eigenvectors = Vec::new();
+        self.basis.eigenvectors.eigenvectors = Arc::default();
     }
 
     /// Writes it; without its vectors, if only these cannot be written.

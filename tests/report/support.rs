@@ -1,6 +1,7 @@
 //! Runs to report on.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use perrin::log::eigenvectors::Eigenvectors;
 use perrin::log::{LossLandscape, Run, RunWriter};
@@ -60,8 +61,9 @@ pub fn rich(directory: &Path, rows: u64) {
         created: "2026-01-01T00:00:00Z".to_owned(),
         ..drawn.info()
     };
+    let axis = |mode: usize| (0..6).map(|element| f32::from(u8::from(element == mode))).collect::<Vec<f32>>();
     let estimate = |growth: f64| Eigenvectors {
-        eigenvectors: (0..6).map(|mode| (0..6).map(|element| f32::from(u8::from(element == mode))).collect()).collect(),
+        eigenvectors: Arc::new((0..6).map(axis).collect()),
         eigenvalues: drawn.eigenvalues.iter().map(|rho| rho * growth).collect(),
         residuals: drawn.eigenvalues.iter().map(|rho| 0.02 * rho).collect(),
         converged: vec![true; 6],

@@ -15,7 +15,8 @@ pub struct LanczosOptions {
     pub residual_tolerance: f64,
     /// Products at which to stop, converged or not.
     pub max_products: usize,
-    /// Most vectors to hold: at least twice the number of pairs plus 8, unless the dimension is smaller.
+    /// Most vectors to hold, of 4 m bytes each: at least twice the number of pairs plus 8, unless the dimension is
+    /// smaller. Fewer take less memory and more products; [`memory_bytes`](Self::memory_bytes) says how much.
     pub max_basis: usize,
     /// Products of a probe for missed eigenvectors after convergence; 0: only where it cannot be done without. See the
     /// module.
@@ -47,6 +48,15 @@ impl LanczosOptions {
             symmetry_tolerance: SYMMETRY_TOLERANCE,
             seed: 0,
         }
+    }
+
+    /// The most memory that a search takes in `dimension` dimensions, in bytes, the operator's own not counted: the basis,
+    /// 4 m `max_basis` bytes; where it begins with several vectors, two blocks more, of `block_size`; and a product in
+    /// f64. A smaller `max_basis` (at least twice the number of pairs plus 8) takes less, and more products.
+    pub fn memory_bytes(&self, dimension: usize) -> u64 {
+        // The block that is multiplied, its products; a product in f64, the direction it leaves.
+        let vectors = self.max_basis.min(dimension) + 2 * self.block_size + 3;
+        vectors as u64 * dimension as u64 * size_of::<f32>() as u64
     }
 
     pub(super) fn check(&self, dimension: usize) -> Result<()> {

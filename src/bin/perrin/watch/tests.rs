@@ -71,7 +71,7 @@ fn eigenvalues(writer: &mut RunWriter) {
     };
     let values = Eigenvectors {
         parameters: vec![parameter],
-        eigenvectors: vec![vec![1.0]; 3],
+        eigenvectors: vec![vec![1.0]; 3].into(),
         eigenvalues: vec![12.5, 6.25, -0.5],
         residuals: vec![1e-3, 2e-3, 0.25],
         converged: vec![true; 3],
