@@ -9,6 +9,9 @@ use crate::log::Run;
 pub(crate) fn notes(run: &Run, fit: &RunFit, health: &Health) -> Vec<String> {
     let mut notes: Vec<String> = beyond_theory(&fit.optimizer).into_iter().collect();
     notes.extend(run.info_change().filter(|change| !change.meant).map(|change| format!("run.json: {change}")));
+    if let Ok(Some(line)) = run.changed_event() {
+        notes.push(format!("events.jsonl: line {line} is not as it was written, or a line before it is gone"));
+    }
     if let Some(law) = fit.displacement_all.known().filter(|law| law.points_left_out > 0) {
         notes.push(format!("{} rows have no global displacement to fit: unknown or zero", law.points_left_out));
     }

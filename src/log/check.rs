@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 
+use super::curvature::CurvatureRow;
+use super::eigenvectors::Eigenvectors;
 use super::info::Checksum;
 use super::listing::Listing;
 use super::reader::Run;
@@ -77,6 +79,7 @@ pub fn check(directory: impl AsRef<Path>) -> Result<Check> {
         }
         Err(error) => check.damaged(error, None)?,
     }
+    check.changed_events(&run)?;
     check.info(&run);
     if let Err(error) = run.reference() {
         check.damaged(error, None)?;
@@ -113,6 +116,20 @@ impl Check {
                 self.notes.push(finding("it has no checksum, by which a change would be found".to_owned()));
             }
             None => {}
+        }
+    }
+
+    /// The lines of `events.jsonl`, against their checksums.
+    fn changed_events(&mut self, run: &Run) -> Result<()> {
+        match run.changed_event() {
+            Ok(Some(line)) => {
+                let what = format!("line {line} is not as it was written, or a line before it is gone");
+                self.damage.push(Finding { path: run.folder.events(), row: None, what });
+                Ok(())
+            }
+            // That it cannot be read was told.
+            Ok(None) | Err(Error::Damaged { .. }) => Ok(()),
+            Err(error) => Err(error),
         }
     }
 
@@ -172,7 +189,14 @@ impl Check {
             match run.eigenvectors(basis) {
                 Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => self.damaged(error, None)?,
-                Ok(_) => {}
+                Ok(found) => {
+                    if let Ok(table) = run.estimate(basis)
+                        && !is_of(&found, &table)
+                    {
+                        let what = "its eigenvalues are not those of the curvature table of its number".to_owned();
+                        self.damage.push(Finding { path: run.folder.eigenvectors(basis), row: None, what });
+                    }
+                }
             }
             if let Err(error) = run.curvature_summary(basis) {
                 self.damaged(error, None)?;
@@ -188,7 +212,8 @@ impl Check {
             Err(error) => return self.damaged(error, None),
             Ok(deltas) => deltas,
         };
-        for (path, journal) in deltas.journals() {
+        let mut last = None;
+        for (path, until, journal) in deltas.journals() {
             let mut journal = match journal {
                 Ok(journal) => journal,
                 Err(error) => {
@@ -197,8 +222,21 @@ impl Check {
                 }
             };
             for (row, batch) in (&mut journal).enumerate() {
-                if let Err(error) = batch {
-                    self.damaged(error, Some(row as u64))?;
+                let row = Some(row as u64);
+                match batch {
+                    Err(error) => self.damaged(error, row)?,
+                    Ok(batch) => {
+                        for step in batch.column(0).as_primitive::<Int64Type>().values().iter().copied() {
+                            if step.cast_unsigned() > until {
+                                continue;
+                            }
+                            if let Some(last) = last.filter(|last| step <= *last) {
+                                let what = format!("step {step} comes after step {last}");
+                                self.damage.push(Finding { path: path.clone(), row, what });
+                            }
+                            last = Some(step);
+                        }
+                    }
                 }
             }
             self.torn(path, journal.bytes_discarded());
@@ -248,6 +286,12 @@ impl Check {
             error => Err(error),
         }
     }
+}
+
+/// Whether a table has the eigenvalues of these vectors.
+fn is_of(eigenvectors: &Eigenvectors, table: &[CurvatureRow]) -> bool {
+    let known = |value: &f64| Some(value - eigenvectors.weight_decay).filter(|value| !value.is_nan());
+    eigenvectors.eigenvalues.iter().map(known).eq(table.iter().map(|row| row.eigenvalue))
 }
 
 /// The steps of the rows so far.

@@ -136,6 +136,7 @@ fn old_segments(storage: &dyn Storage, folder: &RunFolder, schema: &SchemaRef) -
     }
     let read = |numbers| {
         let reader = SegmentReader::open(&folder.segment_of(numbers), schema, &[0])?;
+        reader.check_numbers(numbers)?;
         Ok(Old { numbers, rows: reader.rows(), encoding: reader.encoding() })
     };
     let listing = folder.list_steps()?;

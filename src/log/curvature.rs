@@ -178,7 +178,10 @@ impl Run {
         for batch in SegmentReader::open(&self.folder.curvature(basis), &schema, &columns)? {
             rows.extend(rows_of(&batch?));
         }
-        Ok(rows)
+        match rows.iter().find(|row| row.basis != basis) {
+            Some(row) => Err(damaged(&self.folder.curvature(basis), format!("it is the table of basis {}", row.basis))),
+            None => Ok(rows),
+        }
     }
 
     /// The directions of the rows with number `basis`, and what is known of them but the

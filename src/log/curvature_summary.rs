@@ -1,7 +1,5 @@
 //! What was measured of a Hessian beyond its eigenpairs: `curvature_summaries/NNNNNN.json`, of the basis of this number.
 
-use std::fs;
-use std::io;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -9,6 +7,7 @@ use serde_json::Value;
 
 use super::RunFolder;
 use super::curvature::{count_bases, make_place};
+use super::file;
 use super::guard::{damaged, json_checksum};
 use super::info::open_run;
 use super::reader::Run;
@@ -19,6 +18,8 @@ use crate::record::SCHEMA_VERSION;
 
 const VERSION_KEY: &str = "schema_version";
 const CHECKSUM_KEY: &str = "checksum";
+/// Whose summary it is; those of version 1 do not say it.
+const BASIS_KEY: &str = "basis";
 
 /// A number and its standard error.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -98,6 +99,7 @@ impl CurvatureSummary {
     pub(super) fn write_on(&self, storage: &dyn Storage, folder: &RunFolder, basis: u64) -> Result<()> {
         let path = folder.curvature_summary(basis);
         let mut value = serde_json::to_value(self).map_err(|error| Error::io("encode", &path)(error.into()))?;
+        value[BASIS_KEY] = basis.into();
         value[CHECKSUM_KEY] = json_checksum(&value).into();
         value[VERSION_KEY] = SCHEMA_VERSION.into();
         let place = folder.summaries_folder();
@@ -173,12 +175,8 @@ impl Run {
     /// [`Error::Damaged`], [`Error::NewerSchema`], [`Error::Io`].
     pub fn curvature_summary(&self, basis: u64) -> Result<Option<CurvatureSummary>> {
         let path = self.folder.curvature_summary(basis);
-        let text = match fs::read_to_string(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) if error.kind() == io::ErrorKind::InvalidData => return Err(damaged(&path, "it is no text")),
-            read => read.map_err(Error::io("read", &path))?,
-        };
-        let mut value: Value = serde_json::from_str(&text).map_err(|error| damaged(&path, error))?;
+        let Some(bytes) = file::if_there(file::read(&path))? else { return Ok(None) };
+        let mut value: Value = serde_json::from_slice(&bytes).map_err(|error| damaged(&path, error))?;
         let mut taken = |key: &str| value.as_object_mut().and_then(|all| all.remove(key)?.as_u64());
         let (version, stored) = (taken(VERSION_KEY), taken(CHECKSUM_KEY));
         match version {
@@ -191,6 +189,9 @@ impl Run {
         }
         if stored != Some(json_checksum(&value).into()) {
             return Err(damaged(&path, "its checksum does not fit"));
+        }
+        if let Some(other) = value[BASIS_KEY].as_u64().filter(|other| *other != basis) {
+            return Err(damaged(&path, format!("it is of basis {other}")));
         }
         let summary: CurvatureSummary = serde_json::from_value(value).map_err(|error| damaged(&path, error))?;
         summary.check().map_err(|error| damaged(&path, error))?;

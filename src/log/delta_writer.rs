@@ -9,15 +9,17 @@ use arrow_schema::SchemaRef;
 
 use super::RunFolder;
 use super::curvature::make_place;
-use super::deltas::{FullDelta, count_journals, element, read_json, schema, write_json};
+use super::deltas::{FullDelta, count_journals, element, schema, write_in_place};
 use super::eigenvectors::dimension_of;
 use super::holder::token;
+use super::info::open_run;
 use super::journal::{Journal, cut};
+use super::list_file::read_list;
 use super::resume::parameter_differences;
 use super::schema::integer;
 use super::storage::{Disk, Storage};
 use crate::error::{Error, Result};
-use crate::record::{ParameterInfo, SCHEMA_VERSION};
+use crate::record::ParameterInfo;
 
 /// Bytes at which a journal is followed by the next.
 const LARGEST_JOURNAL_BYTES: u64 = 1 << 30;
@@ -43,7 +45,7 @@ impl DeltaWriter {
     /// [`Error::Io`].
     pub fn check(directory: impl AsRef<Path>, parameters: &[ParameterInfo]) -> Result<()> {
         let folder = RunFolder::new(directory);
-        let Some(kept) = read_json::<Vec<ParameterInfo>>(&folder.delta_parameters())? else { return Ok(()) };
+        let Some(kept) = read_list::<ParameterInfo>(&folder.delta_parameters())? else { return Ok(()) };
         let differences = parameter_differences(&kept, parameters);
         if differences.is_empty() {
             return Ok(());
@@ -67,13 +69,13 @@ impl DeltaWriter {
         parameters: &[ParameterInfo],
     ) -> Result<DeltaWriter> {
         DeltaWriter::check(&directory, parameters)?;
-        let folder = RunFolder::new(directory);
+        let (folder, _) = open_run(directory)?;
         let elements = dimension_of(parameters).unwrap_or(usize::MAX);
         let schema = schema(elements)?;
         let token = token(&folder)?;
         make_place(&*storage, &folder, &folder.deltas_folder())?;
         if !folder.delta_parameters().exists() {
-            write_json(&*storage, &folder, &folder.delta_parameters(), parameters)?;
+            write_in_place(&*storage, &folder, &folder.delta_parameters(), parameters)?;
         }
         let number = count_journals(&folder);
         Ok(DeltaWriter { storage, folder, schema, elements, number, journal: None, steps_in_journal: 0, token })
@@ -148,6 +150,6 @@ impl DeltaWriter {
         if path.exists() {
             return Err(Error::io("create", &path)(io::ErrorKind::AlreadyExists.into()));
         }
-        Journal::create(&*self.storage, &path, &self.schema, SCHEMA_VERSION)
+        Journal::create(&*self.storage, &path, &self.schema, self.folder.version())
     }
 }

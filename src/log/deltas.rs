@@ -4,8 +4,6 @@
 //! `deltas/parameters.json` lists the parameters whose elements the vectors have. `deltas/bounds.json` says which of
 //! them were of steps that a resumed run took anew: written at each resumption, whether it keeps deltas or not.
 
-use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -14,16 +12,15 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::{Float32Type, Float64Type, Int64Type};
 use arrow_schema::{DataType, Field, FieldRef, Schema, SchemaRef};
 use serde::Serialize;
-use serde::de::DeserializeOwned;
 
 use super::RunFolder;
 use super::eigenvectors::dimension_of;
 use super::guard::damaged;
 use super::journal_reader::JournalReader;
+use super::list_file::{read_list, write_list};
 use super::reader::Run;
 use super::schema::value;
 use super::storage::Storage;
-use super::writer::write_whole;
 use crate::error::{Error, Result};
 use crate::record::ParameterInfo;
 
@@ -75,33 +72,21 @@ pub(super) fn bound_deltas(storage: &dyn Storage, folder: &RunFolder, step: u64)
         Some((last, bound)) if *last == first_after => *bound = step.min(*bound),
         _ => bounds.push((first_after, step)),
     }
-    write_json(storage, folder, &folder.delta_bounds(), &bounds)
+    write_in_place(storage, folder, &folder.delta_bounds(), &bounds)
 }
 
 /// For each resumption the number of the first journal after it, and the step it went on after.
 fn read_bounds(folder: &RunFolder) -> Result<Vec<(u64, u64)>> {
-    read_json(&folder.delta_bounds()).map(Option::unwrap_or_default)
+    read_list(&folder.delta_bounds()).map(Option::unwrap_or_default)
 }
 
-/// None if there is no such file.
-pub(super) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
-    match fs::read(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        bytes => {
-            let bytes = bytes.map_err(Error::io("read", path))?;
-            serde_json::from_slice(&bytes).map(Some).map_err(|error| damaged(path, error))
-        }
-    }
-}
-
-pub(super) fn write_json(
+pub(super) fn write_in_place(
     storage: &dyn Storage,
     folder: &RunFolder,
     path: &Path,
-    value: &(impl Serialize + ?Sized),
+    list: &[impl Serialize],
 ) -> Result<()> {
-    let json = serde_json::to_vec_pretty(value).map_err(|error| Error::io("encode", path)(error.into()))?;
-    write_whole(storage, path, &json)?;
+    write_list(storage, path, folder.version(), list)?;
     storage.sync_dir(&folder.deltas_folder()).map_err(Error::io("sync", folder.deltas_folder()))
 }
 
@@ -127,7 +112,7 @@ impl Run {
     /// [`Error::NotEnoughData`] where none were asked for, [`Error::Damaged`], [`Error::Io`].
     pub fn deltas(&self) -> Result<Deltas> {
         let path = self.folder.delta_parameters();
-        let Some(parameters) = read_json::<Vec<ParameterInfo>>(&path)? else {
+        let Some(parameters) = read_list::<ParameterInfo>(&path)? else {
             let reason = format!("{} was not asked to keep whole displacements", self.path().display());
             return Err(Error::NotEnoughData { question: "read deltas", reason });
         };
@@ -161,13 +146,18 @@ impl Deltas {
         }
     }
 
-    /// Its files, those of steps taken anew among them.
-    pub(super) fn journals(&self) -> impl Iterator<Item = (PathBuf, Result<JournalReader>)> {
+    /// Its files, those of steps taken anew among them, and the last step of each that was not.
+    pub(super) fn journals(&self) -> impl Iterator<Item = (PathBuf, u64, Result<JournalReader>)> {
         (0..count_journals(&self.folder)).map(|number| {
             let path = self.folder.delta_journal(number);
             let journal = JournalReader::open(&path, &self.schema, self.columns());
-            (path, journal)
+            (path, self.last_step_of(number), journal)
         })
+    }
+
+    fn last_step_of(&self, number: u64) -> u64 {
+        let later = self.bounds.iter().filter(|(first_after, _)| *first_after > number);
+        later.map(|(_, step)| *step).min().unwrap_or(u64::MAX)
     }
 
     fn columns(&self) -> Vec<usize> {
@@ -186,8 +176,7 @@ impl Deltas {
             if !path.exists() {
                 return Ok(None);
             }
-            let later = self.bounds.iter().filter(|(first_after, _)| *first_after > self.number);
-            self.until = later.map(|(_, step)| *step).min().unwrap_or(u64::MAX);
+            self.until = self.last_step_of(self.number);
             self.number += 1;
             self.current = Some(JournalReader::open(&path, &self.schema, self.columns())?);
         }

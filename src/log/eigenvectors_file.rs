@@ -14,7 +14,6 @@
 //! keys rising, with nothing in between.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -22,6 +21,7 @@ use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 
 use super::eigenvectors::{Eigenvectors, dimension_of};
+use super::file;
 use super::guard::damaged;
 use super::safetensors_file::{Elements, Tensor, write_safetensors};
 use super::storage::{Disk, Storage};
@@ -82,7 +82,7 @@ impl Eigenvectors {
     /// [`Error::Io`], [`Error::Damaged`], [`Error::NewerSchema`].
     pub fn read(path: impl AsRef<Path>) -> Result<Eigenvectors> {
         let path = path.as_ref();
-        let bytes = fs::read(path).map_err(Error::io("read", path))?;
+        let bytes = file::read(path)?;
         let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|error| damaged(path, error))?;
         let file = SafeTensors::deserialize(&bytes).map_err(|error| damaged(path, error))?;
         let metadata = |key: &str| {
@@ -153,6 +153,8 @@ fn seal(metadata: &HashMap<String, String>) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn parameter(name: &str, shape: &[i64]) -> ParameterInfo {

@@ -1,10 +1,16 @@
 //! `events.jsonl`: what happened to a run besides its steps, one JSON object a line.
+//!
+//! Each line ends in a checksum over the file up to there, so that also a line that is gone or moved shows.
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, ErrorKind, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
+use crc32fast::Hasher;
+
+use super::file;
 use super::guard::damaged;
+use super::reader::Run;
 use super::storage::{Storage, StorageFile};
 use crate::error::{Error, Result};
 use crate::record::{Event, EventKind};
@@ -13,22 +19,69 @@ use crate::record::{Event, EventKind};
 pub(crate) struct EventWriter {
     path: PathBuf,
     file: Box<dyn StorageFile>,
+    /// Of all that is in the file.
+    hasher: Hasher,
 }
 
 impl EventWriter {
     /// Opens the file to go on at its end; a last line that was not written whole is cut off.
     pub(crate) fn open(storage: &dyn Storage, path: &Path) -> Result<EventWriter> {
-        let whole = length_of_whole_lines(path)?;
+        let whole = whole_lines(path)?;
         let mut file = storage.append_to(path).map_err(Error::io("open", path))?;
-        file.truncate(whole).map_err(Error::io("truncate", path))?;
-        Ok(EventWriter { path: path.to_owned(), file })
+        file.truncate(whole.position).map_err(Error::io("truncate", path))?;
+        Ok(EventWriter { path: path.to_owned(), file, hasher: whole.chain.hasher })
     }
 
     pub(crate) fn append(&mut self, event: &Event) -> Result<()> {
         let mut line = serde_json::json!(event).to_string();
-        line.push('\n');
-        self.file.append(line.as_bytes()).map_err(Error::io("write", &self.path))
+        line.pop();
+        let mut hasher = self.hasher.clone();
+        hasher.update(line.as_bytes());
+        let checksum = hasher.finalize();
+        line += CHECKSUM;
+        line += &format!("{checksum}}}\n");
+        self.file.append(line.as_bytes()).map_err(Error::io("write", &self.path))?;
+        self.hasher.update(line.as_bytes());
+        Ok(())
     }
+}
+
+/// What is between a line's other fields and its checksum, which is of the file up to here.
+const CHECKSUM: &str = ",\"checksum\":";
+
+/// Lines in the order written, and whether they are those that were written.
+#[derive(Default)]
+struct Chain {
+    hasher: Hasher,
+    /// Whether a line had a checksum; older logs have none.
+    begun: bool,
+    /// Number of the first line that is not as it was written.
+    changed: Option<u64>,
+}
+
+impl Chain {
+    fn add(&mut self, line: &[u8], number: u64) {
+        let fits = match checksum_of(line) {
+            Some((length, checksum)) => {
+                let mut hasher = self.hasher.clone();
+                hasher.update(&line[..length]);
+                self.begun = true;
+                hasher.finalize() == checksum
+            }
+            None => !self.begun,
+        };
+        if !fits {
+            self.changed = self.changed.or(Some(number));
+        }
+        self.hasher.update(line);
+    }
+}
+
+/// How long a line is up to its checksum, and the checksum, if it has one.
+fn checksum_of(line: &[u8]) -> Option<(usize, u32)> {
+    let length = line.windows(CHECKSUM.len()).rposition(|window| window == CHECKSUM.as_bytes())?;
+    let digits = line[length + CHECKSUM.len()..].strip_suffix(b"}\n")?;
+    Some((length, std::str::from_utf8(digits).ok()?.parse().ok()?))
 }
 
 /// Bytes of the longest line that is read: an event names at most the parameters of a network.
@@ -47,12 +100,13 @@ pub struct EventReader {
     /// Bytes and number of the whole lines read.
     position: u64,
     lines: u64,
+    chain: Chain,
 }
 
 impl EventReader {
     /// A reader from the first event on; none are read where there is no file yet.
     pub(crate) fn new(path: PathBuf) -> EventReader {
-        EventReader { path, file: None, line: Vec::new(), position: 0, lines: 0 }
+        EventReader { path, file: None, line: Vec::new(), position: 0, lines: 0, chain: Chain::default() }
     }
 
     /// A reader from the first line that begins in the last `bytes` bytes; its lines are counted from there.
@@ -69,6 +123,12 @@ impl EventReader {
             reader.lines = 0;
         }
         Ok(reader)
+    }
+
+    /// The first line read so far that is not as it was written, or has not the lines before it that it had, from 1;
+    /// `None` if nothing is known of a change. Lines of version 1 have no checksums.
+    pub fn changed_line(&self) -> Option<u64> {
+        self.chain.changed
     }
 
     /// Bytes of the whole lines read or passed over so far.
@@ -100,10 +160,9 @@ impl EventReader {
         let read_error = Error::io("read", &self.path);
         let file = match &mut self.file {
             Some(file) => file,
-            none => match File::open(&self.path) {
-                Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
-                Err(error) => return Err(read_error(error)),
-                Ok(mut file) => {
+            none => match file::if_there(file::open(&self.path))? {
+                None => return Ok(false),
+                Some(mut file) => {
                     if let Err(error) = file.seek(SeekFrom::Start(self.position)) {
                         return Err(read_error(error));
                     }
@@ -116,6 +175,7 @@ impl EventReader {
         let read = read.map_err(read_error)? as u64;
         if self.line.last() == Some(&b'\n') {
             (self.position, self.lines) = (self.position + read, self.lines + 1);
+            self.chain.add(&self.line, self.lines);
             return Ok(true);
         }
         // The rest of the line may follow: it is read from its beginning then.
@@ -147,24 +207,22 @@ pub(super) fn count_resumptions(path: &Path) -> Result<usize> {
     Ok(count)
 }
 
-/// Bytes of the lines that were written whole.
-fn length_of_whole_lines(path: &Path) -> Result<u64> {
-    let mut file = match File::open(path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(0),
-        file => file.map_err(Error::io("read", path))?,
-    };
-    let mut end = file.metadata().map_err(Error::io("read", path))?.len();
-    let mut block = vec![0; 64 << 10];
-    while end > 0 {
-        let start = end.saturating_sub(block.len() as u64);
-        let block = &mut block[..(end - start) as usize];
-        file.seek(SeekFrom::Start(start)).and_then(|_| file.read_exact(block)).map_err(Error::io("read", path))?;
-        if let Some(newline) = block.iter().rposition(|&byte| byte == b'\n') {
-            return Ok(start + newline as u64 + 1);
-        }
-        end = start;
+/// A reader behind the last line that was written whole.
+fn whole_lines(path: &Path) -> Result<EventReader> {
+    let mut reader = EventReader::new(path.to_owned());
+    while reader.read_line()? {}
+    Ok(reader)
+}
+
+impl Run {
+    /// The first line of `events.jsonl` that is not as it was written, or has not the lines before it that it had, from 1;
+    /// `None` if nothing is known of a change.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`], [`Error::Io`].
+    pub fn changed_event(&self) -> Result<Option<u64>> {
+        whole_lines(&self.folder.events()).map(|reader| reader.changed_line())
     }
-    Ok(0)
 }
 
 #[cfg(test)]
@@ -202,7 +260,7 @@ mod tests {
         let one = line(0).len() as u64;
         for torn in ["", "{\"step\":9"] {
             fs::write(&path, text.clone() + torn).unwrap();
-            assert_eq!(length_of_whole_lines(&path).unwrap(), 10 * one);
+            assert_eq!(whole_lines(&path).unwrap().position, 10 * one);
             let torn = torn.len() as u64;
             for (bytes, first) in
                 [(torn + one, 9), (torn + one + 1, 9), (torn + 2 * one - 1, 9), (torn + 2 * one, 8), (9999, 0)]
@@ -213,9 +271,9 @@ mod tests {
             }
         }
         fs::write(&path, "x".repeat(200_000)).unwrap();
-        assert_eq!(length_of_whole_lines(&path).unwrap(), 0);
+        assert_eq!(whole_lines(&path).unwrap().position, 0);
         fs::write(&path, "\n".to_owned() + &"x".repeat(200_000)).unwrap();
-        assert_eq!(length_of_whole_lines(&path).unwrap(), 1);
-        assert_eq!(length_of_whole_lines(&folder.path().join("none")).unwrap(), 0);
+        assert_eq!(whole_lines(&path).unwrap().position, 1);
+        assert_eq!(whole_lines(&folder.path().join("none")).unwrap().position, 0);
     }
 }

@@ -35,6 +35,11 @@ impl RunFolder {
         RunFolder { root: root.as_ref().to_owned(), version }
     }
 
+    /// Schema version of the run.
+    pub(crate) fn version(&self) -> u32 {
+        self.version
+    }
+
     pub(crate) fn run_json(&self) -> PathBuf {
         self.root.join("run.json")
     }

@@ -1,13 +1,13 @@
 //! What `lock` says of who writes a run, and whether that one lives.
 
-use std::fs::{self, File};
-use std::io;
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::RunFolder;
+use super::file;
 use super::storage::Storage;
 use crate::error::{Error, Result};
 
@@ -32,7 +32,7 @@ pub(super) struct Holder {
 
 /// The token of who has the run, if somebody has it.
 pub(crate) fn token(folder: &RunFolder) -> Result<Option<String>> {
-    match read(folder).map_err(Error::io("read", folder.lock()))? {
+    match read(folder)? {
         Found::Holder(holder) if !holder.released => Ok(Some(holder.token)),
         _ => Ok(None),
     }
@@ -81,11 +81,8 @@ impl Holder {
 }
 
 /// Reads `lock`. It is opened for it: over NFS that is when another machine's changes are asked for.
-pub(super) fn read(folder: &RunFolder) -> io::Result<Found> {
-    let bytes = match fs::read(folder.lock()) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Found::Nothing),
-        bytes => bytes?,
-    };
+pub(super) fn read(folder: &RunFolder) -> Result<Found> {
+    let bytes = file::if_there(file::read(&folder.lock()))?.unwrap_or_default();
     if bytes.is_empty() {
         return Ok(Found::Nothing);
     }
@@ -100,7 +97,7 @@ pub(super) fn watch(storage: &dyn Storage, folder: &RunFolder, before: &Found) -
     while waited < WATCH {
         storage.wait(LOOK);
         waited += LOOK;
-        let found = read(folder).map_err(Error::io("read", folder.lock()))?;
+        let found = read(folder)?;
         if (found, signs_of_life(storage, folder)?) != first {
             return Err(Error::RunGrows { path: folder.root.clone(), writer: before.name() });
         }
@@ -111,7 +108,7 @@ pub(super) fn watch(storage: &dyn Storage, folder: &RunFolder, before: &Found) -
 /// The files of the segments, the open one among them, and their lengths.
 fn signs_of_life(storage: &dyn Storage, folder: &RunFolder) -> Result<Vec<(PathBuf, Option<u64>)>> {
     let length = |path: PathBuf| {
-        let length = File::open(&path).and_then(|file| file.metadata()).map(|metadata| metadata.len()).ok();
+        let length = file::open(&path).ok().and_then(|file| file.metadata().ok()).map(|metadata| metadata.len());
         (path, length)
     };
     let mut files = list(storage, &folder.steps())?;

@@ -1,6 +1,5 @@
 //! `run.json`: what was run, with a checksum by which a change made to it since is found.
 
-use std::fs;
 use std::io;
 use std::path::Path;
 
@@ -8,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::RunFolder;
+use super::file;
 use super::guard::{damaged, json_checksum};
 use crate::error::{Error, Result};
 use crate::record::{RunInfo, SCHEMA_VERSION};
@@ -55,11 +55,13 @@ pub(super) fn read_run(directory: impl AsRef<Path>) -> Result<(RunFolder, RunInf
     }
     let folder = RunFolder::new(directory);
     let path = folder.run_json();
-    let bytes = match fs::read(&path) {
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+    let bytes = match file::read(&path) {
+        Err(Error::Io { source, .. })
+            if matches!(source.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) =>
+        {
             return Err(Error::NoSuchRun { path: folder.root });
         }
-        bytes => bytes.map_err(Error::io("read", &path))?,
+        bytes => bytes?,
     };
     // The version first: what else a newer one holds cannot be known.
     let version: Version = serde_json::from_slice(&bytes).map_err(|error| damaged(&path, error))?;

@@ -12,10 +12,11 @@ use arrow_ipc::reader::read_record_batch;
 use arrow_ipc::root_as_message;
 use arrow_schema::{ArrowError, SchemaRef};
 
+use super::file;
 use super::guard::{SEAL_LENGTH, damaged, decode, read_error, seal};
 use super::journal::{CONTINUATION, PREFIX_LENGTH};
 use super::version::{from_file, schema_of_file};
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 /// The whole blocks of a journal, in order, up to the length it had when opened.
 ///
@@ -49,7 +50,7 @@ impl JournalReader {
     /// # Errors
     /// [`Error::Io`] when it cannot be opened; [`Error::Damaged`] when it begins with something else than the schema.
     pub(crate) fn open(path: &Path, schema: &SchemaRef, projection: Vec<usize>) -> Result<JournalReader> {
-        let file = File::open(path).map_err(Error::io("open", path))?;
+        let file = file::open(path)?;
         let length = file.metadata().map_err(read_error(path))?.len();
         let file = BufReader::new(file);
         let schema = schema.clone();

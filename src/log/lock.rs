@@ -73,7 +73,7 @@ impl RunLock {
     /// # Errors
     /// [`Error::RunGrows`] when somebody does, [`Error::Io`].
     pub(crate) fn claim(&mut self, storage: &dyn Storage) -> Result<()> {
-        let before = read(&self.folder).map_err(Error::io("read", self.folder.lock()))?;
+        let before = read(&self.folder)?;
         let lock_decides = match &before {
             Found::Holder(holder) => holder.machine == self.holder.machine,
             // As version 1 of the log left it. A lock that somebody removed while it was held decides nothing.

@@ -2,13 +2,12 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
-use std::fs;
-use std::io;
 use std::ops::Range;
 
 use safetensors::{Dtype, SafeTensors};
 
 use super::RunFolder;
+use super::file;
 use super::guard::{damaged, decode};
 use super::safetensors_file::{Elements, Tensor, write_safetensors};
 use super::storage::Storage;
@@ -96,13 +95,10 @@ pub(crate) fn read_reference(folder: &RunFolder, info: &RunInfo) -> Result<Refer
     if info.parameters.is_empty() {
         return Ok(Reference::default());
     }
-    let bytes = match fs::read(&path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(damaged(&path, "it is missing")),
-        bytes => bytes.map_err(Error::io("read", &path))?,
-    };
+    let bytes = file::if_there(file::read(&path))?.ok_or_else(|| damaged(&path, "it is missing"))?;
     let (_, header) = decode(&path, || SafeTensors::read_metadata(&bytes))?;
     let file = decode(&path, || SafeTensors::deserialize(&bytes))?;
-    // Runs written before there were checksums have none.
+    // Runs of version 1 may be from before there were checksums.
     let checksums: BTreeMap<String, u32> = match header.metadata().as_ref().and_then(|map| map.get(CHECKSUMS_KEY)) {
         Some(checksums) => serde_json::from_str(checksums).map_err(|error| damaged(&path, error))?,
         None => BTreeMap::new(),
@@ -118,7 +114,11 @@ pub(crate) fn read_reference(folder: &RunFolder, info: &RunInfo) -> Result<Refer
             return Err(damaged(&path, reason));
         }
         let data = tensor.data();
-        if checksums.get(&parameter.name).is_some_and(|&checksum| checksum != crc32fast::hash(data)) {
+        let fits = match checksums.get(&parameter.name) {
+            Some(checksum) => *checksum == crc32fast::hash(data),
+            None => info.schema_version == 1,
+        };
+        if !fits {
             return Err(damaged(&path, format!("{} does not have its checksum", parameter.name)));
         }
         let first = data.as_ptr() as usize - start;

@@ -13,6 +13,7 @@ use parquet::arrow::arrow_reader::{
 };
 use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData, ParquetMetaDataReader};
 
+use super::file;
 use super::footer::TAIL_LENGTH;
 use super::guard::{SEAL_LENGTH, damaged, decode, read_error, seal};
 use super::info::check_version;
@@ -93,6 +94,23 @@ impl SegmentReader {
     /// Number and rows of the segments merged into this one; empty where it is as it was written.
     pub(crate) fn merged(&self) -> &[(u64, u64)] {
         &self.merged
+    }
+
+    /// Whether it is the segment of these numbers, by its name the first and the last of those merged into it.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`] if it is another one.
+    pub(crate) fn check_numbers(&self, named: (u64, u64)) -> Result<()> {
+        match self.merged.first().zip(self.merged.last()) {
+            Some((first, last)) if (first.0, last.0) != named => {
+                let reason = format!("it holds segments {:06} to {:06}, and is not named for them", first.0, last.0);
+                Err(damaged(&self.path, reason))
+            }
+            None if named.0 != named.1 => {
+                Err(damaged(&self.path, "it does not say which of its rows are of which segment"))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The last row, read alone; the reader is then at its end.
@@ -182,7 +200,7 @@ pub(super) fn run_of(path: &Path) -> Result<Option<String>> {
 }
 
 fn read_metadata(path: &Path) -> Result<(File, ParquetMetaData)> {
-    let mut file = File::open(path).map_err(Error::io("open", path))?;
+    let mut file = file::open(path)?;
     let footer = read_footer(path, &mut file)?;
     let metadata = decode(path, || ParquetMetaDataReader::decode_metadata(&footer))?;
     Ok((file, metadata))

@@ -1,18 +1,18 @@
 //! One numbered part of the steps: its finished segment, its journal where there is none yet, or the segment that it
 //! was merged into.
 
-use std::io;
 use std::path::PathBuf;
 
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 
 use super::RunFolder;
+use super::file::if_there;
 use super::guard::damaged;
 use super::journal_reader::JournalReader;
 use super::listing::Listing;
 use super::segment_reader::SegmentReader;
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 /// How often a part is looked for before it is taken for missing: each time, somebody may have just renamed it.
 const LOOKS: usize = 3;
@@ -76,10 +76,8 @@ impl Source {
         columns: &[usize],
     ) -> Result<Option<Source>> {
         let path = folder.segment_of(numbers);
-        let Some(reader) = unless_missing(SegmentReader::open(&path, schema, columns))? else { return Ok(None) };
-        if numbers.0 < number && reader.merged().is_empty() {
-            return Err(damaged(&path, "it does not say which of its rows are of which segment"));
-        }
+        let Some(reader) = if_there(SegmentReader::open(&path, schema, columns))? else { return Ok(None) };
+        reader.check_numbers(numbers)?;
         let earlier = reader.merged().iter().filter(|(merged, _)| *merged < number);
         let skip = earlier.fold(0, |skip: u64, (_, rows)| skip.saturating_add(*rows));
         let (rows, next_number) = (Rows::Segment(Box::new(reader)), numbers.1.saturating_add(1));
@@ -88,17 +86,10 @@ impl Source {
 
     fn in_journal(folder: &RunFolder, number: u64, schema: &SchemaRef, columns: &[usize]) -> Result<Option<Source>> {
         let path = folder.journal(number);
-        let Some(reader) = unless_missing(JournalReader::open(&path, schema, columns.to_vec()))? else {
+        let Some(reader) = if_there(JournalReader::open(&path, schema, columns.to_vec()))? else {
             return Ok(None);
         };
         Ok(Some(Source { path, rows: Rows::Journal(Box::new(reader)), next_number: number.saturating_add(1), skip: 0 }))
-    }
-}
-
-fn unless_missing<T>(opened: Result<T>) -> Result<Option<T>> {
-    match opened {
-        Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(None),
-        opened => opened.map(Some),
     }
 }
 

@@ -182,8 +182,12 @@ impl StorageFile for File {
     }
 }
 
-/// Opens a file, and not what a symbolic link of that name leads to. Links among the folders above are the user's.
+/// Opens a file, and not what a symbolic link of that name leads to, nor a pipe, which would wait for its reader. Links
+/// among the folders above are the user's.
 fn open_itself(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
+    if path.symlink_metadata().is_ok_and(|found| !found.is_file() && !found.is_symlink()) {
+        return Err(io::Error::new(io::ErrorKind::AlreadyExists, "it is no regular file: remove it"));
+    }
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::custom_flags(options, rustix::fs::OFlags::NOFOLLOW.bits() as i32);
     options.open(path).map_err(|error| match path.is_symlink() {

@@ -39,6 +39,7 @@ impl Tail {
             let path = folder.segment_of(numbers);
             let bytes = path.metadata().map_err(Error::io("open", &path))?.len();
             let reader = SegmentReader::open(&path, schema, &[0])?;
+            reader.check_numbers(numbers)?;
             let first_and_last_step = reader.first_and_last_step();
             segments.push(Segment { path, last_number: numbers.1, rows: reader.rows(), bytes, first_and_last_step });
         }

@@ -114,7 +114,7 @@ impl Watched {
                 open.tail = tail;
                 while matches!(open.tail.read(), Ok(rows) if rows > 0) {}
             }
-            Err(error) => open.problem(&error),
+            Err(error) => open.problem(error.to_string()),
         }
     }
 }
@@ -173,6 +173,9 @@ impl OpenRun {
 
     fn read(&mut self, mut enough: impl FnMut() -> bool) -> bool {
         let events_changed = self.read_events();
+        if let Some(line) = self.event_reader.as_ref().and_then(EventReader::changed_line) {
+            self.problem(format!("events.jsonl: line {line} is not as it was written, or a line before it is gone"));
+        }
         self.eigenvalues.refresh(&self.run, events_changed);
         loop {
             match self.tail.read() {
@@ -189,7 +192,7 @@ impl OpenRun {
                 Ok(_) if self.catching_up => {}
                 Ok(_) => self.came_at = Some(SystemTime::now()),
                 Err(error) => {
-                    self.problem(&error);
+                    self.problem(error.to_string());
                     if matches!(error, Error::Io { .. }) {
                         break;
                     }
@@ -225,7 +228,7 @@ impl OpenRun {
                     break;
                 }
                 Some(Err(error)) => {
-                    self.problem(&error);
+                    self.problem(error.to_string());
                     return false;
                 }
             }
@@ -233,7 +236,7 @@ impl OpenRun {
         (self.health, self.events) = (Health::default(), VecDeque::new());
         self.clock = WallClock::begun(&self.run.info().created);
         if let Err(error) = self.read_all_events() {
-            self.problem(&error);
+            self.problem(error.to_string());
         }
         true
     }
@@ -256,8 +259,7 @@ impl OpenRun {
         self.events.push_back(event);
     }
 
-    fn problem(&mut self, error: &Error) {
-        let problem = error.to_string();
+    fn problem(&mut self, problem: String) {
         if self.problems.len() < MOST_PROBLEMS && !self.problems.contains(&problem) {
             self.problems.push(problem);
         }
