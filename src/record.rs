@@ -168,7 +168,7 @@ pub struct OptimizerInfo {
 }
 
 /// A tracked parameter.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct ParameterInfo {
     /// Its name in the variable store, or `parameter_<n>` where names are not known.
     pub name: String,
@@ -217,10 +217,18 @@ pub enum EventKind {
         /// Squared global displacement, as logged.
         global_displacement_squared: String,
     },
-    /// Variables that were added to the store after observation began; their reference point is their value now.
+    /// Variables that were added to the store after observation began; their reference point is their value now, which is
+    /// kept in `joined/`.
     ParametersAdded {
         /// Their names.
         parameters: Vec<String>,
+    },
+    /// Variables that were added to the store after observation began and cannot be observed: they are passed over.
+    ParametersNotObserved {
+        /// Their names.
+        parameters: Vec<String>,
+        /// Why not.
+        reason: String,
     },
     /// The rows from this step on are projected on another basis: another set of directions, usually eigenvectors
     /// computed anew. Positions still count from the run's reference point.

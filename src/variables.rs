@@ -36,6 +36,11 @@ impl Variable {
         std::iter::once(&self.name).chain(&self.other_names).map(String::as_str)
     }
 
+    /// Whether this is one of its names.
+    pub fn is_called(&self, name: &str) -> bool {
+        self.names().any(|known| known == name)
+    }
+
     /// What it is called by whoever is told that the store has it several times.
     pub fn tied_names(&self) -> String {
         self.names().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" = ")
@@ -185,16 +190,16 @@ impl Place {
 
 /// Two of the tensors that share some of their elements: views of one tensor that overlap. Those of the same memory
 /// altogether have been found to be one [`Variable`] before.
-pub(crate) fn overlapping<'a>(tensors: impl Iterator<Item = (&'a str, &'a Tensor)>) -> Option<[&'a str; 2]> {
+pub(crate) fn overlapping<'a, N: Copy>(tensors: impl Iterator<Item = (N, &'a Tensor)>) -> Option<[N; 2]> {
     let places = tensors.filter(|(_, tensor)| tensor.numel() > 0);
-    let mut places: Vec<(&str, Place)> = places.filter_map(|(name, tensor)| Some((name, Place::of(tensor)?))).collect();
+    let mut places: Vec<(N, Place)> = places.filter_map(|(name, tensor)| Some((name, Place::of(tensor)?))).collect();
     places.sort_by_key(|(_, place)| place.address);
     for (index, (name, place)) in places.iter().enumerate() {
         let end = place.range().end;
         let near = places[index + 1..].iter().take_while(|(_, other)| other.address < end);
         for (other_name, other) in near {
             if place.device == other.device && place.shares_elements(other) {
-                return Some([name, other_name]);
+                return Some([*name, *other_name]);
             }
         }
     }

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use perrin::log::LogTotals;
 use perrin::log::eigenvectors::Eigenvectors;
-use perrin::record::{Event, EventKind, RowBuffer, StepRecord};
-use perrin::recorder::{Basis, QueueOptions, QueuePolicy, Recorder, Row, Sink};
+use perrin::record::{Event, EventKind, ParameterInfo, RowBuffer, StepRecord};
+use perrin::recorder::{Basis, Joined, QueueOptions, QueuePolicy, Recorder, Row, Sink};
 use perrin::{Error, Result};
 
 /// A log in memory that takes nothing while its disk is full.
@@ -24,6 +24,8 @@ struct FullLog {
     nearly_full: Arc<AtomicBool>,
     /// Number, vectors, and vectors kept of each basis.
     bases: Arc<Mutex<Vec<(u64, usize, bool)>>>,
+    /// Steps before which parameters joined whose reference points are kept.
+    joined: Arc<Mutex<Vec<u64>>>,
 }
 
 impl FullLog {
@@ -64,6 +66,13 @@ impl Sink for FullLog {
         Ok(())
     }
 
+    fn joined(&mut self, joined: &Joined) -> Result<()> {
+        self.refuse(&self.full)?;
+        self.refuse(&self.nearly_full)?;
+        self.joined.lock().unwrap().push(joined.step);
+        Ok(())
+    }
+
     fn tick(&mut self, _: Duration) -> Result<()> {
         self.refuse(&self.stuck)
     }
@@ -90,6 +99,55 @@ fn row(step: u64) -> Row<()> {
 fn basis(number: u64, keep_vectors: bool) -> Basis {
     let eigenvectors = Eigenvectors::from(vec![vec![0.5; 4]; 2]);
     Basis { number, step: number, eigenvectors, keep_vectors }
+}
+
+fn joined(step: u64) -> Joined {
+    let parameters = vec![ParameterInfo { name: format!("of {step}"), ..ParameterInfo::default() }];
+    Joined { parameters, reference: vec![vec![1, 2, 3, 4]], step, elapsed_seconds: 0.5 }
+}
+
+/// Steps before which parameters are told to have joined.
+fn told_to_have_joined(log: &FullLog) -> Vec<u64> {
+    let events = log.events.lock().unwrap();
+    let told = |event: &&Event| match &event.kind {
+        EventKind::ParametersAdded { parameters } => *parameters == [format!("of {}", event.step)],
+        _ => false,
+    };
+    events.iter().filter(told).map(|event| event.step).collect()
+}
+
+/// Parameters that joined while nothing could be written, with where they were.
+#[test]
+fn parameters_that_joined_are_kept_until_there_is_space_again() {
+    let log = FullLog::default();
+    log.full.store(true, Ordering::SeqCst);
+    let mut recorder = start(&log, QueuePolicy::Block);
+    recorder.row(row(1));
+    recorder.joined(joined(2));
+    recorder.row(row(2));
+    recorder.joined(joined(3));
+    wait_until(&recorder, |recorder| recorder.health().is_err());
+    assert!(told_to_have_joined(&log).is_empty());
+    log.full.store(false, Ordering::SeqCst);
+    wait_until(&recorder, |recorder| recorder.health().is_ok());
+    assert!(matches!(recorder.finish(), Err(Error::Interrupted { rows_lost: 0, .. })));
+    assert_eq!(*log.joined.lock().unwrap(), [2, 3]);
+    assert_eq!(told_to_have_joined(&log), [2, 3]);
+    assert_eq!(*log.steps.lock().unwrap(), [1, 2]);
+}
+
+/// Where only the reference points cannot be written all else is, and the run is not interrupted.
+#[test]
+fn parameters_are_told_when_where_they_were_cannot_be_kept() {
+    let log = FullLog::default();
+    log.nearly_full.store(true, Ordering::SeqCst);
+    let mut recorder = start(&log, QueuePolicy::Block);
+    recorder.joined(joined(2));
+    recorder.row(row(2));
+    recorder.joined(joined(3));
+    assert_eq!(recorder.finish().unwrap().rows, 1);
+    assert!(log.joined.lock().unwrap().is_empty());
+    assert_eq!(told_to_have_joined(&log), [2, 3]);
 }
 
 /// The bases whose vectors an event says are not kept.

@@ -34,6 +34,10 @@ pub struct Health {
     pub non_finite: Option<u64>,
     /// Parameters that joined after observation began.
     pub parameters_added: usize,
+    /// Parameters that joined and cannot be observed.
+    pub parameters_not_observed: usize,
+    /// The first of them, and why it cannot.
+    pub first_not_observed: Option<(String, String)>,
     /// Rows saved from journals after a crash.
     pub rows_recovered: u64,
     /// Times another process took the run up again.
@@ -84,6 +88,11 @@ impl Health {
             }
             EventKind::NonFinite { .. } => self.non_finite = self.non_finite.or(Some(event.step)),
             EventKind::ParametersAdded { parameters } => self.parameters_added += parameters.len(),
+            EventKind::ParametersNotObserved { parameters, reason } => {
+                self.parameters_not_observed += parameters.len();
+                let first = || (parameters.first().cloned().unwrap_or_default(), reason.clone());
+                self.first_not_observed.get_or_insert_with(first);
+            }
             EventKind::Recovered { rows, .. } => self.rows_recovered = self.rows_recovered.saturating_add(*rows),
             EventKind::Stopped { reason } => self.stopped = Some((event.step, reason.clone())),
             EventKind::Finished { .. } => self.finished = Some(event.step),
@@ -123,6 +132,11 @@ impl Health {
         if self.parameters_added > 0 {
             notes
                 .push(format!("{} joined after observation began", counted(self.parameters_added as u64, "parameter")));
+        }
+        if let Some((name, reason)) = &self.first_not_observed {
+            let count = counted(self.parameters_not_observed as u64, "parameter");
+            let (name, reason) = (cut(name, MOST_OF_REASON), cut(reason, MOST_OF_REASON));
+            notes.push(format!("{count} joined that cannot be observed, first {name}: {reason}"));
         }
         if self.rows_dropped > 0 {
             let were = if self.rows_dropped == 1 { "was" } else { "were" };

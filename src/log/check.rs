@@ -10,6 +10,7 @@ use arrow_array::types::Int64Type;
 use super::curvature::CurvatureRow;
 use super::eigenvectors::Eigenvectors;
 use super::info::Checksum;
+use super::joined::check_joined;
 use super::listing::Listing;
 use super::reader::Run;
 use super::source::{Rows, Source};
@@ -82,6 +83,9 @@ pub fn check(directory: impl AsRef<Path>) -> Result<Check> {
     check.changed_events(&run)?;
     check.info(&run);
     if let Err(error) = run.reference() {
+        check.damaged(error, None)?;
+    }
+    for error in check_joined(&run.folder)? {
         check.damaged(error, None)?;
     }
     let (mut known, count) = run.list_segments()?;

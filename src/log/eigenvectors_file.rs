@@ -22,7 +22,7 @@ use safetensors::{Dtype, SafeTensors};
 
 use super::eigenvectors::{Eigenvectors, dimension_of};
 use super::file;
-use super::guard::damaged;
+use super::guard::{SEAL_KEY, damaged, metadata_seal};
 use super::safetensors_file::{Elements, Tensor, write_safetensors};
 use super::storage::{Disk, Storage};
 use crate::error::{Error, Result};
@@ -33,7 +33,6 @@ const PARAMETERS_KEY: &str = "perrin.parameters";
 const CHECKSUMS_KEY: &str = "perrin.checksums";
 const WEIGHT_DECAY_KEY: &str = "perrin.weight_decay";
 const PRODUCTS_KEY: &str = "perrin.products";
-const SEAL_KEY: &str = "perrin.seal";
 
 impl Eigenvectors {
     /// Writes them, without their summary, to `path`, beside it first and renamed when complete; a file that is there is
@@ -72,7 +71,7 @@ impl Eigenvectors {
             (WEIGHT_DECAY_KEY.to_owned(), self.weight_decay.to_string()),
         ]);
         metadata.extend(self.products.map(|products| (PRODUCTS_KEY.to_owned(), products.to_string())));
-        metadata.insert(SEAL_KEY.to_owned(), seal(&metadata));
+        metadata.insert(SEAL_KEY.to_owned(), metadata_seal(&metadata));
         write_safetensors(storage, path, tensors, metadata)
     }
 
@@ -94,7 +93,7 @@ impl Eigenvectors {
         if version > SCHEMA_VERSION {
             return Err(Error::NewerSchema { path: path.to_owned(), found: version, supported: SCHEMA_VERSION });
         }
-        if metadata(SEAL_KEY)? != &seal(header.metadata().as_ref().unwrap_or(&HashMap::new())) {
+        if metadata(SEAL_KEY)? != &metadata_seal(header.metadata().as_ref().unwrap_or(&HashMap::new())) {
             return Err(damaged(path, "its metadata does not have its checksum"));
         }
         let parameters: Vec<ParameterInfo> =
@@ -139,16 +138,6 @@ impl Eigenvectors {
             summary: None,
         })
     }
-}
-
-fn seal(metadata: &HashMap<String, String>) -> String {
-    let sealed: BTreeMap<_, _> = metadata.iter().filter(|(key, _)| *key != SEAL_KEY).collect();
-    let mut hasher = crc32fast::Hasher::new();
-    for (key, value) in sealed {
-        hasher.update(key.as_bytes());
-        hasher.update(value.as_bytes());
-    }
-    hasher.finalize().to_string()
 }
 
 #[cfg(test)]

@@ -129,6 +129,20 @@ impl RunFolder {
         self.eigenvectors_folder().join(format!("{basis:06}.safetensors"))
     }
 
+    pub(crate) fn joined_folder(&self) -> PathBuf {
+        self.root.join("joined")
+    }
+
+    pub(crate) fn joined(&self, number: u64) -> PathBuf {
+        self.joined_folder().join(format!("{number:06}.safetensors"))
+    }
+
+    /// The number of a file of parameters that joined, if it is one.
+    pub(crate) fn number_of_joined(&self, file: &Path) -> Option<u64> {
+        let number = file.file_stem()?.to_str()?.parse().ok()?;
+        (self.joined(number) == file).then_some(number)
+    }
+
     pub(crate) fn deltas_folder(&self) -> PathBuf {
         self.root.join("deltas")
     }
@@ -180,6 +194,7 @@ impl RunFolder {
             self.curvature_folder(),
             self.summaries_folder(),
             self.eigenvectors_folder(),
+            self.joined_folder(),
             self.deltas_folder(),
             self.landscape_folder(),
         ];
@@ -274,6 +289,7 @@ impl RunFolder {
             || self.numbers_of_segment(&complete).is_some()
             || self.number_of_basis(&complete).is_some()
             || self.number_of_landscape(&complete).is_some()
+            || self.number_of_joined(&complete).is_some()
             || self.number_beside_table(&complete).is_some()
     }
 }

@@ -1,5 +1,6 @@
 //! Checksums, and a fence around decoders that may panic on bytes made to mislead them.
 
+use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -22,6 +23,20 @@ pub(crate) fn seal(parts: &[&[u8]]) -> [u8; SEAL_LENGTH] {
     seal[..4].copy_from_slice(&SEAL_MAGIC);
     seal[4..].copy_from_slice(&hasher.finalize().to_le_bytes());
     seal
+}
+
+/// Key of a safetensors file's metadata that holds the [`metadata_seal`] of all others.
+pub(crate) const SEAL_KEY: &str = "perrin.seal";
+
+/// CRC-32 of a safetensors file's metadata: each key and its value, keys rising.
+pub(crate) fn metadata_seal(metadata: &HashMap<String, String>) -> String {
+    let sealed: BTreeMap<_, _> = metadata.iter().filter(|(key, _)| *key != SEAL_KEY).collect();
+    let mut hasher = crc32fast::Hasher::new();
+    for (key, value) in sealed {
+        hasher.update(key.as_bytes());
+        hasher.update(value.as_bytes());
+    }
+    hasher.finalize().to_string()
 }
 
 /// Decodes bytes that may be damaged: an error or a panic of the decoder becomes [`Error::Damaged`].

@@ -10,6 +10,7 @@
 //! curvature/000000.parquet   eigenvalues, a file an estimate, where directions were followed
 //! curvature_summaries/000000.json   trace, density and gradient noise of the same, where they were measured
 //! eigenvectors/000000.safetensors   their vectors: the directions of the rows with this number as `basis`
+//! joined/000000.safetensors  reference points of parameters that joined later, a file an event
 //! deltas/000000.arrows       whole displacements, where they were asked for
 //! landscape/000000.parquet   losses on a grid in a plane around theta_*, where they were measured
 //! events.jsonl               one record::Event a line
@@ -42,6 +43,7 @@ mod guard;
 mod holder;
 mod info;
 mod info_change;
+mod joined;
 mod journal;
 mod journal_reader;
 mod landscape;
@@ -79,6 +81,7 @@ pub use events::EventReader;
 pub(crate) use folder::{RunFolder, partial};
 pub use follow::Follower;
 pub use info_change::InfoChange;
+pub(crate) use joined::joined;
 pub use landscape::LossLandscape;
 pub use lock::declare_abandoned;
 pub use overview::{LockedFiles, Overview, RunState, find_runs};

@@ -55,8 +55,8 @@ impl Run {
         self.schema.fields().iter().map(|field| field.name().as_str())
     }
 
-    /// The reference point, read whole into memory and checked against its checksums and `run.json`. (Variables added
-    /// while the run was observed are in neither.)
+    /// The reference point, read whole into memory and checked against its checksums and `run.json`. Parameters that
+    /// joined while the run was observed are in neither: see [`joined`](Self::joined).
     ///
     /// # Errors
     /// [`Error::Damaged`] naming the parameter that is not as it was written, [`Error::Io`].

@@ -3,12 +3,14 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
 
 use safetensors::{Dtype, SafeTensors};
 
 use super::RunFolder;
 use super::file;
-use super::guard::{damaged, decode};
+use super::guard::{SEAL_KEY, damaged, decode, metadata_seal};
 use super::safetensors_file::{Elements, Tensor, write_safetensors};
 use super::storage::Storage;
 use crate::error::{Error, Result};
@@ -36,6 +38,16 @@ pub struct ReferenceTensor<'a> {
 
 /// Writes the reference point beside its final place, syncs and renames it.
 pub(crate) fn write_reference(storage: &dyn Storage, folder: &RunFolder, tensors: Vec<ReferenceTensor>) -> Result<()> {
+    write_tensors(storage, &folder.reference(), tensors, HashMap::new())
+}
+
+/// Writes parameters with their checksums; the metadata, where there is any, is sealed.
+pub(super) fn write_tensors(
+    storage: &dyn Storage,
+    path: &Path,
+    tensors: Vec<ReferenceTensor>,
+    mut metadata: HashMap<String, String>,
+) -> Result<()> {
     let tensors = tensors.into_iter().map(check).collect::<Result<Vec<Tensor>>>()?;
     let mut names: Vec<&str> = tensors.iter().map(|tensor| tensor.name).collect();
     names.sort_unstable();
@@ -44,8 +56,12 @@ pub(crate) fn write_reference(storage: &dyn Storage, folder: &RunFolder, tensors
     }
     let checksums: BTreeMap<&str, u32> =
         tensors.iter().map(|tensor| (tensor.name, tensor.elements.checksum())).collect();
-    let metadata = HashMap::from([(CHECKSUMS_KEY.to_owned(), serde_json::json!(checksums).to_string())]);
-    write_safetensors(storage, &folder.reference(), tensors, metadata)
+    let is_sealed = !metadata.is_empty();
+    metadata.insert(CHECKSUMS_KEY.to_owned(), serde_json::json!(checksums).to_string());
+    if is_sealed {
+        metadata.insert(SEAL_KEY.to_owned(), metadata_seal(&metadata));
+    }
+    write_safetensors(storage, path, tensors, metadata)
 }
 
 fn check(tensor: ReferenceTensor<'_>) -> Result<Tensor<'_>> {
@@ -68,24 +84,45 @@ fn check(tensor: ReferenceTensor<'_>) -> Result<Tensor<'_>> {
 /// The reference point of a run, as read back; see [`Run::reference`](super::Run::reference).
 #[derive(Debug, Clone, Default)]
 pub struct Reference {
-    bytes: Vec<u8>,
-    tensors: Vec<(ParameterInfo, Range<usize>)>,
+    tensors: Vec<(ParameterInfo, Bytes)>,
+}
+
+/// A tensor's part of a file.
+#[derive(Debug, Clone)]
+struct Bytes {
+    file: Arc<Vec<u8>>,
+    range: Range<usize>,
 }
 
 impl Reference {
-    /// Its tensors, in the order in which `run.json` lists the parameters.
+    /// Its tensors, in the order in which `run.json` lists the parameters; those that joined the run come after them.
     pub fn tensors(&self) -> impl ExactSizeIterator<Item = ReferenceTensor<'_>> {
-        self.tensors.iter().map(|(parameter, range)| ReferenceTensor {
+        self.tensors.iter().map(|(parameter, bytes)| ReferenceTensor {
             name: &parameter.name,
             kind: &parameter.kind,
             shape: parameter.shape.iter().map(|&extent| extent as usize).collect(),
-            bytes: Cow::Borrowed(&self.bytes[range.clone()]),
+            bytes: Cow::Borrowed(&bytes.file[bytes.range.clone()]),
         })
     }
 
     /// Whether the run has none: it tracks no parameters.
     pub fn is_empty(&self) -> bool {
         self.tensors.is_empty()
+    }
+
+    /// The parameters.
+    pub(super) fn parameters(&self) -> impl Iterator<Item = &ParameterInfo> {
+        self.tensors.iter().map(|(parameter, _)| parameter)
+    }
+
+    /// Of one parameter, if it is among them.
+    pub(super) fn only(&self, name: &str) -> Option<Reference> {
+        let found = self.tensors.iter().find(|(parameter, _)| parameter.name == name)?;
+        Some(Reference { tensors: vec![found.clone()] })
+    }
+
+    pub(super) fn append(&mut self, other: Reference) {
+        self.tensors.extend(other.tensors);
     }
 }
 
@@ -96,36 +133,58 @@ pub(crate) fn read_reference(folder: &RunFolder, info: &RunInfo) -> Result<Refer
         return Ok(Reference::default());
     }
     let bytes = file::if_there(file::read(&path))?.ok_or_else(|| damaged(&path, "it is missing"))?;
-    let (_, header) = decode(&path, || SafeTensors::read_metadata(&bytes))?;
-    let file = decode(&path, || SafeTensors::deserialize(&bytes))?;
     // Runs of version 1 may be from before there were checksums.
+    read_tensors(&path, bytes, &info.parameters, info.schema_version > 1)
+}
+
+/// The metadata of such a file, which must be as it was sealed.
+pub(super) fn read_metadata(path: &Path, bytes: &[u8]) -> Result<HashMap<String, String>> {
+    let (_, header) = decode(path, || SafeTensors::read_metadata(bytes))?;
+    let metadata = header.metadata().clone().unwrap_or_default();
+    if metadata.get(SEAL_KEY) != Some(&metadata_seal(&metadata)) {
+        return Err(damaged(path, "its metadata does not have its checksum"));
+    }
+    Ok(metadata)
+}
+
+/// The parameters of such a file: these and no others must be there, of their shapes and kinds, and with their checksums,
+/// where they must all have one.
+pub(super) fn read_tensors(
+    path: &Path,
+    bytes: Vec<u8>,
+    parameters: &[ParameterInfo],
+    all_have_checksums: bool,
+) -> Result<Reference> {
+    let bytes = Arc::new(bytes);
+    let (_, header) = decode(path, || SafeTensors::read_metadata(&bytes))?;
+    let file = decode(path, || SafeTensors::deserialize(&bytes))?;
     let checksums: BTreeMap<String, u32> = match header.metadata().as_ref().and_then(|map| map.get(CHECKSUMS_KEY)) {
-        Some(checksums) => serde_json::from_str(checksums).map_err(|error| damaged(&path, error))?,
+        Some(checksums) => serde_json::from_str(checksums).map_err(|error| damaged(path, error))?,
         None => BTreeMap::new(),
     };
     let start = bytes.as_ptr() as usize;
-    let mut tensors = Vec::with_capacity(info.parameters.len());
-    for parameter in &info.parameters {
-        let tensor = file.tensor(&parameter.name).map_err(|error| damaged(&path, error))?;
+    let mut tensors = Vec::with_capacity(parameters.len());
+    for parameter in parameters {
+        let tensor = file.tensor(&parameter.name).map_err(|error| damaged(path, error))?;
         let kind = KINDS.iter().find(|(_, dtype, _)| *dtype == tensor.dtype()).map(|(kind, ..)| *kind);
         let same_shape = tensor.shape().iter().map(|&extent| extent as i64).eq(parameter.shape.iter().copied());
         if kind != Some(parameter.kind.as_str()) || !same_shape {
-            let reason = format!("{} is not of the shape and kind that run.json gives it", parameter.name);
-            return Err(damaged(&path, reason));
+            let reason = format!("{} is not of the shape and kind that are said of it", parameter.name);
+            return Err(damaged(path, reason));
         }
         let data = tensor.data();
         let fits = match checksums.get(&parameter.name) {
             Some(checksum) => *checksum == crc32fast::hash(data),
-            None => info.schema_version == 1,
+            None => !all_have_checksums,
         };
         if !fits {
-            return Err(damaged(&path, format!("{} does not have its checksum", parameter.name)));
+            return Err(damaged(path, format!("{} does not have its checksum", parameter.name)));
         }
         let first = data.as_ptr() as usize - start;
-        tensors.push((parameter.clone(), first..first + data.len()));
+        tensors.push((parameter.clone(), Bytes { file: Arc::clone(&bytes), range: first..first + data.len() }));
     }
     if file.len() != tensors.len() {
-        return Err(damaged(&path, "it has tensors that run.json does not list"));
+        return Err(damaged(path, "it has tensors that nothing is said of"));
     }
-    Ok(Reference { bytes, tensors })
+    Ok(Reference { tensors })
 }

@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime};
 use super::deltas::bound_deltas;
 use super::events::EventWriter;
 use super::info::open_run;
+use super::joined::{Joined, joined, read_events_of_joining, read_joined};
 use super::landscape::next_landscape;
 use super::lock::RunLock;
 use super::recovery::{Recovery, recover_locked};
@@ -21,6 +22,9 @@ use crate::record::{Event, EventKind, Hyperparameters, ParameterInfo, RunInfo, S
 
 /// At most so many parameters are named in each list of an error.
 const NAMED: usize = 8;
+
+/// How the difference begins that names parameters beyond those of the run.
+const NOT_THE_RUNS: &str = "parameters are not the run's";
 
 /// Where a run is taken up again. The default: after its last row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -49,8 +53,11 @@ pub struct Resumed {
     pub projections: Vec<Option<f64>>,
     /// `elapsed_seconds` of that row, from which the resumed run counts on.
     pub elapsed: Duration,
-    /// Where displacements are measured from.
+    /// Where displacements are measured from: the parameters of `info`, then those that joined the run until `step`, as
+    /// far as their reference points were kept.
     pub reference: Reference,
+    /// Parameters that had joined at steps the run does not have any more, by name: they join anew.
+    pub joining: Vec<String>,
     /// What a killed process had left, made whole.
     pub recovery: Recovery,
     /// Rows removed because they were later than `step`.
@@ -66,6 +73,9 @@ impl RunWriter {
     /// Of `info`, the parameters (names, shapes and kinds, and their order, which is that of the elements of a
     /// direction), the layout and `every_steps` must be those of the run; `run.json` stays as it is. A run goes on in the schema version
     /// it was begun with.
+    ///
+    /// Parameters that joined until the step that it goes on after are the run's, after those of `run.json` and in the
+    /// order in which they joined. Parameters that joined later may be there too; they are [`Resumed::joining`].
     ///
     /// Discarding later rows goes from the end: interrupted, it leaves a log that ends somewhere between the step asked
     /// for and the end, and can be asked for again. A program that reads the run meanwhile may have to read again.
@@ -87,12 +97,17 @@ impl RunWriter {
     ) -> Result<(RunWriter, Resumed)> {
         let (folder, stored) = open_run(directory)?;
         let mut lock = RunLock::open(&*storage, &folder)?;
-        let differences = differences(&stored, info);
-        if !differences.is_empty() {
-            return Err(Error::ResumeMismatch { path: folder.root, differences: differences.join("; ") });
-        }
+        let mismatch = |differences: Vec<String>| {
+            let path = folder.root.clone();
+            let differences = differences.join("; ");
+            if differences.is_empty() { Ok(()) } else { Err(Error::ResumeMismatch { path, differences }) }
+        };
+        let events = read_events_of_joining(&folder)?;
+        // Which of those that ever joined have to be there is not known before the step is.
+        let first = info.parameters.iter().filter(|parameter| !has_ever_joined(&events, &parameter.name));
+        mismatch(differences(&stored, &RunInfo { parameters: first.cloned().collect(), ..info.clone() }))?;
         let schema = steps_schema(stored.layout)?;
-        let reference = read_reference(&folder, &stored)?;
+        let mut reference = read_reference(&folder, &stored)?;
 
         lock.claim(&*storage)?;
         let recovery = recover_locked(&*storage, &folder, &schema, &stored)?;
@@ -106,6 +121,11 @@ impl RunWriter {
             }
             _ => {}
         }
+        let joined: Vec<Joined> = joined(&events).into_iter().filter(|joined| joined.step <= step).collect();
+        let kept = read_joined(&folder, &joined)?;
+        let (parameters, joining) = with_joined(&stored, info, &joined, &kept);
+        mismatch(parameter_differences(&parameters, &without(&info.parameters, &joining)))?;
+        reference.append(kept);
         let last_row = tail.last_row(step)?.map(|batch| rows_from_batch(stored.layout, &batch)).transpose()?;
         let last_record = last_row.as_ref().and_then(|rows| rows.records.first().copied());
         let elapsed_seconds = last_record.map_or(0.0, |row| row.elapsed_seconds);
@@ -136,6 +156,7 @@ impl RunWriter {
             projections: last_row.map(|rows| rows.projections).unwrap_or_default(),
             elapsed: Duration::try_from_secs_f64(elapsed_seconds).unwrap_or_default(),
             reference,
+            joining,
             recovery,
             rows_discarded: later,
             totals,
@@ -143,6 +164,32 @@ impl RunWriter {
         };
         Ok((writer, resumed))
     }
+}
+
+fn has_ever_joined(events: &[Event], name: &str) -> bool {
+    events.iter().any(|event| match &event.kind {
+        EventKind::ParametersAdded { parameters } => parameters.iter().any(|added| added == name),
+        _ => false,
+    })
+}
+
+/// The parameters of a run with those that have joined it, as they were; and which of `now` are neither. Of what was not
+/// kept of a parameter that joined, anything will do.
+fn with_joined(run: &RunInfo, now: &RunInfo, joined: &[Joined], kept: &Reference) -> (Vec<ParameterInfo>, Vec<String>) {
+    let mut parameters = run.parameters.clone();
+    for Joined { name, .. } in joined {
+        let is_it = |parameter: &&ParameterInfo| parameter.name == *name;
+        let unknown = || ParameterInfo { name: name.clone(), ..ParameterInfo::default() };
+        let found = kept.parameters().find(is_it).or_else(|| now.parameters.iter().find(is_it));
+        parameters.push(found.cloned().unwrap_or_else(unknown));
+    }
+    let is_new = |is: &&ParameterInfo| !parameters.iter().any(|was| was.name == is.name);
+    let joining = now.parameters.iter().filter(is_new).map(|parameter| parameter.name.clone()).collect();
+    (parameters, joining)
+}
+
+fn without(parameters: &[ParameterInfo], names: &[String]) -> Vec<ParameterInfo> {
+    parameters.iter().filter(|parameter| !names.contains(&parameter.name)).cloned().collect()
 }
 
 /// What of a run is not as in what wants to go on with it, each as a phrase.
@@ -157,7 +204,12 @@ fn differences(run: &RunInfo, now: &RunInfo) -> Vec<String> {
     number("the number of parameter groups", run.layout.parameter_groups as u64, now.layout.parameter_groups as u64);
     number("the number of directions", run.layout.directions as u64, now.layout.directions as u64);
 
-    differences.extend(parameter_differences(&run.parameters, &now.parameters));
+    let of_parameters = parameter_differences(&run.parameters, &now.parameters);
+    let join = |difference: String| match difference.starts_with(NOT_THE_RUNS) {
+        true => format!("{difference} (what is made after resuming joins it)"),
+        false => difference,
+    };
+    differences.extend(of_parameters.into_iter().map(join));
     differences
 }
 
@@ -176,7 +228,7 @@ pub(super) fn parameter_differences(run: &[ParameterInfo], now: &[ParameterInfo]
     });
     for (what, names) in [
         ("parameters are missing", missing.collect::<Vec<_>>()),
-        ("parameters are not the run's", extra.collect()),
+        (NOT_THE_RUNS, extra.collect()),
         ("parameters have another shape or kind", changed.collect()),
     ] {
         if !names.is_empty() {

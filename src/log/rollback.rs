@@ -111,6 +111,8 @@ impl Iterator for KeptEvents {
 fn last_step_seen(event: &Event) -> u64 {
     match event.kind {
         EventKind::NonFinite { .. } => event.step,
+        // What joined right after the checkpoint joins anew, if it is still there.
+        EventKind::ParametersAdded { .. } => event.step,
         _ => event.step.saturating_sub(1),
     }
 }
@@ -227,9 +229,12 @@ mod tests {
     #[test]
     fn what_was_told_of_discarded_steps_goes_and_all_else_stays() {
         let basis = |step, basis| event(step, EventKind::BasisChanged { basis });
+        let added = |step| event(step, EventKind::ParametersAdded { parameters: vec!["head".to_owned()] });
         let events = [
             nan(3),
             dropped(36, 45),
+            added(40),
+            added(41),
             basis(41, 1),
             nan(41),
             basis(42, 2),
@@ -243,7 +248,8 @@ mod tests {
         let kept: Vec<Event> = kept_events(&events).collect();
         // An estimate made after 40 steps, before step 41, is of the checkpoint.
         let left = event(40, EventKind::RowsDropped { count: 5, first_step: 36, last_step: 40 });
-        let expected = [nan(3), left, basis(41, 1), resumed(41), nan(80), basis(90, 3), resumed(200), basis(210, 4)];
+        let expected =
+            [nan(3), left, added(40), basis(41, 1), resumed(41), nan(80), basis(90, 3), resumed(200), basis(210, 4)];
         assert_eq!(kept, expected);
         let rollbacks = Rollbacks::of(&events, u64::MAX);
         assert_eq!(discarded_bases(events.iter().cloned().map(Ok), &rollbacks).unwrap(), BTreeSet::from([2]));

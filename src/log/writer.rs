@@ -11,6 +11,7 @@ use super::curvature::write_basis;
 use super::eigenvectors::Eigenvectors;
 use super::events::{EventWriter, count_resumptions};
 use super::info::run_json;
+use super::joined::write_joined;
 use super::lock::{Held, RunLock};
 use super::part::LostRows;
 use super::parts::{Parts, Place};
@@ -19,7 +20,7 @@ use super::schema::{batch_from_rows, steps_schema};
 use super::storage::{Disk, Storage, StorageFile};
 use super::{RunFolder, partial};
 use crate::error::{Error, Result};
-use crate::record::{Event, EventKind, Layout, RowBuffer, RunInfo};
+use crate::record::{Event, EventKind, Layout, ParameterInfo, RowBuffer, RunInfo};
 
 /// What is on disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -186,6 +187,21 @@ impl RunWriter {
         self.check_run()?;
         let Place { storage, folder, info, .. } = &self.place;
         write_basis(&**storage, folder, info, (basis, step), eigenvectors, keep_vectors)
+    }
+
+    /// Writes the reference points of parameters that joined before `step`, in the order of `parameters`; the event that
+    /// tells of them comes after.
+    ///
+    /// # Errors
+    /// As [`create`](Self::create) of a reference point; [`Error::Io`]: a later call may then succeed.
+    pub fn parameters_joined(
+        &mut self,
+        step: u64,
+        parameters: &[ParameterInfo],
+        reference: Vec<ReferenceTensor>,
+    ) -> Result<()> {
+        self.check_run()?;
+        write_joined(&*self.place.storage, &self.place.folder, step, parameters, reference)
     }
 
     /// Finishes the open segment if it is old or large enough. `now` is the time since any fixed moment.

@@ -17,6 +17,8 @@ use crate::theory::parameters::SgdParameters;
 pub(super) struct Directions {
     /// How many a run has: its rows have columns for so many.
     pub count: usize,
+    /// Parameters that the run began with; of those that joined later, directions may have no part.
+    pub first_parameters: usize,
     /// Those in force.
     pub basis: Option<u64>,
     /// The number of the next.
@@ -120,12 +122,13 @@ impl Tracker {
     ///
     /// # Errors
     /// As [`Projection::check`]. The directions before then stay in force; after [`Error::Torch`] there are none.
-    pub fn project_onto(&mut self, directions: &[Vec<f32>], memory_bytes: usize) -> Result<()> {
-        let elements = self.parameters.iter().map(|parameter| parameter.tensor.numel()).sum();
-        Projection::check(directions, elements)?;
+    pub fn project_onto(&mut self, directions: &Eigenvectors, memory_bytes: usize) -> Result<()> {
+        let of = &self.parameters[..directions.parameters.len().min(self.parameters.len())];
+        let elements = of.iter().map(|parameter| parameter.tensor.numel()).sum();
+        Projection::check(&directions.eigenvectors, elements)?;
         // The directions before go first: each set is K times as large as the parameters.
         let correction = self.projection.take().and_then(|before| before.largest_correction());
-        let mut projection = Projection::new(directions, elements, memory_bytes);
+        let mut projection = Projection::new(&directions.eigenvectors, elements, memory_bytes);
         projection.remember(correction);
         self.arrange(&mut projection).map_err(torch("copy the directions"))?;
         projection.begin_at(self.host.distance());
@@ -174,17 +177,19 @@ pub(super) fn take_up(tracker: &mut Tracker, eigenvectors: &mut Eigenvectors, di
     if eigenvectors.parameters.is_empty() {
         eigenvectors.parameters = observed;
     } else {
-        check_parameters(&eigenvectors.parameters, &tracker.parameters)?;
+        check_parameters(&eigenvectors.parameters, &tracker.parameters, directions.first_parameters)?;
         // Under the names that the run has for them.
         let names = observed.into_iter().map(|parameter| parameter.name);
         eigenvectors.parameters.iter_mut().zip(names).for_each(|(given, name)| given.name = name);
     }
     eigenvectors.check()?;
     eigenvectors.check_summary()?;
-    tracker.project_onto(&eigenvectors.eigenvectors, directions.memory_bytes)
+    tracker.project_onto(eigenvectors, directions.memory_bytes)
 }
 
-fn check_parameters(given: &[ParameterInfo], observed: &[Parameter]) -> Result<()> {
+/// Whether the directions are of the first of the observed parameters: all the run began with, and not necessarily those
+/// that have joined since.
+fn check_parameters(given: &[ParameterInfo], observed: &[Parameter], first_parameters: usize) -> Result<()> {
     let fits = |given: &ParameterInfo, observed: &Parameter| {
         observed.is_called(&given.name) && observed.tensor.size() == given.shape
     };
@@ -196,7 +201,9 @@ fn check_parameters(given: &[ParameterInfo], observed: &[Parameter]) -> Result<(
             observed.name,
             observed.tensor.size()
         ),
-        None if given.len() != observed.len() => format!("they have {}, {} are observed", given.len(), observed.len()),
+        None if given.len() < first_parameters || given.len() > observed.len() => {
+            format!("they have {}, {} are observed", given.len(), observed.len())
+        }
         None => return Ok(()),
     };
     Err(Error::Parameters { reason: format!("the directions to project on are of other parameters: {reason}") })

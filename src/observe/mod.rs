@@ -16,6 +16,7 @@ mod deltas;
 mod device;
 mod gradients;
 mod host;
+mod joined;
 mod kernel;
 mod observation;
 mod observer;

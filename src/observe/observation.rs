@@ -14,13 +14,12 @@ use super::device::DeferredRow;
 use super::outside::OutsideWrites;
 use super::projection::Projection;
 use super::settings::{Settings, later_groups};
-use super::start::warn_of_tied;
 use super::summary::Summary;
 use super::tracker::{Change, Tracker};
 use crate::error::Result;
 use crate::record::{Event, EventKind, Hyperparameters, RowBuffer, StepRecord};
 use crate::recorder::{Block, Clock, Health, Recorder, Row};
-use crate::variables::{self, Variable};
+use crate::variables;
 
 /// An observer at work: an [`Observer`](super::Observer) that has parameters to watch and a log to write.
 pub(super) struct Observation {
@@ -165,20 +164,6 @@ impl Observation {
     pub(super) fn hand_over_block(&mut self) {
         self.tracker.finish_projection(&mut self.block.projections);
         self.recorder.block(&mut self.block);
-    }
-
-    /// Takes up variables found beyond those known.
-    pub(super) fn add(&mut self, found: Vec<Variable>) -> Result<()> {
-        if found.is_empty() {
-            return Ok(());
-        }
-        self.known_variables += variables::entries(&found);
-        warn_of_tied(&found);
-        let names = self.tracker.add(found)?;
-        if !names.is_empty() {
-            self.tell(self.step + 1, EventKind::ParametersAdded { parameters: names });
-        }
-        Ok(())
     }
 
     /// Does `work` unless the log has stopped; stops it if `work` fails. Counts the time.

@@ -140,7 +140,7 @@ impl Options {
     /// parameters, in the order in which `run.json` lists them, each row-major.
     ///
     /// The directions are kept in the run folder. [`Observer::project_onto`] replaces them as the run goes on.
-    /// Parameters added later have no part in them.
+    /// Parameters added later have no part in them; those given then may be of the parameters with or without them.
     pub fn project_onto(mut self, directions: impl Into<Eigenvectors>) -> Self {
         let directions = directions.into();
         self.directions = directions.eigenvectors.len();
@@ -182,7 +182,11 @@ impl Options {
     /// and batch size that are not stated are those of the last row.
     ///
     /// The parameters must be those of the run, and so must what rows there are: every how many steps, how many
-    /// directions (left unsaid, they are the run's). Load the checkpoint before.
+    /// directions (left unsaid, they are the run's). Make the whole network, and load the checkpoint, before.
+    ///
+    /// Parameters that joined the run until that step are the run's, wherever in the network they are, and are measured from
+    /// where they joined. (Logs of earlier versions did not keep that: there they count from where they are now.) Those
+    /// that joined later join anew; variables that the run never had join it when they are made afterwards.
     pub fn resume(mut self, from: ResumeFrom) -> Self {
         self.resume = Some(from);
         self

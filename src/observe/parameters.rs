@@ -50,7 +50,8 @@ impl Parameter {
     pub fn new(variable: Variable) -> Result<Self> {
         let Variable { name, other_names, tensor, twins, group, .. } = variable;
         if let Some(why_not) = unfit(&tensor) {
-            return Err(Error::Parameters { reason: format!("parameter {name} cannot be observed: {why_not}") });
+            let reason = format!("parameter {name} cannot be observed: {why_not}; leave it out (Options::parameters)");
+            return Err(Error::Parameters { reason });
         }
         let (seen, storage) = (Seen::of(&tensor), tensor.detach());
         Ok(Parameter { name, other_names, tensor, twins, group, seen, storage })

@@ -10,14 +10,31 @@ use super::settings::{Settings, later_groups};
 use super::tracker::{Tracker, torch};
 use crate::error::{Error, Result};
 use crate::log::eigenvectors::Eigenvectors;
-use crate::log::{ReferenceTensor, Resumed, Run, kept_before};
+use crate::log::{ReferenceTensor, Resumed, Run, joined, kept_before};
 use crate::record::{EventKind, Hyperparameters};
+use crate::variables::{Variable, unfit};
 
 /// What is read of a run before it is taken up again: whatever cannot be read is told before anything is changed.
 pub(super) struct Past {
     run: Run,
     next_basis: u64,
     unstable: bool,
+    /// Names of the parameters that ever were the run's: those of `run.json`, then those that joined, in their order.
+    names: Vec<String>,
+    /// Variables that could not be observed when they joined, and why.
+    not_observed: Vec<(String, String)>,
+    /// Those of them that were told before a step that the run still has.
+    told: Vec<(String, String)>,
+}
+
+fn not_observed<'a>(kinds: impl IntoIterator<Item = &'a EventKind>) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    for kind in kinds {
+        if let EventKind::ParametersNotObserved { parameters, reason } = kind {
+            found.extend(parameters.iter().map(|name| (name.clone(), reason.clone())));
+        }
+    }
+    found
 }
 
 impl Options {
@@ -36,21 +53,58 @@ impl Options {
             self.directions = run.info().layout.directions;
         }
         let events = run.events()?;
+        let first = run.info().parameters.iter().map(|parameter| parameter.name.clone());
+        let names = first.chain(joined(&events).into_iter().map(|joined| joined.name)).collect();
         let first_discarded = self.resume.and_then(|from| from.step).map_or(u64::MAX, |step| step.saturating_add(1));
-        let crossings = kept_before(&events, first_discarded).filter_map(|event| match event.kind {
-            EventKind::StabilityCrossed { unstable, .. } => Some(unstable),
+        let kept: Vec<_> = kept_before(&events, first_discarded).map(|event| event.kind.clone()).collect();
+        let mut crossings = kept.iter().filter_map(|kind| match kind {
+            EventKind::StabilityCrossed { unstable, .. } => Some(*unstable),
             _ => None,
         });
-        let unstable = crossings.last().unwrap_or(false);
-        Ok(Some(Past { next_basis: run.bases()?.end, unstable, run }))
+        let unstable = crossings.next_back().unwrap_or(false);
+        let told = not_observed(&kept);
+        let not_observed = not_observed(events.iter().map(|event| &event.kind));
+        Ok(Some(Past { next_basis: run.bases()?.end, unstable, names, not_observed, told, run }))
     }
 }
 
 impl Past {
+    /// Puts variables into the order of the run: what joined it comes last, wherever in the network it is. Those that could
+    /// not be observed when they joined are passed over again; gives back those that the run does not tell of, and why.
+    pub fn arrange(&self, found: &mut Vec<Variable>) -> Vec<(String, String)> {
+        let number = |variable: &Variable| self.names.iter().position(|name| variable.is_called(name));
+        let among = |all: &[(String, String)], variable: &Variable| {
+            all.iter().find(|(name, _)| variable.is_called(name)).map(|(_, reason)| reason.clone())
+        };
+        let mut untold = Vec::new();
+        found.retain(|variable| {
+            let why_not = || unfit(&variable.tensor).filter(|_| number(variable).is_none());
+            let Some(reason) = among(&self.not_observed, variable).or_else(why_not) else { return true };
+            if among(&self.told, variable).is_none() {
+                untold.push((variable.name.clone(), reason));
+            }
+            false
+        });
+        found.sort_by_cached_key(|variable| number(variable).unwrap_or(usize::MAX));
+        untold
+    }
+
+    /// Whether it joined after the run had begun: then its group may have no columns.
+    pub fn has_joined(&self, variable: &Variable) -> bool {
+        self.names[self.count_first_parameters()..].iter().any(|name| variable.is_called(name))
+    }
+
+    /// Parameters that the run began with.
+    pub fn count_first_parameters(&self) -> usize {
+        self.run.info().parameters.len()
+    }
+
     /// Calls tied parameters what the run calls them: it may have begun when they had fewer names.
     pub fn restore_names(&self, tracker: &mut Tracker) {
-        for (parameter, before) in tracker.parameters.iter_mut().zip(&self.run.info().parameters) {
-            parameter.go_by(&before.name);
+        for parameter in &mut tracker.parameters {
+            if let Some(name) = self.names.iter().find(|name| parameter.is_called(name)) {
+                parameter.go_by(name);
+            }
         }
     }
 

@@ -9,13 +9,14 @@ use tch::{TchError, Tensor};
 
 use super::basis::{Directions, take_up, update_rule};
 use super::completion::complete;
+use super::joined::bytes_of;
 use super::observation::Observation;
 use super::observer::Observer;
 use super::options::Options;
 use super::outside::OutsideWrites;
 use super::parameters::Source;
 use super::projection::DEFAULT_MEMORY_BYTES;
-use super::resume::kind_of;
+use super::resume::Past;
 use super::settings::{Settings, later_groups};
 use super::tracker::Tracker;
 use super::waiting::Waiting;
@@ -43,7 +44,7 @@ impl Options {
     }
 
     /// Begins the run, or takes it up again, with the variables `found` in `source`.
-    pub(super) fn begin(mut self, source: Source, found: Vec<Variable>, directory: &Path) -> Result<Observation> {
+    pub(super) fn begin(mut self, source: Source, mut found: Vec<Variable>, directory: &Path) -> Result<Observation> {
         let past = self.fill_in_from_run(directory)?;
         let positive = |name, value: Option<u64>| match value {
             Some(0) => Err(Error::InvalidValue { name, value: 0.0, requirement: "at least 1" }),
@@ -55,15 +56,19 @@ impl Options {
             Source::Store(store) => Some(store),
             Source::List => None,
         };
-        let parameter_groups = groups_of(&found);
         let known_variables = variables::entries(&found);
         warn_of_tied(&found);
+        let passed_over = past.as_ref().map(|past| past.arrange(&mut found)).unwrap_or_default();
+        let is_first = |variable: &&Variable| past.as_ref().is_none_or(|past| !past.has_joined(variable));
+        let parameter_groups = groups_of(found.iter().filter(is_first));
         let mut tracker = Tracker::new(found, self.filter, self.reference)?;
         if let Some(past) = &past {
             past.restore_names(&mut tracker);
         }
+        let first_parameters = past.as_ref().map_or(tracker.parameters.len(), Past::count_first_parameters);
         let mut directions = Directions {
             count: self.directions,
+            first_parameters,
             basis: None,
             next: 0,
             keep_vectors: !self.forget_vectors,
@@ -85,7 +90,11 @@ impl Options {
             ..RunInfo::default()
         };
         let deltas = match self.deltas {
-            Some(options) => Some(options.choose(&info.parameters, every_steps)?),
+            // Of those of the beginning, whatever has joined since.
+            Some(options) => {
+                let first = first_parameters.min(info.parameters.len());
+                Some(options.choose(&info.parameters[..first], every_steps)?)
+            }
             None => None,
         };
         let mut settings = Settings {
@@ -139,6 +148,9 @@ impl Options {
         };
         if let Some(resumed) = &resumed {
             observation.go_on_after(resumed.step);
+            let count = observation.tracker.parameters.len();
+            observation.tell_joined(count - resumed.joining.len()..count)?;
+            observation.tell_passed_over(passed_over);
         }
         if let Some(eigenvectors) = projected {
             observation.begin_basis(eigenvectors);
@@ -148,8 +160,8 @@ impl Options {
 }
 
 /// Parameter groups are numbered from 0; a list does not tell, and has the one.
-fn groups_of(found: &[Variable]) -> usize {
-    found.iter().filter_map(|variable| variable.last_group).max().map_or(1, |last| last + 1)
+fn groups_of<'a>(found: impl Iterator<Item = &'a Variable>) -> usize {
+    found.filter_map(|variable| variable.last_group).max().map_or(1, |last| last + 1)
 }
 
 /// Says which variables an optimizer of libtorch's moves several times a step.
@@ -176,13 +188,4 @@ fn create_writer(directory: &Path, info: &RunInfo, tracker: &Tracker) -> Result<
     let tensors = tensors.collect::<std::result::Result<Vec<_>, TchError>>();
     let tensors = tensors.map_err(|source| Error::Torch { action: "copy the reference point", source })?;
     RunWriter::create(directory, info, tensors)
-}
-
-/// Elements in memory order, in the parameter's own kind: what is measured from has been rounded to it.
-fn bytes_of(tensor: &Tensor, kind: &str) -> std::result::Result<Vec<u8>, TchError> {
-    let kind = kind_of(kind);
-    let tensor = tensor.f_to_device(tch::Device::Cpu)?.f_to_kind(kind)?.f_contiguous()?;
-    let mut bytes = vec![0; tensor.numel() * kind.elt_size_in_bytes()];
-    tensor.f_copy_data_u8(&mut bytes, tensor.numel())?;
-    Ok(bytes)
 }

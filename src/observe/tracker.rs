@@ -10,7 +10,7 @@ use super::parameters::{Filter, Parameter};
 use super::projection::Projection;
 use crate::error::{Error, Result};
 use crate::record::ParameterInfo;
-use crate::variables::{Variable, overlapping};
+use crate::variables::{Variable, unfit};
 
 /// A reference point by parameter name.
 pub(super) type Reference = Vec<(String, Tensor)>;
@@ -23,7 +23,7 @@ pub(super) struct Tracker {
     pub(super) host: HostTracker,
     pub(super) device: DeviceTracker,
     addresses: Vec<usize>,
-    filter: Option<Filter>,
+    pub(super) filter: Option<Filter>,
     pub(super) projection: Option<Projection>,
     /// Of finished lines of the projection's block that have not been asked for yet.
     pub(super) projected: Vec<f64>,
@@ -41,9 +41,9 @@ pub(super) enum Change {
 }
 
 /// Values after the last step, and the reference point; any shape, the parameter's number of elements.
-struct State {
+pub(super) struct State {
     previous: Tensor,
-    reference: Tensor,
+    pub(super) reference: Tensor,
 }
 
 impl Tracker {
@@ -133,47 +133,6 @@ impl Tracker {
             .collect()
     }
 
-    /// Watches more variables from where they are now; returns the names of those wanted. Those that the store has had
-    /// before are watched already, or are not wanted.
-    pub fn add(&mut self, found: Vec<Variable>) -> Result<Vec<String>> {
-        let mut states = self.states();
-        let mut names = Vec::new();
-        for variable in found {
-            let known = self.parameters.iter_mut().find(|parameter| variable.is_known && parameter.is_at(&variable));
-            if let Some(parameter) = known {
-                parameter.take_in(variable);
-                continue;
-            }
-            if variable.is_known || !wanted(self.filter.as_ref(), &variable) {
-                continue;
-            }
-            let parameter = Parameter::new(variable)?;
-            names.push(parameter.name.clone());
-            states.push(State::here(&parameter));
-            self.parameters.push(parameter);
-        }
-        if !names.is_empty() {
-            self.check_overlaps()?;
-            self.place(states).map_err(torch("copy the added parameters"))?;
-        }
-        Ok(names)
-    }
-
-    /// # Errors
-    /// [`Error::Parameters`] where an element would be measured twice.
-    fn check_overlaps(&self) -> Result<()> {
-        let tensors = self.parameters.iter().map(|parameter| (parameter.name.as_str(), &parameter.tensor));
-        match overlapping(tensors) {
-            None => Ok(()),
-            Some([one, other]) => Err(Error::Parameters {
-                reason: format!(
-                    "parameters `{one}` and `{other}` share some of their elements, which would be measured twice: \
-                     choose one of them (Options::parameters)"
-                ),
-            }),
-        }
-    }
-
     /// Whether any parameter was written to since the last [`refresh`](Self::refresh).
     pub fn is_changed(&self) -> bool {
         self.parameters.iter().any(Parameter::is_changed)
@@ -193,6 +152,11 @@ impl Tracker {
             other |= parameter.mark_seen();
         }
         if other {
+            let unfit = self.parameters.iter().find_map(|parameter| Some((&parameter.name, unfit(&parameter.tensor)?)));
+            if let Some((name, why_not)) = unfit {
+                let reason = format!("parameter {name} cannot be observed any longer: {why_not}");
+                return Err(Error::Parameters { reason });
+            }
             let states = self.states();
             self.place(states).map_err(torch("follow replaced parameters"))?;
         }
@@ -252,7 +216,7 @@ impl Tracker {
         (&self.parameters[index].tensor, previous, reference)
     }
 
-    fn state(&self, index: usize) -> State {
+    pub(super) fn state(&self, index: usize) -> State {
         if let Some(number) = self.host_members.iter().position(|member| *member == index) {
             let (previous, reference) = self.host.state_of(number);
             return State { previous: Tensor::from_slice(&previous), reference: Tensor::from_slice(&reference) };
@@ -263,12 +227,12 @@ impl Tracker {
         }
     }
 
-    fn states(&self) -> Vec<State> {
+    pub(super) fn states(&self) -> Vec<State> {
         (0..self.parameters.len()).map(|index| self.state(index)).collect()
     }
 
     /// Decides how each parameter is measured, as it is now, and goes on from `states`.
-    fn place(&mut self, states: Vec<State>) -> std::result::Result<(), TchError> {
+    pub(super) fn place(&mut self, states: Vec<State>) -> std::result::Result<(), TchError> {
         if let Some(projection) = &mut self.projection {
             projection.finish(threads(), &mut self.projected);
         }
@@ -299,7 +263,7 @@ impl Tracker {
 
 impl State {
     /// At rest where the parameter is now.
-    fn here(parameter: &Parameter) -> State {
+    pub(super) fn here(parameter: &Parameter) -> State {
         let values = no_grad(|| parameter.tensor.detach());
         State { previous: values.shallow_clone(), reference: values }
     }
@@ -310,7 +274,7 @@ pub(super) fn threads() -> usize {
     usize::try_from(tch::get_num_threads()).unwrap_or(1)
 }
 
-fn wanted(filter: Option<&Filter>, variable: &Variable) -> bool {
+pub(super) fn wanted(filter: Option<&Filter>, variable: &Variable) -> bool {
     filter.is_none_or(|filter| variable.names().any(filter))
 }
 

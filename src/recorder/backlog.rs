@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use super::message::{Basis, Dropped};
+use super::message::{Basis, Dropped, Joined};
 use super::shared::Shared;
 use super::sink::Sink;
 use super::worker::WRITE_ROWS;
@@ -33,6 +33,8 @@ pub(super) struct Backlog {
     /// Few: each took many Hessian-vector products to find. While the log cannot be written only the last one has its
     /// vectors, which are large.
     bases: VecDeque<WaitingBasis>,
+    /// Parameters that joined.
+    joined: VecDeque<Joined>,
     /// Rows for which there was no room.
     lost: Option<Dropped>,
     /// Events that tell of rows that were written and then removed by somebody.
@@ -112,6 +114,10 @@ impl Backlog {
         }
     }
 
+    pub fn push_joined(&mut self, joined: Joined) {
+        self.joined.push_back(joined);
+    }
+
     pub fn push_basis(&mut self, basis: Basis) {
         let mut waiting = WaitingBasis { basis, not_kept: None };
         if !waiting.basis.keep_vectors {
@@ -185,6 +191,7 @@ impl Backlog {
         self.blocks.is_empty()
             && self.bases.is_empty()
             && self.events.is_empty()
+            && self.joined.is_empty()
             && self.lost.is_none()
             && self.gone.is_empty()
     }
@@ -203,6 +210,8 @@ impl Backlog {
     }
 
     fn flush(&mut self, sink: &mut dyn Sink, now: Duration, shared: &Shared) -> Result<()> {
+        // Before the first rows that they are part of.
+        let not_kept = self.write_joined(sink)?;
         // Before the rows that are along them.
         while let Some(waiting) = self.bases.front_mut() {
             waiting.write(sink)?;
@@ -240,7 +249,27 @@ impl Backlog {
             sink.event(event)?;
             self.events.pop_front();
         }
+        if let Some(error) = not_kept {
+            while let Some(joined) = self.joined.front() {
+                sink.event(&joined.event())?;
+                tracing::warn!(%error, step = joined.step, "where added parameters were could not be written and is not kept");
+                self.joined.pop_front();
+            }
+        }
         Ok(())
+    }
+
+    /// Writes parameters that joined, and tells of them; the error by which their reference points cannot be written. They
+    /// then wait for what else there is: if all that can be written, they are told without them.
+    fn write_joined(&mut self, sink: &mut dyn Sink) -> Result<Option<Error>> {
+        while let Some(joined) = self.joined.front() {
+            match sink.joined(joined).and_then(|()| sink.event(&joined.event())) {
+                Err(error @ Error::Io { .. }) => return Ok(Some(error)),
+                outcome => outcome?,
+            }
+            self.joined.pop_front();
+        }
+        Ok(None)
     }
 
     fn failed(&mut self, error: Error, waits: bool, shared: &Shared) -> Result<()> {

@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use crate::log::eigenvectors::Eigenvectors;
-use crate::record::{Event, EventKind, Hyperparameters, StepRecord};
+use crate::record::{Event, EventKind, Hyperparameters, ParameterInfo, StepRecord};
 
 /// A row on its way to the worker.
 #[derive(Debug)]
@@ -45,11 +45,33 @@ pub struct Basis {
     pub keep_vectors: bool,
 }
 
+/// Parameters that joined the run, and the point they are measured from.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Joined {
+    /// Which; an event of theirs is told when they are written.
+    pub parameters: Vec<ParameterInfo>,
+    /// Each one's elements at that point, row-major, little-endian, in its own kind.
+    pub reference: Vec<Vec<u8>>,
+    /// The step before which they joined.
+    pub step: u64,
+    /// Seconds since observation began.
+    pub elapsed_seconds: f64,
+}
+
+impl Joined {
+    pub(super) fn event(&self) -> Event {
+        let parameters = self.parameters.iter().map(|parameter| parameter.name.clone()).collect();
+        let kind = EventKind::ParametersAdded { parameters };
+        Event { step: self.step, elapsed_seconds: self.elapsed_seconds, kind }
+    }
+}
+
 pub(super) enum Message<D> {
     Row(Row<D>),
     Block(Block<D>),
     Event(Event),
     Basis(Box<Basis>),
+    Joined(Box<Joined>),
     Finish(Ending),
 }
 

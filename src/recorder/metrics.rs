@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use metrics::{SharedString, counter, describe_counter, describe_gauge, gauge};
 
-use super::message::Basis;
+use super::message::{Basis, Joined};
 use super::sink::Sink;
 use crate::error::Result;
 use crate::log::{LogTotals, LostRows};
@@ -90,6 +90,11 @@ impl<S: Sink> Sink for MetricsSink<S> {
 
     fn basis(&mut self, basis: &Basis) -> Result<()> {
         let told = self.sink.basis(basis);
+        self.noting(told)
+    }
+
+    fn joined(&mut self, joined: &Joined) -> Result<()> {
+        let told = self.sink.joined(joined);
         self.noting(told)
     }
 

@@ -28,7 +28,7 @@ mod worker;
 
 pub use clock::Clock;
 pub use deltas::DeltaRecorder;
-pub use message::{Basis, Block, Row};
+pub use message::{Basis, Block, Joined, Row};
 pub use options::{Health, QueueOptions, QueuePolicy};
 pub use queue::Recorder;
 pub use sink::Sink;

@@ -10,7 +10,7 @@ use std::thread::JoinHandle;
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 
 use super::clock::Clock;
-use super::message::{Basis, Block, Dropped, Ending, Message, Row};
+use super::message::{Basis, Block, Dropped, Ending, Joined, Message, Row};
 use super::options::{Health, QueueOptions, QueuePolicy};
 use super::shared::Shared;
 use super::sink::Sink;
@@ -36,7 +36,7 @@ pub struct Recorder<D> {
     last_step: u64,
     /// Dropped rows the log has not been told of yet.
     untold: Option<Dropped>,
-    /// Events and bases for which there was no room yet.
+    /// Events, bases and parameters for which there was no room yet.
     waiting: VecDeque<Message<D>>,
 }
 
@@ -126,6 +126,11 @@ impl<D> Recorder<D> {
     /// Hands over the directions that the rows from here on are projected on; waits for room as an event does.
     pub fn basis(&mut self, basis: Basis) {
         self.surely(Message::Basis(Box::new(basis)));
+    }
+
+    /// Hands over parameters that have joined; waits for room as an event does. Their event is told with them.
+    pub fn joined(&mut self, joined: Joined) {
+        self.surely(Message::Joined(Box::new(joined)));
     }
 
     fn surely(&mut self, message: Message<D>) {

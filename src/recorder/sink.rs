@@ -1,10 +1,11 @@
 //! Where a recorder's rows go.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
-use super::message::Basis;
+use super::message::{Basis, Joined};
 use crate::error::Result;
-use crate::log::{LogTotals, LostRows, RunWriter};
+use crate::log::{LogTotals, LostRows, ReferenceTensor, RunWriter};
 use crate::record::{Event, Layout, RowBuffer};
 
 /// A log that takes rows in blocks. [`RunWriter`] is one; tests have others (slow, failing).
@@ -18,6 +19,11 @@ pub trait Sink: Send {
     fn event(&mut self, event: &Event) -> Result<()>;
     /// Takes a basis, before the first row that carries its number. Passed over unless a sink says otherwise.
     fn basis(&mut self, _basis: &Basis) -> Result<()> {
+        Ok(())
+    }
+    /// Takes the reference points of parameters that joined, before the event that tells of them. Passed over unless a
+    /// sink says otherwise.
+    fn joined(&mut self, _joined: &Joined) -> Result<()> {
         Ok(())
     }
     /// Columns of the rows it takes. No further groups and no directions unless a sink says otherwise.
@@ -51,6 +57,16 @@ impl Sink for RunWriter {
 
     fn basis(&mut self, basis: &Basis) -> Result<()> {
         RunWriter::basis(self, basis.number, basis.step, &basis.eigenvectors, basis.keep_vectors)
+    }
+
+    fn joined(&mut self, joined: &Joined) -> Result<()> {
+        let reference = joined.parameters.iter().zip(&joined.reference).map(|(parameter, bytes)| ReferenceTensor {
+            name: &parameter.name,
+            kind: &parameter.kind,
+            shape: parameter.shape.iter().map(|&extent| extent as usize).collect(),
+            bytes: Cow::Borrowed(bytes),
+        });
+        self.parameters_joined(joined.step, &joined.parameters, reference.collect())
     }
 
     fn layout(&self) -> Layout {

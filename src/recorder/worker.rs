@@ -108,6 +108,7 @@ impl<D> Worker<D> {
                     let _ = self.give_back.try_send(block);
                 }
                 Ok(Message::Event(event)) => self.backlog.push_event(event),
+                Ok(Message::Joined(joined)) => self.backlog.push_joined(*joined),
                 Ok(Message::Basis(basis)) => self.backlog.push_basis(*basis),
                 Ok(Message::Finish(ending)) => return Some(ending),
                 // The training thread's handle always sends Finish first.

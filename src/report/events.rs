@@ -15,6 +15,7 @@ pub fn name(kind: &EventKind) -> &'static str {
         EventKind::OutsideWrite { .. } => "outside write",
         EventKind::NonFinite { .. } => "not finite",
         EventKind::ParametersAdded { .. } => "parameters added",
+        EventKind::ParametersNotObserved { .. } => "parameters not observed",
         EventKind::BasisChanged { .. } => "new directions",
         EventKind::EigenvectorsNotKept { .. } => "directions not kept",
         EventKind::EstimateFailed { .. } => "estimate failed",
@@ -47,6 +48,10 @@ pub fn sentence(event: &Event) -> String {
             cut(global_displacement_squared, MOST_OF_NAME)
         ),
         EventKind::ParametersAdded { parameters } => format!("parameters joined: {}", list(parameters)),
+        EventKind::ParametersNotObserved { parameters, reason } => {
+            let reason = cut(reason, MOST_OF_REASON);
+            format!("parameters joined that cannot be observed ({}): {reason}", list(parameters))
+        }
         EventKind::BasisChanged { basis } => format!("from here on rows are along basis {basis}"),
         EventKind::EigenvectorsNotKept { basis, reason } => {
             format!("the vectors of basis {basis} could not be kept: {}", cut(reason, MOST_OF_REASON))

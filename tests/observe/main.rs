@@ -7,6 +7,7 @@ mod deltas;
 mod exactness;
 mod failure;
 mod following;
+mod joined;
 mod parameters;
 mod program;
 mod projections;
