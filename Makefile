@@ -1,6 +1,6 @@
 # What a newcomer needs: `make demo`, `make test`. Both provide libtorch first (see scripts/provide-libtorch.py).
 
-.PHONY: demo test lint docs bench libtorch python data
+.PHONY: demo test fuzz lint docs bench libtorch python data
 
 demo: libtorch
 	cargo run --example quickstart
@@ -9,6 +9,14 @@ demo: libtorch
 test: libtorch python
 	cargo test --features cli,metrics
 	cargo check --no-default-features --features cli
+
+# A run's files damaged in every way, and every command tried on each (tests/fuzz): `make fuzz MINUTES=5 SEED=1`, or
+# MUTATIONS=1000; ONLY=7 repeats number 7 and tells of it in full. Needs no libtorch.
+MINUTES ?= 5
+SEED ?= 1
+fuzz:
+	CARGO_PROFILE_DEV_OPT_LEVEL=3 PERRIN_FUZZ_SEED=$(SEED) PERRIN_FUZZ_ONLY=$(ONLY) PERRIN_FUZZ_MUTATIONS=$(MUTATIONS) \
+	PERRIN_FUZZ_MINUTES=$(if $(MUTATIONS),,$(MINUTES)) cargo test --no-default-features --features cli --test fuzz
 
 lint: libtorch
 	cargo fmt --check

@@ -4,13 +4,19 @@
 
 mod common;
 
+#[path = "common/counting_allocator.rs"]
+mod counting_allocator;
+#[path = "common/damage.rs"]
+mod damage;
 #[path = "common/mutation.rs"]
 mod mutation;
 
 use std::fs;
 
 use common::{assert_rows_equal, rows, try_read_rows};
-use mutation::{damage, largest_request, mutations, run};
+use counting_allocator::largest_request;
+use damage::damage;
+use mutation::{mutations, run};
 use perrin::Error;
 use perrin::record::RowBuffer;
 use rand::SeedableRng;
@@ -30,7 +36,7 @@ fn no_accident_brings_a_panic_a_wrong_row_or_a_large_allocation() {
         let whole = fs::read(&path).unwrap();
         let mut errors = 0;
         for _ in 0..mutations() {
-            fs::write(&path, damage(&whole, &mut random)).unwrap();
+            fs::write(&path, damage(&whole, &mut random).0).unwrap();
             match try_read_rows(directory.path()) {
                 Ok(read) => assert_rows_are_original(&read),
                 Err(Error::Damaged { .. } | Error::NewerSchema { .. }) => errors += 1,
