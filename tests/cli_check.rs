@@ -32,7 +32,18 @@ fn a_killed_run_is_recovered_and_then_sound() {
     assert!(recovered.status.success() && text.starts_with("rows recovered 10, journals 1\n"), "{text}");
     let checked = perrin("check", directory.path());
     assert!(checked.status.success());
-    assert_eq!(String::from_utf8(checked.stdout).unwrap(), "rows 10, segments 1, journals 0\n");
+    let discarded = fs::read_to_string(directory.path().join("events.jsonl")).unwrap();
+    let discarded = discarded.split("\"bytes_discarded\":").nth(1).unwrap().split(',').next().unwrap();
+    let expected = format!(
+        "{}: {discarded} bytes that were no whole block were discarded when the run was recovered: rows are missing\n\
+         good      files  entries  checksums\n\
+         events        1        1  fit\n\
+         run.json      1        1  fit\n\
+         segments      1       10  fit\n\
+         rows 10, segments 1, journals 0\n",
+        directory.path().join("events.jsonl").display()
+    );
+    assert_eq!(String::from_utf8(checked.stdout).unwrap(), expected);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use common::{rows, writer};
 use perrin::Error;
-use perrin::log::{Check, check};
+use perrin::log::{Check, Good, check};
 use perrin::record::{Event, EventKind};
 
 /// Two segments and a journal of ten rows each, with the steps given.
@@ -26,7 +26,9 @@ fn a_sound_run_gives_no_finding() {
     let directory = tempfile::tempdir().unwrap();
     run(directory.path(), [1, 11, 21]);
     let found = check(directory.path()).unwrap();
-    assert_eq!(found, Check { rows: 30, segments: 2, journals: 1, ..Check::default() });
+    let good = |kind, files, entries| Good { kind, files, entries, checksums: true };
+    let good = vec![good("run.json", 1, 1), good("segments", 2, 20), good("journals", 1, 10)];
+    assert_eq!(found, Check { rows: 30, segments: 2, journals: 1, good, ..Check::default() });
 }
 
 #[test]

@@ -187,7 +187,7 @@ fn what_is_no_file_is_told_and_not_waited_for() {
             "run.json",
             "events.jsonl",
             "steps/000000.parquet",
-            "steps/.000001.arrows",
+            "open/000001.arrows",
             "curvature/000001.parquet",
             "curvature_summaries/000001.json",
             "eigenvectors/000001.safetensors",

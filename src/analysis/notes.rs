@@ -3,10 +3,11 @@
 use super::fit::RunFit;
 use super::health::{Health, RunState};
 use super::settings::beyond_theory;
+use crate::error::Result;
 use crate::log::Run;
 
 /// One clause each.
-pub(crate) fn notes(run: &Run, fit: &RunFit, health: &Health) -> Vec<String> {
+pub(crate) fn notes(run: &Run, fit: &RunFit, health: &Health) -> Result<Vec<String>> {
     let mut notes: Vec<String> = beyond_theory(&fit.optimizer).into_iter().collect();
     notes.extend(run.info_change().filter(|change| !change.meant).map(|change| format!("run.json: {change}")));
     if let Ok(Some(line)) = run.changed_event() {
@@ -19,8 +20,9 @@ pub(crate) fn notes(run: &Run, fit: &RunFit, health: &Health) -> Vec<String> {
         notes.push(format!("{} rows of the window have no local displacement", speed.points_left_out));
     }
     notes.extend(health.notes());
+    notes.extend(run.missing_end()?);
     if health.state() == RunState::Open {
         notes.push("the run was not closed: it is still being written, or was interrupted".to_owned());
     }
-    notes
+    Ok(notes)
 }

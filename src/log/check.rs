@@ -13,6 +13,7 @@ use super::info::Checksum;
 use super::joined::check_joined;
 use super::listing::Listing;
 use super::reader::Run;
+use super::row_order::{Dropped, RowOrder, Step, ToldEnd};
 use super::source::{Rows, Source};
 use crate::error::{Error, Result};
 use crate::record::EventKind;
@@ -28,10 +29,25 @@ pub struct Check {
     pub segments: u64,
     /// Journals read.
     pub journals: u64,
+    /// What was read and is as it was written, by kind.
+    pub good: Vec<Good>,
     /// What is not as it was written: rows are lost or cannot be trusted.
     pub damage: Vec<Finding>,
     /// What is as it was written and still worth knowing: steps without a row, bytes of an interrupted write.
     pub notes: Vec<Finding>,
+}
+
+/// Files of a kind that are as they were written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Good {
+    /// Which: "segments", "journals", "eigenvectors", ...
+    pub kind: &'static str,
+    /// How many.
+    pub files: u64,
+    /// Rows in them; events, tensors, vectors.
+    pub entries: u64,
+    /// Whether they have checksums: those fit, then.
+    pub checksums: bool,
 }
 
 /// Something found in a file.
@@ -62,28 +78,13 @@ impl fmt::Display for Finding {
 pub fn check(directory: impl AsRef<Path>) -> Result<Check> {
     let run = Run::open(directory)?;
     let mut check = Check::default();
-    let mut order = Order { every_steps: run.info().every_steps.max(1), ..Order::default() };
-    let mut closed_with = None;
-    match run.kept_events() {
-        Ok(events) => {
-            for event in events {
-                closed_with = None;
-                match event.kind {
-                    EventKind::RowsDropped { count, first_step, last_step } => {
-                        order.dropped.push((first_step, last_step));
-                        check.rows_dropped = check.rows_dropped.saturating_add(count);
-                    }
-                    EventKind::Finished { rows, .. } => closed_with = Some(rows),
-                    _ => {}
-                }
-            }
-        }
-        Err(error) => check.damaged(error, None)?,
-    }
-    check.changed_events(&run)?;
+    let mut order = RowOrder::new(run.info().every_steps);
+    let end = check.events(&run, &mut order)?;
     check.info(&run);
-    if let Err(error) = run.reference() {
-        check.damaged(error, None)?;
+    match run.reference() {
+        Ok(reference) if reference.tensors().len() == 0 => {}
+        Ok(reference) => check.good("reference point", reference.tensors().len() as u64, reference.has_checksums),
+        Err(error) => check.damaged(error, None)?,
     }
     for error in check_joined(&run.folder)? {
         check.damaged(error, None)?;
@@ -94,22 +95,51 @@ pub fn check(directory: impl AsRef<Path>) -> Result<Check> {
     while number < count {
         number = check.part(&run, &mut known, number, &mut order)?;
     }
-    if let Some((steps, path, row)) = order.closest.filter(|(steps, ..)| *steps < order.every_steps) {
+    if let Some((steps, path, row)) = order.closest.take().filter(|(steps, ..)| *steps < order.every_steps) {
         let what = format!("it is {steps} after the row before, where run.json has every_steps {}", order.every_steps);
         check.notes.push(Finding { path, row: Some(row), what });
     }
-    check.closing(&run, closed_with);
+    if order.untold > 0 {
+        let what = format!("and {} more gaps or steps that do not rise", order.untold);
+        check.notes.push(Finding { path: run.folder.steps(), row: None, what });
+    }
+    check.closing(&run, &end, &order);
     check.bases(&run, order.last_basis)?;
     check.deltas(&run)?;
     for number in run.landscapes()? {
-        if let Err(error) = run.landscape(number) {
-            check.damaged(error, None)?;
+        match run.landscape(number) {
+            Ok(landscape) => check.good("landscapes", landscape.train_loss.len() as u64, true),
+            Err(error) => check.damaged(error, None)?,
         }
     }
     Ok(check)
 }
 
 impl Check {
+    /// The events, and what they say of the rows.
+    fn events(&mut self, run: &Run, order: &mut RowOrder) -> Result<ToldEnd> {
+        let (mut end, mut dropped) = (ToldEnd::default(), Vec::new());
+        let mut read = || -> Result<u64> {
+            let mut count = 0;
+            for event in run.kept_event_reader()? {
+                let event = event?;
+                end.see(&event);
+                count += 1;
+                if let EventKind::RowsDropped { count, first_step, last_step } = event.kind {
+                    dropped.push((first_step, last_step));
+                    self.rows_dropped = self.rows_dropped.saturating_add(count);
+                }
+            }
+            Ok(count)
+        };
+        match read() {
+            Ok(count) => self.changed_events(run, count)?,
+            Err(error) => self.damaged(error, None)?,
+        }
+        order.dropped = Dropped::new(dropped, order.every_steps);
+        Ok(end)
+    }
+
     /// `run.json`, against its checksum and what the segments say.
     fn info(&mut self, run: &Run) {
         let finding = |what: String| Finding { path: run.folder.run_json(), row: None, what };
@@ -119,26 +149,23 @@ impl Check {
             None if run.checksum == Checksum::Missing && run.info().schema_version > 1 => {
                 self.notes.push(finding("it has no checksum, by which a change would be found".to_owned()));
             }
-            None => {}
+            None => self.good("run.json", 1, run.checksum == Checksum::Fits),
         }
     }
 
     /// The lines of `events.jsonl`, against their checksums.
-    fn changed_events(&mut self, run: &Run) -> Result<()> {
-        match run.changed_event() {
-            Ok(Some(line)) => {
-                let what = format!("line {line} is not as it was written, or a line before it is gone");
-                self.damage.push(Finding { path: run.folder.events(), row: None, what });
-                Ok(())
-            }
-            // That it cannot be read was told.
-            Ok(None) | Err(Error::Damaged { .. }) => Ok(()),
-            Err(error) => Err(error),
+    fn changed_events(&mut self, run: &Run, count: u64) -> Result<()> {
+        if let Some(line) = run.changed_event()? {
+            let what = format!("line {line} is not as it was written, or a line before it is gone");
+            self.damage.push(Finding { path: run.folder.events(), row: None, what });
+        } else if count > 0 {
+            self.good("events", count, run.info().schema_version > 1);
         }
+        Ok(())
     }
 
     /// Reads a part; returns the number of the next one.
-    fn part(&mut self, run: &Run, known: &mut Listing, number: u64, order: &mut Order) -> Result<u64> {
+    fn part(&mut self, run: &Run, known: &mut Listing, number: u64, order: &mut RowOrder) -> Result<u64> {
         let all_columns: Vec<usize> = (0..run.schema.fields().len()).collect();
         let basis_column = run.column_index("basis")?;
         let mut source = match Source::open(&run.folder, known, number, &run.schema, &all_columns) {
@@ -158,7 +185,13 @@ impl Check {
             };
             let bases = batch.column(basis_column).as_primitive::<Int64Type>();
             for (&step, basis) in batch.column(0).as_primitive::<Int64Type>().values().iter().zip(bases) {
-                order.follow(step.cast_unsigned(), &path, rows, self);
+                let found = order.follow(step.cast_unsigned(), &path, rows);
+                let finding = |what| Finding { path: path.clone(), row: Some(rows), what };
+                match found {
+                    Some(Step::Back(what)) => self.damage.push(finding(what)),
+                    Some(Step::Gap(what)) => self.notes.push(finding(what)),
+                    None => {}
+                }
                 let basis = basis.map(i64::cast_unsigned);
                 if basis > order.last_basis.as_ref().map(|(basis, ..)| *basis) {
                     order.last_basis = basis.map(|basis| (basis, path.clone(), rows));
@@ -168,9 +201,13 @@ impl Check {
         }
         self.rows += rows;
         match source.rows {
-            Rows::Segment(_) => self.segments += 1,
+            Rows::Segment(_) => {
+                self.segments += 1;
+                self.good("segments", rows, true);
+            }
             Rows::Journal(journal) => {
                 self.journals += 1;
+                self.good("journals", rows, true);
                 self.torn(path, journal.bytes_discarded());
             }
         }
@@ -180,16 +217,22 @@ impl Check {
     /// The curvature table, and the eigenvectors and summaries that were kept; `last` is the last basis that rows are
     /// along.
     fn bases(&mut self, run: &Run, last: Option<(u64, PathBuf, u64)>) -> Result<()> {
-        if let Err(error) = run.curvature() {
-            self.damaged(error, None)?;
-        }
-        let Ok(bases) = run.bases() else { return Ok(()) };
+        let bases = match run.bases() {
+            Ok(bases) => bases,
+            Err(error) => return self.damaged(error, None),
+        };
         if let Some((basis, path, row)) = last.filter(|(basis, ..)| *basis >= bases.end) {
             let what = format!("it is along basis {basis}, of which curvature has no table");
             self.notes.push(Finding { path, row: Some(row), what });
         }
         // A run without directions may have a summary all the same.
         for basis in 0..bases.end.max(1) {
+            if bases.contains(&basis) {
+                match run.estimate(basis) {
+                    Ok(rows) => self.good("eigenvalues", rows.len() as u64, true),
+                    Err(error) => self.damaged(error, None)?,
+                }
+            }
             match run.eigenvectors(basis) {
                 Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => self.damaged(error, None)?,
@@ -199,11 +242,15 @@ impl Check {
                     {
                         let what = "its eigenvalues are not those of the curvature table of its number".to_owned();
                         self.damage.push(Finding { path: run.folder.eigenvectors(basis), row: None, what });
+                    } else {
+                        self.good("eigenvectors", found.eigenvectors.len() as u64, true);
                     }
                 }
             }
-            if let Err(error) = run.curvature_summary(basis) {
-                self.damaged(error, None)?;
+            match run.curvature_summary(basis) {
+                Ok(None) => {}
+                Ok(Some(_)) => self.good("summaries", 1, true),
+                Err(error) => self.damaged(error, None)?,
             }
         }
         Ok(())
@@ -225,10 +272,11 @@ impl Check {
                     continue;
                 }
             };
-            for (row, batch) in (&mut journal).enumerate() {
-                let row = Some(row as u64);
+            let damage = self.damage.len();
+            let mut rows = 0;
+            for batch in &mut journal {
                 match batch {
-                    Err(error) => self.damaged(error, row)?,
+                    Err(error) => self.damaged(error, Some(rows))?,
                     Ok(batch) => {
                         for step in batch.column(0).as_primitive::<Int64Type>().values().iter().copied() {
                             if step.cast_unsigned() > until {
@@ -236,12 +284,16 @@ impl Check {
                             }
                             if let Some(last) = last.filter(|last| step <= *last) {
                                 let what = format!("step {step} comes after step {last}");
-                                self.damage.push(Finding { path: path.clone(), row, what });
+                                self.damage.push(Finding { path: path.clone(), row: Some(rows), what });
                             }
                             last = Some(step);
                         }
                     }
                 }
+                rows += 1;
+            }
+            if self.damage.len() == damage {
+                self.good("displacements", rows, true);
             }
             self.torn(path, journal.bytes_discarded());
         }
@@ -266,9 +318,12 @@ impl Check {
         }
     }
 
-    /// Compares the rows found to those that the run was closed with.
-    fn closing(&mut self, run: &Run, closed_with: Option<u64>) {
-        let Some(rows) = closed_with.filter(|&rows| rows != self.rows) else { return };
+    /// Compares the rows found to what events tell of them.
+    fn closing(&mut self, run: &Run, end: &ToldEnd, order: &RowOrder) {
+        for what in end.missing(order.last, order.every_steps, &order.dropped, 0) {
+            self.notes.push(Finding { path: run.folder.events(), row: None, what });
+        }
+        let Some(rows) = end.closed_with.filter(|&rows| rows != self.rows) else { return };
         let what = format!("the run was closed with {rows} rows, and {} are here", self.rows);
         self.damage.push(Finding { path: run.folder.events(), row: None, what });
     }
@@ -277,6 +332,14 @@ impl Check {
     fn torn(&mut self, path: PathBuf, bytes: u64) {
         if bytes > 0 {
             self.notes.push(Finding { path, row: None, what: format!("{bytes} bytes are no whole block") });
+        }
+    }
+
+    /// Counts a file that is as it was written.
+    fn good(&mut self, kind: &'static str, entries: u64, checksums: bool) {
+        match self.good.iter_mut().find(|good| good.kind == kind && good.checksums == checksums) {
+            Some(good) => (good.files, good.entries) = (good.files + 1, good.entries + entries),
+            None => self.good.push(Good { kind, files: 1, entries, checksums }),
         }
     }
 
@@ -296,37 +359,4 @@ impl Check {
 fn is_of(eigenvectors: &Eigenvectors, table: &[CurvatureRow]) -> bool {
     let known = |value: &f64| Some(value - eigenvectors.weight_decay).filter(|value| !value.is_nan());
     eigenvectors.eigenvalues.iter().map(known).eq(table.iter().map(|row| row.eigenvalue))
-}
-
-/// The steps of the rows so far.
-#[derive(Default)]
-struct Order {
-    every_steps: u64,
-    /// First and last step of rows that were dropped.
-    dropped: Vec<(u64, u64)>,
-    last: Option<u64>,
-    /// The smallest distance of two rows, and where the later one is.
-    closest: Option<(u64, PathBuf, u64)>,
-    /// The highest number of a basis, and the first row that has it.
-    last_basis: Option<(u64, PathBuf, u64)>,
-}
-
-impl Order {
-    fn follow(&mut self, step: u64, path: &Path, row: u64, check: &mut Check) {
-        let finding = |what| Finding { path: path.to_owned(), row: Some(row), what };
-        if let Some(last) = self.last {
-            let explained = |&(from, to): &(u64, u64)| {
-                from <= last.saturating_add(self.every_steps) && step <= to.saturating_add(self.every_steps)
-            };
-            if step > last && self.closest.as_ref().is_none_or(|(distance, ..)| step - last < *distance) {
-                self.closest = Some((step - last, path.to_owned(), row));
-            }
-            if step <= last {
-                check.damage.push(finding(format!("step {step} comes after step {last}")));
-            } else if step - last > self.every_steps && !self.dropped.iter().any(explained) {
-                check.notes.push(finding(format!("no rows between steps {last} and {step}")));
-            }
-        }
-        self.last = Some(step);
-    }
 }

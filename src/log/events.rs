@@ -84,6 +84,10 @@ fn checksum_of(line: &[u8]) -> Option<(usize, u32)> {
     Some((length, std::str::from_utf8(digits).ok()?.parse().ok()?))
 }
 
+/// The word of a [`EventKind::Resumed`], and of a [`EventKind::BasisChanged`].
+pub(super) const RESUMED: &str = "\"resumed\"";
+pub(super) const BASIS_CHANGED: &str = "\"basis_changed\"";
+
 /// Bytes of the longest line that is read: an event names at most the parameters of a network.
 const LONGEST_LINE: u64 = 64 << 20;
 
@@ -97,6 +101,8 @@ pub struct EventReader {
     path: PathBuf,
     file: Option<BufReader<File>>,
     line: Vec<u8>,
+    /// What a line must hold to be looked at.
+    only: &'static [u8],
     /// Bytes and number of the whole lines read.
     position: u64,
     lines: u64,
@@ -106,7 +112,13 @@ pub struct EventReader {
 impl EventReader {
     /// A reader from the first event on; none are read where there is no file yet.
     pub(crate) fn new(path: PathBuf) -> EventReader {
-        EventReader { path, file: None, line: Vec::new(), position: 0, lines: 0, chain: Chain::default() }
+        EventReader::of_kind(path, "")
+    }
+
+    /// A reader of the events of one kind: `"resumed"`, with its quotes. Lines without the word are not even parsed.
+    pub(crate) fn of_kind(path: PathBuf, quoted: &'static str) -> EventReader {
+        let (only, chain) = (quoted.as_bytes(), Chain::default());
+        EventReader { path, file: None, line: Vec::new(), only, position: 0, lines: 0, chain }
     }
 
     /// A reader from the first line that begins in the last `bytes` bytes; its lines are counted from there.
@@ -131,6 +143,11 @@ impl EventReader {
         self.chain.changed
     }
 
+    /// Number of the line read last, from 1.
+    pub(crate) fn line_number(&self) -> u64 {
+        self.lines
+    }
+
     /// Bytes of the whole lines read or passed over so far.
     pub fn bytes_read(&self) -> u64 {
         self.position
@@ -142,6 +159,9 @@ impl EventReader {
     /// [`Error::Damaged`] when a whole line is not a JSON object with an `event`; [`Error::Io`].
     pub fn next_event(&mut self) -> Result<Option<Event>> {
         while self.read_line()? {
+            if !self.only.is_empty() && !self.line.windows(self.only.len()).any(|word| word == self.only) {
+                continue;
+            }
             match serde_json::from_slice(&self.line) {
                 Ok(event) => return Ok(Some(event)),
                 Err(error) => {
@@ -198,13 +218,16 @@ impl Iterator for EventReader {
 
 /// How often the run was taken up again; lines that are no event do not count.
 pub(super) fn count_resumptions(path: &Path) -> Result<usize> {
-    let mut reader = EventReader::new(path.to_owned());
+    let mut reader = EventReader::of_kind(path.to_owned(), RESUMED);
     let mut count = 0;
-    while reader.read_line()? {
-        let event: Option<Event> = serde_json::from_slice(&reader.line).ok();
-        count += usize::from(event.is_some_and(|event| matches!(event.kind, EventKind::Resumed { .. })));
+    loop {
+        match reader.next_event() {
+            Ok(None) => return Ok(count),
+            Ok(Some(event)) => count += usize::from(matches!(event.kind, EventKind::Resumed { .. })),
+            Err(Error::Damaged { .. }) if reader.file.is_some() => {}
+            Err(error) => return Err(error),
+        }
     }
-    Ok(count)
 }
 
 /// A reader behind the last line that was written whole.

@@ -59,6 +59,8 @@ mod reference;
 mod replace;
 mod resume;
 mod rollback;
+mod row_order;
+mod run_end;
 mod safetensors_file;
 mod schema;
 mod segment;
@@ -71,7 +73,7 @@ mod writer;
 
 /// The crate of the record batches that [`Run::steps`] yields.
 pub use arrow_array;
-pub use check::{Check, Finding, check};
+pub use check::{Check, Finding, Good, check};
 pub use compact::{Compaction, compact, compact_as, compact_on};
 pub use curvature::CurvatureRow;
 pub use curvature_summary::{CurvatureSummary, GradientNoiseSummary, Measured, SpectralBulk};
@@ -81,6 +83,7 @@ pub use events::EventReader;
 pub(crate) use folder::{RunFolder, partial};
 pub use follow::Follower;
 pub use info_change::InfoChange;
+#[cfg(feature = "torch")]
 pub(crate) use joined::joined;
 pub use landscape::LossLandscape;
 pub use lock::declare_abandoned;

@@ -6,6 +6,7 @@
 use std::collections::VecDeque;
 use std::io;
 use std::mem;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -210,7 +211,9 @@ impl Parts {
 
     fn begin(&mut self, place: &Place) -> Result<OpenPart> {
         let Place { storage, folder, info, schema } = place;
-        let is_taken = |number| folder.segment(number).exists() || folder.journal(number).exists();
+        // Links do not count: what is written takes their place.
+        let is_there = |path: PathBuf| path.symlink_metadata().is_ok_and(|found| !found.is_symlink());
+        let is_taken = |number| is_there(folder.segment(number)) || is_there(folder.journal(number));
         if !self.is_begun && is_taken(self.number) {
             self.number = self.number.max(folder.list_steps()?.next_number());
         }

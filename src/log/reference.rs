@@ -84,6 +84,8 @@ fn check(tensor: ReferenceTensor<'_>) -> Result<Tensor<'_>> {
 /// The reference point of a run, as read back; see [`Run::reference`](super::Run::reference).
 #[derive(Debug, Clone, Default)]
 pub struct Reference {
+    /// Runs written before there were checksums have none.
+    pub(super) has_checksums: bool,
     tensors: Vec<(ParameterInfo, Bytes)>,
 }
 
@@ -118,7 +120,7 @@ impl Reference {
     /// Of one parameter, if it is among them.
     pub(super) fn only(&self, name: &str) -> Option<Reference> {
         let found = self.tensors.iter().find(|(parameter, _)| parameter.name == name)?;
-        Some(Reference { tensors: vec![found.clone()] })
+        Some(Reference { has_checksums: self.has_checksums, tensors: vec![found.clone()] })
     }
 
     pub(super) fn append(&mut self, other: Reference) {
@@ -186,5 +188,5 @@ pub(super) fn read_tensors(
     if file.len() != tensors.len() {
         return Err(damaged(path, "it has tensors that nothing is said of"));
     }
-    Ok(Reference { tensors })
+    Ok(Reference { has_checksums: !checksums.is_empty(), tensors })
 }

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use super::events::EventReader;
+use super::events::{BASIS_CHANGED, EventReader, RESUMED};
 use super::landscape::LossLandscape;
 use super::reader::Run;
 use crate::error::Result;
@@ -26,9 +26,7 @@ pub(crate) fn kept_before(events: &[Event], first_discarded: u64) -> impl Iterat
 /// Where a run was taken up again before its end.
 #[derive(Debug, Clone)]
 struct Rollbacks {
-    /// Events seen.
-    events: u64,
-    /// A resumption's number among the events, and the first step that it discarded. Both rise: where a later one went
+    /// A resumption's place among the events, and the first step that it discarded. Both rise: where a later one went
     /// further back, it alone counts.
     resumptions: Vec<(u64, u64)>,
     /// By a resumption that is to come.
@@ -37,26 +35,26 @@ struct Rollbacks {
 
 impl Rollbacks {
     fn new(first_discarded: u64) -> Rollbacks {
-        Rollbacks { events: 0, resumptions: Vec::new(), first_discarded }
+        Rollbacks { resumptions: Vec::new(), first_discarded }
     }
 
     fn of(events: &[Event], first_discarded: u64) -> Rollbacks {
         let mut rollbacks = Rollbacks::new(first_discarded);
-        events.iter().for_each(|event| rollbacks.see(event));
+        (0..).zip(events).for_each(|(place, event)| rollbacks.see(place, event));
         rollbacks
     }
 
-    fn see(&mut self, event: &Event) {
-        if is_resumed(&event.kind) {
+    /// Takes the next event, or the next resumption alone.
+    fn see(&mut self, place: u64, event: &Event) {
+        if matches!(event.kind, EventKind::Resumed { .. }) {
             while self.resumptions.pop_if(|(_, step)| *step >= event.step).is_some() {}
-            self.resumptions.push((self.events, event.step));
+            self.resumptions.push((place, event.step));
         }
-        self.events += 1;
     }
 
     /// The first step that was discarded after an event was told.
-    fn limit(&self, number: u64) -> u64 {
-        let later = self.resumptions.partition_point(|(resumption, _)| *resumption <= number);
+    fn limit(&self, place: u64) -> u64 {
+        let later = self.resumptions.partition_point(|(resumption, _)| *resumption <= place);
         self.resumptions.get(later).map_or(u64::MAX, |(_, step)| *step).min(self.first_discarded)
     }
 }
@@ -79,7 +77,6 @@ fn kept(event: Event, limit: u64) -> Option<Event> {
 pub struct KeptEvents {
     reader: EventReader,
     rollbacks: Rollbacks,
-    number: u64,
 }
 
 impl KeptEvents {
@@ -98,9 +95,7 @@ impl Iterator for KeptEvents {
                 Ok(event) => event,
                 Err(error) => return Some(Err(error)),
             };
-            let limit = self.rollbacks.limit(self.number);
-            self.number += 1;
-            if let Some(event) = kept(event, limit) {
+            if let Some(event) = kept(event, self.rollbacks.limit(self.reader.line_number())) {
                 return Some(Ok(event));
             }
         }
@@ -127,19 +122,19 @@ impl Run {
         self.kept_event_reader()?.collect()
     }
 
-    /// The same, one at a time: a run may have very many. They are read twice, since a later one may tell that steps were
-    /// discarded.
+    /// The same, one at a time: a run may have very many. Those that tell that steps were discarded are read before.
     ///
     /// # Errors
     /// Those of [`events`](Run::events).
     pub fn kept_event_reader(&self) -> Result<KeptEvents> {
-        Ok(KeptEvents { reader: self.event_reader(), rollbacks: self.rollbacks()?, number: 0 })
+        Ok(KeptEvents { reader: self.event_reader(), rollbacks: self.rollbacks()? })
     }
 
     fn rollbacks(&self) -> Result<Rollbacks> {
         let mut rollbacks = Rollbacks::new(u64::MAX);
-        for event in self.event_reader() {
-            rollbacks.see(&event?);
+        let mut reader = EventReader::of_kind(self.folder.events(), RESUMED);
+        while let Some(event) = reader.next_event()? {
+            rollbacks.see(reader.line_number(), &event);
         }
         Ok(rollbacks)
     }
@@ -153,8 +148,19 @@ impl Run {
         if bases.is_empty() {
             return Ok(Vec::new());
         }
-        let discarded = discarded_bases(self.event_reader(), &self.rollbacks()?)?;
+        let discarded = self.discarded_bases()?;
         Ok(bases.filter(|basis| !discarded.contains(basis)).collect())
+    }
+
+    /// Bases whose estimate was made at a step that was discarded afterwards. The first has no event, and no step before it.
+    fn discarded_bases(&self) -> Result<BTreeSet<u64>> {
+        let rollbacks = self.rollbacks()?;
+        let mut reader = EventReader::of_kind(self.folder.events(), BASIS_CHANGED);
+        let mut discarded = BTreeSet::new();
+        while let Some(event) = reader.next_event()? {
+            discarded.extend(discarded_basis(&event, rollbacks.limit(reader.line_number())));
+        }
+        Ok(discarded)
     }
 
     /// The numbers of the [`landscapes`](Run::landscapes) that were measured at steps the run still has, rising. One that
@@ -167,9 +173,8 @@ impl Run {
         if numbers.is_empty() {
             return Ok(numbers);
         }
-        let bases = discarded_bases(self.event_reader(), &self.rollbacks()?)?;
-        let is_resumption = |event: &Result<Event>| !matches!(event, Ok(Event { kind, .. }) if !is_resumed(kind));
-        let resumptions = self.event_reader().filter(is_resumption).collect::<Result<Vec<_>>>()?;
+        let bases = self.discarded_bases()?;
+        let resumptions = EventReader::of_kind(self.folder.events(), RESUMED).collect::<Result<Vec<_>>>()?;
         let is_kept = |&number: &u64| {
             let Ok(landscape) = self.landscape(number) else { return true };
             !bases.contains(&landscape.basis) && !is_discarded(&landscape, number, &resumptions)
@@ -178,22 +183,12 @@ impl Run {
     }
 }
 
-fn is_resumed(kind: &EventKind) -> bool {
-    matches!(kind, EventKind::Resumed { .. })
-}
-
-/// Bases whose estimate was made at a step that was discarded afterwards. The first has no event, and no step before it.
-fn discarded_bases(events: impl Iterator<Item = Result<Event>>, rollbacks: &Rollbacks) -> Result<BTreeSet<u64>> {
-    let mut discarded = BTreeSet::new();
-    for (number, event) in events.enumerate() {
-        let event = event?;
-        if let EventKind::BasisChanged { basis } = event.kind
-            && last_step_seen(&event) >= rollbacks.limit(number as u64)
-        {
-            discarded.insert(basis);
-        }
+/// The basis that an event tells of, if it was estimated at a step from `limit` on.
+fn discarded_basis(event: &Event, limit: u64) -> Option<u64> {
+    match event.kind {
+        EventKind::BasisChanged { basis } if last_step_seen(event) >= limit => Some(basis),
+        _ => None,
     }
-    Ok(discarded)
 }
 
 fn is_discarded(landscape: &LossLandscape, number: u64, events: &[Event]) -> bool {
@@ -252,7 +247,8 @@ mod tests {
             [nan(3), left, added(40), basis(41, 1), resumed(41), nan(80), basis(90, 3), resumed(200), basis(210, 4)];
         assert_eq!(kept, expected);
         let rollbacks = Rollbacks::of(&events, u64::MAX);
-        assert_eq!(discarded_bases(events.iter().cloned().map(Ok), &rollbacks).unwrap(), BTreeSet::from([2]));
+        let discarded = (0..).zip(&events).filter_map(|(place, event)| discarded_basis(event, rollbacks.limit(place)));
+        assert_eq!(discarded.collect::<Vec<_>>(), [2]);
         // Back once more, behind all of it.
         let again: Vec<Event> = kept_before(&events, 2).collect();
         assert_eq!(again, []);

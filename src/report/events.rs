@@ -57,6 +57,7 @@ pub fn sentence(event: &Event) -> String {
             format!("the vectors of basis {basis} could not be kept: {}", cut(reason, MOST_OF_REASON))
         }
         EventKind::EstimateFailed { reason, count } => {
+            let reason = cut(reason, MOST_OF_REASON);
             format!("new directions could not be estimated ({} in a row), the last stay: {reason}", grouped(*count))
         }
         EventKind::StabilityCrossed { sharpness, limit, unstable } => {

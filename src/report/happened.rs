@@ -1,11 +1,14 @@
 //! What a report shows of a run's events, however many there are: the first whole, and all counted by kind and step.
 
+use std::collections::BTreeMap;
+
 use super::events;
 use crate::error::Result;
 use crate::record::{Event, EventKind};
 
-/// Events listed; the rest are counted.
+/// Events listed; where there are more, the first ones of each kind are.
 const MOST_LISTED: usize = 100;
+const FIRST_OF_KIND: usize = 8;
 /// Events of a kind that are drawn one by one; more are drawn as counts.
 const MOST_DRAWN: usize = 200;
 /// Bins of such a drawing at most; half of them at least, once there are so many steps.
@@ -14,7 +17,7 @@ const MOST_BINS: usize = 128;
 /// The events of a run, reduced.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Happened {
-    /// The first ones.
+    /// All of few; the first ones of each kind of many.
     pub listed: Vec<Event>,
     /// All.
     pub count: u64,
@@ -52,8 +55,20 @@ impl Happened {
     /// The first error of reading them.
     pub fn gather(events: impl Iterator<Item = Result<Event>>) -> Result<Happened> {
         let mut happened = Happened::default();
+        // By name, the first ones with their places.
+        let mut firsts: BTreeMap<&str, Vec<(u64, Event)>> = BTreeMap::new();
         for event in events {
-            happened.take(event?);
+            let event = event?;
+            let first = firsts.entry(events::name(&event.kind)).or_default();
+            if first.len() < FIRST_OF_KIND {
+                first.push((happened.count, event.clone()));
+            }
+            happened.take(event);
+        }
+        if happened.count > MOST_LISTED as u64 {
+            let mut first: Vec<_> = firsts.into_values().flatten().collect();
+            first.sort_by_key(|(place, _)| *place);
+            happened.listed = first.into_iter().map(|(_, event)| event).collect();
         }
         Ok(happened)
     }
@@ -143,8 +158,11 @@ mod tests {
         assert_eq!(few.kinds[0].drawn(), Drawn::Steps(&[7, 2]));
         // 50 at each of the steps 0 to 999, and one far out.
         let many = (0..50_000).map(|number| basis(number % 1000)).chain([basis(u64::MAX)]);
-        let many = Happened::gather(many).unwrap();
-        assert_eq!((many.count, many.listed.len(), many.kinds[0].first_steps.len()), (50_001, 100, 200));
+        let finished = Event { step: 1000, elapsed_seconds: 0.0, kind: EventKind::Finished { rows: 4, dropped: 0 } };
+        let many = Happened::gather(many.chain([Ok(finished)])).unwrap();
+        let listed: Vec<u64> = many.listed.iter().map(|event| event.step).collect();
+        assert_eq!((many.count, listed), (50_002, vec![0, 1, 2, 3, 4, 5, 6, 7, 1000]));
+        assert_eq!(many.kinds[0].first_steps.len(), 200);
         let Drawn::Counts(counts, largest) = many.kinds[0].drawn() else { panic!() };
         assert_eq!((counts.len(), counts[0].1, largest), (2, 50_000, 50_000));
         let even = Happened::gather((0..50_000).map(|number| basis(number % 1000))).unwrap();

@@ -153,7 +153,7 @@ fn add_events(page: &mut String, material: &Material) {
     if more > 0 {
         let kinds = happened.kinds.iter().map(|kind| format!("{} {}", grouped(kind.count), kind.name));
         let kinds = kinds.collect::<Vec<_>>().join(", ");
-        let _ = writeln!(page, "<p>And {} more; in all: {kinds}.</p>", grouped(more));
+        let _ = writeln!(page, "<p>These are the first of each kind. And {} more; in all: {kinds}.</p>", grouped(more));
     }
 }
 

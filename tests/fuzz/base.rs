@@ -146,7 +146,7 @@ fn basis(info: &RunInfo, number: u64) -> Eigenvectors {
     let density = SpectralBulk { nodes: vec![0.2, 0.05], weights: vec![1.0, 3.0], dimension: 4.0 };
     Eigenvectors {
         parameters: info.parameters.clone(),
-        eigenvectors: vec![axis(number as usize), axis(4)],
+        eigenvectors: vec![axis(number as usize), axis(4)].into(),
         eigenvalues: EIGENVALUES.map(|eigenvalue| eigenvalue + 0.01 * number as f64).to_vec(),
         residuals: vec![1e-6, 2e-6],
         converged: vec![true, number == 0],

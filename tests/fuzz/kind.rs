@@ -10,7 +10,7 @@ pub fn kind_of(path: &str) -> &'static str {
         ("", "lock") => "lock",
         ("", "report.html") => "report",
         _ if name.ends_with(".partial") => "unfinished file",
-        ("steps", _) if name.ends_with(".arrows") => "journal",
+        ("open" | "steps", _) if name.ends_with(".arrows") => "journal",
         ("steps", _) if name.contains('-') => "merged segment",
         ("steps", _) => "segment",
         ("curvature", _) if name.ends_with(".parquet") => "curvature table",
@@ -18,6 +18,7 @@ pub fn kind_of(path: &str) -> &'static str {
         ("eigenvectors", _) => "eigenvectors",
         ("deltas", _) if name.ends_with(".arrows") => "displacements",
         ("deltas", _) => "displacements' JSON",
+        ("joined", _) => "joined parameters",
         ("landscape", _) => "landscape",
         _ => "another file",
     }

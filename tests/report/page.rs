@@ -218,7 +218,7 @@ fn very_many_events_make_no_large_page() {
     let (page, _) = report(&[&run], None);
     check(&page);
     assert!(page.len() < 1_000_000, "{} bytes", page.len());
-    assert!(page.contains("And 49,901 more; in all: 1 parameters added, 16,667 outside write, 16,667 log interrupted"));
+    assert!(page.contains("And 49,976 more; in all: 1 parameters added, 16,667 outside write, 16,667 log interrupted"));
     assert!(page.contains("as wide as they are many: outside write, log interrupted, new directions."));
     assert!(page.contains("and 2,993 more"));
 }

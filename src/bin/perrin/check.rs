@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use perrin::log::{Check, Finding};
+use perrin::log::{Check, Finding, Good};
+use perrin::printable::{Side, grouped, table};
 use serde::Serialize;
 
 use crate::{output, runs};
@@ -32,10 +33,21 @@ struct Checked<'a> {
 struct CheckedRun<'a> {
     run: &'a Path,
     rows: u64,
+    rows_dropped: u64,
     segments: u64,
     journals: u64,
+    good: Vec<GoodFiles>,
     damage: Vec<Found>,
     notes: Vec<Found>,
+}
+
+/// Files that are as they were written.
+#[derive(Serialize)]
+struct GoodFiles {
+    kind: &'static str,
+    files: u64,
+    entries: u64,
+    checksums: bool,
 }
 
 #[derive(Serialize)]
@@ -86,14 +98,28 @@ fn tell(check: &Check) -> anyhow::Result<()> {
     for finding in check.damage.iter().chain(&check.notes) {
         output::line(finding)?;
     }
-    let Check { rows, segments, journals, .. } = check;
-    Ok(output::line(format_args!("rows {rows}, segments {segments}, journals {journals}"))?)
+    let good = |good: &Good| {
+        let checksums = if good.checksums { "fit" } else { "none" };
+        [good.kind.to_owned(), grouped(good.files), grouped(good.entries), checksums.to_owned()]
+    };
+    let head = [("good", Side::Left), ("files", Side::Right), ("entries", Side::Right), ("checksums", Side::Left)];
+    output::text(table(head, &check.good.iter().map(good).collect::<Vec<_>>()))?;
+    let Check { rows, rows_dropped, segments, journals, .. } = check;
+    let dropped = if *rows_dropped > 0 { format!(", dropped {rows_dropped}") } else { String::new() };
+    Ok(output::line(format_args!("rows {rows}{dropped}, segments {segments}, journals {journals}"))?)
 }
 
 fn of(run: &Path, check: Check) -> CheckedRun<'_> {
     let found = |findings: Vec<Finding>| {
         findings.into_iter().map(|Finding { path, row, what }| Found { path, row, what }).collect()
     };
-    let Check { rows, segments, journals, damage, notes, .. } = check;
-    CheckedRun { run, rows, segments, journals, damage: found(damage), notes: found(notes) }
+    let good = check.good.iter().map(|&Good { kind, files, entries, checksums }| GoodFiles {
+        kind,
+        files,
+        entries,
+        checksums,
+    });
+    let good = good.collect();
+    let Check { rows, rows_dropped, segments, journals, damage, notes, .. } = check;
+    CheckedRun { run, rows, rows_dropped, segments, journals, good, damage: found(damage), notes: found(notes) }
 }

@@ -59,9 +59,13 @@ pub fn progress(text: impl Display) {
     let _ = write!(stderr(), "\r\x1b[K{}", printable::line(&text.to_string()));
 }
 
-/// How wide text is to be: as `COLUMNS` says, else as the terminal is, else 100.
+/// How wide text is to be: as `COLUMNS` says, else as the terminal is. Where it goes somewhere else it is 100, or less where
+/// the program was started from a narrower terminal: it may be a pager's.
 pub fn columns() -> usize {
-    let asked = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok()).filter(|&columns| columns > 0);
-    let terminal = || terminal_size::terminal_size_of(stdout()).map(|(width, _)| usize::from(width.0));
-    asked.or_else(terminal).filter(|&columns| columns > 0).unwrap_or(PIPED_COLUMNS)
+    let asked = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+    let width = |(width, _): (terminal_size::Width, _)| usize::from(width.0);
+    let terminal = || terminal_size::terminal_size_of(stdout()).map(width);
+    let elsewhere = || terminal_size::terminal_size_of(stderr()).map_or(PIPED_COLUMNS, width).min(PIPED_COLUMNS);
+    let positive = |columns: &usize| *columns > 0;
+    asked.filter(positive).or_else(|| terminal().filter(positive)).unwrap_or_else(elsewhere).max(1)
 }

@@ -95,7 +95,7 @@ pub fn timeline(material: &Material) -> Figure {
     let all = kinds.iter().map(|kind| kind.count).sum();
     let counts_drawn: Vec<&str> =
         kinds.iter().filter(|kind| matches!(kind.drawn(), Drawn::Counts(..))).map(|kind| kind.name).collect();
-    let mut caption = vec![format!("{} besides the steps, listed under the findings.", counted(all, "event"))];
+    let mut caption = vec![format!("{} besides the steps; see the list under the findings.", counted(all, "event"))];
     if !counts_drawn.is_empty() {
         caption
             .push(format!("Too many to be drawn one by one, as wide as they are many: {}.", counts_drawn.join(", ")));

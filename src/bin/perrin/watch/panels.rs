@@ -1,6 +1,6 @@
 //! What each view shows of a run: a plot or a list.
 
-use perrin::printable::cut;
+use perrin::printable::{cut, json};
 use perrin::record::Event;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -147,7 +147,7 @@ pub fn describe(event: &Event) -> String {
     }
     let values: Vec<String> = fields.iter().map(|(name, value)| format!("{name} {value}")).collect();
     let values = values.join(", ");
-    format!("step {}: {}  {}", event.step, name.replace('_', " "), cut(&values, MOST_OF_EVENT))
+    format!("step {}: {}  {}", event.step, name.replace('_', " "), cut(&json(&values), MOST_OF_EVENT))
 }
 
 fn list(title: &'static str, lines: &[Line<'static>], area: Rect, buffer: &mut Buffer) {

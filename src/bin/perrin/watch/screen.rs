@@ -1,6 +1,7 @@
 //! The whole screen: head, panels, keys. Drawn into a buffer, so that tests and `--once` need no terminal.
 
 use std::borrow::Cow;
+use std::fmt::Display;
 
 use perrin::printable;
 use ratatui::buffer::Buffer;
@@ -58,8 +59,7 @@ fn draw_all(watched: &Watched, app: &App, area: Rect, buffer: &mut Buffer) {
     .areas(area);
     match &watched.state {
         State::Waiting(reason) => {
-            let path = watched.path.display().to_string();
-            Paragraph::new(vec![Line::from(path.bold()), Line::from(reason.clone().yellow())])
+            Paragraph::new(vec![Line::from(shown(watched.path.display()).bold()), Line::from(shown(reason).yellow())])
                 .wrap(Wrap { trim: true })
                 .render(head.union(body), buffer);
         }
@@ -74,20 +74,25 @@ fn draw_all(watched: &Watched, app: &App, area: Rect, buffer: &mut Buffer) {
     }
 }
 
+/// Text in a line, what acts on the reader replaced: ratatui would leave it out.
+fn shown(text: impl Display) -> String {
+    printable::line(&text.to_string()).into_owned()
+}
+
 fn head_lines(open: &OpenRun) -> Vec<Line<'static>> {
     let (state, color) = text::state(open);
     let warnings = text::warnings(open);
     let health = match warnings.as_slice() {
         [] => Line::from("healthy: nothing dropped, nothing damaged".green()),
-        [first] => Line::from(format!("! {first}").red()),
-        [first, others @ ..] => Line::from(format!("! {first} (and {} more: see events)", others.len()).red()),
+        [first] => Line::from(format!("! {}", shown(first)).red()),
+        [first, others @ ..] => Line::from(format!("! {} (and {} more: see events)", shown(first), others.len()).red()),
     };
-    let path = open.run.path().display().to_string();
+    let path = shown(open.run.path().display());
     vec![
-        Line::from(vec![path.bold(), Span::raw("  "), Span::styled(state, Style::new().fg(color).bold())]),
+        Line::from(vec![path.bold(), Span::raw("  "), Span::styled(shown(state), Style::new().fg(color).bold())]),
         Line::from(text::progress(open)),
         Line::from(text::motion(open)),
-        Line::from(text::settings(open)).dark_gray(),
+        Line::from(shown(text::settings(open))).dark_gray(),
         health,
     ]
 }
