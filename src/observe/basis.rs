@@ -10,8 +10,8 @@ use crate::error::{Error, Result};
 use crate::log::eigenvectors::Eigenvectors;
 use crate::record::{EventKind, Hyperparameters, OptimizerInfo, ParameterInfo};
 use crate::recorder::Basis;
-use crate::theory::libtorch::UpdateRule;
 use crate::theory::parameters::SgdParameters;
+use crate::theory::update_rule::UpdateRule;
 
 /// Which directions are in force, and what is asked of the next.
 pub(super) struct Directions {

@@ -10,7 +10,7 @@
 //! stability, where the Langevin values are off by factors. Lags are in steps. libtorch's variants are in
 //! [`libtorch`](super::libtorch).
 
-use super::displacement::Autocorrelation;
+use super::autocorrelation::Autocorrelation;
 use super::double_double::DoubleDouble;
 use super::parameters::{SgdParameters, require, require_finite, require_finite_mean};
 use super::propagator::Propagator;

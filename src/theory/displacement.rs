@@ -8,6 +8,7 @@
 //!
 //! Lags are in steps; `curve[t]` belongs to lag t and `curve[0]` is 0.
 
+use super::autocorrelation::Autocorrelation;
 use super::discrete::DiscreteMode;
 use super::double_double::DoubleDouble;
 use super::langevin::LangevinMode;
@@ -20,17 +21,6 @@ use crate::error::Result;
 const LANES: usize = 8;
 /// Steps of plain `f64` recursion between two states computed afresh in 32 digits.
 const BLOCK: usize = 1024;
-
-/// A stationary mode's correlation with its start: (limit - d_k, s_k) is carried on by `step` from
-/// `first` = (d_1, s_1), s being the position's last step (or its velocity). With `limit` 1, d is the decorrelation
-/// that times 2 `variance` is the displacement.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Autocorrelation {
-    pub(crate) variance: f64,
-    pub(crate) step: Propagator,
-    pub(crate) first: [f64; 2],
-    pub(crate) limit: f64,
-}
 
 /// E||Delta_t||^2 of SGD in its stationary state, exact in discrete time, for t = 0, 1, ..., `last_step`.
 ///

@@ -5,7 +5,7 @@
 //! All of it is the limit of small `learning_rate * eigenvalue`; [`discrete`](super::discrete) has the same quantities
 //! without that limit. [`phase_space`](super::phase_space) has the process in all directions at once, as matrices.
 
-use super::displacement::Autocorrelation;
+use super::autocorrelation::Autocorrelation;
 use super::double_double::DoubleDouble;
 use super::oscillator::{DampedOscillator, Regime};
 use super::parameters::{SgdParameters, require_finite, require_finite_mean, require_not_negative, require_positive};

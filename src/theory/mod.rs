@@ -21,10 +21,10 @@
 //! ```
 //!
 //! # Rooms
-//! - One mode: [`oscillator`], [`langevin`], [`discrete`], [`libtorch`] (Nesterov, dampening).
+//! - One mode: [`oscillator`], [`langevin`], [`discrete`].
 //! - Many modes: [`spectrum`], [`displacement`] (curves of E||Delta_t||^2, eq. 13), [`exponent`].
 //! - Any linear process: [`ornstein_uhlenbeck`], [`fokker_planck`], [`lyapunov`]; SGD as one: [`phase_space`].
-//! - Hyperparameters: [`parameters`], [`equivalence`].
+//! - Hyperparameters: [`parameters`]; Nesterov's momentum and dampening: [`update_rule`].
 //! - To try it out: [`sampler`]. Everything about a list of eigenvalues, as data: [`prediction`].
 //!
 //! # Conventions
@@ -38,23 +38,29 @@
 //! [`Error::ShapeMismatch`](crate::Error::ShapeMismatch). A mode needs rho >= 0 (its noise is sigma^2 rho) and
 //! rho + lambda > 0 (else nothing pulls it back). No NaN comes out of valid input.
 
-pub mod discrete;
-pub mod displacement;
 mod double_double;
-pub mod equivalence;
-pub mod exponent;
-pub mod fokker_planck;
-pub mod langevin;
-pub mod libtorch;
-pub mod lyapunov;
-mod matrix;
-pub mod ornstein_uhlenbeck;
-pub mod oscillator;
+
 pub mod parameters;
+mod propagator;
+
+mod autocorrelation;
+pub mod exponent;
+mod matrix;
+pub mod oscillator;
+pub mod spectrum;
+pub mod update_rule;
+
+pub mod langevin;
+pub mod lyapunov;
+mod recursion;
+
+pub mod discrete;
+pub mod ornstein_uhlenbeck;
+
+pub mod displacement;
+pub mod fokker_planck;
 pub mod phase_space;
 pub mod prediction;
-mod prediction_table;
-mod propagator;
-mod recursion;
 pub mod sampler;
-pub mod spectrum;
+
+mod prediction_table;

@@ -1,7 +1,7 @@
 //! What plain and Nesterov SGD have in common: a position that obeys `x_{k+1} = x_k + s_{k+1}`,
 //! `s_{k+1} = contraction s_k - pull x_k + noise`, and a stationary variance.
 
-use super::displacement::Autocorrelation;
+use super::autocorrelation::Autocorrelation;
 use super::double_double::DoubleDouble;
 use super::propagator::{Matrix, Propagator};
 

@@ -9,9 +9,9 @@ use rand::{Rng, RngExt};
 use rand_distr::{Distribution, StandardNormal};
 
 use super::discrete::DiscreteMode;
-use super::libtorch::UpdateRule;
 use super::matrix::{require_finite_entries, require_vector, symmetrize};
 use super::parameters::{SgdParameters, require, require_not_negative};
+use super::update_rule::UpdateRule;
 use crate::error::{Error, Result};
 
 /// A point, and libtorch's momentum buffer behind it.

@@ -8,9 +8,9 @@ use std::time::Duration;
 use perrin::log::RunWriter;
 use perrin::log::eigenvectors::Eigenvectors;
 use perrin::record::{Event, EventKind, Hyperparameters, Layout, OptimizerInfo, RowBuffer, RunInfo, StepRecord};
-use perrin::theory::libtorch::UpdateRule;
 use perrin::theory::parameters::SgdParameters;
 use perrin::theory::sampler::QuadraticSampler;
+use perrin::theory::update_rule::UpdateRule;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 

@@ -1,9 +1,9 @@
 //! Runs drawn from the exact process, and what is made of a count of successes.
 
 use perrin::analysis::displacement_noise::Start;
-use perrin::theory::libtorch::UpdateRule;
 use perrin::theory::parameters::SgdParameters;
 use perrin::theory::sampler::QuadraticSampler;
+use perrin::theory::update_rule::UpdateRule;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 

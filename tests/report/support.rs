@@ -7,9 +7,9 @@ use perrin::log::eigenvectors::Eigenvectors;
 use perrin::log::{LossLandscape, Run, RunWriter};
 use perrin::record::{Event, EventKind, Hyperparameters, ParameterInfo, RowBuffer, RunInfo, StepRecord};
 use perrin::report::{ReportOptions, Written, write_report};
-use perrin::theory::libtorch::UpdateRule;
 use perrin::theory::parameters::SgdParameters;
 use perrin::theory::sampler::QuadraticSampler;
+use perrin::theory::update_rule::UpdateRule;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 

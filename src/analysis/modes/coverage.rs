@@ -21,9 +21,9 @@ use super::series::ModeSeries;
 use super::window::Window;
 use crate::analysis::Answer;
 use crate::theory::discrete::DiscreteMode;
-use crate::theory::libtorch::UpdateRule;
 use crate::theory::parameters::SgdParameters;
 use crate::theory::sampler::QuadraticSampler;
+use crate::theory::update_rule::UpdateRule;
 
 fn runs() -> u64 {
     std::env::var("PERRIN_COVERAGE").ok().and_then(|runs| runs.parse().ok()).unwrap_or(200)

@@ -1,0 +1,7 @@
+mod low;
+
+mod room;
+
+#[cfg(feature = "torch")]
+mod high;
+mod higher;

@@ -1,0 +1,5 @@
+//! A room.
+mod door;
+mod window;
+pub use door::open;
+pub struct Wall;
