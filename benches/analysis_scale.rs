@@ -11,7 +11,7 @@ use std::fs;
 use std::time::Instant;
 
 use perrin::analysis::RunFit;
-use perrin::log::Run;
+use perrin::run::Run;
 use perrin::theory::parameters::SgdParameters;
 use synthetic::SyntheticRun;
 

@@ -12,9 +12,9 @@ use std::time::Instant;
 
 use mnist::Problem;
 use perrin::curvature::{LossHessian, ProgressLine, gradient_start};
-use perrin::numeric::eigenpairs::Eigenpair;
-use perrin::numeric::lanczos::{LanczosOptions, eigenpairs};
-use perrin::numeric::subspace_iteration::{SubspaceIterationOptions, subspace_iteration};
+use perrin::linalg::eigenpairs::Eigenpair;
+use perrin::linalg::lanczos::{LanczosOptions, eigenpairs};
+use perrin::linalg::subspace_iteration::{SubspaceIterationOptions, subspace_iteration};
 
 const EXAMPLES: usize = 300;
 const BATCH: usize = 100;

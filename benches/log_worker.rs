@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use perrin::log::{Run, RunWriter};
+use perrin::run::{Run, RunWriter};
 use perrin::record::{Layout, RunInfo};
 use perrin::recorder::{Block, QueueOptions, Recorder};
 use rows::{DIRECTIONS, Motion};

@@ -7,7 +7,7 @@ use std::fs;
 use std::time::Instant;
 
 use perrin::analysis::modes::{ModesFit, ModesOptions};
-use perrin::log::{Run, RunWriter};
+use perrin::run::{Run, RunWriter};
 use perrin::record::{Hyperparameters, Layout, OptimizerInfo, RowBuffer, RunInfo, StepRecord};
 use perrin::theory::parameters::SgdParameters;
 use perrin::theory::sampler::QuadraticSampler;

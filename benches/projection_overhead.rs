@@ -15,8 +15,8 @@ mod contestants;
 
 use contestants::networks::{self, Shape};
 use contestants::{ByHand, Contestant, PlainTensorOperations, processor, quantile, timed};
-use perrin::numeric::row_products::{inner_products_part, parts};
-use perrin::numeric::rows::Rows;
+use perrin::linalg::row_products::{inner_products_part, parts};
+use perrin::linalg::rows::Rows;
 use tch::nn::VarStore;
 use tch::{Device, Kind, Tensor, no_grad};
 

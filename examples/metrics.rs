@@ -8,7 +8,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::Instant;
 
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
-use perrin::log::RunWriter;
+use perrin::run::RunWriter;
 use perrin::record::{Hyperparameters, RunInfo, StepRecord};
 use perrin::recorder::metrics::MetricsSink;
 use perrin::recorder::{QueueOptions, Recorder, Row};

@@ -29,14 +29,14 @@
 //!
 //! # Read
 //!
-//! A run is a folder of Parquet segments and a journal, readable while it grows, by [`log::Run`] and by whatever opens
+//! A run is a folder of Parquet segments and a journal, readable while it grows, by [`run::Run`] and by whatever opens
 //! Parquet (DuckDB, Polars). `docs/log-format.md` has the columns, the bytes and the promises.
 //!
 //! # Explain
 //!
 //! [`analysis`] fits a run to the theory of *The limiting dynamics of SGD: modified loss, phase space oscillations, and
 //! anomalous diffusion* (cited as "the paper", by its equation numbers).
-//! [`theory`] has its equations as plain functions, and the exact discrete-time ones beside them; [`numeric`] the methods
+//! [`theory`] has its equations as plain functions, and the exact discrete-time ones beside them; [`linalg`] and [`stats`] the methods
 //! below both. None of these needs libtorch, nor does the `perrin` program.
 //!
 //! # Features
@@ -51,8 +51,7 @@ pub mod analysis;
 #[cfg(feature = "torch")]
 pub mod curvature;
 pub mod error;
-pub mod log;
-pub mod numeric;
+pub mod linalg;
 #[cfg(feature = "torch")]
 pub mod observe;
 pub mod printable;
@@ -60,6 +59,8 @@ pub mod record;
 pub mod recorder;
 #[cfg(feature = "report")]
 pub mod report;
+pub mod run;
+pub mod stats;
 pub mod theory;
 #[cfg(feature = "torch")]
 mod variables;

@@ -6,7 +6,7 @@ mod synthetic;
 use std::path::Path;
 
 use perrin::analysis::{Answer, FitOptions, Question, RunFit, RunState, Verdict};
-use perrin::log::{Run, RunWriter};
+use perrin::run::{Run, RunWriter};
 use perrin::record::{Hyperparameters, Layout, OptimizerInfo, RunInfo, StepRecord};
 use perrin::theory::parameters::SgdParameters;
 use synthetic::SyntheticRun;

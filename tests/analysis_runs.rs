@@ -6,7 +6,7 @@ mod synthetic;
 use perrin::analysis::curvatures::Curvatures;
 use perrin::analysis::displacement_noise::Curvatures as From;
 use perrin::analysis::{FitOptions, Question, RunFit, Verdict};
-use perrin::log::Run;
+use perrin::run::Run;
 use perrin::record::StepRecord;
 use perrin::theory::parameters::SgdParameters;
 use synthetic::SyntheticRun;

@@ -12,8 +12,8 @@ use perrin::analysis::displacement_noise::{Curvatures as ExponentCurvatures, Sta
 use perrin::analysis::modes::NoiseSource;
 use perrin::analysis::sweep::Sweep;
 use perrin::analysis::{FitOptions, RunFit};
-use perrin::log::{CurvatureSummary, GradientNoiseSummary, Measured, Run, RunWriter, SpectralBulk};
-use perrin::numeric::regression::PowerLawFit;
+use perrin::run::{CurvatureSummary, GradientNoiseSummary, Measured, Run, RunWriter, SpectralBulk};
+use perrin::stats::regression::PowerLawFit;
 use perrin::theory::discrete::DiscreteMode;
 use perrin::theory::displacement::exact_curve;
 use perrin::theory::exponent::exponent;

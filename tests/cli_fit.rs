@@ -10,7 +10,7 @@ use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
 use common::{info, rows, writer};
-use perrin::log::RunWriter;
+use perrin::run::RunWriter;
 use perrin::record::{Event, EventKind, Hyperparameters, RowBuffer, RunInfo, StepRecord};
 use synthetic::plain_sgd;
 

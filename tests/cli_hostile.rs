@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use perrin::log::RunWriter;
+use perrin::run::RunWriter;
 use perrin::record::{Event, EventKind, OptimizerInfo, ParameterInfo, RunInfo};
 use perrin::theory::parameters::SgdParameters;
 use synthetic::SyntheticRun;

@@ -8,8 +8,8 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use perrin::log::eigenvectors::Eigenvectors;
-use perrin::log::{DeltaWriter, FullDelta};
+use perrin::run::eigenvectors::Eigenvectors;
+use perrin::run::{DeltaWriter, FullDelta};
 use perrin::record::ParameterInfo;
 use perrin::theory::parameters::SgdParameters;
 use synthetic::SyntheticRun;

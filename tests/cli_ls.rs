@@ -108,8 +108,8 @@ fn a_run_taken_up_again_is_not_finished_and_a_slow_one_grows_while_it_is_locked(
     };
     end(&run, 10, EventKind::Finished { rows: 10, dropped: 0 });
     assert_eq!(state(), "finished");
-    let info = perrin::log::Run::open(&run).unwrap().info().clone();
-    let (resumed, _) = perrin::log::RunWriter::resume(&run, &info, perrin::log::ResumeFrom::default()).unwrap();
+    let info = perrin::run::Run::open(&run).unwrap().info().clone();
+    let (resumed, _) = perrin::run::RunWriter::resume(&run, &info, perrin::run::ResumeFrom::default()).unwrap();
     assert_eq!(state(), "growing");
     age(&run);
     // Where the operating system tells of locks.

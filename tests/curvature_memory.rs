@@ -2,7 +2,7 @@
 #![cfg(target_os = "linux")]
 
 use perrin::curvature::{EigenpairFollower, LossHessian};
-use perrin::numeric::lanczos::LanczosOptions;
+use perrin::linalg::lanczos::LanczosOptions;
 use tch::nn::{self, Module, VarStore};
 use tch::{Device, Kind, Tensor};
 

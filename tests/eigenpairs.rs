@@ -4,9 +4,9 @@ mod spectra;
 
 use nalgebra::{DMatrix, SymmetricEigen};
 use perrin::Error;
-use perrin::numeric::eigenpairs::{Eigenpair, Eigenpairs, align_signs, subspace_overlap};
-use perrin::numeric::lanczos::{LanczosOptions, eigenpairs};
-use perrin::numeric::operator::{DiagonalOperator, SymmetricOperator};
+use perrin::linalg::eigenpairs::{Eigenpair, Eigenpairs, align_signs, subspace_overlap};
+use perrin::linalg::lanczos::{LanczosOptions, eigenpairs};
+use perrin::linalg::operator::{DiagonalOperator, SymmetricOperator};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};

@@ -3,10 +3,10 @@
 
 mod spectra;
 
-use perrin::numeric::eigenpairs::{Eigenpair, Eigenpairs};
-use perrin::numeric::lanczos::{LanczosOptions, eigenpairs};
-use perrin::numeric::operator::SymmetricOperator;
-use perrin::numeric::subspace_iteration::{SubspaceIterationOptions, subspace_iteration};
+use perrin::linalg::eigenpairs::{Eigenpair, Eigenpairs};
+use perrin::linalg::lanczos::{LanczosOptions, eigenpairs};
+use perrin::linalg::operator::SymmetricOperator;
+use perrin::linalg::subspace_iteration::{SubspaceIterationOptions, subspace_iteration};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};

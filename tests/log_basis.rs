@@ -10,8 +10,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use common::{info, read_rows, rows, writer};
-use perrin::log::eigenvectors::Eigenvectors;
-use perrin::log::{CurvatureRow, CurvatureSummary, Measured, Run, RunWriter, check, recover};
+use perrin::run::eigenvectors::Eigenvectors;
+use perrin::run::{CurvatureRow, CurvatureSummary, Measured, Run, RunWriter, check, recover};
 use perrin::record::ParameterInfo;
 use stopping::{Stopping, Then};
 

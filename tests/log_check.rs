@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use common::{rows, writer};
 use perrin::Error;
-use perrin::log::{Check, Good, check};
+use perrin::run::{Check, Good, check};
 use perrin::record::{Event, EventKind};
 
 /// Two segments and a journal of ten rows each, with the steps given.
@@ -54,7 +54,7 @@ fn steps_that_go_backwards_are_damage_and_missing_ones_a_note() {
     let directory = tempfile::tempdir().unwrap();
     run(directory.path(), [1, 15, 20]);
     let found = check(directory.path()).unwrap();
-    let texts = |findings: &[perrin::log::Finding]| findings.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let texts = |findings: &[perrin::run::Finding]| findings.iter().map(ToString::to_string).collect::<Vec<_>>();
     let at = |file: &str, what: &str| vec![format!("{}: {what}", directory.path().join(file).display())];
     assert_eq!(texts(&found.notes), at("steps/000001.parquet", "row 0: no rows between steps 10 and 15"));
     assert_eq!(texts(&found.damage), at("open/000002.arrows", "row 0: step 20 comes after step 24"));

@@ -14,7 +14,7 @@ use std::time::Duration;
 use common::{assert_rows_equal, compact_at_once, info, read_rows, rows, writer};
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use perrin::Error;
-use perrin::log::{Compaction, Encoding, ResumeFrom, Run, RunWriter, check, compact_on, recover};
+use perrin::run::{Compaction, Encoding, ResumeFrom, Run, RunWriter, check, compact_on, recover};
 use perrin::record::{RunInfo, SCHEMA_VERSION};
 use stopping::{Stopping, Then};
 
@@ -225,8 +225,8 @@ fn a_reading_that_began_before_goes_on_after() {
         let run = Run::open(directory.path()).unwrap();
         let mut batches = run.steps(&["step"]).unwrap();
         let mut found = Vec::new();
-        let mut take = |batch: perrin::log::arrow_array::RecordBatch| {
-            use perrin::log::arrow_array::{cast::AsArray, types::Int64Type};
+        let mut take = |batch: perrin::run::arrow_array::RecordBatch| {
+            use perrin::run::arrow_array::{cast::AsArray, types::Int64Type};
             found.extend(batch.column(0).as_primitive::<Int64Type>().values().iter().map(|step| step.cast_unsigned()));
         };
         (0..read_before).for_each(|_| take(batches.next().unwrap().unwrap()));

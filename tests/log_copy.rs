@@ -8,7 +8,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use common::{assert_rows_equal, compact_at_once, info, read_rows, rows, writer};
-use perrin::log::{Follower, ResumeFrom, Run, RunWriter, check, recover};
+use perrin::run::{Follower, ResumeFrom, Run, RunWriter, check, recover};
 use perrin::record::{Event, EventKind};
 
 /// Goes on with segments of ten rows each, from step `first` on.

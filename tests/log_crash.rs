@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use common::{assert_rows_equal, info, read_rows, rows, writer};
 use perrin::Result;
-use perrin::log::{Recovery, ReferenceTensor, Run, RunWriter, recover_on};
+use perrin::run::{Recovery, ReferenceTensor, Run, RunWriter, recover_on};
 use perrin::record::{Event, EventKind, ParameterInfo, RowBuffer, RunInfo};
 use stopping::{Stopping, Then};
 

@@ -7,8 +7,8 @@ use std::path::Path;
 
 use common::{info, rows, writer};
 use perrin::Error;
-use perrin::log::eigenvectors::Eigenvectors;
-use perrin::log::{CurvatureSummary, GradientNoiseSummary, Measured, Run, RunWriter, SpectralBulk, check, recover};
+use perrin::run::eigenvectors::Eigenvectors;
+use perrin::run::{CurvatureSummary, GradientNoiseSummary, Measured, Run, RunWriter, SpectralBulk, check, recover};
 use perrin::record::{Layout, RunInfo};
 
 fn measured(value: f64) -> Measured {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use common::{rows, writer};
 use perrin::analysis::RunFit;
-use perrin::log::{Run, check, recover};
+use perrin::run::{Run, check, recover};
 use perrin::record::{Event, EventKind};
 
 fn journal(run: &Path) -> PathBuf {

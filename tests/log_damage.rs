@@ -9,7 +9,7 @@ use arrow_ipc::writer::StreamWriter;
 use common::{info, rows, try_read_rows, writer};
 use parquet::arrow::ArrowWriter;
 use perrin::Error;
-use perrin::log::{Run, RunWriter, batch_from_rows, recover, steps_schema};
+use perrin::run::{Run, RunWriter, batch_from_rows, recover, steps_schema};
 use perrin::record::{Layout, RunInfo, SCHEMA_VERSION};
 
 fn finished_run(directory: &Path) {

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use common::{info, rows, writer};
 use perrin::Error;
-use perrin::log::{DeltaWriter, FullDelta, ResumeFrom, Run, RunWriter, check};
+use perrin::run::{DeltaWriter, FullDelta, ResumeFrom, Run, RunWriter, check};
 use perrin::record::ParameterInfo;
 
 fn parameter(name: &str, shape: &[i64]) -> ParameterInfo {

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use common::{compact_at_once, rows, writer};
 use perrin::Error;
-use perrin::log::eigenvectors::Eigenvectors;
-use perrin::log::{
+use perrin::run::eigenvectors::Eigenvectors;
+use perrin::run::{
     CurvatureSummary, DeltaWriter, FullDelta, Measured, ReferenceTensor, Run, RunWriter, check, compact, recover,
 };
 use perrin::record::{Event, EventKind, ParameterInfo};

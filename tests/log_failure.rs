@@ -18,14 +18,14 @@ use std::time::Duration;
 
 use common::{assert_rows_equal, info, read_rows, writer};
 use perrin::Error;
-use perrin::log::storage::{Disk, Storage, StorageFile};
-use perrin::log::{RunWriter, check};
+use perrin::run::storage::{Disk, Storage, StorageFile};
+use perrin::run::{RunWriter, check};
 use perrin::record::EventKind;
 use recorded::{record, recorded, start, wait_until};
 use stopping::{Stopping, Then};
 
 fn events(directory: &Path) -> Vec<EventKind> {
-    let events = perrin::log::Run::open(directory).unwrap().events().unwrap();
+    let events = perrin::run::Run::open(directory).unwrap().events().unwrap();
     events.into_iter().map(|event| event.kind).collect()
 }
 

@@ -16,8 +16,8 @@ use std::time::Duration;
 use common::{assert_rows_equal, info, layout, read_rows, rows};
 use faulty::{Fault, Faulty, Operation};
 use perrin::Result;
-use perrin::log::eigenvectors::Eigenvectors;
-use perrin::log::{Encoding, ReferenceTensor, ResumeFrom, Run, RunWriter, check, compact_on, recover, recover_on};
+use perrin::run::eigenvectors::Eigenvectors;
+use perrin::run::{Encoding, ReferenceTensor, ResumeFrom, Run, RunWriter, check, compact_on, recover, recover_on};
 use perrin::record::{Event, EventKind, ParameterInfo, RowBuffer, RunInfo};
 use rustix::io::Errno;
 

@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use common::{assert_rows_equal, compact_at_once, info, read_rows, rows};
-use perrin::log::eigenvectors::Eigenvectors;
-use perrin::log::{DeltaWriter, FullDelta, ReferenceTensor, ResumeFrom, Run, RunWriter, check};
+use perrin::run::eigenvectors::Eigenvectors;
+use perrin::run::{DeltaWriter, FullDelta, ReferenceTensor, ResumeFrom, Run, RunWriter, check};
 use perrin::record::{Event, EventKind, ParameterInfo, RowBuffer, RunInfo};
 
 const ROWS: u64 = 60;

@@ -1,4 +1,4 @@
-//! `log::Follower`: every row once, whatever happens to the files meanwhile.
+//! `run::Follower`: every row once, whatever happens to the files meanwhile.
 
 mod common;
 
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use common::{info, rows, writer};
 use perrin::Error;
-use perrin::log::{Follower, ResumeFrom, Run, RunWriter, compact, recover};
+use perrin::run::{Follower, ResumeFrom, Run, RunWriter, compact, recover};
 
 /// The steps of all rows that a follower has now.
 fn steps(follower: &mut Follower) -> Vec<u64> {
@@ -197,7 +197,7 @@ fn the_last_rows_are_all_there_when_segments_are_merged_before_they_are_read() {
     let run = Run::open(directory.path()).unwrap();
     // Of the first and of a later number, both of which the merged segment has.
     let mut last = [370_000, 130_000].map(|wanted| (wanted, Follower::from_last(&run, &["step"], wanted).unwrap()));
-    perrin::log::compact_on(&perrin::log::storage::Disk, perrin::log::Encoding::Small, directory.path()).unwrap();
+    perrin::run::compact_on(&perrin::run::storage::Disk, perrin::run::Encoding::Small, directory.path()).unwrap();
     for (wanted, follower) in &mut last {
         let found = steps(follower);
         assert!(found.len() as u64 >= *wanted, "{} of {wanted}", found.len());

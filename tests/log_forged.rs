@@ -22,7 +22,7 @@ use counting_allocator::largest_request;
 use forgery::{forged_block, forged_column_chunk, forged_footer, forged_number, forged_values};
 use mutation::{mutations, run};
 use perrin::Error;
-use perrin::log::{Run, check, recover};
+use perrin::run::{Run, check, recover};
 use perrin::record::{Event, EventKind};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;

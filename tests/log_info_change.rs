@@ -7,7 +7,7 @@ use std::path::Path;
 
 use common::{compact_at_once, info, rows, writer};
 use perrin::Error;
-use perrin::log::{Check, Run, RunWriter, check};
+use perrin::run::{Check, Run, RunWriter, check};
 use perrin::record::{Hyperparameters, OptimizerInfo, ParameterInfo, RunInfo};
 use serde_json::{Value, json};
 
@@ -30,7 +30,7 @@ fn run(directory: &Path) {
     let hyperparameters = vec![hyperparameters, Hyperparameters::default()];
     let info = RunInfo { optimizer, hyperparameters, parameters: vec![parameter], ..info() };
     let bytes = std::borrow::Cow::Owned(vec![0; 8]);
-    let tensor = perrin::log::ReferenceTensor { name: "weight", kind: "f32", shape: vec![2], bytes };
+    let tensor = perrin::run::ReferenceTensor { name: "weight", kind: "f32", shape: vec![2], bytes };
     let mut writer = RunWriter::create(directory, &info, vec![tensor]).unwrap();
     for block in 0..3 {
         writer.append(&rows(10 * block + 1..10 * block + 11)).unwrap();
@@ -48,7 +48,7 @@ fn edit(directory: &Path, edit: impl FnOnce(&mut Value)) {
 }
 
 fn texts(found: &Check) -> (Vec<String>, Vec<String>) {
-    let texts = |findings: &[perrin::log::Finding]| findings.iter().map(ToString::to_string).collect();
+    let texts = |findings: &[perrin::run::Finding]| findings.iter().map(ToString::to_string).collect();
     (texts(&found.damage), texts(&found.notes))
 }
 

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use common::{assert_rows_equal, compact_at_once, info, read_rows};
 use perrin::Error;
-use perrin::log::{ResumeFrom, Run, RunWriter, check};
+use perrin::run::{ResumeFrom, Run, RunWriter, check};
 use perrin::record::EventKind;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;

@@ -8,7 +8,7 @@ use std::thread;
 
 use common::{rows, writer};
 use perrin::Error;
-use perrin::log::{LossLandscape, Run, check};
+use perrin::run::{LossLandscape, Run, check};
 
 fn landscape(loss: f64) -> LossLandscape {
     LossLandscape {

@@ -15,7 +15,7 @@ use std::sync::RwLock;
 use std::time::Duration;
 
 use common::{assert_rows_equal, compact_at_once, info, read_rows, rows, writer};
-use perrin::log::{Encoding, ResumeFrom, RunWriter, check, compact_on, recover};
+use perrin::run::{Encoding, ResumeFrom, RunWriter, check, compact_on, recover};
 use stopping::{Stopping, Then};
 
 /// Three segments of ten rows, and ten rows in a journal.

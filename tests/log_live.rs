@@ -10,7 +10,7 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use common::{assert_rows_equal, read_rows, rows, writer};
-use perrin::log::Run;
+use perrin::run::Run;
 use recorded::{record, start};
 
 #[test]

@@ -14,7 +14,7 @@ use std::process::Command;
 
 use common::{assert_rows_equal, read_rows, rows, writer};
 use perrin::Error;
-use perrin::log::recover;
+use perrin::run::recover;
 use recorded::{record, recorded, start, wait_until};
 
 #[test]

@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use common::{assert_rows_equal, compact_at_once, info, read_rows, rows};
-use perrin::log::eigenvectors::Eigenvectors;
-use perrin::log::{
+use perrin::run::eigenvectors::Eigenvectors;
+use perrin::run::{
     CurvatureSummary, DeltaWriter, FullDelta, LossLandscape, Measured, ReferenceTensor, RunWriter, recover,
 };
 use perrin::record::{Event, EventKind, ParameterInfo, RunInfo};

@@ -12,9 +12,9 @@ use std::time::Duration;
 
 use common::{assert_rows_equal, compact_at_once, info, read_rows, rows, writer};
 use parquet::file::reader::{FileReader, SerializedFileReader};
-use perrin::log::eigenvectors::Eigenvectors;
-use perrin::log::storage::Disk;
-use perrin::log::{Encoding, LossLandscape, ResumeFrom, RunWriter, check, compact_on};
+use perrin::run::eigenvectors::Eigenvectors;
+use perrin::run::storage::Disk;
+use perrin::run::{Encoding, LossLandscape, ResumeFrom, RunWriter, check, compact_on};
 use stopping::{Stopping, Then};
 
 /// Encodings of values and compressions, all of Parquet's first version.

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use common::{assert_rows_equal, info, layout, read_rows, rows, writer};
 use perrin::Error;
-use perrin::log::{Reference, ReferenceTensor, ResumeFrom, Run, RunWriter, check};
+use perrin::run::{Reference, ReferenceTensor, ResumeFrom, Run, RunWriter, check};
 use perrin::record::{EventKind, ParameterInfo, RunInfo};
 use stopping::{Stopping, Then};
 

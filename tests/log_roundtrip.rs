@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use common::{assert_rows_equal, layout, read_rows, rows, writer};
 use perrin::Error;
-use perrin::log::{ReferenceTensor, Run, RunWriter};
+use perrin::run::{ReferenceTensor, Run, RunWriter};
 use perrin::record::{Event, EventKind, RowBuffer, RunInfo};
 use proptest::prelude::*;
 

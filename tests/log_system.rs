@@ -14,7 +14,7 @@ use std::process::{Command, Output};
 use std::sync::OnceLock;
 
 use common::{assert_rows_equal, read_rows, writer};
-use perrin::log::{Run, check, recover};
+use perrin::run::{Run, check, recover};
 use perrin::record::EventKind;
 use recorded::{record, recorded, start};
 use rustix::io::Errno;
@@ -35,7 +35,7 @@ fn child() {
         }
         return;
     }
-    let writer = match perrin::log::RunWriter::create(directory, &common::info(), Vec::new()) {
+    let writer = match perrin::run::RunWriter::create(directory, &common::info(), Vec::new()) {
         Ok(writer) => writer,
         Err(error) => return println!("refused: {error}"),
     };

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use common::{assert_rows_equal, info, read_rows, rows, writer};
 use faulty::Faulty;
 use perrin::Error;
-use perrin::log::{
+use perrin::run::{
     Encoding, LogTotals, LostRows, ResumeFrom, Run, RunWriter, check, compact_on, declare_abandoned, recover,
     recover_on,
 };

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use common::{assert_rows_equal, info, read_rows, rows};
 use faulty::Faulty;
-use perrin::log::{Encoding, ResumeFrom, Run, RunWriter, check, compact_on, declare_abandoned, recover_on};
+use perrin::run::{Encoding, ResumeFrom, Run, RunWriter, check, compact_on, declare_abandoned, recover_on};
 use perrin::record::EventKind;
 use perrin::{Error, Result};
 use rustix::io::Errno;

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use common::compact_at_once;
 use parquet::file::reader::{FileReader, SerializedFileReader};
-use perrin::log::{Follower, ResumeFrom, Run, RunWriter, check, recover};
+use perrin::run::{Follower, ResumeFrom, Run, RunWriter, check, recover};
 use perrin::record::{EventKind, RowBuffer, StepRecord};
 use serde_json::Value;
 

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use perrin::Error;
-use perrin::log::{LogTotals, RunWriter};
+use perrin::run::{LogTotals, RunWriter};
 use perrin::record::{Event, EventKind, Hyperparameters, RowBuffer, RunInfo, StepRecord};
 use perrin::recorder::metrics::MetricsSink;
 use perrin::recorder::{QueueOptions, Recorder, Row, Sink};

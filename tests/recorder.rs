@@ -5,7 +5,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use perrin::log::LogTotals;
+use perrin::run::LogTotals;
 use perrin::record::{Event, EventKind, RowBuffer, StepRecord};
 use perrin::recorder::{Clock, QueueOptions, QueuePolicy, Recorder, Row, Sink};
 use perrin::{Error, Result};

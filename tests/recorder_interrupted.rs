@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use perrin::log::LogTotals;
-use perrin::log::eigenvectors::Eigenvectors;
+use perrin::run::LogTotals;
+use perrin::run::eigenvectors::Eigenvectors;
 use perrin::record::{Event, EventKind, ParameterInfo, RowBuffer, StepRecord};
 use perrin::recorder::{Basis, Joined, QueueOptions, QueuePolicy, Recorder, Row, Sink};
 use perrin::{Error, Result};

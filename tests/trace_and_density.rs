@@ -3,9 +3,9 @@
 mod spectra;
 
 use perrin::Error;
-use perrin::numeric::density::{DensityOptions, spectral_density};
-use perrin::numeric::operator::DiagonalOperator;
-use perrin::numeric::trace::{TraceEstimate, TraceOptions, trace};
+use perrin::linalg::density::{DensityOptions, spectral_density};
+use perrin::linalg::operator::DiagonalOperator;
+use perrin::linalg::trace::{TraceEstimate, TraceOptions, trace};
 use rand::SeedableRng;
 use rand_distr::{Distribution, StandardNormal};
 use spectra::Rotated;

@@ -3,8 +3,8 @@
 use perrin::analysis::RunFit;
 use perrin::analysis::modes::Moments;
 use perrin::curvature::GradientNoise;
-use perrin::log::eigenvectors::Eigenvectors;
-use perrin::numeric::regression::PowerLawFit;
+use perrin::run::eigenvectors::Eigenvectors;
+use perrin::stats::regression::PowerLawFit;
 
 /// A row a question: SGD, Adam, and what theory expects of SGD.
 pub fn compare(fits: &[RunFit; 2], directions: &Eigenvectors, noise: &GradientNoise) -> String {

@@ -21,7 +21,7 @@ use arguments::Arguments;
 use classifier::{BATCH, Classifier};
 use lion::Lion;
 use perrin::analysis::RunFit;
-use perrin::log::Run;
+use perrin::run::Run;
 use perrin::record::{Hyperparameters, OptimizerInfo};
 use perrin::report::{ReportOptions, write_report};
 

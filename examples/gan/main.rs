@@ -20,7 +20,7 @@ use arguments::Arguments;
 use networks::{Discriminator, Generator};
 use perrin::Optimizer;
 use perrin::analysis::{Answer, Health, RunFit};
-use perrin::log::Run;
+use perrin::run::Run;
 use perrin::report::{ReportOptions, write_report};
 use tch::nn::{self, VarStore};
 use tch::{Device, Kind, Tensor, no_grad};

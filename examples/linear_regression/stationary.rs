@@ -7,7 +7,7 @@ use perrin::analysis::RunFit;
 use perrin::analysis::curvatures::Curvatures;
 use perrin::analysis::modes::Estimate;
 use perrin::curvature::ModeNoise;
-use perrin::log::{Run, SpectralBulk};
+use perrin::run::{Run, SpectralBulk};
 use perrin::theory::displacement::exact_curve;
 use perrin::theory::langevin;
 use perrin::theory::parameters::SgdParameters;

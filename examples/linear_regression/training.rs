@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::Result;
 use perrin::Options;
-use perrin::log::eigenvectors::Eigenvectors;
+use perrin::run::eigenvectors::Eigenvectors;
 use tch::{Device, Kind, Tensor, nn};
 
 use super::problem::Problem;

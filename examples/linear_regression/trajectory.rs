@@ -1,7 +1,7 @@
 //! The way to the minimum, and eq. 5 laid over it.
 
 use anyhow::Result;
-use perrin::log::Run;
+use perrin::run::Run;
 use perrin::theory::langevin::LangevinMode;
 
 /// Position and velocity along one direction, from the first step on.

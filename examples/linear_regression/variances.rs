@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 use perrin::analysis::modes::{Estimate, ModeVariances, ModesFit, ModesOptions};
-use perrin::log::Run;
+use perrin::run::Run;
 use perrin::theory::discrete::DiscreteMode;
 use perrin::theory::langevin::LangevinMode;
 use perrin::theory::parameters::SgdParameters;

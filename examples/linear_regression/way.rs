@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::Result;
-use perrin::log::Run;
+use perrin::run::Run;
 use perrin::theory::langevin::LangevinMode;
 use perrin::theory::parameters::SgdParameters;
 

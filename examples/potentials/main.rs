@@ -17,7 +17,7 @@ mod picture;
 use anyhow::Result;
 use arguments::Arguments;
 use nalgebra::{DMatrix, DVector, Matrix2, Vector2};
-use perrin::numeric::long_run::{self, Estimate};
+use perrin::stats::long_run::{self, Estimate};
 use perrin::theory::fokker_planck::FokkerPlanck;
 use perrin::theory::ornstein_uhlenbeck::OrnsteinUhlenbeck;
 use rand::SeedableRng;

@@ -6,7 +6,7 @@ use std::fmt::Write;
 use anyhow::Result;
 use perrin::analysis::modes::{Estimate, ModeFit, Window};
 use perrin::analysis::{Question, RunFit};
-use perrin::log::Run;
+use perrin::run::Run;
 
 /// Figure or equation of the paper, what is asked, what was measured, and what the theory says.
 struct Row {

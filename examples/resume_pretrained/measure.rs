@@ -5,8 +5,8 @@ use std::path::Path;
 use anyhow::Result;
 use perrin::analysis::RunFit;
 use perrin::curvature::{EigenpairFollower, LandscapePlane, LossHessian, loss_landscape};
-use perrin::log::eigenvectors::Eigenvectors;
-use perrin::log::{CurvatureSummary, Run};
+use perrin::run::eigenvectors::Eigenvectors;
+use perrin::run::{CurvatureSummary, Run};
 use tch::Tensor;
 
 use crate::curvature::{self, loss_over};

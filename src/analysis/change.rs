@@ -3,8 +3,8 @@
 use serde::Serialize;
 
 use super::render_text::{number, percent};
-use crate::numeric::moments::Moments;
-use crate::numeric::regression::LineFit;
+use crate::stats::moments::Moments;
+use crate::stats::regression::LineFit;
 
 /// A rise or fall by more than this factor is told as a factor.
 const LARGEST_RATIO: f64 = 10.0;

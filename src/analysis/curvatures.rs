@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::eigenvalue_file::eigenvalues_of;
 use crate::error::{Error, Result};
-use crate::log::{CurvatureSummary, GradientNoiseSummary, Measured, Run, SpectralBulk};
+use crate::run::{CurvatureSummary, GradientNoiseSummary, Measured, Run, SpectralBulk};
 use crate::theory::spectrum::Spectrum;
 
 /// More nodes of a density than this are merged: those within a tenth of each other, their sum kept, and those so small

@@ -13,7 +13,7 @@ use serde::Serialize;
 use super::Answer;
 use super::displacement_noise::ExponentInterval;
 use super::not_finite::NotFinite;
-use crate::numeric::regression::PowerLawFit;
+use crate::stats::regression::PowerLawFit;
 
 /// Two points fit any power law; a fit takes at least one more.
 const FEWEST_POINTS: u64 = 3;

@@ -17,8 +17,8 @@ use super::displacement_noise::{
 };
 use super::gradient_noise::noise_scale_of_gradients;
 use super::window_points::WindowPoints;
-use crate::log::Measured;
-use crate::numeric::long_run::Estimate;
+use crate::run::Measured;
+use crate::stats::long_run::Estimate;
 use crate::theory::discrete::DiscreteMode;
 use crate::theory::langevin::LangevinMode;
 use crate::theory::parameters::SgdParameters;

@@ -3,9 +3,9 @@
 use serde::Serialize;
 
 use super::Answer;
-use crate::numeric::autocorrelation::correlation_times;
-use crate::numeric::coarse_series::CoarseSeries;
-use crate::numeric::moments::Moments;
+use crate::stats::autocorrelation::correlation_times;
+use crate::stats::coarse_series::CoarseSeries;
+use crate::stats::moments::Moments;
 
 /// A mode with fewer independent values than this is not resolved by the run.
 const FEWEST_EFFECTIVE: f64 = 20.0;

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::render_text::{counted, number};
 use crate::error::Result;
-use crate::log::{Run, kept_events};
+use crate::run::{Run, kept_events};
 use crate::printable::cut;
 use crate::record::{Event, EventKind};
 

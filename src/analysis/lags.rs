@@ -10,8 +10,8 @@
 use serde::Serialize;
 
 use super::Answer;
-use crate::numeric::long_run::{Estimate, two_sided};
-use crate::numeric::mean_squared_displacement::DisplacementSums;
+use crate::stats::long_run::{Estimate, two_sided};
+use crate::stats::mean_squared_displacement::DisplacementSums;
 
 /// Stretches of the run.
 pub const STRETCHES: usize = 20;
@@ -182,7 +182,7 @@ fn crossovers(local: &[LocalExponent]) -> Vec<Crossover> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::numeric::mean_squared_displacement::Coordinate;
+    use crate::stats::mean_squared_displacement::Coordinate;
 
     fn exponents(values: impl Iterator<Item = f64>, rows: u64) -> Answer<LagExponents> {
         let mut sums = DisplacementSums::new(rows, STRETCHES, FRACTION);

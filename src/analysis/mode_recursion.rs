@@ -11,7 +11,7 @@
 //! line with a mode's rows in memory, and gives intervals.
 
 use super::settings::PlainSgd;
-use crate::numeric::regression::LineFit;
+use crate::stats::regression::LineFit;
 use crate::theory::discrete::DiscreteMode;
 use crate::theory::parameters::SgdParameters;
 

@@ -4,7 +4,7 @@ use super::fit::RunFit;
 use super::health::{Health, RunState};
 use super::settings::beyond_theory;
 use crate::error::Result;
-use crate::log::Run;
+use crate::run::Run;
 
 /// One clause each.
 pub(crate) fn notes(run: &Run, fit: &RunFit, health: &Health) -> Result<Vec<String>> {

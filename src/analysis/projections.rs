@@ -16,11 +16,11 @@ use super::lags::{FRACTION, STRETCHES};
 use super::mode_recursion::ModeRecursion;
 use super::read_ahead::read_ahead;
 use crate::error::Result;
-use crate::log::Run;
-use crate::numeric::autocorrelation::correlation_times;
-use crate::numeric::coarse_series::CoarseSeries;
-use crate::numeric::mean_squared_displacement::{Coordinate, DisplacementSums};
-use crate::numeric::moments::Moments;
+use crate::run::Run;
+use crate::stats::autocorrelation::correlation_times;
+use crate::stats::coarse_series::CoarseSeries;
+use crate::stats::mean_squared_displacement::{Coordinate, DisplacementSums};
+use crate::stats::moments::Moments;
 
 /// Everything summed over one reading.
 #[derive(Debug)]

@@ -6,7 +6,7 @@ use std::thread;
 use arrow_array::RecordBatch;
 
 use crate::error::Result;
-use crate::log::Run;
+use crate::run::Run;
 
 /// Batches that are decoded before they are asked for: each of a few thousand rows.
 const AHEAD: usize = 4;

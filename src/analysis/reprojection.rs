@@ -5,9 +5,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::error::{Error, Result};
-use crate::log::eigenvectors::Eigenvectors;
-use crate::log::{FullDelta, Run, RunWriter, rows_from_batch};
-use crate::numeric::tall::inner_products;
+use crate::run::eigenvectors::Eigenvectors;
+use crate::run::{FullDelta, Run, RunWriter, rows_from_batch};
+use crate::linalg::tall::inner_products;
 use crate::record::{Event, EventKind, Layout, ParameterInfo, RowBuffer, RunInfo};
 
 /// What [`project`] has written.

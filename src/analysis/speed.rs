@@ -15,9 +15,9 @@ pub use super::gradient_noise::GradientNoise;
 use super::not_finite::NotFinite;
 use super::settings::Settings;
 use crate::error::Result;
-use crate::numeric::coarse_series::CoarseSeries;
-use crate::numeric::long_run::{self, Estimate, Test};
-use crate::numeric::moving_average::MovingAverage;
+use crate::stats::coarse_series::CoarseSeries;
+use crate::stats::long_run::{self, Estimate, Test};
+use crate::stats::moving_average::MovingAverage;
 use crate::record::{Hyperparameters, OptimizerInfo};
 
 /// Points of the paper's moving average of ||delta_k||^2 (figure 1).

@@ -2,7 +2,7 @@
 //!
 //! Local displacement, loss and the positions along the modes are each tested twice: the first tenth against the last
 //! half (Geweke, Bayesian Statistics 4, 1992), and for a trend; both with the variance of correlated means
-//! ([`long_run`](crate::numeric::long_run)). The stationary part begins at the first of 0, 1/64, 1/32, ..., 1/2 of the run after which no
+//! ([`long_run`](crate::stats::long_run)). The stationary part begins at the first of 0, 1/64, 1/32, ..., 1/2 of the run after which no
 //! test fails; the level is 5% for all tests of a beginning together (Bonferroni), so that 19 of 20 stationary runs are
 //! said to be stationary from their first row. A quantity that remembers too long beside the run cannot be tested and is
 //! named: a mode that has not yet relaxed is not stationary in any sense a log could show. A beginning may also be given.
@@ -19,8 +19,8 @@ use super::change::{Change, Course};
 pub use super::effective_samples::{EffectiveSamples, effective_samples};
 use super::render_text::p_value;
 use super::settings::PlainSgd;
-use crate::numeric::coarse_series::CoarseSeries;
-use crate::numeric::long_run::{contrast, trend};
+use crate::stats::coarse_series::CoarseSeries;
+use crate::stats::long_run::{contrast, trend};
 
 /// Level of all tests of one beginning together.
 const LEVEL: f64 = 0.05;

@@ -18,8 +18,8 @@ use super::findings::{Finding, Question, Verdict};
 use super::fit::RunFit;
 use super::render_text::{number, said, say, thousandths};
 use super::speed::GradientNoise;
-use crate::numeric::long_run::Estimate;
-use crate::numeric::moments::Moments;
+use crate::stats::long_run::Estimate;
+use crate::stats::moments::Moments;
 use crate::printable;
 use crate::theory::parameters::SgdParameters;
 

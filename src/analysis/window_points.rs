@@ -99,7 +99,7 @@ fn rows_around(steps: &[u64], window: Window) -> Vec<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::numeric::regression::PowerLawFit;
+    use crate::stats::regression::PowerLawFit;
 
     fn window(first: u64, last: u64, every: u64) -> Window {
         Window { first, last, every }

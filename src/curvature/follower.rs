@@ -6,17 +6,17 @@ use super::eigenpairs::{into_eigenvectors, top_eigenpairs};
 use super::hessian::LossHessian;
 use super::progress::ProgressLine;
 use crate::error::{Error, Result};
-use crate::log::eigenvectors::Eigenvectors;
-use crate::numeric::eigenpairs::{align_signs, overlaps};
-use crate::numeric::lanczos::{self, LanczosOptions};
-use crate::numeric::operator::SymmetricOperator;
+use crate::run::eigenvectors::Eigenvectors;
+use crate::linalg::eigenpairs::{align_signs, overlaps};
+use crate::linalg::lanczos::{self, LanczosOptions};
+use crate::linalg::operator::SymmetricOperator;
 
 /// The largest eigenpairs of a Hessian, followed: each estimate starts from the vectors of the last one, which takes
 /// fewer products the less they have turned, and has their signs. The Hessian's batches are the fixed sample.
 ///
 /// ```no_run
 /// # use perrin::curvature::{EigenpairFollower, LossHessian};
-/// # use perrin::numeric::lanczos::LanczosOptions;
+/// # use perrin::linalg::lanczos::LanczosOptions;
 /// # use tch::{nn, Tensor};
 /// # fn f(vs: nn::VarStore, hessian: LossHessian, batches: impl Iterator<Item = Tensor>) -> perrin::Result<()> {
 /// let mut curvature = EigenpairFollower::new(hessian, LanczosOptions::largest(30), 1_000)?;

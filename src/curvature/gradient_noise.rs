@@ -13,10 +13,10 @@ use nalgebra::{DMatrix, DVector};
 
 use super::hessian::LossHessian;
 use crate::error::{Error, Result};
-use crate::log::Measured;
-use crate::numeric::eigenpairs::Eigenpair;
-use crate::numeric::operator::{SymmetricOperator, check_vectors};
-use crate::numeric::tall::inner_products;
+use crate::run::Measured;
+use crate::linalg::eigenpairs::Eigenpair;
+use crate::linalg::operator::{SymmetricOperator, check_vectors};
+use crate::linalg::tall::inner_products;
 
 /// Gradient noise along one eigenvector.
 #[derive(Debug, Clone, Copy, PartialEq)]

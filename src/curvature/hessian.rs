@@ -11,7 +11,7 @@ use super::buffers::Buffers;
 use super::parameters::{Block, GradientSum, Parameters, TorchResult, differentiate};
 use super::refusal;
 use crate::error::{Error, Result};
-use crate::numeric::operator::SymmetricOperator;
+use crate::linalg::operator::SymmetricOperator;
 use crate::record::ParameterInfo;
 use crate::variables::sum_kind;
 
@@ -32,7 +32,7 @@ pub enum Reduction {
 /// ```no_run
 /// # use tch::{nn, nn::ModuleT, Device, Tensor};
 /// use perrin::curvature::{LossHessian, top_eigenpairs};
-/// use perrin::numeric::lanczos::LanczosOptions;
+/// use perrin::linalg::lanczos::LanczosOptions;
 /// # fn f(vs: nn::VarStore, net: impl ModuleT, images: Tensor, labels: Tensor) -> perrin::Result<()> {
 /// // 10 batches of 100; evaluation mode: no dropout, fixed batch normalisation.
 /// let mut hessian = LossHessian::new(&vs, &[100; 10], |batch| {

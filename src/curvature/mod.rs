@@ -4,12 +4,12 @@
 //! question:
 //! - the sharpest directions: [`top_eigenpairs`], each pair with its residual norm; [`eigenvectors`] for the file they
 //!   can be kept in. For both ends of the spectrum, a start of one's own or the paper's method:
-//!   [`numeric::lanczos`](crate::numeric::lanczos) and
-//!   [`numeric::subspace_iteration`](crate::numeric::subspace_iteration);
+//!   [`linalg::lanczos`](crate::linalg::lanczos) and
+//!   [`linalg::subspace_iteration`](crate::linalg::subspace_iteration);
 //! - how these move while the network trains: [`EigenpairFollower`], whose estimates the observer takes;
 //! - the losses in a plane of two of these directions (figure 3): [`loss_landscape`];
-//! - tr(H), with a standard error: [`numeric::trace`](crate::numeric::trace);
-//! - the whole spectrum: [`numeric::density`](crate::numeric::density);
+//! - tr(H), with a standard error: [`linalg::trace`](crate::linalg::trace);
+//! - the whole spectrum: [`linalg::density`](crate::linalg::density);
 //! - whether gradient noise has the shape of the Hessian (Assumption 5 of the paper): [`gradient_noise`];
 //! - the last three in one call, for the run's folder: [`LossHessian::summary`].
 //!

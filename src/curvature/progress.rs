@@ -3,7 +3,7 @@
 use std::io::{IsTerminal, Write, stderr};
 use std::time::{Duration, Instant};
 
-use crate::numeric::lanczos::Progress;
+use crate::linalg::lanczos::Progress;
 
 /// A line on stderr that is written over; silent where that is not a terminal. It goes away when this is dropped.
 #[derive(Debug)]

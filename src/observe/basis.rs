@@ -7,7 +7,7 @@ use super::parameters::Parameter;
 use super::projection::Projection;
 use super::tracker::{Tracker, threads, torch};
 use crate::error::{Error, Result};
-use crate::log::eigenvectors::Eigenvectors;
+use crate::run::eigenvectors::Eigenvectors;
 use crate::record::{EventKind, Hyperparameters, OptimizerInfo, ParameterInfo};
 use crate::recorder::Basis;
 use crate::theory::parameters::SgdParameters;

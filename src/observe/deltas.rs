@@ -8,7 +8,7 @@ use super::observation::Observation;
 use super::parameters::Filter;
 use super::tracker::Tracker;
 use crate::error::{Error, Result};
-use crate::log::{DeltaWriter, FullDelta};
+use crate::run::{DeltaWriter, FullDelta};
 use crate::record::ParameterInfo;
 use crate::recorder::{DeltaRecorder, QueuePolicy};
 

@@ -9,7 +9,7 @@ use super::observation::Observation;
 use super::summary::Summary;
 use super::waiting::Waiting;
 use crate::error::{Error, Result};
-use crate::log::eigenvectors::Eigenvectors;
+use crate::run::eigenvectors::Eigenvectors;
 use crate::record::Hyperparameters;
 use crate::recorder::Health;
 

@@ -8,7 +8,7 @@ use tch::{Tensor, nn};
 use super::observer::Observer;
 use super::summary::Summary;
 use crate::error::{Error, Result};
-use crate::log::eigenvectors::Eigenvectors;
+use crate::run::eigenvectors::Eigenvectors;
 use crate::record::Hyperparameters;
 use crate::recorder::Health;
 

@@ -14,8 +14,8 @@ use super::optimizer::Optimizer;
 use super::parameters::{Filter, Source};
 use super::tracker::Reference;
 use crate::error::{Error, Result};
-use crate::log::ResumeFrom;
-use crate::log::eigenvectors::Eigenvectors;
+use crate::run::ResumeFrom;
+use crate::run::eigenvectors::Eigenvectors;
 use crate::record::{Hyperparameters, OptimizerInfo};
 use crate::recorder::QueueOptions;
 
@@ -216,7 +216,7 @@ impl Options {
     /// # Errors
     /// [`AttachError`], which gives the optimizer back, and in it
     /// [`Error::RunExists`] if `directory` holds a run that is not to be resumed, [`Error::Parameters`] if there is nothing to observe,
-    /// [`Error::Io`] and [`Error::Torch`]; as [`RunWriter::resume`](crate::log::RunWriter::resume) where one is.
+    /// [`Error::Io`] and [`Error::Torch`]; as [`RunWriter::resume`](crate::run::RunWriter::resume) where one is.
     pub fn attach(
         mut self,
         optimizer: nn::Optimizer,

@@ -15,9 +15,9 @@ use tch::{TchError, Tensor};
 
 use super::threads::run_on_pool;
 use crate::error::{Error, Result};
-use crate::numeric::row_products::{inner_products_part, parts};
-use crate::numeric::rows::Rows;
-use crate::numeric::tall::inner_products;
+use crate::linalg::row_products::{inner_products_part, parts};
+use crate::linalg::rows::Rows;
+use crate::linalg::tall::inner_products;
 
 /// Memory for the block of displacements, unless the user says otherwise.
 pub(super) const DEFAULT_MEMORY_BYTES: usize = 256 << 20;

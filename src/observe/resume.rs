@@ -9,8 +9,8 @@ use super::options::Options;
 use super::settings::{Settings, later_groups};
 use super::tracker::{Tracker, torch};
 use crate::error::{Error, Result};
-use crate::log::eigenvectors::Eigenvectors;
-use crate::log::{ReferenceTensor, Resumed, Run, joined, kept_before};
+use crate::run::eigenvectors::Eigenvectors;
+use crate::run::{ReferenceTensor, Resumed, Run, joined, kept_before};
 use crate::record::{EventKind, Hyperparameters};
 use crate::variables::{Variable, unfit};
 

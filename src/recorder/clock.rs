@@ -15,7 +15,7 @@ impl Clock {
         Clock::resume(Duration::ZERO)
     }
 
-    /// Goes on from what earlier processes observed ([`Resumed::elapsed`](crate::log::Resumed)).
+    /// Goes on from what earlier processes observed ([`Resumed::elapsed`](crate::run::Resumed)).
     pub fn resume(before: Duration) -> Clock {
         Clock { began: Instant::now(), before }
     }

@@ -10,7 +10,7 @@ use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 
 use super::options::QueuePolicy;
 use crate::error::{Error, Result};
-use crate::log::{DeltaWriter, FullDelta};
+use crate::run::{DeltaWriter, FullDelta};
 
 /// The training thread's handle. An error stops the deltas and nothing else; [`close`](Self::close) returns it.
 #[derive(Debug)]

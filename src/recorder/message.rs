@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
-use crate::log::eigenvectors::Eigenvectors;
+use crate::run::eigenvectors::Eigenvectors;
 use crate::record::{Event, EventKind, Hyperparameters, ParameterInfo, StepRecord};
 
 /// A row on its way to the worker.

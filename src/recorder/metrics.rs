@@ -23,7 +23,7 @@ use metrics::{SharedString, counter, describe_counter, describe_gauge, gauge};
 use super::message::{Basis, Joined};
 use super::sink::Sink;
 use crate::error::Result;
-use crate::log::{LogTotals, LostRows};
+use crate::run::{LogTotals, LostRows};
 use crate::record::{Event, EventKind, Layout, RowBuffer, StepRecord};
 
 /// A [`Sink`] that hands everything on to another one, and publishes what was written.

@@ -16,7 +16,7 @@ use super::shared::Shared;
 use super::sink::Sink;
 use super::worker::Worker;
 use crate::error::{Error, Result};
-use crate::log::LogTotals;
+use crate::run::LogTotals;
 use crate::record::{Event, RowBuffer};
 
 /// Empty blocks kept for their memory: what a fast loop fills between two looks of the worker.

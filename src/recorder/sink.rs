@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::message::{Basis, Joined};
 use crate::error::Result;
-use crate::log::{LogTotals, LostRows, ReferenceTensor, RunWriter};
+use crate::run::{LogTotals, LostRows, ReferenceTensor, RunWriter};
 use crate::record::{Event, Layout, RowBuffer};
 
 /// A log that takes rows in blocks. [`RunWriter`] is one; tests have others (slow, failing).

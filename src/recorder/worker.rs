@@ -13,7 +13,7 @@ use super::message::{Block, Ending, Message, Row};
 use super::shared::Shared;
 use super::sink::Sink;
 use crate::error::{Error, Result};
-use crate::log::LogTotals;
+use crate::run::LogTotals;
 use crate::record::{Event, EventKind, RowBuffer};
 
 /// How often the worker looks by itself.

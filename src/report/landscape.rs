@@ -1,7 +1,7 @@
 //! A run's loss landscape, and the run's way through its plane.
 
 use crate::error::Result;
-use crate::log::{LossLandscape, Run};
+use crate::run::{LossLandscape, Run};
 
 /// Rows shown, and means that make the line.
 const POINTS: u64 = 500;

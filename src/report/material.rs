@@ -9,7 +9,7 @@ use super::theory::{ModeTheory, shown_modes};
 use crate::analysis::curvatures::Curvatures;
 use crate::analysis::{FitOptions, ModesFit, RunFit};
 use crate::error::{Error, Result};
-use crate::log::{CurvatureRow, Run};
+use crate::run::{CurvatureRow, Run};
 use crate::record::RunInfo;
 
 /// Modes of which portraits and spectra are shown.

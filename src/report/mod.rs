@@ -6,7 +6,7 @@
 //! `docs/report.md` says how to read the figures.
 //!
 //! ```no_run
-//! use perrin::log::Run;
+//! use perrin::run::Run;
 //! use perrin::report::{ReportOptions, write_report};
 //!
 //! let written = write_report(&[Run::open("runs/mnist")?], &ReportOptions::default(), &mut |_| {})?;
@@ -41,7 +41,7 @@ use std::path::PathBuf;
 
 use crate::analysis::curvatures::Curvatures;
 use crate::error::{Error, Result};
-use crate::log::Run;
+use crate::run::Run;
 use material::Material;
 use page::Section;
 

@@ -1,6 +1,6 @@
 //! One mode's positions and velocities reduced: points spread over the window, a piece of the way, the spectrum.
 
-use crate::numeric::spectrum::{SHORTEST_SEGMENT, Spectrum, Taper, Welch};
+use crate::stats::spectrum::{SHORTEST_SEGMENT, Spectrum, Taper, Welch};
 
 /// Points shown.
 const POINTS: u64 = 500;

@@ -9,8 +9,8 @@ use super::envelope::Envelope;
 use super::phase::{Phase, PhasePlan};
 use crate::analysis::speed::MOVING_AVERAGE_POINTS;
 use crate::error::Result;
-use crate::log::Run;
-use crate::numeric::moving_average::MovingAverage;
+use crate::run::Run;
+use crate::stats::moving_average::MovingAverage;
 
 /// Gaps that are listed; the rest are counted.
 const MOST_GAPS: usize = 200;

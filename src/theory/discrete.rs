@@ -148,10 +148,6 @@ impl DiscreteMode {
         (map[1][0].scale(0.5) + map[1][1]).to_f64()
     }
 
-    pub(crate) fn recursion(&self) -> &Recursion {
-        &self.recursion
-    }
-
     pub(crate) fn autocorrelation(&self) -> Autocorrelation {
         self.recursion.autocorrelation()
     }

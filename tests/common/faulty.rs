@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use perrin::log::storage::{Disk, Storage, StorageFile};
+use perrin::run::storage::{Disk, Storage, StorageFile};
 
 /// What the log asks of a disk.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use perrin::Result;
-use perrin::log::{LogTotals, LostRows, RunWriter};
+use perrin::run::{LogTotals, LostRows, RunWriter};
 use perrin::record::{Event, RowBuffer};
 use perrin::recorder::{Block, QueueOptions, Recorder, Row, Sink};
 

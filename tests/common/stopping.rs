@@ -8,7 +8,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use perrin::log::storage::{Disk, Storage, StorageFile};
+use perrin::run::storage::{Disk, Storage, StorageFile};
 
 /// What follows the operation that fails.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

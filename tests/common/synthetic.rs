@@ -5,8 +5,8 @@
 use std::path::Path;
 use std::time::Duration;
 
-use perrin::log::RunWriter;
-use perrin::log::eigenvectors::Eigenvectors;
+use perrin::run::RunWriter;
+use perrin::run::eigenvectors::Eigenvectors;
 use perrin::record::{Event, EventKind, Hyperparameters, Layout, OptimizerInfo, RowBuffer, RunInfo, StepRecord};
 use perrin::theory::parameters::SgdParameters;
 use perrin::theory::sampler::QuadraticSampler;

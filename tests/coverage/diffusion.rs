@@ -5,7 +5,7 @@ use perrin::analysis::diffusion::DiffusionFit;
 use perrin::analysis::displacement_noise::{ExponentScatter, Start, WeightedMode, Window, exponent_scatter};
 use perrin::analysis::mode_recursion::ModeRecursion;
 use perrin::analysis::settings::PlainSgd;
-use perrin::numeric::regression::PowerLawFit;
+use perrin::stats::regression::PowerLawFit;
 use perrin::theory::discrete::DiscreteMode;
 use perrin::theory::parameters::SgdParameters;
 

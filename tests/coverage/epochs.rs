@@ -6,7 +6,7 @@ use nalgebra::{DMatrix, DVector};
 use perrin::analysis::lags::{FRACTION, STRETCHES, is_reproduced};
 use perrin::analysis::mode_recursion::ModeRecursion;
 use perrin::analysis::settings::PlainSgd;
-use perrin::numeric::mean_squared_displacement::{Coordinate, DisplacementSums};
+use perrin::stats::mean_squared_displacement::{Coordinate, DisplacementSums};
 use perrin::theory::discrete::DiscreteMode;
 use perrin::theory::sampler::{Batches, RegressionSampler};
 use perrin::theory::update_rule::UpdateRule;

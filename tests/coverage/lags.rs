@@ -1,7 +1,7 @@
 //! Exponents of the time-averaged mean squared displacement. Truth: those of the expected curve at the same lags.
 
 use perrin::analysis::lags::{FRACTION, STRETCHES, lag_exponents};
-use perrin::numeric::mean_squared_displacement::{Coordinate, DisplacementSums};
+use perrin::stats::mean_squared_displacement::{Coordinate, DisplacementSums};
 use perrin::theory::displacement::exact_curve;
 use perrin::theory::spectrum::Spectrum;
 

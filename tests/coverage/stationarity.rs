@@ -2,7 +2,7 @@
 
 use perrin::analysis::speed::SpeedFit;
 use perrin::analysis::stationarity::beginning;
-use perrin::numeric::coarse_series::CoarseSeries;
+use perrin::stats::coarse_series::CoarseSeries;
 use perrin::record::{Hyperparameters, OptimizerInfo};
 use perrin::theory::discrete::DiscreteMode;
 use perrin::theory::langevin::noise_trace;

@@ -3,8 +3,8 @@
 use nalgebra::DMatrix;
 use perrin::Error;
 use perrin::curvature::{LossHessian, top_eigenpairs};
-use perrin::numeric::lanczos::LanczosOptions;
-use perrin::numeric::operator::SymmetricOperator;
+use perrin::linalg::lanczos::LanczosOptions;
+use perrin::linalg::operator::SymmetricOperator;
 use tch::nn::VarStore;
 use tch::{Device, Kind, Tensor};
 
@@ -192,7 +192,7 @@ fn sparse_and_tied_variables() {
     let names: Vec<_> = hessian.parameters().into_iter().map(|parameter| parameter.name).collect();
     let folder = tempfile::tempdir().unwrap();
     perrin::Options::new().observe(&variables, folder.path()).unwrap().finish().unwrap();
-    let run = perrin::log::Run::open(folder.path()).unwrap();
+    let run = perrin::run::Run::open(folder.path()).unwrap();
     assert!(run.info().parameters.iter().map(|parameter| &parameter.name).eq(&names));
     assert_eq!(names, ["decoder"]);
     let _ = variables.root().add("trained", sparse(), true);

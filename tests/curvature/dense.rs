@@ -3,8 +3,8 @@
 use nalgebra::DMatrix;
 use perrin::Error;
 use perrin::curvature::{LossHessian, Reduction, top_eigenpairs};
-use perrin::numeric::lanczos::LanczosOptions;
-use perrin::numeric::operator::SymmetricOperator;
+use perrin::linalg::lanczos::LanczosOptions;
+use perrin::linalg::operator::SymmetricOperator;
 use tch::nn::VarStore;
 use tch::{Device, Kind, Tensor};
 

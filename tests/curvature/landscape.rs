@@ -2,8 +2,8 @@
 
 use perrin::Error;
 use perrin::curvature::{LandscapePlane, LossHessian, Reduction, loss_landscape};
-use perrin::log::eigenvectors::Eigenvectors;
-use perrin::log::{LossLandscape, Run, check, recover};
+use perrin::run::eigenvectors::Eigenvectors;
+use perrin::run::{LossLandscape, Run, check, recover};
 use perrin::record::EventKind;
 use tch::nn::{self, VarStore};
 use tch::{Device, Kind, Tensor, no_grad};

@@ -2,7 +2,7 @@
 
 use perrin::Error;
 use perrin::curvature::LossHessian;
-use perrin::numeric::operator::SymmetricOperator;
+use perrin::linalg::operator::SymmetricOperator;
 use tch::nn::{self, ModuleT, VarStore};
 use tch::{Device, Kind, Tensor};
 

@@ -1,7 +1,7 @@
 //! Products leave no memory behind.
 
 use perrin::curvature::LossHessian;
-use perrin::numeric::operator::SymmetricOperator;
+use perrin::linalg::operator::SymmetricOperator;
 use tch::nn::{self, Module, VarStore};
 use tch::{Device, Kind};
 

@@ -6,8 +6,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use perrin::Error;
 use perrin::curvature::{LossHessian, top_eigenpairs};
-use perrin::numeric::lanczos::LanczosOptions;
-use perrin::numeric::operator::SymmetricOperator;
+use perrin::linalg::lanczos::LanczosOptions;
+use perrin::linalg::operator::SymmetricOperator;
 use tch::nn::VarStore;
 use tch::{Device, Kind, Tensor};
 

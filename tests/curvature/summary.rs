@@ -7,11 +7,11 @@ use nalgebra::DMatrix;
 use perrin::curvature::{
     LossHessian, SummaryOptions, density_beside_largest, eigenvectors, gradient_noise, top_eigenpairs,
 };
-use perrin::log::eigenvectors::Eigenvectors;
-use perrin::log::{GradientNoiseSummary, Run, RunWriter};
-use perrin::numeric::density::{DensityOptions, spectral_density};
-use perrin::numeric::lanczos::LanczosOptions;
-use perrin::numeric::trace::TraceOptions;
+use perrin::run::eigenvectors::Eigenvectors;
+use perrin::run::{GradientNoiseSummary, Run, RunWriter};
+use perrin::linalg::density::{DensityOptions, spectral_density};
+use perrin::linalg::lanczos::LanczosOptions;
+use perrin::linalg::trace::TraceOptions;
 use perrin::record::{Layout, RunInfo};
 use tch::Kind;
 

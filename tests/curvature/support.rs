@@ -1,7 +1,7 @@
 //! A small network, and its Hessian by other means.
 
 use nalgebra::DMatrix;
-use perrin::numeric::operator::SymmetricOperator;
+use perrin::linalg::operator::SymmetricOperator;
 use tch::nn::{self, Module, VarStore};
 use tch::{Device, Kind, Tensor, no_grad};
 

@@ -1,7 +1,7 @@
 //! Tied weights are one parameter, and so have one Hessian.
 
 use perrin::curvature::{LandscapePlane, LossHessian, eigenvectors, loss_landscape, top_eigenpairs};
-use perrin::numeric::lanczos::LanczosOptions;
+use perrin::linalg::lanczos::LanczosOptions;
 use tch::nn::VarStore;
 use tch::{Device, Kind, Tensor};
 

@@ -5,8 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use perrin::log::eigenvectors::Eigenvectors;
-use perrin::log::{
+use perrin::run::eigenvectors::Eigenvectors;
+use perrin::run::{
     CurvatureSummary, DeltaWriter, FullDelta, GradientNoiseSummary, LossLandscape, Measured, ReferenceTensor, Run,
     RunWriter, SpectralBulk,
 };
@@ -178,7 +178,7 @@ fn everything(folder: &Path, seed: u64) {
     append(&mut writer, 80..110);
     writer.close().unwrap();
     compact_at_once(folder).unwrap();
-    let from = perrin::log::ResumeFrom::default();
+    let from = perrin::run::ResumeFrom::default();
     let (mut writer, _) = RunWriter::resume(folder, &info, from).unwrap();
     append(&mut writer, 110..150);
     writer.basis(1, 150, &basis(&info, 1), true).unwrap();

@@ -8,7 +8,7 @@ use std::fs::{self, File};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
-use perrin::log::Run;
+use perrin::run::Run;
 use perrin::printable;
 use perrin::record::RunInfo;
 use rand::{RngExt, SeedableRng};

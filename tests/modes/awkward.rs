@@ -1,7 +1,7 @@
 //! Data that cannot answer: a reason each time, never NaN, never a panic.
 
 use perrin::analysis::modes::{ModesFit, ModesOptions};
-use perrin::log::Measured;
+use perrin::run::Measured;
 use perrin::record::{Layout, OptimizerInfo, RunInfo};
 use perrin::theory::parameters::SgdParameters;
 use serde_json::Value;

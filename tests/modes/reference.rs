@@ -1,7 +1,7 @@
 //! Against scipy and numpy on the same series (`tests/modes_reference.py`).
 
 use perrin::analysis::modes::{ModesFit, ModesOptions};
-use perrin::numeric::spectrum::{Taper, Welch};
+use perrin::stats::spectrum::{Taper, Welch};
 use serde_json::Value;
 
 use super::support::{PARAMETERS, info, row, write};

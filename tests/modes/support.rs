@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use perrin::log::{Run, RunWriter};
+use perrin::run::{Run, RunWriter};
 use perrin::record::{Hyperparameters, Layout, OptimizerInfo, RowBuffer, RunInfo, StepRecord};
 use perrin::theory::parameters::SgdParameters;
 

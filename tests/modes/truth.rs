@@ -2,7 +2,7 @@
 
 use nalgebra::{DMatrix, DVector, SymmetricEigen};
 use perrin::analysis::modes::{EigenvalueSource, Estimate, ModesFit, ModesOptions, NoiseSource};
-use perrin::log::{Measured, Run};
+use perrin::run::{Measured, Run};
 use perrin::record::RunInfo;
 use perrin::theory::oscillator::DampedOscillator;
 use perrin::theory::parameters::SgdParameters;

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use perrin::curvature::{EigenpairFollower, LossHessian};
-use perrin::log::{CurvatureSummary, Measured, Run};
-use perrin::numeric::lanczos::LanczosOptions;
+use perrin::run::{CurvatureSummary, Measured, Run};
+use perrin::linalg::lanczos::LanczosOptions;
 use perrin::record::EventKind;
 use tch::nn::{self, VarStore};
 use tch::{Device, Kind};
@@ -97,7 +97,7 @@ fn follow(kind: Kind) {
             assert!(cosine > 0.0, "{row:?} points the other way");
         }
     }
-    assert_eq!(perrin::log::check(folder.path()).unwrap().damage, []);
+    assert_eq!(perrin::run::check(folder.path()).unwrap().damage, []);
 }
 
 /// The network hardly moves between two estimates, as it does late in training.
@@ -170,16 +170,16 @@ fn directions_that_do_not_fit_leave_those_in_force() {
         .unwrap();
     let origin = problem.theta();
     optimizer.backward_step(&problem.loss(0));
-    let mut refused = |directions: perrin::log::eigenvectors::Eigenvectors| {
+    let mut refused = |directions: perrin::run::eigenvectors::Eigenvectors| {
         optimizer.project_onto(directions).unwrap_err().to_string()
     };
     assert!(refused(directions(3, origin.len()).into()).contains("[3]"));
     assert!(refused(directions(2, 7).into()).contains("[7]"));
     let mut elsewhere = Run::open(folder.path()).unwrap().info().parameters.clone();
     elsewhere[1].name = "encoder.bias".to_owned();
-    let of_others = perrin::log::eigenvectors::Eigenvectors { parameters: elsewhere, ..given.clone().into() };
+    let of_others = perrin::run::eigenvectors::Eigenvectors { parameters: elsewhere, ..given.clone().into() };
     assert!(refused(of_others).contains("encoder.bias"));
-    let measured = |trace| perrin::log::eigenvectors::Eigenvectors::from(given.clone()).with_summary(summary(trace));
+    let measured = |trace| perrin::run::eigenvectors::Eigenvectors::from(given.clone()).with_summary(summary(trace));
     assert!(refused(measured(f64::NAN)).contains("trace"));
     optimizer.backward_step(&problem.loss(1));
     let summary = optimizer.finish().unwrap();

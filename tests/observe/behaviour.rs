@@ -132,7 +132,7 @@ fn a_known_configuration_fills_the_columns_of_every_group() {
     optimizer.backward_step(&(&a + &b).sum(Kind::Float));
     optimizer.finish().unwrap();
 
-    let info = perrin::log::Run::open(folder.path().join("run")).unwrap().info().clone();
+    let info = perrin::run::Run::open(folder.path().join("run")).unwrap().info().clone();
     assert_eq!(info.optimizer.name.as_deref(), Some("sgd"));
     assert_eq!((info.optimizer.dampening, info.optimizer.nesterov), (Some(0.1), Some(false)));
     assert_eq!(info.layout.parameter_groups, 2);

@@ -1,8 +1,8 @@
 //! Whole displacements kept on request, and projections made of them afterwards.
 
 use perrin::analysis::{Projected, project};
-use perrin::log::Run;
-use perrin::log::eigenvectors::Eigenvectors;
+use perrin::run::Run;
+use perrin::run::eigenvectors::Eigenvectors;
 use tch::nn;
 use tch::{Kind, no_grad};
 
@@ -60,7 +60,7 @@ fn projecting_afterwards_equals_projecting_at_once() {
         }
         assert_eq!(Run::open(&afterwards).unwrap().eigenvectors(0).unwrap().eigenvectors, basis.eigenvectors);
         assert_eq!(Run::open(&afterwards).unwrap().events().unwrap(), run.events().unwrap());
-        assert_eq!(perrin::log::check(&afterwards).unwrap().damage, []);
+        assert_eq!(perrin::run::check(&afterwards).unwrap().damage, []);
     }
 }
 

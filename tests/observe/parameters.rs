@@ -59,7 +59,7 @@ fn shapes_strides_and_kinds_together() {
     let saved = train(&mut optimizer, &tensors, 20);
     optimizer.finish().unwrap();
     check(folder.path(), 1, &saved, &saved[0]);
-    let run = perrin::log::Run::open(folder.path()).unwrap();
+    let run = perrin::run::Run::open(folder.path()).unwrap();
     let kinds: Vec<_> = run.info().parameters.iter().map(|parameter| parameter.kind.as_str()).collect();
     assert_eq!(kinds, ["f32", "f32", "f32", "f32", "f64", "bf16", "f16"]);
     assert_eq!(run.info().parameters[0].shape, [0i64; 0]);
@@ -175,7 +175,7 @@ fn variables_that_share_an_address() {
     let folder = tempfile::tempdir().unwrap();
     let observer = perrin::Options::new().observe(&variables, folder.path()).unwrap();
     observer.finish().unwrap();
-    let run = perrin::log::Run::open(folder.path()).unwrap();
+    let run = perrin::run::Run::open(folder.path()).unwrap();
     let mut names: Vec<_> = run.info().parameters.iter().map(|parameter| parameter.name.as_str()).collect();
     names.sort_unstable();
     assert_eq!(names, ["also_empty", "decoder", "empty"]);

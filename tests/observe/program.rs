@@ -152,7 +152,7 @@ fn an_observer_that_records_nothing() {
     let problem = Problem::new(Kind::Float);
     let folder = tempfile::tempdir().unwrap();
     let run = folder.path().join("run");
-    let from = perrin::log::ResumeFrom { step: Some(100), discard_later_rows: false };
+    let from = perrin::run::ResumeFrom { step: Some(100), discard_later_rows: false };
     let options = perrin::Options::new().observe_if(false).resume(from);
     let mut observer = options.observe(&problem.variables, &run).unwrap();
     observer.before_step();
@@ -222,7 +222,7 @@ fn a_store_that_is_empty_at_attach() {
             optimizer.backward_step(&((&weight * 2.).sum(Kind::Float) + bias.sum(Kind::Float)));
         }
         assert_eq!(optimizer.finish().unwrap().rows, 3);
-        let open = perrin::log::Run::open(&run).unwrap();
+        let open = perrin::run::Run::open(&run).unwrap();
         let names: Vec<&str> = open.info().parameters.iter().map(|parameter| parameter.name.as_str()).collect();
         assert_eq!(names, if known_store { ["weight", "bias"] } else { ["parameter_0", "parameter_1"] });
         assert_eq!(open.reference().unwrap().tensors().len(), 2);
@@ -271,7 +271,7 @@ fn an_observer_of_an_empty_store() {
     let empty = nn::VarStore::new(tch::Device::Cpu);
     let refused = perrin::Options::new().observe(&empty, &run).err().unwrap();
     assert!(matches!(refused, Error::RunExists { .. }), "{refused}");
-    let resumed = perrin::Options::new().resume(perrin::log::ResumeFrom::default()).observe(&empty, &run);
+    let resumed = perrin::Options::new().resume(perrin::run::ResumeFrom::default()).observe(&empty, &run);
     assert!(resumed.err().unwrap().to_string().contains("no trainable variables"));
     let never = perrin::Options::new().observe(&empty, folder.path().join("never")).unwrap();
     assert!(never.finish().unwrap_err().to_string().contains("no trainable variables"));

@@ -2,7 +2,7 @@
 
 use perrin::Error;
 use perrin::analysis::project;
-use perrin::log::{ResumeFrom, Run};
+use perrin::run::{ResumeFrom, Run};
 use perrin::record::EventKind;
 use tch::nn::{self, VarStore};
 use tch::{Device, Kind, Tensor, no_grad};

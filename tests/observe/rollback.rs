@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use perrin::analysis::curvatures::Curvatures;
 use perrin::analysis::{Health, RunFit};
-use perrin::log::eigenvectors::Eigenvectors;
-use perrin::log::{LossLandscape, ResumeFrom, Run};
+use perrin::run::eigenvectors::Eigenvectors;
+use perrin::run::{LossLandscape, ResumeFrom, Run};
 use perrin::record::{Event, EventKind};
 use tch::{Kind, Tensor, nn, no_grad};
 

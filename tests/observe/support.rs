@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use perrin::log::{Run, rows_from_batch};
+use perrin::run::{Run, rows_from_batch};
 use perrin::record::{Event, EventKind, RowBuffer};
 use tch::nn::{self, Module, VarStore};
 use tch::{Device, Kind, Tensor, no_grad};

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use perrin::Optimizer;
 use perrin::curvature::{LossHessian, eigenvectors, top_eigenpairs};
-use perrin::log::{ResumeFrom, Run};
-use perrin::numeric::lanczos::LanczosOptions;
+use perrin::run::{ResumeFrom, Run};
+use perrin::linalg::lanczos::LanczosOptions;
 use perrin::record::EventKind;
 use tch::nn::{self, OptimizerConfig, VarStore};
 use tch::{Device, Kind, Tensor};

@@ -6,7 +6,7 @@ use std::fs::{self, File};
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use perrin::log::{LogTotals, Run, RunWriter};
+use perrin::run::{LogTotals, Run, RunWriter};
 use perrin::record::{Event, Layout, RowBuffer};
 use perrin::recorder::{Block, QueueOptions, Recorder, Row, Sink};
 use serde_json::json;

@@ -10,8 +10,8 @@ use std::fs;
 use std::path::Path;
 
 use perrin::analysis::RunFit;
-use perrin::log::Run;
-use perrin::numeric::regression::PowerLawFit;
+use perrin::run::Run;
+use perrin::stats::regression::PowerLawFit;
 use serde_json::{Value, json};
 
 /// Sums of a few thousand numbers, added in another order, and differences of their logarithms.

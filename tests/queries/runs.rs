@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use perrin::log::RunWriter;
+use perrin::run::RunWriter;
 use perrin::record::{Event, EventKind, Hyperparameters, Layout, RowBuffer, RunInfo, StepRecord};
 
 /// Events of `runs/mnist` by name: how often, and the sum of their counts.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use perrin::log::{LossLandscape, RunWriter};
+use perrin::run::{LossLandscape, RunWriter};
 use perrin::record::{EventKind, Hyperparameters, Layout, RowBuffer, RunInfo, StepRecord};
 
 use crate::support::{plain, report};

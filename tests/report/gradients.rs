@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use perrin::log::{CurvatureSummary, GradientNoiseSummary, Measured};
+use perrin::run::{CurvatureSummary, GradientNoiseSummary, Measured};
 use perrin::theory::discrete::DiscreteMode;
 use perrin::theory::parameters::SgdParameters;
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use perrin::log::{CurvatureSummary, LossLandscape, Measured, Run, RunWriter, SpectralBulk};
+use perrin::run::{CurvatureSummary, LossLandscape, Measured, Run, RunWriter, SpectralBulk};
 use perrin::record::{Layout, RowBuffer, RunInfo, StepRecord};
 
 use crate::support::report;

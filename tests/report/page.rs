@@ -4,7 +4,7 @@ use std::path::Path;
 
 use perrin::analysis::curvatures::Curvatures;
 use perrin::analysis::{FitOptions, RunFit};
-use perrin::log::Run;
+use perrin::run::Run;
 use perrin::record::{EventKind, Hyperparameters, Layout, OptimizerInfo, RunInfo, StepRecord};
 use perrin::report::{ReportOptions, write_report};
 

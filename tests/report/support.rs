@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use perrin::log::eigenvectors::Eigenvectors;
-use perrin::log::{LossLandscape, Run, RunWriter};
+use perrin::run::eigenvectors::Eigenvectors;
+use perrin::run::{LossLandscape, Run, RunWriter};
 use perrin::record::{Event, EventKind, Hyperparameters, ParameterInfo, RowBuffer, RunInfo, StepRecord};
 use perrin::report::{ReportOptions, Written, write_report};
 use perrin::theory::parameters::SgdParameters;

@@ -9,8 +9,8 @@ mod python;
 mod synthetic;
 
 use perrin::analysis::RunFit;
-use perrin::log::Run;
-use perrin::numeric::spectrum::{Taper, Welch};
+use perrin::run::Run;
+use perrin::stats::spectrum::{Taper, Welch};
 use perrin::theory::parameters::SgdParameters;
 use serde_json::{Value, json};
 use synthetic::SyntheticRun;

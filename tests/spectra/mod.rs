@@ -1,8 +1,8 @@
-//! Operators with known spectra, shared by the tests of `numeric`.
+//! Operators with known spectra, shared by the tests of `linalg`.
 #![allow(dead_code)] // Each test program uses its part.
 
 use perrin::Result;
-use perrin::numeric::operator::{DiagonalOperator, SymmetricOperator};
+use perrin::linalg::operator::{DiagonalOperator, SymmetricOperator};
 
 /// Eigenvalues that had converged at the upper end.
 pub const TOP: [f64; 62] = [

@@ -5,8 +5,8 @@
 //! answer has the reason, and where the reason is a call or an option that was not used, its name.
 
 mod advice;
+mod completeness;
 mod energy;
-mod log;
 mod modes;
 mod motion;
 mod noise;
@@ -25,7 +25,7 @@ pub(crate) use words::with_interval;
 use super::Answer;
 use super::fit::RunFit;
 use super::modes::{Estimate, ModesFit};
-use crate::numeric::long_run;
+use crate::stats::long_run;
 
 /// One thing that a run says.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -141,7 +141,7 @@ impl Size {
 
 /// All findings of a fit, in the order of reading. `settings_known`: whether the log has the settings of the optimizer.
 pub(crate) fn findings(fit: &RunFit, settings_known: bool) -> Vec<Finding> {
-    let mut found = log::findings(fit);
+    let mut found = completeness::findings(fit);
     found.extend(stationary::findings(fit, settings_known));
     found.extend(motion::findings(fit));
     found.extend(of_modes(&fit.modes));

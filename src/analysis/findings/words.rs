@@ -2,7 +2,7 @@
 
 use crate::analysis::modes::Estimate;
 use crate::analysis::render_text::number;
-use crate::numeric::long_run;
+use crate::stats::long_run;
 
 /// A number and its 95% interval.
 pub(crate) fn with_interval(estimate: &Estimate) -> String {

@@ -10,10 +10,10 @@ use super::window::Window;
 use crate::analysis::Answer;
 use crate::analysis::read_ahead::read_ahead;
 use crate::error::Result;
-use crate::log::Run;
-use crate::log::arrow_array::Array;
-use crate::log::arrow_array::cast::AsArray;
-use crate::log::arrow_array::types::Float64Type;
+use crate::run::Run;
+use crate::run::arrow_array::Array;
+use crate::run::arrow_array::cast::AsArray;
+use crate::run::arrow_array::types::Float64Type;
 
 /// The correlation matrix of the positions of the modes compared, and its largest entry off the diagonal.
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -12,7 +12,7 @@ use super::mode::ModeFit;
 use super::window::Window;
 use crate::analysis::Answer;
 use crate::analysis::settings::not_known;
-use crate::log::Measured;
+use crate::run::Measured;
 
 /// Measured over predicted, by mode and in all.
 #[derive(Debug, Clone, PartialEq, Serialize)]

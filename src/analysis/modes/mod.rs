@@ -58,7 +58,7 @@ use super::Answer;
 use super::curvatures::Curvatures;
 use super::settings::{NO_DIRECTIONS, is_plain_sgd};
 use crate::error::{Error, Result};
-use crate::log::{Measured, Run};
+use crate::run::{Measured, Run};
 use estimate::BatchedMean;
 use noise_scale::velocity_balance;
 use series::ModeSeries;

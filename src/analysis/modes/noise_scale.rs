@@ -217,7 +217,7 @@ fn balanced(balances: &[Option<BatchedMean>]) -> Option<Test> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::log::Measured;
+    use crate::run::Measured;
 
     /// 2 and 2.3 with errors of 4% and 3% beside one of tr(H), which both are divided by.
     #[test]

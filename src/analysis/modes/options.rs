@@ -1,7 +1,7 @@
 //! What else is known of a run, and which of its steps to fit.
 
 use crate::analysis::curvatures::Curvatures;
-use crate::log::Measured;
+use crate::run::Measured;
 
 /// Input besides the log. `ModesOptions::default()` is the log alone.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::dynamics::Dynamics;
 use super::estimate::Test;
 use super::series::ModeSeries;
-use crate::numeric::spectrum::{SHORTEST_SEGMENT, Taper, Welch};
+use crate::stats::spectrum::{SHORTEST_SEGMENT, Taper, Welch};
 
 /// No segment is longer: a million steps, 8 MB.
 const LONGEST_SEGMENT: usize = 1 << 20;

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::window::Window;
 use crate::error;
-use crate::log::Run;
+use crate::run::Run;
 
 /// Rows whose position and velocity are known and finite, in order, and where steps between them are missing.
 #[derive(Debug, Clone, PartialEq)]

@@ -4,7 +4,7 @@ use super::estimate::{BatchedMean, Estimate, standard_normal_quantile};
 use super::mode::ModeFit;
 use super::window::Window;
 use crate::error::Result;
-use crate::log::{Measured, Run};
+use crate::run::{Measured, Run};
 
 const BATCHES: usize = 30;
 /// Fewer rows make batches too short to be independent.

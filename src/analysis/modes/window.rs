@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::analysis::Answer;
 use crate::error::Result;
-use crate::log::Run;
+use crate::run::Run;
 
 /// Rows with the same learning rate, momentum, weight decay, batch size and basis of directions, one behind the other.
 /// A change of any of them starts another stretch; stretches are not mixed, and the longest one is fitted.

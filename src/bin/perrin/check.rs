@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use perrin::log::{Check, Finding, Good};
+use perrin::run::{Check, Finding, Good};
 use perrin::printable::{Side, grouped, table};
 use serde::Serialize;
 
@@ -62,7 +62,7 @@ pub fn run(arguments: &CheckArguments) -> anyhow::Result<()> {
     let mut checked = Vec::new();
     let (mut damaged, mut findings) = (Vec::new(), 0);
     for run in &runs {
-        let check = match perrin::log::check(run) {
+        let check = match perrin::run::check(run) {
             Ok(check) => check,
             Err(error) if runs.len() > 1 => {
                 output::tell(&error);

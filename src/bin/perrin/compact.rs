@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use perrin::log::Encoding;
+use perrin::run::Encoding;
 use serde::Serialize;
 
 use crate::{output, runs};
@@ -49,10 +49,10 @@ pub fn run(arguments: &CompactArguments) -> anyhow::Result<()> {
     let runs = runs::among(&arguments.runs)?;
     let mut all = Compacted { runs: Vec::new() };
     for run in &runs {
-        let free = if arguments.force { perrin::log::declare_abandoned(run) } else { Ok(()) };
-        match free.and_then(|()| perrin::log::compact_as(encoding, run)) {
+        let free = if arguments.force { perrin::run::declare_abandoned(run) } else { Ok(()) };
+        match free.and_then(|()| perrin::run::compact_as(encoding, run)) {
             Ok(done) => {
-                let perrin::log::Compaction { rows, segments_before, segments_after, bytes_before, bytes_after } = done;
+                let perrin::run::Compaction { rows, segments_before, segments_after, bytes_before, bytes_after } = done;
                 if !arguments.json {
                     output::line(format_args!(
                         "{}: rows {rows}, segments {segments_before} to {segments_after}, bytes {bytes_before} to \

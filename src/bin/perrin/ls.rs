@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use clap::Args;
-use perrin::log::{LockedFiles, Overview, Run, find_runs};
+use perrin::run::{LockedFiles, Overview, Run, find_runs};
 use perrin::printable::{Side, counted, grouped, table};
 use serde::Serialize;
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use perrin::analysis::project;
-use perrin::log::eigenvectors::Eigenvectors;
+use perrin::run::eigenvectors::Eigenvectors;
 use serde::Serialize;
 
 use crate::{output, runs};

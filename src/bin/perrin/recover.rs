@@ -33,11 +33,11 @@ struct Recovered<'a> {
 pub fn run(arguments: &RecoverArguments) -> anyhow::Result<()> {
     runs::open(&arguments.run)?;
     if arguments.force {
-        perrin::log::declare_abandoned(&arguments.run)?;
+        perrin::run::declare_abandoned(&arguments.run)?;
     }
-    let recovery = perrin::log::recover(&arguments.run)?;
+    let recovery = perrin::run::recover(&arguments.run)?;
     if arguments.json {
-        let perrin::log::Recovery { rows, segments, bytes_discarded } = recovery;
+        let perrin::run::Recovery { rows, segments, bytes_discarded } = recovery;
         return output::json(&Recovered { run: &arguments.run, rows, journals: segments, bytes_discarded });
     }
     output::line(format_args!("rows recovered {}, journals {}", recovery.rows, recovery.segments))?;

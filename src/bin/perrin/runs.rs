@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use perrin::Error;
-use perrin::log::{Run, find_runs};
+use perrin::run::{Run, find_runs};
 
 use crate::output;
 

@@ -2,7 +2,7 @@
 
 use super::Figure;
 use crate::analysis::render_text::{grouped, number};
-use crate::log::SpectralBulk;
+use crate::run::SpectralBulk;
 use crate::report::chart::{Axis, Chart, Ink, Mark, Point};
 use crate::report::material::Material;
 

@@ -4,7 +4,7 @@ use super::Figure;
 use crate::analysis::findings::with_interval;
 use crate::analysis::modes::{ModeFit, ModesFit};
 use crate::analysis::render_text::{grouped, number};
-use crate::numeric::spectrum::Spectrum;
+use crate::stats::spectrum::Spectrum;
 use crate::report::chart::{Axis, Chart, Ink, Mark, Point};
 use crate::report::material::Material;
 use crate::report::phase::{Phase, RADIUS_95};

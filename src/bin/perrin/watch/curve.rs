@@ -1,6 +1,6 @@
 //! Curves of bounded size, however many rows there are: bins on a logarithmic and on a linear axis of steps.
 
-use perrin::numeric::regression::LineFit;
+use perrin::stats::regression::LineFit;
 
 /// Bins a doubling of the step: 20 million steps make under 400.
 const BINS_PER_OCTAVE: f64 = 16.0;

@@ -1,6 +1,6 @@
 //! The eigenvalues of a run's newest estimate.
 
-use perrin::log::{CurvatureRow, Run};
+use perrin::run::{CurvatureRow, Run};
 
 /// Eigenvalues as far as they are known.
 #[derive(Debug, Clone, PartialEq, Default)]

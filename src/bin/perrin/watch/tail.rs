@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use perrin::log::{Follower, Run};
+use perrin::run::{Follower, Run};
 use perrin::record::Hyperparameters;
 
 /// Rows kept.

@@ -4,8 +4,8 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use perrin::log::eigenvectors::Eigenvectors;
-use perrin::log::{ResumeFrom, Run, RunWriter};
+use perrin::run::eigenvectors::Eigenvectors;
+use perrin::run::{ResumeFrom, Run, RunWriter};
 use perrin::record::{
     Event, EventKind, Hyperparameters, Layout, OptimizerInfo, ParameterInfo, RowBuffer, RunInfo, StepRecord,
 };

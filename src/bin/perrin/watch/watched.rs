@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use perrin::Error;
 use perrin::analysis::Health;
-use perrin::log::{EventReader, Follower, InfoChange, Run};
+use perrin::run::{EventReader, Follower, InfoChange, Run};
 use perrin::record::{Event, EventKind};
 
 use super::clock::WallClock;

@@ -20,7 +20,7 @@ use crate::error::{Error, Result};
 /// of one block may share work (a Hessian builds the graph of a batch once for all of them).
 ///
 /// The same vector must give the same product up to rounding, and <u, H v> = <v, H u>. A loss with dropout or random
-/// augmentation left on breaks both; [`crate::numeric::lanczos`] finds that out.
+/// augmentation left on breaks both; [`crate::linalg::lanczos`] finds that out.
 pub trait SymmetricOperator {
     /// Length m of the vectors.
     fn dimension(&self) -> usize;

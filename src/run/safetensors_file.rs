@@ -116,7 +116,7 @@ mod tests {
     use safetensors::tensor::TensorView;
 
     use super::*;
-    use crate::log::storage::Disk;
+    use crate::run::storage::Disk;
 
     #[test]
     fn a_file_is_that_of_the_safetensors_crate() {

@@ -24,8 +24,8 @@ use crate::error::{Error, Result};
 ///
 /// ```no_run
 /// # fn main() -> perrin::Result<()> {
-/// let run = perrin::log::Run::open("runs/mnist")?;
-/// let mut follower = perrin::log::Follower::new(&run, &["step", "loss"])?;
+/// let run = perrin::run::Run::open("runs/mnist")?;
+/// let mut follower = perrin::run::Follower::new(&run, &["step", "loss"])?;
 /// loop {
 ///     while follower.next_rows(|row| println!("{:?}", row))? > 0 {}
 ///     std::thread::sleep(std::time::Duration::from_secs(1));

@@ -1,8 +1,8 @@
 //! The largest and smallest eigenpairs of a symmetric operator, each with its residual norm.
 //!
 //! ```
-//! use perrin::numeric::lanczos::{LanczosOptions, eigenpairs};
-//! use perrin::numeric::operator::DiagonalOperator;
+//! use perrin::linalg::lanczos::{LanczosOptions, eigenpairs};
+//! use perrin::linalg::operator::DiagonalOperator;
 //!
 //! let mut operator = DiagonalOperator { diagonal: (0..1000).map(|i| 1.0 / f64::from(1 + i)).collect() };
 //! let found = eigenpairs(&mut operator, &LanczosOptions::largest(3), &[], &mut |_| ())?;

@@ -6,7 +6,7 @@ use std::num::NonZeroUsize;
 /// A trailing moving average over a fixed number of values, in memory of that size.
 ///
 /// ```
-/// use perrin::numeric::moving_average::MovingAverage;
+/// use perrin::stats::moving_average::MovingAverage;
 ///
 /// let mut average = MovingAverage::new(3.try_into()?);
 /// let averages: Vec<_> = [1.0, 2.0, 6.0, 4.0].into_iter().filter_map(|value| average.push(value)).collect();

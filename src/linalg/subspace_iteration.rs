@@ -107,7 +107,7 @@ fn pair(eigenvector: Vec<f32>, image: &[f32]) -> Eigenpair {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::numeric::operator::DiagonalOperator;
+    use crate::linalg::operator::DiagonalOperator;
 
     fn run(diagonal: Vec<f64>, count: usize, iterations: usize) -> Result<SubspaceIteration> {
         let options = SubspaceIterationOptions { count, iterations, residual_tolerance: 1e-3, seed: 3 };

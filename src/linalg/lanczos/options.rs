@@ -1,7 +1,7 @@
 //! What to look for, and how much to spend on it.
 
 use crate::error::{Error, Result};
-use crate::numeric::krylov::SYMMETRY_TOLERANCE;
+use crate::linalg::krylov::SYMMETRY_TOLERANCE;
 
 /// What to look for, and how much to spend.
 #[derive(Debug, Clone, PartialEq)]
