@@ -5,30 +5,30 @@
 demo: libtorch
 	cargo run --example quickstart
 
-# Everything: the library with libtorch, the program, and that neither analysis nor program need libtorch.
+# Everything: the library with libtorch, and the program, which is built without it.
 test: libtorch python
-	cargo test --features cli,metrics
-	cargo check --no-default-features --features cli
+	cargo test --features report,metrics
+	cargo test -p perrin-cli
 
-# A run's files damaged in every way, and every command tried on each (tests/fuzz): `make fuzz MINUTES=5 SEED=1`, or
+# A run's files damaged in every way, and every command tried on each (crates/perrin-cli/tests/fuzz): `make fuzz MINUTES=5 SEED=1`, or
 # MUTATIONS=1000; ONLY=7 repeats number 7 and tells of it in full. Needs no libtorch.
 MINUTES ?= 5
 SEED ?= 1
 fuzz:
 	CARGO_PROFILE_DEV_OPT_LEVEL=3 PERRIN_FUZZ_SEED=$(SEED) PERRIN_FUZZ_ONLY=$(ONLY) PERRIN_FUZZ_MUTATIONS=$(MUTATIONS) \
-	PERRIN_FUZZ_MINUTES=$(if $(MUTATIONS),,$(MINUTES)) cargo test --no-default-features --features cli --test fuzz
+	PERRIN_FUZZ_MINUTES=$(if $(MUTATIONS),,$(MINUTES)) cargo test -p perrin-cli --test fuzz
 
 lint: libtorch
-	cargo fmt --check
-	cargo clippy --features cli,metrics --all-targets -- -D warnings
-	cargo clippy --no-default-features --features cli --all-targets -- -D warnings
+	cargo fmt --all --check
+	cargo clippy --features report,metrics --all-targets -- -D warnings
+	cargo clippy -p perrin-cli --all-targets -- -D warnings
 
 bench: libtorch
 	cargo bench
 
 # As docs.rs builds them: libtorch is not needed.
 docs:
-	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --features tch/doc-only,cli,metrics
+	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --features tch/doc-only,report,metrics
 
 libtorch:
 	@python3 scripts/provide-libtorch.py

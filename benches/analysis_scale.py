@@ -1,6 +1,6 @@
 """The paper's fits of a run by numpy and scipy, to be timed beside `perrin fit`: OLS, spectra, variances.
 
-    cargo bench --no-default-features --features cli --bench analysis_scale -- 1000000 FOLDER
+    cargo bench --no-default-features --bench analysis_scale -- 1000000 FOLDER
     python benches/analysis_scale.py FOLDER     (numpy, scipy, pyarrow)
 
 Far less than `perrin fit` answers: no intervals, no tests, no recursion. Columns are read one mode at a time.

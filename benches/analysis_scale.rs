@@ -1,6 +1,6 @@
 //! `perrin fit` on long runs: seconds and memory against rows. Time should be linear in rows, memory should not grow.
 //!
-//! `cargo bench --no-default-features --features cli --bench analysis_scale` takes three short runs;
+//! `cargo bench --no-default-features --bench analysis_scale` takes three short runs;
 //! `... -- 10000000` one of so many rows (and 30 modes: 5 GB of disk in the folder for temporary files).
 //! `... -- 10000000 FOLDER` only writes it, for `perrin fit FOLDER` and `benches/analysis_scale.py` to be timed on.
 

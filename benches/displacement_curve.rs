@@ -1,6 +1,6 @@
 //! The displacement curve of a whole spectrum: time against modes and steps, and whether it is linear in both.
 //!
-//! `cargo bench --no-default-features --features cli --bench displacement_curve`. Median of three runs each; the
+//! `cargo bench --no-default-features --bench displacement_curve`. Median of three runs each; the
 //! largest is 1,000 modes over 1,000,000 steps. Compare only runs of one quiet machine.
 
 use std::time::Instant;

@@ -1,7 +1,7 @@
 //! What the log costs alone: rows a second, CPU and bytes a row with 30 projections, beside CSV, JSON lines and pyarrow.
 //!
 //! ```sh
-//! cargo bench --no-default-features --features cli --bench log_worker
+//! cargo bench --no-default-features --bench log_worker
 //! PERRIN_PYTHON=/path/to/python cargo bench ... --bench log_worker          # with pyarrow's Parquet files beside it
 //! cargo bench ... --bench log_worker -- --rows 20000000 [--folder DIR]      # one long run: memory, files, cost over time
 //! ```
@@ -18,9 +18,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use perrin::run::{Run, RunWriter};
 use perrin::record::{Layout, RunInfo};
 use perrin::recorder::{Block, QueueOptions, Recorder};
+use perrin::run::{Run, RunWriter};
 use rows::{DIRECTIONS, Motion};
 
 /// Rows of the comparison.

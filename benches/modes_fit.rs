@@ -7,8 +7,8 @@ use std::fs;
 use std::time::Instant;
 
 use perrin::analysis::modes::{ModesFit, ModesOptions};
-use perrin::run::{Run, RunWriter};
 use perrin::record::{Hyperparameters, Layout, OptimizerInfo, RowBuffer, RunInfo, StepRecord};
+use perrin::run::{Run, RunWriter};
 use perrin::theory::parameters::SgdParameters;
 use perrin::theory::sampler::QuadraticSampler;
 use rand::SeedableRng;

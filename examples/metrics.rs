@@ -8,10 +8,10 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::Instant;
 
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
-use perrin::run::RunWriter;
 use perrin::record::{Hyperparameters, RunInfo, StepRecord};
 use perrin::recorder::metrics::MetricsSink;
 use perrin::recorder::{QueueOptions, Recorder, Row};
+use perrin::run::RunWriter;
 
 const LEARNING_RATE: f64 = 0.01;
 

@@ -13,8 +13,8 @@ use std::path::PathBuf;
 use anyhow::Result;
 use perrin::analysis::RunFit;
 use perrin::curvature::{LossHessian, eigenvectors, top_eigenpairs};
-use perrin::run::Run;
 use perrin::linalg::lanczos::LanczosOptions;
+use perrin::run::Run;
 use tch::nn::{self, Module, OptimizerConfig, VarStore};
 use tch::{Device, Kind, Tensor};
 

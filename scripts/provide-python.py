@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Provide a Python that has the packages docs/queries.md and tests/scipy are tested with: DuckDB, Polars, pyarrow, numpy, scipy.
+"""Provide a Python that has the packages docs/queries.md and tests/analysis are tested with: DuckDB, Polars, pyarrow, numpy, scipy.
 
 Order: PERRIN_PYTHON as the user set it; else a virtual environment in the user's cache folder, made once from
 scripts/requirements.txt. Other versions in that file, or another python3, make another environment.

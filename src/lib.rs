@@ -43,8 +43,7 @@
 //!
 //! - `torch` (default): [`observe`] and [`curvature`]; needs libtorch, as tch does.
 //! - `download-libtorch`: tch's own; it fetches libtorch while building.
-//! - `cli`: the `perrin` program.
-//! - `report`: [`report`], figures and the HTML page; part of `cli`.
+//! - `report`: [`report`], figures and the HTML page.
 //! - `metrics`: the latest row through the `metrics` facade, see [`recorder`].
 
 pub mod analysis;

@@ -1,5 +1,6 @@
 //! The training thread allocates nothing once it is in its stride: a counting allocator, asked per thread. It counts
 //! what Rust allocates; libtorch's own allocations are its own.
+#![cfg(feature = "torch")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;

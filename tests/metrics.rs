@@ -1,4 +1,5 @@
 //! The latest row through the `metrics` facade, as a Prometheus exporter serves it.
+#![cfg(feature = "metrics")]
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -7,10 +8,10 @@ use std::time::{Duration, Instant};
 
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use perrin::Error;
-use perrin::run::{LogTotals, RunWriter};
 use perrin::record::{Event, EventKind, Hyperparameters, RowBuffer, RunInfo, StepRecord};
 use perrin::recorder::metrics::MetricsSink;
 use perrin::recorder::{QueueOptions, Recorder, Row, Sink};
+use perrin::run::{LogTotals, RunWriter};
 
 fn record(step: u64) -> StepRecord {
     StepRecord {

@@ -23,10 +23,10 @@ use arguments::Arguments;
 use classifier::{BATCH, Classifier};
 use perrin::analysis::RunFit;
 use perrin::curvature::{LandscapePlane, LossHessian, gradient_noise, loss_landscape};
-use perrin::run::Run;
-use perrin::run::eigenvectors::Eigenvectors;
 use perrin::observe::KnownOptimizer;
 use perrin::report::{ReportOptions, write_report};
+use perrin::run::Run;
+use perrin::run::eigenvectors::Eigenvectors;
 use tch::nn;
 
 const OBSERVED_EPOCHS: u64 = 400;

@@ -21,9 +21,9 @@ use arguments::Arguments;
 use classifier::{BATCH, Classifier};
 use lion::Lion;
 use perrin::analysis::RunFit;
-use perrin::run::Run;
 use perrin::record::{Hyperparameters, OptimizerInfo};
 use perrin::report::{ReportOptions, write_report};
+use perrin::run::Run;
 
 const EPOCHS: u64 = 300;
 const LARGEST_LEARNING_RATE: f64 = 1e-3;

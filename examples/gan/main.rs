@@ -20,8 +20,8 @@ use arguments::Arguments;
 use networks::{Discriminator, Generator};
 use perrin::Optimizer;
 use perrin::analysis::{Answer, Health, RunFit};
-use perrin::run::Run;
 use perrin::report::{ReportOptions, write_report};
+use perrin::run::Run;
 use tch::nn::{self, VarStore};
 use tch::{Device, Kind, Tensor, no_grad};
 

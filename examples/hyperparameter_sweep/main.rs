@@ -30,10 +30,10 @@ use networks::Architecture;
 use perrin::analysis::RunFit;
 use perrin::analysis::sweep::Sweep;
 use perrin::curvature::{eigenvectors, top_eigenpairs};
-use perrin::run::Run;
-use perrin::run::eigenvectors::Eigenvectors;
 use perrin::linalg::lanczos::LanczosOptions;
 use perrin::report::{ReportOptions, write_report};
+use perrin::run::Run;
+use perrin::run::eigenvectors::Eigenvectors;
 use problem::{Batches, Problem};
 use tch::nn;
 

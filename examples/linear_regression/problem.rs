@@ -3,10 +3,10 @@
 
 use anyhow::Result;
 use perrin::curvature::{GradientNoise, LossHessian, eigenvectors, gradient_noise, top_eigenpairs};
-use perrin::run::eigenvectors::Eigenvectors;
 use perrin::linalg::eigenpairs::Eigenpair;
 use perrin::linalg::lanczos::LanczosOptions;
 use perrin::linalg::operator::SymmetricOperator;
+use perrin::run::eigenvectors::Eigenvectors;
 use perrin::theory::phase_space::minimum_offset;
 use tch::nn::{Init, VarStore};
 use tch::{Device, Kind, Tensor, no_grad};

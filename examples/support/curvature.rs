@@ -2,10 +2,10 @@
 
 use anyhow::Result;
 use perrin::curvature::{LossHessian, SummaryOptions};
-use perrin::run::CurvatureSummary;
-use perrin::run::eigenvectors::Eigenvectors;
 use perrin::linalg::density::DensityOptions;
 use perrin::linalg::trace::TraceOptions;
+use perrin::run::CurvatureSummary;
+use perrin::run::eigenvectors::Eigenvectors;
 use tch::{Device, Kind, Tensor};
 
 use crate::datasets::Images;

@@ -19,8 +19,8 @@ use super::row_sums::RowSums;
 use super::settings::NO_DIRECTIONS;
 use super::stationarity::{Stationarity, beginning, beginning_given, effective_samples};
 use crate::error::{Error, Result};
-use crate::run::{Follower, Run};
 use crate::record::Hyperparameters;
+use crate::run::{Follower, Run};
 
 /// Missing rows count as early in the first of so many parts of a run.
 const EARLY: u64 = 10;

@@ -4,9 +4,9 @@ use serde::Serialize;
 
 use super::render_text::{counted, number};
 use crate::error::Result;
-use crate::run::{Run, kept_events};
 use crate::printable::cut;
 use crate::record::{Event, EventKind};
+use crate::run::{Run, kept_events};
 
 /// Columns of an error in a note.
 const MOST_OF_REASON: usize = 300;

@@ -9,9 +9,9 @@ use super::settings::Settings;
 use super::speed::SpeedFit;
 use super::stationarity::RelationFit;
 use crate::error::Result;
+use crate::record::Hyperparameters;
 use crate::run::Run;
 use crate::stats::coarse_series::CoarseSeries;
-use crate::record::Hyperparameters;
 
 /// Sums over the columns that every run has.
 pub(crate) struct RowSums {

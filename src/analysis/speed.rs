@@ -15,10 +15,10 @@ pub use super::gradient_noise::GradientNoise;
 use super::not_finite::NotFinite;
 use super::settings::Settings;
 use crate::error::Result;
+use crate::record::{Hyperparameters, OptimizerInfo};
 use crate::stats::coarse_series::CoarseSeries;
 use crate::stats::long_run::{self, Estimate, Test};
 use crate::stats::moving_average::MovingAverage;
-use crate::record::{Hyperparameters, OptimizerInfo};
 
 /// Points of the paper's moving average of ||delta_k||^2 (figure 1).
 pub const MOVING_AVERAGE_POINTS: NonZeroUsize = NonZeroUsize::new(15).unwrap();

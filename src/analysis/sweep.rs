@@ -18,9 +18,9 @@ use super::findings::{Finding, Question, Verdict};
 use super::fit::RunFit;
 use super::render_text::{number, said, say, thousandths};
 use super::speed::GradientNoise;
+use crate::printable;
 use crate::stats::long_run::Estimate;
 use crate::stats::moments::Moments;
-use crate::printable;
 use crate::theory::parameters::SgdParameters;
 
 /// Runs compared. `Display` is for people, serde for programs.

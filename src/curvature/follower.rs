@@ -6,10 +6,10 @@ use super::eigenpairs::{into_eigenvectors, top_eigenpairs};
 use super::hessian::LossHessian;
 use super::progress::ProgressLine;
 use crate::error::{Error, Result};
-use crate::run::eigenvectors::Eigenvectors;
 use crate::linalg::eigenpairs::{align_signs, overlaps};
 use crate::linalg::lanczos::{self, LanczosOptions};
 use crate::linalg::operator::SymmetricOperator;
+use crate::run::eigenvectors::Eigenvectors;
 
 /// The largest eigenpairs of a Hessian, followed: each estimate starts from the vectors of the last one, which takes
 /// fewer products the less they have turned, and has their signs. The Hessian's batches are the fixed sample.

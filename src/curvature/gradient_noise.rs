@@ -13,10 +13,10 @@ use nalgebra::{DMatrix, DVector};
 
 use super::hessian::LossHessian;
 use crate::error::{Error, Result};
-use crate::run::Measured;
 use crate::linalg::eigenpairs::Eigenpair;
 use crate::linalg::operator::{SymmetricOperator, check_vectors};
 use crate::linalg::tall::inner_products;
+use crate::run::Measured;
 
 /// Gradient noise along one eigenvector.
 #[derive(Debug, Clone, Copy, PartialEq)]

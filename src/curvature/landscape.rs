@@ -9,10 +9,10 @@ use super::moved::Moved;
 use super::parameters::{Block, Parameters, TorchResult};
 use super::progress::{StatusLine, time_left};
 use crate::error::{Error, Result};
-use crate::run::LossLandscape;
-use crate::run::eigenvectors::Eigenvectors;
 use crate::linalg::operator::{SymmetricOperator, check_vectors};
 use crate::linalg::tall::inner_product;
+use crate::run::LossLandscape;
+use crate::run::eigenvectors::Eigenvectors;
 
 /// Points along each direction, unless told otherwise: an odd number has the origin among them.
 const POINTS: usize = 21;

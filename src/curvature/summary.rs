@@ -7,12 +7,12 @@
 use super::gradient_noise::{GradientNoise, gradient_noise_along};
 use super::hessian::LossHessian;
 use crate::error::{Error, Result};
-use crate::run::eigenvectors::Eigenvectors;
-use crate::run::{CurvatureSummary, GradientNoiseSummary, Measured, SpectralBulk};
 use crate::linalg::density::{DensityOptions, Node, SpectralDensity, spectral_density};
 use crate::linalg::operator::{SymmetricOperator, check_vectors};
 use crate::linalg::tall::{inner_products, subtract_combination};
 use crate::linalg::trace::{TraceEstimate, TraceOptions, trace};
+use crate::run::eigenvectors::Eigenvectors;
+use crate::run::{CurvatureSummary, GradientNoiseSummary, Measured, SpectralBulk};
 
 /// What to measure, and how many products to spend on it.
 #[derive(Debug, Clone, PartialEq)]

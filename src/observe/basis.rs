@@ -7,9 +7,9 @@ use super::parameters::Parameter;
 use super::projection::Projection;
 use super::tracker::{Tracker, threads, torch};
 use crate::error::{Error, Result};
-use crate::run::eigenvectors::Eigenvectors;
 use crate::record::{EventKind, Hyperparameters, OptimizerInfo, ParameterInfo};
 use crate::recorder::Basis;
+use crate::run::eigenvectors::Eigenvectors;
 use crate::theory::parameters::SgdParameters;
 use crate::theory::update_rule::UpdateRule;
 

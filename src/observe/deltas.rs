@@ -8,9 +8,9 @@ use super::observation::Observation;
 use super::parameters::Filter;
 use super::tracker::Tracker;
 use crate::error::{Error, Result};
-use crate::run::{DeltaWriter, FullDelta};
 use crate::record::ParameterInfo;
 use crate::recorder::{DeltaRecorder, QueuePolicy};
+use crate::run::{DeltaWriter, FullDelta};
 
 /// Memory for deltas that wait for the disk; two may wait however large they are.
 const WAITING_BYTES: usize = 256 << 20;

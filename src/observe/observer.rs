@@ -9,9 +9,9 @@ use super::observation::Observation;
 use super::summary::Summary;
 use super::waiting::Waiting;
 use crate::error::{Error, Result};
-use crate::run::eigenvectors::Eigenvectors;
 use crate::record::Hyperparameters;
 use crate::recorder::Health;
+use crate::run::eigenvectors::Eigenvectors;
 
 /// Watches parameters from step to step. [`attach`](crate::attach) holds one for tch's optimizers; a loop with an
 /// optimizer of its own holds it directly ([`Options::observe`](super::Options::observe)) and calls

@@ -8,9 +8,9 @@ use tch::{Tensor, nn};
 use super::observer::Observer;
 use super::summary::Summary;
 use crate::error::{Error, Result};
-use crate::run::eigenvectors::Eigenvectors;
 use crate::record::Hyperparameters;
 use crate::recorder::Health;
+use crate::run::eigenvectors::Eigenvectors;
 
 /// A [`tch::nn::Optimizer`] whose every step is recorded; of an [`unobserved`] one, none.
 ///

@@ -14,10 +14,10 @@ use super::optimizer::Optimizer;
 use super::parameters::{Filter, Source};
 use super::tracker::Reference;
 use crate::error::{Error, Result};
-use crate::run::ResumeFrom;
-use crate::run::eigenvectors::Eigenvectors;
 use crate::record::{Hyperparameters, OptimizerInfo};
 use crate::recorder::QueueOptions;
+use crate::run::ResumeFrom;
+use crate::run::eigenvectors::Eigenvectors;
 
 /// What [`attach`](crate::attach) does not ask for. Set what is wanted, then start with [`build`](Self::build),
 /// [`attach`](Self::attach) or [`observe`](Self::observe).

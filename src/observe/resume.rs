@@ -9,9 +9,9 @@ use super::options::Options;
 use super::settings::{Settings, later_groups};
 use super::tracker::{Tracker, torch};
 use crate::error::{Error, Result};
+use crate::record::{EventKind, Hyperparameters};
 use crate::run::eigenvectors::Eigenvectors;
 use crate::run::{ReferenceTensor, Resumed, Run, joined, kept_before};
-use crate::record::{EventKind, Hyperparameters};
 use crate::variables::{Variable, unfit};
 
 /// What is read of a run before it is taken up again: whatever cannot be read is told before anything is changed.

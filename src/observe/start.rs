@@ -21,9 +21,9 @@ use super::settings::{Settings, later_groups};
 use super::tracker::Tracker;
 use super::waiting::Waiting;
 use crate::error::{Error, Result};
-use crate::run::{ReferenceTensor, Run, RunWriter};
 use crate::record::{Hyperparameters, Layout, RunInfo};
 use crate::recorder::{Block, Clock, Recorder};
+use crate::run::{ReferenceTensor, Run, RunWriter};
 use crate::variables::{self, Variable};
 
 impl Options {

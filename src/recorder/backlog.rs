@@ -11,8 +11,8 @@ use super::shared::Shared;
 use super::sink::Sink;
 use super::worker::WRITE_ROWS;
 use crate::error::{Error, Result};
-use crate::run::LostRows;
 use crate::record::{Event, EventKind, Hyperparameters, RowBuffer, StepRecord};
+use crate::run::LostRows;
 
 /// Memory of the rows kept while the log cannot be written. A minute of the fastest loops with 30 projections.
 const KEPT_BYTES: usize = 64 << 20;

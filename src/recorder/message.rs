@@ -3,8 +3,8 @@
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
-use crate::run::eigenvectors::Eigenvectors;
 use crate::record::{Event, EventKind, Hyperparameters, ParameterInfo, StepRecord};
+use crate::run::eigenvectors::Eigenvectors;
 
 /// A row on its way to the worker.
 #[derive(Debug)]

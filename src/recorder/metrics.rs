@@ -23,8 +23,8 @@ use metrics::{SharedString, counter, describe_counter, describe_gauge, gauge};
 use super::message::{Basis, Joined};
 use super::sink::Sink;
 use crate::error::Result;
-use crate::run::{LogTotals, LostRows};
 use crate::record::{Event, EventKind, Layout, RowBuffer, StepRecord};
+use crate::run::{LogTotals, LostRows};
 
 /// A [`Sink`] that hands everything on to another one, and publishes what was written.
 pub struct MetricsSink<S> {

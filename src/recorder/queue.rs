@@ -16,8 +16,8 @@ use super::shared::Shared;
 use super::sink::Sink;
 use super::worker::Worker;
 use crate::error::{Error, Result};
-use crate::run::LogTotals;
 use crate::record::{Event, RowBuffer};
+use crate::run::LogTotals;
 
 /// Empty blocks kept for their memory: what a fast loop fills between two looks of the worker.
 const EMPTIED_BLOCKS: usize = 64;

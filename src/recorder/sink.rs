@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::message::{Basis, Joined};
 use crate::error::Result;
-use crate::run::{LogTotals, LostRows, ReferenceTensor, RunWriter};
 use crate::record::{Event, Layout, RowBuffer};
+use crate::run::{LogTotals, LostRows, ReferenceTensor, RunWriter};
 
 /// A log that takes rows in blocks. [`RunWriter`] is one; tests have others (slow, failing).
 ///

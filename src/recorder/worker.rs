@@ -13,8 +13,8 @@ use super::message::{Block, Ending, Message, Row};
 use super::shared::Shared;
 use super::sink::Sink;
 use crate::error::{Error, Result};
-use crate::run::LogTotals;
 use crate::record::{Event, EventKind, RowBuffer};
+use crate::run::LogTotals;
 
 /// How often the worker looks by itself.
 const TICK: Duration = Duration::from_millis(100);

@@ -9,8 +9,8 @@ use super::theory::{ModeTheory, shown_modes};
 use crate::analysis::curvatures::Curvatures;
 use crate::analysis::{FitOptions, ModesFit, RunFit};
 use crate::error::{Error, Result};
-use crate::run::{CurvatureRow, Run};
 use crate::record::RunInfo;
+use crate::run::{CurvatureRow, Run};
 
 /// Modes of which portraits and spectra are shown.
 const MOST_MODES: usize = 6;

@@ -4,9 +4,9 @@
 use std::ops::Range;
 use std::path::Path;
 
+use perrin::record::{Hyperparameters, Layout, RowBuffer, RunInfo, StepRecord};
 use perrin::run::storage::Disk;
 use perrin::run::{Compaction, Encoding, Run, RunWriter, compact_on, rows_from_batch};
-use perrin::record::{Hyperparameters, Layout, RowBuffer, RunInfo, StepRecord};
 
 /// Two parameter groups and three directions: 12 + 3 + 6 columns.
 pub fn layout() -> Layout {

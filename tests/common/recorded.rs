@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use perrin::Result;
-use perrin::run::{LogTotals, LostRows, RunWriter};
 use perrin::record::{Event, RowBuffer};
 use perrin::recorder::{Block, QueueOptions, Recorder, Row, Sink};
+use perrin::run::{LogTotals, LostRows, RunWriter};
 
 use super::common::rows;
 

@@ -2,8 +2,8 @@
 
 use perrin::analysis::speed::SpeedFit;
 use perrin::analysis::stationarity::beginning;
-use perrin::stats::coarse_series::CoarseSeries;
 use perrin::record::{Hyperparameters, OptimizerInfo};
+use perrin::stats::coarse_series::CoarseSeries;
 use perrin::theory::discrete::DiscreteMode;
 use perrin::theory::langevin::noise_trace;
 

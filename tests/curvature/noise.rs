@@ -3,9 +3,9 @@
 use nalgebra::{DMatrix, DVector};
 use perrin::Error;
 use perrin::curvature::{GradientNoise, LossHessian, Reduction, gradient_noise, top_eigenpairs};
-use perrin::run::Measured;
 use perrin::linalg::eigenpairs::Eigenpair;
 use perrin::linalg::lanczos::LanczosOptions;
+use perrin::run::Measured;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};

@@ -2,10 +2,10 @@
 
 use nalgebra::{DMatrix, DVector};
 use perrin::curvature::{LossHessian, eigenvectors, gradient_start, top_eigenpairs};
-use perrin::run::eigenvectors::Eigenvectors;
 use perrin::linalg::density::{DensityOptions, spectral_density};
 use perrin::linalg::lanczos::LanczosOptions;
 use perrin::linalg::trace::{TraceOptions, trace};
+use perrin::run::eigenvectors::Eigenvectors;
 use tch::nn::VarStore;
 use tch::{Device, Kind};
 

@@ -7,12 +7,12 @@ use nalgebra::DMatrix;
 use perrin::curvature::{
     LossHessian, SummaryOptions, density_beside_largest, eigenvectors, gradient_noise, top_eigenpairs,
 };
-use perrin::run::eigenvectors::Eigenvectors;
-use perrin::run::{GradientNoiseSummary, Run, RunWriter};
 use perrin::linalg::density::{DensityOptions, spectral_density};
 use perrin::linalg::lanczos::LanczosOptions;
 use perrin::linalg::trace::TraceOptions;
 use perrin::record::{Layout, RunInfo};
+use perrin::run::eigenvectors::Eigenvectors;
+use perrin::run::{GradientNoiseSummary, Run, RunWriter};
 use tch::Kind;
 
 use crate::support::{BATCHES, Problem, matrix, start_of};

@@ -1,6 +1,6 @@
 """Makes analysis_reference.json: a short log, and what numpy and scipy say of it. Written for numpy 2.4, scipy 1.17.
 
-tests/analysis_reference.rs writes the same log, fits it with perrin and compares. Run in this folder:
+tests/analysis/reference.rs writes the same log, fits it with perrin and compares. Run in this folder:
     python generate_analysis_reference.py
 """
 

@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use perrin::curvature::{EigenpairFollower, LossHessian};
-use perrin::run::{CurvatureSummary, Measured, Run};
 use perrin::linalg::lanczos::LanczosOptions;
 use perrin::record::EventKind;
+use perrin::run::{CurvatureSummary, Measured, Run};
 use tch::nn::{self, VarStore};
 use tch::{Device, Kind};
 

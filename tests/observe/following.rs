@@ -6,10 +6,10 @@ use std::path::Path;
 use perrin::Error;
 use perrin::analysis::Health;
 use perrin::curvature::{EigenpairFollower, LossHessian};
-use perrin::run::Run;
-use perrin::run::eigenvectors::Eigenvectors;
 use perrin::linalg::lanczos::LanczosOptions;
 use perrin::record::EventKind;
+use perrin::run::Run;
+use perrin::run::eigenvectors::Eigenvectors;
 use tch::nn::{self, OptimizerConfig, VarStore};
 use tch::{Device, Kind};
 

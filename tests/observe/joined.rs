@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use perrin::Error;
+use perrin::record::{EventKind, ParameterInfo};
 use perrin::run::eigenvectors::Eigenvectors;
 use perrin::run::{ResumeFrom, Run, check};
-use perrin::record::{EventKind, ParameterInfo};
 use tch::nn::{self, Init, VarStore};
 use tch::{Device, Kind, Tensor, no_grad};
 

@@ -1,4 +1,5 @@
 //! The observer on real optimizers: what it records, what it leaves alone, and what it survives.
+#![cfg(feature = "torch")]
 
 mod bases;
 mod behaviour;

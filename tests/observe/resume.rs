@@ -2,8 +2,8 @@
 
 use perrin::Error;
 use perrin::analysis::project;
-use perrin::run::{ResumeFrom, Run};
 use perrin::record::EventKind;
+use perrin::run::{ResumeFrom, Run};
 use tch::nn::{self, VarStore};
 use tch::{Device, Kind, Tensor, no_grad};
 

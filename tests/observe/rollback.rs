@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 
 use perrin::analysis::curvatures::Curvatures;
 use perrin::analysis::{Health, RunFit};
+use perrin::record::{Event, EventKind};
 use perrin::run::eigenvectors::Eigenvectors;
 use perrin::run::{LossLandscape, ResumeFrom, Run};
-use perrin::record::{Event, EventKind};
 use tch::{Kind, Tensor, nn, no_grad};
 
 use crate::support::{Problem, irregular};

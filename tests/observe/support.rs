@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use perrin::run::{Run, rows_from_batch};
 use perrin::record::{Event, EventKind, RowBuffer};
+use perrin::run::{Run, rows_from_batch};
 use tch::nn::{self, Module, VarStore};
 use tch::{Device, Kind, Tensor, no_grad};
 

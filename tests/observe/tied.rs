@@ -4,9 +4,9 @@ use std::path::Path;
 
 use perrin::Optimizer;
 use perrin::curvature::{LossHessian, eigenvectors, top_eigenpairs};
-use perrin::run::{ResumeFrom, Run};
 use perrin::linalg::lanczos::LanczosOptions;
 use perrin::record::EventKind;
+use perrin::run::{ResumeFrom, Run};
 use tch::nn::{self, OptimizerConfig, VarStore};
 use tch::{Device, Kind, Tensor};
 

@@ -6,9 +6,9 @@ use std::fs::{self, File};
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use perrin::run::{LogTotals, Run, RunWriter};
 use perrin::record::{Event, Layout, RowBuffer};
 use perrin::recorder::{Block, QueueOptions, Recorder, Row, Sink};
+use perrin::run::{LogTotals, Run, RunWriter};
 use serde_json::json;
 
 use super::{python, runs};

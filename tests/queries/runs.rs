@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use perrin::run::RunWriter;
 use perrin::record::{Event, EventKind, Hyperparameters, Layout, RowBuffer, RunInfo, StepRecord};
+use perrin::run::RunWriter;
 
 /// Events of `runs/mnist` by name: how often, and the sum of their counts.
 pub const EVENTS: [(f64, Option<f64>); 3] = [(1.0, None), (2.0, Some(3.0)), (1.0, Some(3.0))];

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use perrin::run::{LossLandscape, RunWriter};
 use perrin::record::{EventKind, Hyperparameters, Layout, RowBuffer, RunInfo, StepRecord};
+use perrin::run::{LossLandscape, RunWriter};
 
 use crate::support::{plain, report};
 

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use perrin::run::{CurvatureSummary, LossLandscape, Measured, Run, RunWriter, SpectralBulk};
 use perrin::record::{Layout, RowBuffer, RunInfo, StepRecord};
+use perrin::run::{CurvatureSummary, LossLandscape, Measured, Run, RunWriter, SpectralBulk};
 
 use crate::support::report;
 

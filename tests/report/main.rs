@@ -1,4 +1,5 @@
 //! The report: what the page holds, what it never holds, and its figures.
+#![cfg(feature = "report")]
 
 mod golden;
 mod gradients;
@@ -6,7 +7,6 @@ mod landscape;
 mod look;
 mod markup;
 mod page;
-mod program;
 mod support;
 #[path = "../common/synthetic.rs"]
 mod synthetic;

@@ -4,9 +4,9 @@ use std::path::Path;
 
 use perrin::analysis::curvatures::Curvatures;
 use perrin::analysis::{FitOptions, RunFit};
-use perrin::run::Run;
 use perrin::record::{EventKind, Hyperparameters, Layout, OptimizerInfo, RunInfo, StepRecord};
 use perrin::report::{ReportOptions, write_report};
+use perrin::run::Run;
 
 use crate::markup::check;
 use crate::support::{plain, report, rich, synthetic};

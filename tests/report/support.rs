@@ -3,10 +3,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use perrin::run::eigenvectors::Eigenvectors;
-use perrin::run::{LossLandscape, Run, RunWriter};
 use perrin::record::{Event, EventKind, Hyperparameters, ParameterInfo, RowBuffer, RunInfo, StepRecord};
 use perrin::report::{ReportOptions, Written, write_report};
+use perrin::run::eigenvectors::Eigenvectors;
+use perrin::run::{LossLandscape, Run, RunWriter};
 use perrin::theory::parameters::SgdParameters;
 use perrin::theory::sampler::QuadraticSampler;
 use perrin::theory::update_rule::UpdateRule;

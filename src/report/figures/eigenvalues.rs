@@ -2,9 +2,9 @@
 
 use super::Figure;
 use crate::analysis::render_text::{grouped, number};
-use crate::run::SpectralBulk;
 use crate::report::chart::{Axis, Chart, Ink, Mark, Point};
 use crate::report::material::Material;
+use crate::run::SpectralBulk;
 
 /// Eigenvalues drawn over steps, at most.
 const MOST: u64 = 10;

@@ -4,11 +4,11 @@ use super::Figure;
 use crate::analysis::findings::with_interval;
 use crate::analysis::modes::{ModeFit, ModesFit};
 use crate::analysis::render_text::{grouped, number};
-use crate::stats::spectrum::Spectrum;
 use crate::report::chart::{Axis, Chart, Ink, Mark, Point};
 use crate::report::material::Material;
 use crate::report::phase::{Phase, RADIUS_95};
 use crate::report::theory::{ModeTheory, curvatures_from, noise_from};
+use crate::stats::spectrum::Spectrum;
 
 /// Frequencies drawn to a factor of ten.
 const PER_DECADE: f64 = 60.0;

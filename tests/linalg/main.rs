@@ -1,0 +1,7 @@
+//! Eigenpairs, trace and density of operators.
+
+mod eigenpairs;
+mod products;
+#[path = "../spectra/mod.rs"]
+mod spectra;
+mod trace_and_density;

@@ -1,0 +1,5 @@
+//! The theory against published values and simulations.
+
+mod process_reference;
+mod reference;
+mod simulation;
