@@ -25,8 +25,8 @@ use perrin::analysis::RunFit;
 use perrin::curvature::{LandscapePlane, LossHessian, gradient_noise, loss_landscape};
 use perrin::observe::KnownOptimizer;
 use perrin::report::{ReportOptions, write_report};
+use perrin::run::Eigenvectors;
 use perrin::run::Run;
-use perrin::run::eigenvectors::Eigenvectors;
 use tch::nn;
 
 const OBSERVED_EPOCHS: u64 = 400;

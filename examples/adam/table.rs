@@ -3,7 +3,7 @@
 use perrin::analysis::RunFit;
 use perrin::analysis::modes::Moments;
 use perrin::curvature::GradientNoise;
-use perrin::run::eigenvectors::Eigenvectors;
+use perrin::run::Eigenvectors;
 use perrin::stats::regression::PowerLawFit;
 
 /// A row a question: SGD, Adam, and what theory expects of SGD.

@@ -32,8 +32,8 @@ use perrin::analysis::sweep::Sweep;
 use perrin::curvature::{eigenvectors, top_eigenpairs};
 use perrin::linalg::lanczos::LanczosOptions;
 use perrin::report::{ReportOptions, write_report};
+use perrin::run::Eigenvectors;
 use perrin::run::Run;
-use perrin::run::eigenvectors::Eigenvectors;
 use problem::{Batches, Problem};
 use tch::nn;
 

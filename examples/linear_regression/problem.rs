@@ -6,7 +6,7 @@ use perrin::curvature::{GradientNoise, LossHessian, eigenvectors, gradient_noise
 use perrin::linalg::eigenpairs::Eigenpair;
 use perrin::linalg::lanczos::LanczosOptions;
 use perrin::linalg::operator::SymmetricOperator;
-use perrin::run::eigenvectors::Eigenvectors;
+use perrin::run::Eigenvectors;
 use perrin::theory::phase_space::minimum_offset;
 use tch::nn::{Init, VarStore};
 use tch::{Device, Kind, Tensor, no_grad};

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::Result;
 use perrin::Options;
-use perrin::run::eigenvectors::Eigenvectors;
+use perrin::run::Eigenvectors;
 use tch::{Device, Kind, Tensor, nn};
 
 use super::problem::Problem;

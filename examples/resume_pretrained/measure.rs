@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::Result;
 use perrin::analysis::RunFit;
 use perrin::curvature::{EigenpairFollower, LandscapePlane, LossHessian, loss_landscape};
-use perrin::run::eigenvectors::Eigenvectors;
+use perrin::run::Eigenvectors;
 use perrin::run::{CurvatureSummary, Run};
 use tch::Tensor;
 

@@ -6,7 +6,7 @@ use anyhow::Result;
 use perrin::curvature::{LossHessian, eigenvectors, top_eigenpairs};
 use perrin::linalg::eigenpairs::Eigenpair;
 use perrin::linalg::lanczos::LanczosOptions;
-use perrin::run::eigenvectors::Eigenvectors;
+use perrin::run::Eigenvectors;
 use tch::nn::{self, Module, OptimizerConfig, VarStore};
 use tch::{Device, Kind, Tensor, no_grad};
 

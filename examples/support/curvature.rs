@@ -5,7 +5,7 @@ use perrin::curvature::{LossHessian, SummaryOptions};
 use perrin::linalg::density::DensityOptions;
 use perrin::linalg::trace::TraceOptions;
 use perrin::run::CurvatureSummary;
-use perrin::run::eigenvectors::Eigenvectors;
+use perrin::run::Eigenvectors;
 use tch::{Device, Kind, Tensor};
 
 use crate::datasets::Images;

@@ -54,7 +54,7 @@ mod tests {
             device: "cpu".to_owned(),
             group: None,
         };
-        let eigenvectors = crate::run::eigenvectors::Eigenvectors {
+        let eigenvectors = crate::run::Eigenvectors {
             parameters: vec![parameter],
             eigenvectors: vec![vec![1.0, 0.0], vec![0.0, 1.0]].into(),
             eigenvalues: vec![3.5, -0.25],

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::error::{Error, Result};
 use crate::linalg::tall::inner_products;
 use crate::record::{Event, EventKind, Layout, ParameterInfo, RowBuffer, RunInfo};
-use crate::run::eigenvectors::Eigenvectors;
+use crate::run::Eigenvectors;
 use crate::run::{FullDelta, Run, RunWriter, rows_from_batch};
 
 /// What [`project`] has written.

@@ -11,7 +11,7 @@ use crate::linalg::eigenpairs::{Eigenpair, Eigenpairs};
 use crate::linalg::lanczos::{self, LanczosOptions};
 use crate::linalg::operator::SymmetricOperator;
 use crate::linalg::tall::inner_product;
-use crate::run::eigenvectors::Eigenvectors;
+use crate::run::Eigenvectors;
 
 /// Finds the eigenpairs that `options` asks for, with a line of progress on stderr where that is a terminal. The search
 /// starts from [`gradient_start`] of the Hessian's own batches; where the smallest eigenvalues are asked for too, from a

@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::linalg::eigenpairs::{align_signs, overlaps};
 use crate::linalg::lanczos::{self, LanczosOptions};
 use crate::linalg::operator::SymmetricOperator;
-use crate::run::eigenvectors::Eigenvectors;
+use crate::run::Eigenvectors;
 
 /// The largest eigenpairs of a Hessian, followed: each estimate starts from the vectors of the last one, which takes
 /// fewer products the less they have turned, and has their signs. The Hessian's batches are the fixed sample.

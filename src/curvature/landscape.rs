@@ -11,8 +11,8 @@ use super::progress::{StatusLine, time_left};
 use crate::error::{Error, Result};
 use crate::linalg::operator::{SymmetricOperator, check_vectors};
 use crate::linalg::tall::inner_product;
+use crate::run::Eigenvectors;
 use crate::run::LossLandscape;
-use crate::run::eigenvectors::Eigenvectors;
 
 /// Points along each direction, unless told otherwise: an odd number has the origin among them.
 const POINTS: usize = 21;
@@ -138,7 +138,7 @@ impl LandscapePlane {
 /// # use tch::{nn, nn::ModuleT, Device, Tensor};
 /// use perrin::curvature::{LandscapePlane, LossHessian, loss_landscape};
 /// # fn f(vs: nn::VarStore, loss_of: impl Fn(usize) -> Tensor, test_loss_of: impl Fn(usize) -> Tensor) -> perrin::Result<()> {
-/// # let eigenvectors = perrin::run::eigenvectors::Eigenvectors::default();
+/// # let eigenvectors = perrin::run::Eigenvectors::default();
 /// let mut train = LossHessian::new(&vs, &[1000; 10], |batch| loss_of(batch))?;
 /// let mut test = LossHessian::new(&vs, &[1000; 10], |batch| test_loss_of(batch))?;
 /// let plane = LandscapePlane::new(&eigenvectors, [1, 30], [0.05, 0.3])?;

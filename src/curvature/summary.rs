@@ -11,7 +11,7 @@ use crate::linalg::density::{DensityOptions, Node, SpectralDensity, spectral_den
 use crate::linalg::operator::{SymmetricOperator, check_vectors};
 use crate::linalg::tall::{inner_products, subtract_combination};
 use crate::linalg::trace::{TraceEstimate, TraceOptions, trace};
-use crate::run::eigenvectors::Eigenvectors;
+use crate::run::Eigenvectors;
 use crate::run::{CurvatureSummary, GradientNoiseSummary, Measured, SpectralBulk};
 
 /// What to measure, and how many products to spend on it.

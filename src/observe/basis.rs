@@ -9,7 +9,7 @@ use super::tracker::{Tracker, threads, torch};
 use crate::error::{Error, Result};
 use crate::record::{EventKind, Hyperparameters, OptimizerInfo, ParameterInfo};
 use crate::recorder::Basis;
-use crate::run::eigenvectors::Eigenvectors;
+use crate::run::Eigenvectors;
 use crate::theory::parameters::SgdParameters;
 use crate::theory::update_rule::UpdateRule;
 

@@ -11,7 +11,7 @@ use super::waiting::Waiting;
 use crate::error::{Error, Result};
 use crate::record::Hyperparameters;
 use crate::recorder::Health;
-use crate::run::eigenvectors::Eigenvectors;
+use crate::run::Eigenvectors;
 
 /// Watches parameters from step to step. [`attach`](crate::attach) holds one for tch's optimizers; a loop with an
 /// optimizer of its own holds it directly ([`Options::observe`](super::Options::observe)) and calls

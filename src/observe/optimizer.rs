@@ -10,7 +10,7 @@ use super::summary::Summary;
 use crate::error::{Error, Result};
 use crate::record::Hyperparameters;
 use crate::recorder::Health;
-use crate::run::eigenvectors::Eigenvectors;
+use crate::run::Eigenvectors;
 
 /// A [`tch::nn::Optimizer`] whose every step is recorded; of an [`unobserved`] one, none.
 ///

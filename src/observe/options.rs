@@ -16,8 +16,8 @@ use super::tracker::Reference;
 use crate::error::{Error, Result};
 use crate::record::{Hyperparameters, OptimizerInfo};
 use crate::recorder::QueueOptions;
+use crate::run::Eigenvectors;
 use crate::run::ResumeFrom;
-use crate::run::eigenvectors::Eigenvectors;
 
 /// What [`attach`](crate::attach) does not ask for. Set what is wanted, then start with [`build`](Self::build),
 /// [`attach`](Self::attach) or [`observe`](Self::observe).

@@ -10,7 +10,7 @@ use super::settings::{Settings, later_groups};
 use super::tracker::{Tracker, torch};
 use crate::error::{Error, Result};
 use crate::record::{EventKind, Hyperparameters};
-use crate::run::eigenvectors::Eigenvectors;
+use crate::run::Eigenvectors;
 use crate::run::{ReferenceTensor, Resumed, Run, joined, kept_before};
 use crate::variables::{Variable, unfit};
 

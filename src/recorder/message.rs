@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use crate::record::{Event, EventKind, Hyperparameters, ParameterInfo, StepRecord};
-use crate::run::eigenvectors::Eigenvectors;
+use crate::run::Eigenvectors;
 
 /// A row on its way to the worker.
 #[derive(Debug)]

@@ -8,12 +8,11 @@ use std::path::{Path, PathBuf};
 
 use crc32fast::Hasher;
 
-use super::file;
-use super::guard::damaged;
-use super::reader::Run;
-use super::storage::{Storage, StorageFile};
 use crate::error::{Error, Result};
 use crate::record::{Event, EventKind};
+use crate::run::file;
+use crate::run::integrity::damaged;
+use crate::run::storage::{Storage, StorageFile};
 
 /// Appends events, each with a single write.
 pub(crate) struct EventWriter {
@@ -85,8 +84,8 @@ fn checksum_of(line: &[u8]) -> Option<(usize, u32)> {
 }
 
 /// The word of a [`EventKind::Resumed`], and of a [`EventKind::BasisChanged`].
-pub(super) const RESUMED: &str = "\"resumed\"";
-pub(super) const BASIS_CHANGED: &str = "\"basis_changed\"";
+pub(crate) const RESUMED: &str = "\"resumed\"";
+pub(crate) const BASIS_CHANGED: &str = "\"basis_changed\"";
 
 /// Bytes of the longest line that is read: an event names at most the parameters of a network.
 const LONGEST_LINE: u64 = 64 << 20;
@@ -217,7 +216,7 @@ impl Iterator for EventReader {
 }
 
 /// How often the run was taken up again; lines that are no event do not count.
-pub(super) fn count_resumptions(path: &Path) -> Result<usize> {
+pub(crate) fn count_resumptions(path: &Path) -> Result<usize> {
     let mut reader = EventReader::of_kind(path.to_owned(), RESUMED);
     let mut count = 0;
     loop {
@@ -231,21 +230,10 @@ pub(super) fn count_resumptions(path: &Path) -> Result<usize> {
 }
 
 /// A reader behind the last line that was written whole.
-fn whole_lines(path: &Path) -> Result<EventReader> {
+pub(crate) fn whole_lines(path: &Path) -> Result<EventReader> {
     let mut reader = EventReader::new(path.to_owned());
     while reader.read_line()? {}
     Ok(reader)
-}
-
-impl Run {
-    /// The first line of `events.jsonl` that is not as it was written, or has not the lines before it that it had, from 1;
-    /// `None` if nothing is known of a change.
-    ///
-    /// # Errors
-    /// [`Error::Damaged`], [`Error::Io`].
-    pub fn changed_event(&self) -> Result<Option<u64>> {
-        whole_lines(&self.folder.events()).map(|reader| reader.changed_line())
-    }
 }
 
 #[cfg(test)]

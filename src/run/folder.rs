@@ -9,9 +9,9 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::listing::Listing;
 use crate::error::{Error, Result};
 use crate::record::SCHEMA_VERSION;
+use crate::run::listing::Listing;
 
 /// Symbolic links that lead to each other; as many as Linux follows.
 const MOST_LINKS: usize = 40;

@@ -6,13 +6,13 @@ use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 
-use super::guard::damaged;
-use super::listing::Listing;
-use super::reader::{Run, number};
-use super::schema::integer;
-use super::segment_reader::SegmentReader;
-use super::source::{Rows, Source};
 use crate::error::{Error, Result};
+use crate::run::integrity::damaged;
+use crate::run::listing::Listing;
+use crate::run::reader::{Run, number};
+use crate::run::schema::integer;
+use crate::run::steps::segment_reader::SegmentReader;
+use crate::run::steps::source::{Rows, Source};
 
 /// Reads a run from a position on, and goes on from there when more has been written.
 ///

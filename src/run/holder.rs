@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::RunFolder;
-use super::file;
-use super::storage::Storage;
 use crate::error::{Error, Result};
+use crate::run::file;
+use crate::run::folder::RunFolder;
+use crate::run::storage::Storage;
 
 /// How long a run is looked at before its writer counts as gone: three beats.
 const WATCH: Duration = Duration::from_secs(16);
@@ -18,16 +18,16 @@ const LOOK: Duration = Duration::from_millis(500);
 /// What `lock` says.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub(super) struct Holder {
+pub(crate) struct Holder {
     /// Whether it has let the run go.
-    pub(super) released: bool,
-    pub(super) host: String,
-    pub(super) process: u32,
+    pub(crate) released: bool,
+    pub(crate) host: String,
+    pub(crate) process: u32,
     /// Processes of the same machine see each other's locks.
-    pub(super) machine: String,
+    pub(crate) machine: String,
     /// Of this one holder.
-    pub(super) token: String,
-    pub(super) beats: u64,
+    pub(crate) token: String,
+    pub(crate) beats: u64,
 }
 
 /// The token of who has the run, if somebody has it.
@@ -39,13 +39,13 @@ pub(crate) fn token(folder: &RunFolder) -> Result<Option<String>> {
 }
 
 /// Whether who had the run last has let it go.
-pub(super) fn is_released(folder: &RunFolder) -> bool {
+pub(crate) fn is_released(folder: &RunFolder) -> bool {
     matches!(read(folder), Ok(Found::Holder(Holder { released: true, .. })))
 }
 
 /// What is in `lock`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Found {
+pub(crate) enum Found {
     Nothing,
     /// Of an older version, or half written.
     Unknown(Vec<u8>),
@@ -54,7 +54,7 @@ pub(super) enum Found {
 
 impl Found {
     /// Whether somebody may be writing the run as far as this says.
-    pub(super) fn may_be_alive(&self, storage: &dyn Storage, folder: &RunFolder) -> Result<bool> {
+    pub(crate) fn may_be_alive(&self, storage: &dyn Storage, folder: &RunFolder) -> Result<bool> {
         match self {
             Found::Holder(holder) => Ok(!holder.released),
             Found::Unknown(_) => Ok(true),
@@ -66,7 +66,7 @@ impl Found {
         }
     }
 
-    pub(super) fn name(&self) -> String {
+    pub(crate) fn name(&self) -> String {
         match self {
             Found::Holder(holder) => holder.name(),
             _ => "an unknown process".to_owned(),
@@ -75,13 +75,13 @@ impl Found {
 }
 
 impl Holder {
-    pub(super) fn name(&self) -> String {
+    pub(crate) fn name(&self) -> String {
         format!("process {} on {}", self.process, self.host)
     }
 }
 
 /// Reads `lock`. It is opened for it: over NFS that is when another machine's changes are asked for.
-pub(super) fn read(folder: &RunFolder) -> Result<Found> {
+pub(crate) fn read(folder: &RunFolder) -> Result<Found> {
     let bytes = file::if_there(file::read(&folder.lock()))?.unwrap_or_default();
     if bytes.is_empty() {
         return Ok(Found::Nothing);
@@ -90,7 +90,7 @@ pub(super) fn read(folder: &RunFolder) -> Result<Found> {
 }
 
 /// Returns once the run has not changed for a while.
-pub(super) fn watch(storage: &dyn Storage, folder: &RunFolder, before: &Found) -> Result<()> {
+pub(crate) fn watch(storage: &dyn Storage, folder: &RunFolder, before: &Found) -> Result<()> {
     tracing::info!(run = %folder.root.display(), "looking whether {} still writes it", before.name());
     let mut waited = Duration::ZERO;
     let first = (before.clone(), signs_of_life(storage, folder)?);
@@ -124,7 +124,7 @@ fn list(storage: &dyn Storage, folder: &Path) -> Result<Vec<PathBuf>> {
 }
 
 /// The name of this machine, and what tells it from all others for as long as it runs.
-pub(super) fn this_machine() -> (String, String) {
+pub(crate) fn this_machine() -> (String, String) {
     #[cfg(unix)]
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
     #[cfg(not(unix))]

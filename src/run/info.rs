@@ -6,11 +6,11 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::RunFolder;
-use super::file;
-use super::guard::{damaged, json_checksum};
 use crate::error::{Error, Result};
 use crate::record::{RunInfo, SCHEMA_VERSION};
+use crate::run::file;
+use crate::run::folder::RunFolder;
+use crate::run::integrity::{damaged, json_checksum};
 
 const CHECKSUM_KEY: &str = "checksum";
 
@@ -24,7 +24,7 @@ pub(crate) enum Checksum {
 }
 
 /// The bytes of `run.json`. Version 1 had no checksum.
-pub(super) fn run_json(folder: &RunFolder, info: &RunInfo) -> Result<Vec<u8>> {
+pub(crate) fn run_json(folder: &RunFolder, info: &RunInfo) -> Result<Vec<u8>> {
     #[derive(Serialize)]
     struct WithChecksum<'a> {
         #[serde(flatten)]
@@ -48,7 +48,7 @@ pub(crate) fn open_run(directory: impl AsRef<Path>) -> Result<(RunFolder, RunInf
 }
 
 /// The same, and whether `run.json` has its checksum.
-pub(super) fn read_run(directory: impl AsRef<Path>) -> Result<(RunFolder, RunInfo, Checksum)> {
+pub(crate) fn read_run(directory: impl AsRef<Path>) -> Result<(RunFolder, RunInfo, Checksum)> {
     #[derive(Deserialize)]
     struct Version {
         schema_version: u32,

@@ -5,10 +5,10 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::info::Checksum;
-use super::reader::Run;
-use super::segment_reader::run_of;
 use crate::record::RunInfo;
+use crate::run::info::Checksum;
+use crate::run::reader::Run;
+use crate::run::steps::segment_reader::run_of;
 
 /// At most so many differences are named.
 const NAMED: usize = 8;
@@ -55,7 +55,7 @@ impl Run {
     }
 
     /// [`info_change`](Self::info_change) by at most so many segments.
-    pub(super) fn change_told_by(&self, segments: usize) -> Option<InfoChange> {
+    pub(crate) fn change_told_by(&self, segments: usize) -> Option<InfoChange> {
         let mut change = InfoChange {
             differences: Vec::new(),
             // Version 1 had none.

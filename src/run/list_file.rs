@@ -6,11 +6,11 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::file;
-use super::guard::{damaged, json_checksum};
-use super::storage::Storage;
-use super::writer::write_whole;
 use crate::error::{Error, Result};
+use crate::run::file;
+use crate::run::integrity::{damaged, json_checksum};
+use crate::run::storage::Storage;
+use crate::run::whole_file::write_whole;
 
 const LIST_KEY: &str = "list";
 const CHECKSUM_KEY: &str = "checksum";
@@ -19,7 +19,7 @@ const CHECKSUM_KEY: &str = "checksum";
 ///
 /// # Errors
 /// [`Error::Damaged`] if it is no such list or has not its checksum; [`Error::Io`].
-pub(super) fn read_list<T: DeserializeOwned>(path: &Path) -> Result<Option<Vec<T>>> {
+pub(crate) fn read_list<T: DeserializeOwned>(path: &Path) -> Result<Option<Vec<T>>> {
     let Some(bytes) = file::if_there(file::read(path))? else { return Ok(None) };
     let mut value: Value = serde_json::from_slice(&bytes).map_err(|error| damaged(path, error))?;
     if value.is_object() {
@@ -36,7 +36,7 @@ pub(super) fn read_list<T: DeserializeOwned>(path: &Path) -> Result<Option<Vec<T
 ///
 /// # Errors
 /// [`Error::Io`].
-pub(super) fn write_list(storage: &dyn Storage, path: &Path, version: u32, list: &[impl Serialize]) -> Result<()> {
+pub(crate) fn write_list(storage: &dyn Storage, path: &Path, version: u32, list: &[impl Serialize]) -> Result<()> {
     let encode = |error: serde_json::Error| Error::io("encode", path)(error.into());
     let list = serde_json::to_value(list).map_err(encode)?;
     let value = match version {

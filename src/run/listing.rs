@@ -11,7 +11,7 @@ pub(crate) struct Listing {
 }
 
 impl Listing {
-    pub(super) fn new(mut all: Vec<(u64, u64)>, mut journals: Vec<u64>) -> Listing {
+    pub(crate) fn new(mut all: Vec<(u64, u64)>, mut journals: Vec<u64>) -> Listing {
         all.sort_unstable_by_key(|&(first, last)| (first, std::cmp::Reverse(last)));
         journals.sort_unstable();
         let mut listing = Listing { journals, ..Listing::default() };

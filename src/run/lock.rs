@@ -9,19 +9,19 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-use super::RunFolder;
-use super::holder::{Found, Holder, read, this_machine, token, watch};
-use super::info::open_run;
-use super::storage::{Disk, Storage, names};
 use crate::error::{Error, Result};
 use crate::record::RunInfo;
+use crate::run::folder::RunFolder;
+use crate::run::holder::{Found, Holder, read, this_machine, token, watch};
+use crate::run::info::open_run;
+use crate::run::storage::{Disk, Storage, names};
 
 /// How often a writer says that it lives.
 const BEAT: Duration = Duration::from_secs(5);
 
 /// Whose the run was found to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Held {
+pub(crate) enum Held {
     /// Still this process's.
     Held,
     /// Let go by another process that had it meanwhile; it is this one's again.
@@ -100,7 +100,7 @@ impl RunLock {
     /// # Errors
     /// [`Error::Io`] when it does not, or while another process has it; [`Error::RunLocked`] when another process was
     /// quicker.
-    pub(super) fn check(&mut self, storage: &dyn Storage, info: &RunInfo) -> Result<Held> {
+    pub(crate) fn check(&mut self, storage: &dyn Storage, info: &RunInfo) -> Result<Held> {
         let held = if self.is_taken { self.look(storage)? } else { Held::Held };
         let path = self.folder.lock();
         if names(&path, &self.file).map_err(Error::io("find", &path))? {
@@ -118,7 +118,7 @@ impl RunLock {
     }
 
     /// Whether the folder is the one that was locked, whoever has it now, as far as can be seen.
-    pub(super) fn is_in_place(&self) -> bool {
+    pub(crate) fn is_in_place(&self) -> bool {
         names(&self.folder.lock(), &self.file).unwrap_or(true)
             || token(&self.folder).is_ok_and(|token| token.as_ref() == Some(&self.holder.token))
     }
@@ -129,7 +129,7 @@ impl RunLock {
     /// # Errors
     /// [`Error::Io`] while another process has the run; [`Error::RunLocked`] when its lock was removed, and another process has
     /// locked it since.
-    pub(super) fn beat(&mut self, storage: &dyn Storage, now: Duration) -> Result<Held> {
+    pub(crate) fn beat(&mut self, storage: &dyn Storage, now: Duration) -> Result<Held> {
         if self.last_beat.is_some_and(|last| now.saturating_sub(last) < BEAT) {
             return Ok(Held::Held);
         }
@@ -141,7 +141,7 @@ impl RunLock {
     ///
     /// # Errors
     /// As [`beat`](Self::beat).
-    pub(super) fn look(&mut self, storage: &dyn Storage) -> Result<Held> {
+    pub(crate) fn look(&mut self, storage: &dyn Storage) -> Result<Held> {
         let was_missing = std::mem::replace(&mut self.missing, false);
         let found = read(&self.folder);
         self.is_taken = false;

@@ -26,76 +26,67 @@
 //!
 //! `docs/log-format.md` has the bytes and the guarantees.
 
-mod check;
-mod compact;
-mod curvature;
-mod curvature_summary;
-mod delta_writer;
-mod deltas;
-pub mod eigenvectors;
-mod eigenvectors_file;
-mod events;
+mod differences;
+mod integrity;
+mod listing;
+mod schema;
+pub mod storage;
+
 mod file;
 mod folder;
-mod follow;
-mod footer;
-mod guard;
-mod holder;
-mod info;
-mod info_change;
-mod joined;
-mod journal;
-mod journal_reader;
-mod landscape;
-mod list_file;
-mod listing;
-mod lock;
-mod overview;
-mod part;
-mod parts;
-mod reader;
-mod recovery;
-mod reference;
-mod replace;
-mod resume;
-mod rollback;
-mod row_order;
-mod run_end;
-mod safetensors_file;
-mod schema;
-mod segment;
-mod segment_reader;
-mod source;
-pub mod storage;
-mod tail;
 mod version;
-mod writer;
+
+mod events;
+mod info;
+mod places;
+mod whole_file;
+
+mod holder;
+mod list_file;
+mod safetensors_file;
+
+mod lock;
+mod steps;
+
+mod reader;
+
+mod artefacts;
+mod follow;
+mod info_change;
+mod run_end;
+
+mod overview;
+mod rollback;
+mod writing;
+
+mod maintain;
 
 /// The crate of the record batches that [`Run::steps`] yields.
 pub use arrow_array;
-pub use check::{Check, Finding, Good, check};
-pub use compact::{Compaction, compact, compact_as, compact_on};
-pub use curvature::CurvatureRow;
-pub use curvature_summary::{CurvatureSummary, GradientNoiseSummary, Measured, SpectralBulk};
-pub use delta_writer::DeltaWriter;
-pub use deltas::{Deltas, FullDelta};
+pub use artefacts::curvature::CurvatureRow;
+pub use artefacts::curvature_summary::{CurvatureSummary, GradientNoiseSummary, Measured, SpectralBulk};
+pub use artefacts::delta_writer::DeltaWriter;
+pub use artefacts::deltas::{Deltas, FullDelta};
+pub use artefacts::eigenvectors::Eigenvectors;
+#[cfg(feature = "torch")]
+pub(crate) use artefacts::joined::joined;
+pub use artefacts::landscape::LossLandscape;
+pub use artefacts::reference::{Reference, ReferenceTensor};
 pub use events::EventReader;
-pub(crate) use folder::{RunFolder, partial};
 pub use follow::Follower;
 pub use info_change::InfoChange;
-#[cfg(feature = "torch")]
-pub(crate) use joined::joined;
-pub use landscape::LossLandscape;
 pub use lock::declare_abandoned;
+pub use maintain::check::{Check, Finding, Good, check};
+pub use maintain::compact::{Compaction, compact, compact_as, compact_on};
+pub use maintain::recovery::{Recovery, recover, recover_on};
+pub use maintain::resume::{ResumeFrom, Resumed};
 pub use overview::{LockedFiles, Overview, RunState, find_runs};
-pub use part::LostRows;
 pub use reader::{Run, StepBatches};
-pub use recovery::{Recovery, recover, recover_on};
-pub use reference::{Reference, ReferenceTensor};
-pub use resume::{ResumeFrom, Resumed};
 #[cfg(feature = "torch")]
 pub(crate) use rollback::kept_before;
 pub use rollback::{KeptEvents, kept_events};
 pub use schema::{batch_from_rows, rows_from_batch, steps_schema};
-pub use segment::Encoding;
-pub use writer::{LogTotals, RunWriter};
+pub use steps::segment::Encoding;
+pub use writing::part::LostRows;
+pub use writing::place::LogTotals;
+pub use writing::writer::RunWriter;

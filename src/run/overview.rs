@@ -7,13 +7,13 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use super::RunFolder;
-use super::events::EventReader;
-use super::follow::Follower;
-use super::holder::is_released;
-use super::reader::Run;
 use crate::error::{Error, Result};
 use crate::record::EventKind;
+use crate::run::events::EventReader;
+use crate::run::folder::RunFolder;
+use crate::run::follow::Follower;
+use crate::run::holder::is_released;
+use crate::run::reader::Run;
 
 /// Where the events are that close a run.
 const LAST_EVENTS_BYTES: u64 = 64 << 10;

@@ -8,24 +8,24 @@ use arrow_array::types::{Float64Type, Int64Type};
 use arrow_array::{Array, ArrayRef, Float64Array, Int64Array, RecordBatch};
 use arrow_schema::{DataType, SchemaRef};
 
-use super::RunFolder;
-use super::events::EventReader;
-use super::guard::damaged;
-use super::info::{Checksum, read_run};
-use super::listing::Listing;
-use super::reference::{Reference, read_reference};
-use super::schema::{steps_schema, value};
-use super::source::Source;
 use crate::error::{Error, Result};
 use crate::record::{Event, RunInfo};
+use crate::run::events::EventReader;
+use crate::run::events::whole_lines;
+use crate::run::folder::RunFolder;
+use crate::run::info::{Checksum, read_run};
+use crate::run::integrity::damaged;
+use crate::run::listing::Listing;
+use crate::run::schema::{steps_schema, value};
+use crate::run::steps::source::Source;
 
 /// A run on disk, finished or still being written.
 #[derive(Debug, Clone)]
 pub struct Run {
-    pub(super) folder: RunFolder,
+    pub(crate) folder: RunFolder,
     info: RunInfo,
-    pub(super) checksum: Checksum,
-    pub(super) schema: SchemaRef,
+    pub(crate) checksum: Checksum,
+    pub(crate) schema: SchemaRef,
 }
 
 impl Run {
@@ -53,15 +53,6 @@ impl Run {
     /// The names of the columns, in the order of the files.
     pub fn columns(&self) -> impl Iterator<Item = &str> {
         self.schema.fields().iter().map(|field| field.name().as_str())
-    }
-
-    /// The reference point, read whole into memory and checked against its checksums and `run.json`. Parameters that
-    /// joined while the run was observed are in neither: see [`joined`](Self::joined).
-    ///
-    /// # Errors
-    /// [`Error::Damaged`] naming the parameter that is not as it was written, [`Error::Io`].
-    pub fn reference(&self) -> Result<Reference> {
-        read_reference(&self.folder, &self.info)
     }
 
     /// What happened besides the steps, in order.
@@ -125,7 +116,7 @@ impl Run {
         Ok(())
     }
 
-    pub(super) fn column_index(&self, column: &str) -> Result<usize> {
+    pub(crate) fn column_index(&self, column: &str) -> Result<usize> {
         self.schema.index_of(column).map_err(|_| Error::NoSuchColumn {
             path: self.folder.root.clone(),
             column: column.to_owned(),
@@ -134,7 +125,7 @@ impl Run {
     }
 
     /// The segments and journals that there are, and how many, numbered from 0 without a gap.
-    pub(super) fn list_segments(&self) -> Result<(Listing, u64)> {
+    pub(crate) fn list_segments(&self) -> Result<(Listing, u64)> {
         let listing = self.folder.list_steps()?;
         let mut count = listing.next_number();
         // A listing made while a journal becomes a segment may have neither of the two names.
@@ -191,7 +182,7 @@ impl Iterator for StepBatches {
 }
 
 /// A value of a column of integers or floats; none where it is null.
-pub(super) fn number(column: &ArrayRef, row: usize) -> Option<f64> {
+pub(crate) fn number(column: &ArrayRef, row: usize) -> Option<f64> {
     Numbers::of(column).at(row)
 }
 
@@ -215,5 +206,16 @@ impl<'a> Numbers<'a> {
             Numbers::Integers(column) => value(column, row).map(|integer| integer as f64),
             Numbers::Floats(column) => value(column, row),
         }
+    }
+}
+
+impl Run {
+    /// The first line of `events.jsonl` that is not as it was written, or has not the lines before it that it had, from 1;
+    /// `None` if nothing is known of a change.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`], [`Error::Io`].
+    pub fn changed_event(&self) -> Result<Option<u64>> {
+        whole_lines(&self.folder.events()).map(|reader| reader.changed_line())
     }
 }

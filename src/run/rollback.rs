@@ -5,11 +5,11 @@
 
 use std::collections::BTreeSet;
 
-use super::events::{BASIS_CHANGED, EventReader, RESUMED};
-use super::landscape::LossLandscape;
-use super::reader::Run;
 use crate::error::Result;
 use crate::record::{Event, EventKind};
+use crate::run::artefacts::landscape::LossLandscape;
+use crate::run::events::{BASIS_CHANGED, EventReader, RESUMED};
+use crate::run::reader::Run;
 
 /// The events of the steps that a run still has, of all its events in order. Rows that were dropped and discarded in part
 /// are counted as far as they are missing.

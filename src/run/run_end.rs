@@ -4,11 +4,11 @@ use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 
-use super::reader::Run;
-use super::row_order::{Dropped, ToldEnd};
-use super::source::{Rows, Source};
 use crate::error::Result;
 use crate::record::EventKind;
+use crate::run::reader::Run;
+use crate::run::steps::row_order::{Dropped, ToldEnd};
+use crate::run::steps::source::{Rows, Source};
 
 impl Run {
     /// What tells that rows are missing at the run's end, a sentence each; empty if nothing does. Events, footers of segments

@@ -8,9 +8,9 @@ use std::path::Path;
 use safetensors::Dtype;
 use safetensors::tensor::{Metadata, TensorInfo};
 
-use super::storage::{Storage, StorageFile};
-use super::writer::write_beside;
 use crate::error::{Error, Result};
+use crate::run::storage::{Storage, StorageFile};
+use crate::run::whole_file::write_beside;
 
 /// Elements that are turned into bytes at once.
 const PIECE: usize = 1 << 16;
@@ -18,7 +18,7 @@ const PIECE: usize = 1 << 16;
 const ALIGNMENT: usize = 8;
 
 /// A tensor to be written.
-pub(super) struct Tensor<'a> {
+pub(crate) struct Tensor<'a> {
     pub name: &'a str,
     pub dtype: Dtype,
     pub shape: Vec<usize>,
@@ -26,7 +26,7 @@ pub(super) struct Tensor<'a> {
 }
 
 /// A tensor's elements, row-major.
-pub(super) enum Elements<'a> {
+pub(crate) enum Elements<'a> {
     /// Little-endian.
     Bytes(Cow<'a, [u8]>),
     /// Of a matrix of `f32`.
@@ -73,7 +73,7 @@ impl Elements<'_> {
 }
 
 /// Writes tensors beside their final place, syncs, renames, and syncs the folder.
-pub(super) fn write_safetensors(
+pub(crate) fn write_safetensors(
     storage: &dyn Storage,
     complete: &Path,
     mut tensors: Vec<Tensor>,

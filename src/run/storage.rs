@@ -199,7 +199,7 @@ fn open_itself(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
 }
 
 /// Whether `path` still names an open file. A handle that has gone stale is none of a file that is there.
-pub(super) fn names(path: &Path, open: &File) -> io::Result<bool> {
+pub(crate) fn names(path: &Path, open: &File) -> io::Result<bool> {
     let named = match path.metadata() {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
         named => named?,

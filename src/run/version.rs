@@ -11,11 +11,11 @@ use arrow_array::{Array, ArrayRef, Int64Array, RecordBatch, UInt64Array};
 use arrow_buffer::ScalarBuffer;
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 
-use super::guard::damaged;
 use crate::error::{Error, Result};
+use crate::run::integrity::damaged;
 
 /// The columns of `schema` in files of a version.
-pub(super) fn file_schema(schema: &SchemaRef, version: u32) -> SchemaRef {
+pub(crate) fn file_schema(schema: &SchemaRef, version: u32) -> SchemaRef {
     if version != 1 {
         return schema.clone();
     }
@@ -27,13 +27,13 @@ pub(super) fn file_schema(schema: &SchemaRef, version: u32) -> SchemaRef {
 }
 
 /// The schema of a file that has the columns of `schema`, in whichever version; `None` if it has others.
-pub(super) fn schema_of_file(found: &Schema, schema: &SchemaRef) -> Option<SchemaRef> {
+pub(crate) fn schema_of_file(found: &Schema, schema: &SchemaRef) -> Option<SchemaRef> {
     let versions = [schema.clone(), file_schema(schema, 1)];
     versions.into_iter().find(|version| version.fields() == found.fields())
 }
 
 /// Rows as a file with columns `file` holds them.
-pub(super) fn to_file(path: &Path, file: &SchemaRef, batch: &RecordBatch) -> Result<RecordBatch> {
+pub(crate) fn to_file(path: &Path, file: &SchemaRef, batch: &RecordBatch) -> Result<RecordBatch> {
     let column = |(field, column): (&Arc<Field>, &ArrayRef)| -> ArrayRef {
         if field.data_type() == column.data_type() {
             return column.clone();
@@ -50,7 +50,7 @@ pub(super) fn to_file(path: &Path, file: &SchemaRef, batch: &RecordBatch) -> Res
 ///
 /// # Errors
 /// [`Error::Damaged`] for a negative integer, or one of version 1 above 2^63 - 1: no log has such.
-pub(super) fn from_file(path: &Path, batch: RecordBatch) -> Result<RecordBatch> {
+pub(crate) fn from_file(path: &Path, batch: RecordBatch) -> Result<RecordBatch> {
     let batch = signed(path, batch)?;
     for (field, column) in batch.schema_ref().fields().iter().zip(batch.columns()) {
         let Some(column) = column.as_primitive_opt::<Int64Type>() else { continue };

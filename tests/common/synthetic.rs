@@ -6,8 +6,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use perrin::record::{Event, EventKind, Hyperparameters, Layout, OptimizerInfo, RowBuffer, RunInfo, StepRecord};
+use perrin::run::Eigenvectors;
 use perrin::run::RunWriter;
-use perrin::run::eigenvectors::Eigenvectors;
 use perrin::theory::parameters::SgdParameters;
 use perrin::theory::sampler::QuadraticSampler;
 use perrin::theory::update_rule::UpdateRule;

@@ -3,7 +3,7 @@
 use perrin::Error;
 use perrin::curvature::{LandscapePlane, LossHessian, Reduction, loss_landscape};
 use perrin::record::EventKind;
-use perrin::run::eigenvectors::Eigenvectors;
+use perrin::run::Eigenvectors;
 use perrin::run::{LossLandscape, Run, check, recover};
 use tch::nn::{self, VarStore};
 use tch::{Device, Kind, Tensor, no_grad};

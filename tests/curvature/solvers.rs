@@ -5,7 +5,7 @@ use perrin::curvature::{LossHessian, eigenvectors, gradient_start, top_eigenpair
 use perrin::linalg::density::{DensityOptions, spectral_density};
 use perrin::linalg::lanczos::LanczosOptions;
 use perrin::linalg::trace::{TraceOptions, trace};
-use perrin::run::eigenvectors::Eigenvectors;
+use perrin::run::Eigenvectors;
 use tch::nn::VarStore;
 use tch::{Device, Kind};
 

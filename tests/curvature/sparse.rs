@@ -3,7 +3,7 @@
 use perrin::Error;
 use perrin::curvature::{LossHessian, SummaryOptions, gradient_noise, top_eigenpairs};
 use perrin::linalg::lanczos::LanczosOptions;
-use perrin::run::eigenvectors::Eigenvectors;
+use perrin::run::Eigenvectors;
 use tch::nn::{self, Module, VarStore};
 use tch::{Device, Kind, Tensor};
 

@@ -11,7 +11,7 @@ use perrin::linalg::density::{DensityOptions, spectral_density};
 use perrin::linalg::lanczos::LanczosOptions;
 use perrin::linalg::trace::TraceOptions;
 use perrin::record::{Layout, RunInfo};
-use perrin::run::eigenvectors::Eigenvectors;
+use perrin::run::Eigenvectors;
 use perrin::run::{GradientNoiseSummary, Run, RunWriter};
 use tch::Kind;
 

@@ -170,16 +170,15 @@ fn directions_that_do_not_fit_leave_those_in_force() {
         .unwrap();
     let origin = problem.theta();
     optimizer.backward_step(&problem.loss(0));
-    let mut refused = |directions: perrin::run::eigenvectors::Eigenvectors| {
-        optimizer.project_onto(directions).unwrap_err().to_string()
-    };
+    let mut refused =
+        |directions: perrin::run::Eigenvectors| optimizer.project_onto(directions).unwrap_err().to_string();
     assert!(refused(directions(3, origin.len()).into()).contains("[3]"));
     assert!(refused(directions(2, 7).into()).contains("[7]"));
     let mut elsewhere = Run::open(folder.path()).unwrap().info().parameters.clone();
     elsewhere[1].name = "encoder.bias".to_owned();
-    let of_others = perrin::run::eigenvectors::Eigenvectors { parameters: elsewhere, ..given.clone().into() };
+    let of_others = perrin::run::Eigenvectors { parameters: elsewhere, ..given.clone().into() };
     assert!(refused(of_others).contains("encoder.bias"));
-    let measured = |trace| perrin::run::eigenvectors::Eigenvectors::from(given.clone()).with_summary(summary(trace));
+    let measured = |trace| perrin::run::Eigenvectors::from(given.clone()).with_summary(summary(trace));
     assert!(refused(measured(f64::NAN)).contains("trace"));
     optimizer.backward_step(&problem.loss(1));
     let summary = optimizer.finish().unwrap();

@@ -1,8 +1,8 @@
 //! Whole displacements kept on request, and projections made of them afterwards.
 
 use perrin::analysis::{Projected, project};
+use perrin::run::Eigenvectors;
 use perrin::run::Run;
-use perrin::run::eigenvectors::Eigenvectors;
 use tch::nn;
 use tch::{Kind, no_grad};
 

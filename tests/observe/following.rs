@@ -8,8 +8,8 @@ use perrin::analysis::Health;
 use perrin::curvature::{EigenpairFollower, LossHessian};
 use perrin::linalg::lanczos::LanczosOptions;
 use perrin::record::EventKind;
+use perrin::run::Eigenvectors;
 use perrin::run::Run;
-use perrin::run::eigenvectors::Eigenvectors;
 use tch::nn::{self, OptimizerConfig, VarStore};
 use tch::{Device, Kind};
 

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use perrin::Error;
 use perrin::record::{EventKind, ParameterInfo};
-use perrin::run::eigenvectors::Eigenvectors;
+use perrin::run::Eigenvectors;
 use perrin::run::{ResumeFrom, Run, check};
 use tch::nn::{self, Init, VarStore};
 use tch::{Device, Kind, Tensor, no_grad};

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use perrin::analysis::curvatures::Curvatures;
 use perrin::analysis::{Health, RunFit};
 use perrin::record::{Event, EventKind};
-use perrin::run::eigenvectors::Eigenvectors;
+use perrin::run::Eigenvectors;
 use perrin::run::{LossLandscape, ResumeFrom, Run};
 use tch::{Kind, Tensor, nn, no_grad};
 

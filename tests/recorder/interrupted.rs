@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use perrin::record::{Event, EventKind, ParameterInfo, RowBuffer, StepRecord};
 use perrin::recorder::{Basis, Joined, QueueOptions, QueuePolicy, Recorder, Row, Sink};
+use perrin::run::Eigenvectors;
 use perrin::run::LogTotals;
-use perrin::run::eigenvectors::Eigenvectors;
 use perrin::{Error, Result};
 
 /// A log in memory that takes nothing while its disk is full.

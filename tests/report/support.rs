@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use perrin::record::{Event, EventKind, Hyperparameters, ParameterInfo, RowBuffer, RunInfo, StepRecord};
 use perrin::report::{ReportOptions, Written, write_report};
-use perrin::run::eigenvectors::Eigenvectors;
+use perrin::run::Eigenvectors;
 use perrin::run::{LossLandscape, Run, RunWriter};
 use perrin::theory::parameters::SgdParameters;
 use perrin::theory::sampler::QuadraticSampler;

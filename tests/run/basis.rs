@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::common::{info, read_rows, rows, writer};
 use crate::stopping::{Stopping, Then};
 use perrin::record::ParameterInfo;
-use perrin::run::eigenvectors::Eigenvectors;
+use perrin::run::Eigenvectors;
 use perrin::run::{CurvatureRow, CurvatureSummary, Measured, Run, RunWriter, check, recover};
 
 fn eigenvectors() -> Eigenvectors {

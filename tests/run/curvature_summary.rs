@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::common::{info, rows, writer};
 use perrin::Error;
 use perrin::record::{Layout, RunInfo};
-use perrin::run::eigenvectors::Eigenvectors;
+use perrin::run::Eigenvectors;
 use perrin::run::{CurvatureSummary, GradientNoiseSummary, Measured, Run, RunWriter, SpectralBulk, check, recover};
 
 fn measured(value: f64) -> Measured {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::common::{compact_at_once, rows, writer};
 use perrin::Error;
 use perrin::record::{Event, EventKind, ParameterInfo};
-use perrin::run::eigenvectors::Eigenvectors;
+use perrin::run::Eigenvectors;
 use perrin::run::{
     CurvatureSummary, DeltaWriter, FullDelta, Measured, ReferenceTensor, Run, RunWriter, check, compact, recover,
 };

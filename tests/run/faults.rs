@@ -12,7 +12,7 @@ use crate::common::{assert_rows_equal, info, layout, read_rows, rows};
 use crate::faulty::{Fault, Faulty, Operation};
 use perrin::Result;
 use perrin::record::{Event, EventKind, ParameterInfo, RowBuffer, RunInfo};
-use perrin::run::eigenvectors::Eigenvectors;
+use perrin::run::Eigenvectors;
 use perrin::run::{Encoding, ReferenceTensor, ResumeFrom, Run, RunWriter, check, compact_on, recover, recover_on};
 use rustix::io::Errno;
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use crate::common::{assert_rows_equal, compact_at_once, info, read_rows, rows};
 use perrin::record::{Event, EventKind, ParameterInfo, RowBuffer, RunInfo};
-use perrin::run::eigenvectors::Eigenvectors;
+use perrin::run::Eigenvectors;
 use perrin::run::{DeltaWriter, FullDelta, ReferenceTensor, ResumeFrom, Run, RunWriter, check};
 
 const ROWS: u64 = 60;

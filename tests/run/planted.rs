@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::common::{assert_rows_equal, compact_at_once, info, read_rows, rows};
 use perrin::record::{Event, EventKind, ParameterInfo, RunInfo};
-use perrin::run::eigenvectors::Eigenvectors;
+use perrin::run::Eigenvectors;
 use perrin::run::{
     CurvatureSummary, DeltaWriter, FullDelta, LossLandscape, Measured, ReferenceTensor, RunWriter, recover,
 };

@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::common::{assert_rows_equal, compact_at_once, info, read_rows, rows, writer};
 use crate::stopping::{Stopping, Then};
 use parquet::file::reader::{FileReader, SerializedFileReader};
-use perrin::run::eigenvectors::Eigenvectors;
+use perrin::run::Eigenvectors;
 use perrin::run::storage::Disk;
 use perrin::run::{Encoding, LossLandscape, ResumeFrom, RunWriter, check, compact_on};
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use perrin::analysis::project;
-use perrin::run::eigenvectors::Eigenvectors;
+use perrin::run::Eigenvectors;
 use serde::Serialize;
 
 use crate::{output, runs};

@@ -7,7 +7,7 @@ use std::time::Duration;
 use perrin::record::{
     Event, EventKind, Hyperparameters, Layout, OptimizerInfo, ParameterInfo, RowBuffer, RunInfo, StepRecord,
 };
-use perrin::run::eigenvectors::Eigenvectors;
+use perrin::run::Eigenvectors;
 use perrin::run::{ResumeFrom, Run, RunWriter};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use crate::synthetic::SyntheticRun;
 use perrin::record::ParameterInfo;
-use perrin::run::eigenvectors::Eigenvectors;
+use perrin::run::Eigenvectors;
 use perrin::run::{DeltaWriter, FullDelta};
 use perrin::theory::parameters::SgdParameters;
 

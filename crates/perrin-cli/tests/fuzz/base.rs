@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use perrin::record::{Event, EventKind, Layout, ParameterInfo, RowBuffer, RunInfo};
 use perrin::report::{ReportOptions, write_report};
-use perrin::run::eigenvectors::Eigenvectors;
+use perrin::run::Eigenvectors;
 use perrin::run::{
     CurvatureSummary, DeltaWriter, FullDelta, GradientNoiseSummary, LossLandscape, Measured, ReferenceTensor, Run,
     RunWriter, SpectralBulk,

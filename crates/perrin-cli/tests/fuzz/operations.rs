@@ -9,7 +9,7 @@ use perrin::Result;
 use perrin::analysis::{RunFit, project};
 use perrin::record::{Event, EventKind, RowBuffer, RunInfo, StepRecord};
 use perrin::report::{ReportOptions, write_report};
-use perrin::run::eigenvectors::Eigenvectors;
+use perrin::run::Eigenvectors;
 use perrin::run::{Encoding, Follower, LockedFiles, ResumeFrom, Run, RunWriter, check, compact_on, recover_on};
 use serde_json::{Value, json};
 

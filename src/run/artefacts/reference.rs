@@ -8,13 +8,14 @@ use std::sync::Arc;
 
 use safetensors::{Dtype, SafeTensors};
 
-use super::RunFolder;
-use super::file;
-use super::guard::{SEAL_KEY, damaged, decode, metadata_seal};
-use super::safetensors_file::{Elements, Tensor, write_safetensors};
-use super::storage::Storage;
 use crate::error::{Error, Result};
 use crate::record::{ParameterInfo, RunInfo};
+use crate::run::file;
+use crate::run::folder::RunFolder;
+use crate::run::integrity::{SEAL_KEY, damaged, decode, metadata_seal};
+use crate::run::reader::Run;
+use crate::run::safetensors_file::{Elements, Tensor, write_safetensors};
+use crate::run::storage::Storage;
 
 /// Key of the file's metadata: a JSON object, the CRC-32 of each tensor's bytes by its name.
 const CHECKSUMS_KEY: &str = "perrin.checksums";
@@ -42,7 +43,7 @@ pub(crate) fn write_reference(storage: &dyn Storage, folder: &RunFolder, tensors
 }
 
 /// Writes parameters with their checksums; the metadata, where there is any, is sealed.
-pub(super) fn write_tensors(
+pub(crate) fn write_tensors(
     storage: &dyn Storage,
     path: &Path,
     tensors: Vec<ReferenceTensor>,
@@ -81,11 +82,11 @@ fn check(tensor: ReferenceTensor<'_>) -> Result<Tensor<'_>> {
     Ok(Tensor { name, dtype, shape, elements: Elements::Bytes(bytes) })
 }
 
-/// The reference point of a run, as read back; see [`Run::reference`](super::Run::reference).
+/// The reference point of a run, as read back; see [`Run::reference`](crate::run::Run::reference).
 #[derive(Debug, Clone, Default)]
 pub struct Reference {
     /// Runs written before there were checksums have none.
-    pub(super) has_checksums: bool,
+    pub(crate) has_checksums: bool,
     tensors: Vec<(ParameterInfo, Bytes)>,
 }
 
@@ -113,17 +114,17 @@ impl Reference {
     }
 
     /// The parameters.
-    pub(super) fn parameters(&self) -> impl Iterator<Item = &ParameterInfo> {
+    pub(crate) fn parameters(&self) -> impl Iterator<Item = &ParameterInfo> {
         self.tensors.iter().map(|(parameter, _)| parameter)
     }
 
     /// Of one parameter, if it is among them.
-    pub(super) fn only(&self, name: &str) -> Option<Reference> {
+    pub(crate) fn only(&self, name: &str) -> Option<Reference> {
         let found = self.tensors.iter().find(|(parameter, _)| parameter.name == name)?;
         Some(Reference { has_checksums: self.has_checksums, tensors: vec![found.clone()] })
     }
 
-    pub(super) fn append(&mut self, other: Reference) {
+    pub(crate) fn append(&mut self, other: Reference) {
         self.tensors.extend(other.tensors);
     }
 }
@@ -140,7 +141,7 @@ pub(crate) fn read_reference(folder: &RunFolder, info: &RunInfo) -> Result<Refer
 }
 
 /// The metadata of such a file, which must be as it was sealed.
-pub(super) fn read_metadata(path: &Path, bytes: &[u8]) -> Result<HashMap<String, String>> {
+pub(crate) fn read_metadata(path: &Path, bytes: &[u8]) -> Result<HashMap<String, String>> {
     let (_, header) = decode(path, || SafeTensors::read_metadata(bytes))?;
     let metadata = header.metadata().clone().unwrap_or_default();
     if metadata.get(SEAL_KEY) != Some(&metadata_seal(&metadata)) {
@@ -151,7 +152,7 @@ pub(super) fn read_metadata(path: &Path, bytes: &[u8]) -> Result<HashMap<String,
 
 /// The parameters of such a file: these and no others must be there, of their shapes and kinds, and with their checksums,
 /// where they must all have one.
-pub(super) fn read_tensors(
+pub(crate) fn read_tensors(
     path: &Path,
     bytes: Vec<u8>,
     parameters: &[ParameterInfo],
@@ -189,4 +190,15 @@ pub(super) fn read_tensors(
         return Err(damaged(path, "it has tensors that nothing is said of"));
     }
     Ok(Reference { has_checksums: !checksums.is_empty(), tensors })
+}
+
+impl Run {
+    /// The reference point, read whole into memory and checked against its checksums and `run.json`. Parameters that
+    /// joined while the run was observed are in neither: see [`joined`](Self::joined).
+    ///
+    /// # Errors
+    /// [`Error::Damaged`] naming the parameter that is not as it was written, [`Error::Io`].
+    pub fn reference(&self) -> Result<Reference> {
+        read_reference(&self.folder, self.info())
+    }
 }

@@ -1,8 +1,5 @@
 //! The `curvature` table: one row an eigenvalue, one small Parquet file an estimate.
 
-use std::fs;
-use std::io;
-use std::path::Path;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
@@ -10,16 +7,18 @@ use arrow_array::types::{Float64Type, Int64Type};
 use arrow_array::{ArrayRef, BooleanArray, Float64Array, Int64Array, RecordBatch};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 
-use super::eigenvectors::Eigenvectors;
-use super::guard::damaged;
-use super::reader::Run;
-use super::schema::{integer, value};
-use super::segment::{Encoding, SegmentWriter};
-use super::segment_reader::SegmentReader;
-use super::storage::Storage;
-use super::{RunFolder, partial};
 use crate::error::{Error, Result};
 use crate::record::RunInfo;
+use crate::run::artefacts::eigenvectors::Eigenvectors;
+use crate::run::folder::{RunFolder, partial};
+use crate::run::integrity::damaged;
+use crate::run::places::count_bases;
+use crate::run::places::make_place;
+use crate::run::reader::Run;
+use crate::run::schema::{integer, value};
+use crate::run::steps::segment::{Encoding, SegmentWriter};
+use crate::run::steps::segment_reader::SegmentReader;
+use crate::run::storage::Storage;
 
 /// An eigenvalue of the Hessian, as estimated at one step.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -97,38 +96,6 @@ pub(crate) fn write_basis(
     writer.finish(storage)?;
     storage.rename(&partial(&path), &path).map_err(Error::io("rename", &path))?;
     storage.sync_dir(&curvature).map_err(Error::io("sync", &curvature))
-}
-
-/// One more than the highest number of a table.
-pub(super) fn count_bases(folder: &RunFolder) -> Result<u64> {
-    let numbers = numbers_in(&folder.curvature_folder(), |path| folder.number_of_basis(path))?;
-    Ok(numbers.last().map_or(0, |number| number.saturating_add(1)))
-}
-
-/// The numbers of the files of a folder that have one, rising. None where there is no folder.
-pub(super) fn numbers_in(place: &Path, number: impl Fn(&Path) -> Option<u64>) -> Result<Vec<u64>> {
-    let mut numbers = Vec::new();
-    if place.exists() {
-        for entry in fs::read_dir(place).map_err(Error::io("list", place))? {
-            let path = entry.map_err(Error::io("list", place))?.path();
-            numbers.extend(number(&path));
-        }
-    }
-    numbers.sort_unstable();
-    Ok(numbers)
-}
-
-/// Makes a folder of the run folder, where it is not there.
-pub(super) fn make_place(storage: &dyn Storage, folder: &RunFolder, place: &Path) -> Result<()> {
-    if place.exists() {
-        return Ok(());
-    }
-    match storage.make_dir(place) {
-        // Whoever keeps a summary may come first.
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-        made => made.map_err(Error::io("create", place))?,
-    }
-    storage.sync_dir(&folder.root).map_err(Error::io("sync", &folder.root))
 }
 
 fn rows(

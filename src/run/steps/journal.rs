@@ -11,14 +11,14 @@ use arrow_ipc::MetadataVersion;
 use arrow_ipc::writer::{DictionaryTracker, EncodedData, IpcDataGenerator, IpcWriteContext, IpcWriteOptions};
 use arrow_schema::SchemaRef;
 
-use super::guard::{SEAL_LENGTH, seal};
-use super::storage::{Storage, StorageFile};
-use super::version::{file_schema, to_file};
 use crate::error::{Error, Result};
+use crate::run::integrity::{SEAL_LENGTH, seal};
+use crate::run::storage::{Storage, StorageFile};
+use crate::run::version::{file_schema, to_file};
 
 /// What a message begins with: this, then the length of metadata and padding as u32.
-pub(super) const CONTINUATION: [u8; 4] = [0xff; 4];
-pub(super) const PREFIX_LENGTH: usize = 8;
+pub(crate) const CONTINUATION: [u8; 4] = [0xff; 4];
+pub(crate) const PREFIX_LENGTH: usize = 8;
 
 /// A journal being written.
 pub(crate) struct Journal {

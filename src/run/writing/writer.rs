@@ -7,31 +7,23 @@ use std::time::Duration;
 
 use arrow_schema::SchemaRef;
 
-use super::curvature::write_basis;
-use super::eigenvectors::Eigenvectors;
-use super::events::{EventWriter, count_resumptions};
-use super::info::run_json;
-use super::joined::write_joined;
-use super::lock::{Held, RunLock};
-use super::part::LostRows;
-use super::parts::{Parts, Place};
-use super::reference::{ReferenceTensor, write_reference};
-use super::schema::{batch_from_rows, steps_schema};
-use super::storage::{Disk, Storage, StorageFile};
-use super::{RunFolder, partial};
 use crate::error::{Error, Result};
 use crate::record::{Event, EventKind, Layout, ParameterInfo, RowBuffer, RunInfo};
-
-/// What is on disk.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct LogTotals {
-    /// Rows appended.
-    pub rows: u64,
-    /// Bytes of the finished segments.
-    pub bytes: u64,
-    /// Finished segments.
-    pub segments: u64,
-}
+use crate::run::artefacts::curvature::write_basis;
+use crate::run::artefacts::eigenvectors::Eigenvectors;
+use crate::run::artefacts::joined::write_joined;
+use crate::run::artefacts::reference::{ReferenceTensor, write_reference};
+use crate::run::events::{EventWriter, count_resumptions};
+use crate::run::folder::RunFolder;
+use crate::run::info::run_json;
+use crate::run::lock::{Held, RunLock};
+use crate::run::schema::{batch_from_rows, steps_schema};
+use crate::run::storage::{Disk, Storage};
+use crate::run::whole_file::write_whole;
+use crate::run::writing::part::LostRows;
+use crate::run::writing::parts::Parts;
+use crate::run::writing::place::LogTotals;
+use crate::run::writing::place::Place;
 
 /// Writes a run folder. Only one writer at a time has a folder; dropping it without [`close`](RunWriter::close)
 /// loses nothing, the rows of the open segment stay in its journal.
@@ -97,7 +89,7 @@ impl RunWriter {
     }
 
     /// A writer that goes on with segment `number` of a run whose folder it has.
-    pub(super) fn from_number(
+    pub(crate) fn from_number(
         storage: Arc<dyn Storage>,
         folder: RunFolder,
         info: RunInfo,
@@ -118,7 +110,7 @@ impl RunWriter {
     }
 
     /// What has to be told before the first row after `step`: that there is no lock.
-    pub(super) fn begin(&mut self, step: u64, elapsed_seconds: f64) -> Result<()> {
+    pub(crate) fn begin(&mut self, step: u64, elapsed_seconds: f64) -> Result<()> {
         self.resumptions = count_resumptions(&self.place.folder.events())?;
         let Some(reason) = self.lock.refusal().map(ToString::to_string) else { return Ok(()) };
         let run = self.place.folder.root.display();
@@ -211,7 +203,7 @@ impl RunWriter {
     ///
     /// # Errors
     /// [`Error::Io`] when the segment could not be completed. Its rows then stay in its journal, where
-    /// [`Run`](super::Run) reads them, and completing it is tried again with the next segment. Also when the journal was removed:
+    /// [`Run`](crate::run::Run) reads them, and completing it is tried again with the next segment. Also when the journal was removed:
     /// its rows are then written again, as far as they are in memory. [`Error::RunLocked`] when another process has gone on
     /// with the run.
     pub fn roll_if_due(&mut self, now: Duration) -> Result<()> {
@@ -299,22 +291,4 @@ fn create_folder(storage: &dyn Storage, root: &Path) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// Writes a file beside its final place, syncs and renames it. The folder is the caller's to sync.
-pub(super) fn write_whole(storage: &dyn Storage, path: &Path, bytes: &[u8]) -> Result<()> {
-    write_beside(storage, path, |file| file.append(bytes))
-}
-
-/// The same of a file that `write` fills.
-pub(super) fn write_beside(
-    storage: &dyn Storage,
-    path: &Path,
-    write: impl FnOnce(&mut dyn StorageFile) -> io::Result<()>,
-) -> Result<()> {
-    let beside = partial(path);
-    let mut file = storage.create(&beside).map_err(Error::io("create", &beside))?;
-    write(&mut *file).map_err(Error::io("write", &beside))?;
-    file.sync().map_err(Error::io("sync", &beside))?;
-    storage.rename(&beside, path).map_err(Error::io("rename", &beside))
 }

@@ -12,19 +12,19 @@ use std::time::Duration;
 
 use arrow_schema::SchemaRef;
 
-use super::guard::damaged;
-use super::info::open_run;
-use super::lock::RunLock;
-use super::reader::Run;
-use super::recovery::recover_locked;
-use super::replace::{check_replaceable, settle, swap};
-use super::schema::steps_schema;
-use super::segment::{Encoding, SegmentWriter};
-use super::segment_reader::SegmentReader;
-use super::storage::{Disk, Storage};
-use super::{RunFolder, partial};
 use crate::error::{Error, Result};
 use crate::record::RunInfo;
+use crate::run::folder::{RunFolder, partial};
+use crate::run::info::open_run;
+use crate::run::integrity::damaged;
+use crate::run::lock::RunLock;
+use crate::run::maintain::recovery::recover_locked;
+use crate::run::maintain::replace::{check_replaceable, settle, swap};
+use crate::run::reader::Run;
+use crate::run::schema::steps_schema;
+use crate::run::steps::segment::{Encoding, SegmentWriter};
+use crate::run::steps::segment_reader::SegmentReader;
+use crate::run::storage::{Disk, Storage};
 
 /// Merged segments are at most this large, in bytes of values before encoding: a few hundred megabytes as a file. The
 /// size of a file would not do: it shrinks by merging, and merging again would find something to do.

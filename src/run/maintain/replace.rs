@@ -3,13 +3,13 @@
 use std::io;
 use std::path::Path;
 
-use super::RunFolder;
-use super::guard::damaged;
-use super::storage::Storage;
 use crate::error::{Error, Result};
+use crate::run::folder::RunFolder;
+use crate::run::integrity::damaged;
+use crate::run::storage::Storage;
 
 /// Whether another folder can take the place of this one.
-pub(super) fn check_replaceable(steps: &Path) -> Result<()> {
+pub(crate) fn check_replaceable(steps: &Path) -> Result<()> {
     if !is_mount_point(steps) {
         return Ok(());
     }
@@ -46,7 +46,7 @@ fn is_of_another_disk(folder: &Path) -> bool {
 }
 
 /// Puts the merged segments in the place of the old ones.
-pub(super) fn swap(storage: &dyn Storage, folder: &RunFolder) -> Result<()> {
+pub(crate) fn swap(storage: &dyn Storage, folder: &RunFolder) -> Result<()> {
     let (steps, compacting, replaced) = (folder.steps_itself(), folder.compacting(), folder.replaced());
     match storage.exchange(&compacting, &steps) {
         Err(error) if error.kind() == io::ErrorKind::Unsupported => {
@@ -65,7 +65,7 @@ fn sync_parent(storage: &dyn Storage, steps: &Path) -> Result<()> {
 }
 
 /// Ends a compaction that was stopped: the old segments or the merged ones become `steps`, the others go.
-pub(super) fn settle(storage: &dyn Storage, folder: &RunFolder) -> Result<()> {
+pub(crate) fn settle(storage: &dyn Storage, folder: &RunFolder) -> Result<()> {
     let (steps, compacting, replaced) = (folder.steps_itself(), folder.compacting(), folder.replaced());
     for leftover in [&compacting, &replaced] {
         if leftover.is_symlink() {

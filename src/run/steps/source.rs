@@ -6,13 +6,13 @@ use std::path::PathBuf;
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 
-use super::RunFolder;
-use super::file::if_there;
-use super::guard::damaged;
-use super::journal_reader::JournalReader;
-use super::listing::Listing;
-use super::segment_reader::SegmentReader;
 use crate::error::Result;
+use crate::run::file::if_there;
+use crate::run::folder::RunFolder;
+use crate::run::integrity::damaged;
+use crate::run::listing::Listing;
+use crate::run::steps::journal_reader::JournalReader;
+use crate::run::steps::segment_reader::SegmentReader;
 
 /// How often a part is looked for before it is taken for missing: each time, somebody may have just renamed it.
 const LOOKS: usize = 3;

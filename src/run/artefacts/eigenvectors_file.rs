@@ -20,13 +20,13 @@ use std::sync::Arc;
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 
-use super::eigenvectors::{Eigenvectors, dimension_of};
-use super::file;
-use super::guard::{SEAL_KEY, damaged, metadata_seal};
-use super::safetensors_file::{Elements, Tensor, write_safetensors};
-use super::storage::{Disk, Storage};
 use crate::error::{Error, Result};
 use crate::record::{ParameterInfo, SCHEMA_VERSION};
+use crate::run::artefacts::eigenvectors::{Eigenvectors, dimension_of};
+use crate::run::file;
+use crate::run::integrity::{SEAL_KEY, damaged, metadata_seal};
+use crate::run::safetensors_file::{Elements, Tensor, write_safetensors};
+use crate::run::storage::{Disk, Storage};
 
 const SCHEMA_KEY: &str = "perrin.schema_version";
 const PARAMETERS_KEY: &str = "perrin.parameters";

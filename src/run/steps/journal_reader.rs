@@ -12,11 +12,11 @@ use arrow_ipc::reader::read_record_batch;
 use arrow_ipc::root_as_message;
 use arrow_schema::{ArrowError, SchemaRef};
 
-use super::file;
-use super::guard::{SEAL_LENGTH, damaged, decode, read_error, seal};
-use super::journal::{CONTINUATION, PREFIX_LENGTH};
-use super::version::{from_file, schema_of_file};
 use crate::error::Result;
+use crate::run::file;
+use crate::run::integrity::{SEAL_LENGTH, damaged, decode, read_error, seal};
+use crate::run::steps::journal::{CONTINUATION, PREFIX_LENGTH};
+use crate::run::version::{from_file, schema_of_file};
 
 /// The whole blocks of a journal, in order, up to the length it had when opened.
 ///

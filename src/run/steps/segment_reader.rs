@@ -13,13 +13,13 @@ use parquet::arrow::arrow_reader::{
 };
 use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData, ParquetMetaDataReader};
 
-use super::file;
-use super::footer::TAIL_LENGTH;
-use super::guard::{SEAL_LENGTH, damaged, decode, read_error, seal};
-use super::info::check_version;
-use super::segment::{Encoding, key};
-use super::version::{from_file, schema_of_file};
 use crate::error::{Error, Result};
+use crate::run::file;
+use crate::run::info::check_version;
+use crate::run::integrity::{SEAL_LENGTH, damaged, decode, read_error, seal};
+use crate::run::steps::footer::TAIL_LENGTH;
+use crate::run::steps::segment::{Encoding, key};
+use crate::run::version::{from_file, schema_of_file};
 
 /// Rows decoded at a time.
 const BATCH_ROWS: usize = 4096;
@@ -194,7 +194,7 @@ impl Iterator for SegmentReader {
 }
 
 /// What a segment says of its run: `run.json` without the parameters, as it was when the segment was written.
-pub(super) fn run_of(path: &Path) -> Result<Option<String>> {
+pub(crate) fn run_of(path: &Path) -> Result<Option<String>> {
     let (_, metadata) = read_metadata(path)?;
     Ok(entry(&metadata, key::RUN).map(str::to_owned))
 }

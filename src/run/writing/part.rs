@@ -8,36 +8,36 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, Int64Type};
 use arrow_schema::SchemaRef;
 
-use super::RunFolder;
-use super::journal::cut;
-use super::journal_reader::JournalReader;
-use super::listing::Listing;
-use super::parts::Place;
-use super::recovery::{rename_into_place, segment_from_journal};
-use super::segment::{Encoding, SegmentSize, SegmentWriter};
-use super::source::Source;
-use super::storage::Storage;
 use crate::error::{Error, Result};
+use crate::run::folder::RunFolder;
+use crate::run::listing::Listing;
+use crate::run::steps::finish::{rename_into_place, segment_from_journal};
+use crate::run::steps::journal::cut;
+use crate::run::steps::journal_reader::JournalReader;
+use crate::run::steps::segment::{Encoding, SegmentSize, SegmentWriter};
+use crate::run::steps::source::Source;
+use crate::run::storage::Storage;
+use crate::run::writing::place::Place;
 
 /// Rows between a journal and a finished segment.
-pub(super) struct Part {
-    pub(super) number: u64,
+pub(crate) struct Part {
+    pub(crate) number: u64,
     /// Length of the whole blocks in its journal.
     journal_length: u64,
     /// Its rows; `None` once encoding failed, or there are too many of them.
-    pub(super) encoder: Option<SegmentWriter>,
-    pub(super) rows: u64,
+    pub(crate) encoder: Option<SegmentWriter>,
+    pub(crate) rows: u64,
     first_and_last_step: (u64, u64),
     elapsed_seconds: f64,
     /// Whether its journal has to be looked at: a write to it failed, or it is not where it was.
-    pub(super) is_doubtful: bool,
+    pub(crate) is_doubtful: bool,
     /// Whether finishing it failed.
-    pub(super) was_tried: bool,
+    pub(crate) was_tried: bool,
 }
 
 impl Part {
     /// The part of a journal that has no rows.
-    pub(super) fn new(number: u64, encoder: Option<SegmentWriter>) -> Part {
+    pub(crate) fn new(number: u64, encoder: Option<SegmentWriter>) -> Part {
         Part {
             number,
             journal_length: 0,
@@ -51,7 +51,7 @@ impl Part {
     }
 
     /// Takes rows that are in its journal.
-    pub(super) fn add(&mut self, storage: &dyn Storage, batch: &RecordBatch, journal_length: u64) {
+    pub(crate) fn add(&mut self, storage: &dyn Storage, batch: &RecordBatch, journal_length: u64) {
         let steps = batch.column(0).as_primitive::<Int64Type>().values();
         if let (Some(first), Some(last)) = (steps.first(), steps.last()) {
             let first = if self.rows == 0 { first.cast_unsigned() } else { self.first_and_last_step.0 };
@@ -66,24 +66,24 @@ impl Part {
         }
     }
 
-    pub(super) fn steps(&self) -> RangeInclusive<u64> {
+    pub(crate) fn steps(&self) -> RangeInclusive<u64> {
         self.first_and_last_step.0..=self.first_and_last_step.1
     }
 
     /// Whether all of its rows are at hand without its journal.
-    pub(super) fn is_in_memory(&self) -> bool {
+    pub(crate) fn is_in_memory(&self) -> bool {
         self.encoder.as_ref().is_some_and(SegmentWriter::can_finish)
     }
 
     /// Whether its journal is there with all blocks; bytes of a block that failed are cut off it.
-    pub(super) fn has_journal(&mut self, storage: &dyn Storage, folder: &RunFolder) -> Result<bool> {
+    pub(crate) fn has_journal(&mut self, storage: &dyn Storage, folder: &RunFolder) -> Result<bool> {
         let is_whole = cut(storage, &folder.journal(self.number), self.journal_length)?;
         self.is_doubtful = !is_whole;
         Ok(is_whole)
     }
 
     /// The rows that its journal still has.
-    pub(super) fn rows_in_journal(&self, place: &Place) -> Result<Vec<RecordBatch>> {
+    pub(crate) fn rows_in_journal(&self, place: &Place) -> Result<Vec<RecordBatch>> {
         let path = place.folder.journal(self.number);
         let all_columns = (0..place.schema.fields().len()).collect();
         let left = JournalReader::open(&path, &place.schema, all_columns).and_then(|journal| journal.collect());
@@ -97,7 +97,7 @@ impl Part {
 
     /// Takes the rows that are in memory and later than `last`, after those that are on disk, `there` of them; and what is neither
     /// here nor there.
-    pub(super) fn take_rows_after(
+    pub(crate) fn take_rows_after(
         &mut self,
         place: &Place,
         last: Option<u64>,
@@ -112,13 +112,13 @@ impl Part {
     }
 
     /// So many of its rows, of these steps, as lost.
-    pub(super) fn lost(&self, place: &Place, count: u64, steps: RangeInclusive<u64>) -> LostRows {
+    pub(crate) fn lost(&self, place: &Place, count: u64, steps: RangeInclusive<u64>) -> LostRows {
         let (path, elapsed_seconds) = (place.folder.journal(self.number), self.elapsed_seconds);
         LostRows { count, first_step: *steps.start(), last_step: *steps.end(), elapsed_seconds, path }
     }
 
     /// Has these rows from now on, which may be fewer, in memory.
-    pub(super) fn replace_rows<'a>(
+    pub(crate) fn replace_rows<'a>(
         &mut self,
         place: &Place,
         rows: impl Iterator<Item = &'a RecordBatch>,
@@ -135,7 +135,7 @@ impl Part {
     }
 
     /// Makes its segment, from memory or else from its journal, and removes the journal.
-    pub(super) fn finish(&mut self, place: &Place) -> Result<SegmentSize> {
+    pub(crate) fn finish(&mut self, place: &Place) -> Result<SegmentSize> {
         let Place { storage, folder, info, schema } = place;
         self.was_tried = true;
         match self.encoder.as_mut().filter(|encoder| encoder.can_finish()) {
@@ -150,7 +150,7 @@ impl Part {
 }
 
 /// The rows of a range of steps that are in the log, and the last of their steps.
-pub(super) fn rows_in_log(
+pub(crate) fn rows_in_log(
     folder: &RunFolder,
     listing: &mut Listing,
     schema: &SchemaRef,
@@ -182,12 +182,12 @@ pub(super) fn rows_in_log(
 }
 
 /// Rows in batches.
-pub(super) fn rows_of(batches: &[RecordBatch]) -> u64 {
+pub(crate) fn rows_of(batches: &[RecordBatch]) -> u64 {
     batches.iter().map(|batch| batch.num_rows() as u64).sum()
 }
 
 /// The step of the last row.
-pub(super) fn last_step(batch: &RecordBatch) -> u64 {
+pub(crate) fn last_step(batch: &RecordBatch) -> u64 {
     batch.column(0).as_primitive::<Int64Type>().values().last().map_or(0, |step| step.cast_unsigned())
 }
 
@@ -223,7 +223,7 @@ pub struct LostRows {
 
 impl LostRows {
     /// These and others, later ones.
-    pub(super) fn and(self, later: LostRows) -> LostRows {
+    pub(crate) fn and(self, later: LostRows) -> LostRows {
         LostRows {
             count: self.count + later.count,
             first_step: self.first_step.min(later.first_step),

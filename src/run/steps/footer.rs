@@ -1,13 +1,13 @@
 //! The end of a Parquet file: what the encoder makes of it, and what perrin's files have.
 
-use super::guard::seal;
+use crate::run::integrity::seal;
 
 /// Parquet's file tail after the footer: its length and the magic.
-pub(super) const TAIL_LENGTH: usize = 8;
+pub(crate) const TAIL_LENGTH: usize = 8;
 
 /// The end of a file with the order of its columns in terms that older readers know, and the seal of the footer in front
 /// of it. Readers find the footer from the file's end, so that to them the seal is unused bytes between data and footer.
-pub(super) fn sealed(end: &[u8], columns: usize) -> Vec<u8> {
+pub(crate) fn sealed(end: &[u8], columns: usize) -> Vec<u8> {
     let (before_length, tail) = end.split_at(end.len() - TAIL_LENGTH);
     let footer_length = u32::from_le_bytes([tail[0], tail[1], tail[2], tail[3]]) as usize;
     let (before, footer) = before_length.split_at(before_length.len() - footer_length);

@@ -7,16 +7,16 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use super::RunFolder;
-use super::curvature::{make_place, numbers_in};
-use super::events::EventReader;
-use super::file;
-use super::guard::damaged;
-use super::reader::Run;
-use super::reference::{Reference, ReferenceTensor, read_metadata, read_tensors, write_tensors};
-use super::storage::Storage;
 use crate::error::{Error, Result};
 use crate::record::{Event, EventKind, ParameterInfo};
+use crate::run::artefacts::reference::{Reference, ReferenceTensor, read_metadata, read_tensors, write_tensors};
+use crate::run::events::EventReader;
+use crate::run::file;
+use crate::run::folder::RunFolder;
+use crate::run::integrity::damaged;
+use crate::run::places::{make_place, numbers_in};
+use crate::run::reader::Run;
+use crate::run::storage::Storage;
 
 const STEP_KEY: &str = "perrin.step";
 const PARAMETERS_KEY: &str = "perrin.parameters";
@@ -49,13 +49,13 @@ pub(crate) fn joined(events: &[Event]) -> Vec<Joined> {
 }
 
 /// The events that [`joined`] asks: few, however many a run has.
-pub(super) fn read_events_of_joining(folder: &RunFolder) -> Result<Vec<Event>> {
+pub(crate) fn read_events_of_joining(folder: &RunFolder) -> Result<Vec<Event>> {
     let asks = |event: &Event| matches!(event.kind, EventKind::ParametersAdded { .. } | EventKind::Resumed { .. });
     EventReader::new(folder.events()).filter(|event| event.as_ref().map_or(true, asks)).collect()
 }
 
 /// Writes the parameters' reference points as the next file.
-pub(super) fn write_joined(
+pub(crate) fn write_joined(
     storage: &dyn Storage,
     folder: &RunFolder,
     step: u64,
@@ -72,7 +72,7 @@ pub(super) fn write_joined(
 }
 
 /// The reference points of these, as far as they were kept.
-pub(super) fn read_joined(folder: &RunFolder, wanted: &[Joined]) -> Result<Reference> {
+pub(crate) fn read_joined(folder: &RunFolder, wanted: &[Joined]) -> Result<Reference> {
     let mut files = Vec::new();
     for number in numbers(folder)? {
         files.push(read_file(&folder.joined(number))?);
@@ -89,7 +89,7 @@ pub(super) fn read_joined(folder: &RunFolder, wanted: &[Joined]) -> Result<Refer
 }
 
 /// Reads every file; what each one that cannot be used says.
-pub(super) fn check_joined(folder: &RunFolder) -> Result<Vec<Error>> {
+pub(crate) fn check_joined(folder: &RunFolder) -> Result<Vec<Error>> {
     let files = numbers(folder)?.into_iter().map(|number| read_file(&folder.joined(number)));
     Ok(files.filter_map(Result::err).collect())
 }

@@ -1,30 +1,26 @@
 //! Taking up a run again, in another process: what must fit, what is given back, and which rows go.
 
-use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use super::deltas::bound_deltas;
-use super::events::EventWriter;
-use super::info::open_run;
-use super::joined::{Joined, joined, read_events_of_joining, read_joined};
-use super::landscape::next_landscape;
-use super::lock::RunLock;
-use super::recovery::{Recovery, recover_locked};
-use super::reference::{Reference, read_reference};
-use super::schema::{rows_from_batch, steps_schema};
-use super::storage::{Disk, Storage};
-use super::tail::Tail;
-use super::writer::{LogTotals, RunWriter};
 use crate::error::{Error, Result};
 use crate::record::{Event, EventKind, Hyperparameters, ParameterInfo, RunInfo, StepRecord};
-
-/// At most so many parameters are named in each list of an error.
-const NAMED: usize = 8;
-
-/// How the difference begins that names parameters beyond those of the run.
-const NOT_THE_RUNS: &str = "parameters are not the run's";
+use crate::run::artefacts::deltas::bound_deltas;
+use crate::run::artefacts::joined::{Joined, joined, read_events_of_joining, read_joined};
+use crate::run::artefacts::landscape::next_landscape;
+use crate::run::artefacts::reference::{Reference, read_reference};
+use crate::run::differences::NOT_THE_RUNS;
+use crate::run::differences::parameter_differences;
+use crate::run::events::EventWriter;
+use crate::run::info::open_run;
+use crate::run::lock::RunLock;
+use crate::run::maintain::recovery::{Recovery, recover_locked};
+use crate::run::maintain::tail::Tail;
+use crate::run::schema::{rows_from_batch, steps_schema};
+use crate::run::storage::{Disk, Storage};
+use crate::run::writing::place::LogTotals;
+use crate::run::writing::writer::RunWriter;
 
 /// Where a run is taken up again. The default: after its last row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -210,38 +206,5 @@ fn differences(run: &RunInfo, now: &RunInfo) -> Vec<String> {
         false => difference,
     };
     differences.extend(of_parameters.into_iter().map(join));
-    differences
-}
-
-/// The same for the parameters; the order counts only where nothing else differs.
-pub(super) fn parameter_differences(run: &[ParameterInfo], now: &[ParameterInfo]) -> Vec<String> {
-    let by_name = |parameters: &[ParameterInfo]| -> HashMap<String, ParameterInfo> {
-        parameters.iter().map(|parameter| (parameter.name.clone(), parameter.clone())).collect()
-    };
-    let mut differences = Vec::new();
-    let (of_run, of_now) = (by_name(run), by_name(now));
-    let missing = run.iter().filter(|was| !of_now.contains_key(&was.name)).map(|was| was.name.clone());
-    let extra = now.iter().filter(|is| !of_run.contains_key(&is.name)).map(|is| is.name.clone());
-    let changed = run.iter().filter_map(|was| {
-        let is = of_now.get(&was.name).filter(|is| (&is.shape, &is.kind) != (&was.shape, &was.kind))?;
-        Some(format!("{} (was {} {:?}, is {} {:?})", was.name, was.kind, was.shape, is.kind, is.shape))
-    });
-    for (what, names) in [
-        ("parameters are missing", missing.collect::<Vec<_>>()),
-        (NOT_THE_RUNS, extra.collect()),
-        ("parameters have another shape or kind", changed.collect()),
-    ] {
-        if !names.is_empty() {
-            let more = names.len().saturating_sub(NAMED);
-            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-            differences.push(format!("{what}: {}{more}", names[..names.len().min(NAMED)].join(", ")));
-        }
-    }
-    let names = |parameters: &[ParameterInfo]| -> Vec<String> {
-        parameters.iter().map(|parameter| parameter.name.clone()).collect()
-    };
-    if differences.is_empty() && names(run) != names(now) {
-        differences.push("the parameters come in another order".to_owned());
-    }
     differences
 }

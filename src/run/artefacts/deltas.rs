@@ -13,16 +13,16 @@ use arrow_array::types::{Float32Type, Float64Type, Int64Type};
 use arrow_schema::{DataType, Field, FieldRef, Schema, SchemaRef};
 use serde::Serialize;
 
-use super::RunFolder;
-use super::eigenvectors::dimension_of;
-use super::guard::damaged;
-use super::journal_reader::JournalReader;
-use super::list_file::{read_list, write_list};
-use super::reader::Run;
-use super::schema::value;
-use super::storage::Storage;
 use crate::error::{Error, Result};
 use crate::record::ParameterInfo;
+use crate::run::artefacts::eigenvectors::dimension_of;
+use crate::run::folder::RunFolder;
+use crate::run::integrity::damaged;
+use crate::run::list_file::{read_list, write_list};
+use crate::run::reader::Run;
+use crate::run::schema::value;
+use crate::run::steps::journal_reader::JournalReader;
+use crate::run::storage::Storage;
 
 /// A step's displacement and where it led, in full.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -37,11 +37,11 @@ pub struct FullDelta {
     pub displacement: Vec<f32>,
 }
 
-pub(super) fn element() -> FieldRef {
+pub(crate) fn element() -> FieldRef {
     Arc::new(Field::new("item", DataType::Float32, false))
 }
 
-pub(super) fn schema(elements: usize) -> Result<SchemaRef> {
+pub(crate) fn schema(elements: usize) -> Result<SchemaRef> {
     let length = i32::try_from(elements).ok().filter(|&length| length > 0).ok_or(Error::InvalidValue {
         name: "elements of the parameters whose deltas are wanted",
         value: elements as f64,
@@ -56,12 +56,12 @@ pub(super) fn schema(elements: usize) -> Result<SchemaRef> {
     ])))
 }
 
-pub(super) fn count_journals(folder: &RunFolder) -> u64 {
+pub(crate) fn count_journals(folder: &RunFolder) -> u64 {
     (0..).find(|&number| !folder.delta_journal(number).exists()).unwrap_or(0)
 }
 
 /// Steps after `step` that have been kept so far do not count any more: the run goes on after `step`.
-pub(super) fn bound_deltas(storage: &dyn Storage, folder: &RunFolder, step: u64) -> Result<()> {
+pub(crate) fn bound_deltas(storage: &dyn Storage, folder: &RunFolder, step: u64) -> Result<()> {
     let first_after = count_journals(folder);
     if first_after == 0 {
         return Ok(());
@@ -80,7 +80,7 @@ fn read_bounds(folder: &RunFolder) -> Result<Vec<(u64, u64)>> {
     read_list(&folder.delta_bounds()).map(Option::unwrap_or_default)
 }
 
-pub(super) fn write_in_place(
+pub(crate) fn write_in_place(
     storage: &dyn Storage,
     folder: &RunFolder,
     path: &Path,
@@ -147,7 +147,7 @@ impl Deltas {
     }
 
     /// Its files, those of steps taken anew among them, and the last step of each that was not.
-    pub(super) fn journals(&self) -> impl Iterator<Item = (PathBuf, u64, Result<JournalReader>)> {
+    pub(crate) fn journals(&self) -> impl Iterator<Item = (PathBuf, u64, Result<JournalReader>)> {
         (0..count_journals(&self.folder)).map(|number| {
             let path = self.folder.delta_journal(number);
             let journal = JournalReader::open(&path, &self.schema, self.columns());

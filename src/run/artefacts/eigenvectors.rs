@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use super::curvature_summary::CurvatureSummary;
 use crate::error::{Error, Result};
 use crate::record::ParameterInfo;
+use crate::run::artefacts::curvature_summary::CurvatureSummary;
 
 /// K eigenvectors of m elements, or other directions, with what is known of them. The lists are equally long; a number
 /// that is not known is NaN.
@@ -74,7 +74,7 @@ impl Eigenvectors {
     }
 
     /// Whether all that is known is known of the same number of vectors; these may have been left out.
-    pub(super) fn check_lists(&self) -> Result<()> {
+    pub(crate) fn check_lists(&self) -> Result<()> {
         let count = self.eigenvalues.len();
         let lengths = [self.residuals.len(), self.converged.len(), self.overlaps.len()];
         match lengths.into_iter().find(|&length| length != count) {
@@ -97,7 +97,7 @@ impl Eigenvectors {
 }
 
 /// m; none if a shape is impossible.
-pub(super) fn dimension_of(parameters: &[ParameterInfo]) -> Option<usize> {
+pub(crate) fn dimension_of(parameters: &[ParameterInfo]) -> Option<usize> {
     let size =
         |shape: &[i64]| shape.iter().try_fold(1_usize, |size, &extent| size.checked_mul(usize::try_from(extent).ok()?));
     parameters.iter().try_fold(0_usize, |sum, parameter| sum.checked_add(size(&parameter.shape)?))

@@ -7,19 +7,19 @@ use std::sync::Arc;
 use arrow_array::{ArrayRef, FixedSizeListArray, Float32Array, Float64Array, Int64Array, RecordBatch};
 use arrow_schema::SchemaRef;
 
-use super::RunFolder;
-use super::curvature::make_place;
-use super::deltas::{FullDelta, count_journals, element, schema, write_in_place};
-use super::eigenvectors::dimension_of;
-use super::holder::token;
-use super::info::open_run;
-use super::journal::{Journal, cut};
-use super::list_file::read_list;
-use super::resume::parameter_differences;
-use super::schema::integer;
-use super::storage::{Disk, Storage};
 use crate::error::{Error, Result};
 use crate::record::ParameterInfo;
+use crate::run::artefacts::deltas::{FullDelta, count_journals, element, schema, write_in_place};
+use crate::run::artefacts::eigenvectors::dimension_of;
+use crate::run::differences::parameter_differences;
+use crate::run::folder::RunFolder;
+use crate::run::holder::token;
+use crate::run::info::open_run;
+use crate::run::list_file::read_list;
+use crate::run::places::make_place;
+use crate::run::schema::integer;
+use crate::run::steps::journal::{Journal, cut};
+use crate::run::storage::{Disk, Storage};
 
 /// Bytes at which a journal is followed by the next.
 const LARGEST_JOURNAL_BYTES: u64 = 1 << 30;
@@ -54,7 +54,7 @@ impl DeltaWriter {
         Err(Error::ResumeMismatch { path: folder.root, differences })
     }
 
-    /// For the run folder `directory`, whose [`RunWriter`](super::RunWriter) is there. Goes on behind what is there already.
+    /// For the run folder `directory`, whose [`RunWriter`](crate::run::RunWriter) is there. Goes on behind what is there already.
     ///
     /// # Errors
     /// [`Error::InvalidValue`] for parameters of 2^31 elements together, or none; as [`check`](Self::check).

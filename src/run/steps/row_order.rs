@@ -6,14 +6,14 @@ use crate::record::{Event, EventKind};
 
 /// Steps of which rows were dropped, as events tell.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Dropped {
+pub(crate) struct Dropped {
     /// First and last step of each stretch; rising, none touching the next.
     stretches: Vec<(u64, u64)>,
 }
 
 impl Dropped {
     /// Sorts and joins stretches, told in any order. `every_steps` is the distance of rows that are all there.
-    pub(super) fn new(mut told: Vec<(u64, u64)>, every_steps: u64) -> Dropped {
+    pub(crate) fn new(mut told: Vec<(u64, u64)>, every_steps: u64) -> Dropped {
         told.sort_unstable();
         let mut stretches: Vec<(u64, u64)> = Vec::new();
         for (from, to) in told {
@@ -98,22 +98,22 @@ const MOST_TOLD: u64 = 1000;
 
 /// The rows so far.
 #[derive(Default)]
-pub(super) struct RowOrder {
-    pub(super) every_steps: u64,
-    pub(super) dropped: Dropped,
-    pub(super) last: Option<u64>,
+pub(crate) struct RowOrder {
+    pub(crate) every_steps: u64,
+    pub(crate) dropped: Dropped,
+    pub(crate) last: Option<u64>,
     /// The smallest distance of two rows, and where the later one is.
-    pub(super) closest: Option<(u64, PathBuf, u64)>,
+    pub(crate) closest: Option<(u64, PathBuf, u64)>,
     /// The highest number of a basis, and the first row that has it.
-    pub(super) last_basis: Option<(u64, PathBuf, u64)>,
+    pub(crate) last_basis: Option<(u64, PathBuf, u64)>,
     told: u64,
     /// Findings that there are besides those given.
-    pub(super) untold: u64,
+    pub(crate) untold: u64,
 }
 
 /// What is wrong with a row's step.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Step {
+pub(crate) enum Step {
     /// It does not rise.
     Back(String),
     /// Steps before it have no row, and nothing explains it.
@@ -121,12 +121,12 @@ pub(super) enum Step {
 }
 
 impl RowOrder {
-    pub(super) fn new(every_steps: u64) -> RowOrder {
+    pub(crate) fn new(every_steps: u64) -> RowOrder {
         RowOrder { every_steps: every_steps.max(1), ..RowOrder::default() }
     }
 
     /// Takes the next row; `row` is its number in the file.
-    pub(super) fn follow(&mut self, step: u64, path: &Path, row: u64) -> Option<Step> {
+    pub(crate) fn follow(&mut self, step: u64, path: &Path, row: u64) -> Option<Step> {
         let last = self.last.replace(step)?;
         let distance = step.checked_sub(last).filter(|distance| *distance > 0);
         if let Some(distance) = distance

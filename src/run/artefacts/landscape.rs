@@ -10,15 +10,15 @@ use arrow_array::types::{Float64Type, Int64Type};
 use arrow_array::{ArrayRef, Float64Array, Int64Array, RecordBatch};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 
-use super::curvature::{make_place, numbers_in};
-use super::guard::damaged;
-use super::reader::Run;
-use super::schema::{integer, value};
-use super::segment::{Encoding, SegmentWriter};
-use super::segment_reader::SegmentReader;
-use super::storage::{Disk, Storage};
-use super::{RunFolder, partial};
 use crate::error::{Error, Result};
+use crate::run::folder::{RunFolder, partial};
+use crate::run::integrity::damaged;
+use crate::run::places::{make_place, numbers_in};
+use crate::run::reader::Run;
+use crate::run::schema::{integer, value};
+use crate::run::steps::segment::{Encoding, SegmentWriter};
+use crate::run::steps::segment_reader::SegmentReader;
+use crate::run::storage::{Disk, Storage};
 
 /// Losses on a grid in the plane theta_* + x q_i + y q_j (figure 3 of the paper), made by `curvature::loss_landscape`.
 ///
@@ -62,7 +62,7 @@ fn schema() -> SchemaRef {
 
 impl LossLandscape {
     /// Writes it into the folder of a run, beside those that are there, and returns its number. Other programs may be
-    /// writing theirs, or the run, meanwhile. A recovery of the run meanwhile ([`recover`](super::recover), or resuming it)
+    /// writing theirs, or the run, meanwhile. A recovery of the run meanwhile ([`recover`](crate::run::recover), or resuming it)
     /// takes an unfinished landscape for an abandoned one and removes it: this is then an [`Error::Io`].
     ///
     /// # Errors
@@ -140,7 +140,7 @@ impl LossLandscape {
 }
 
 /// One more than the highest number of a landscape.
-pub(super) fn next_landscape(folder: &RunFolder) -> Result<u64> {
+pub(crate) fn next_landscape(folder: &RunFolder) -> Result<u64> {
     Ok(numbers(folder)?.last().map_or(0, |last| last.saturating_add(1)))
 }
 

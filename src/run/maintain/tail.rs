@@ -7,17 +7,17 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 use arrow_schema::SchemaRef;
 
-use super::schema::integer;
-use super::segment::SegmentWriter;
-use super::segment_reader::SegmentReader;
-use super::storage::Storage;
-use super::writer::LogTotals;
-use super::{RunFolder, partial};
 use crate::error::{Error, Result};
 use crate::record::RunInfo;
+use crate::run::folder::{RunFolder, partial};
+use crate::run::schema::integer;
+use crate::run::steps::segment::SegmentWriter;
+use crate::run::steps::segment_reader::SegmentReader;
+use crate::run::storage::Storage;
+use crate::run::writing::place::LogTotals;
 
 /// The finished segments of a run that has no journal.
-pub(super) struct Tail {
+pub(crate) struct Tail {
     folder: RunFolder,
     schema: SchemaRef,
     segments: Vec<Segment>,
@@ -33,7 +33,7 @@ struct Segment {
 
 impl Tail {
     /// Reads the footer of every segment.
-    pub(super) fn open(folder: &RunFolder, schema: &SchemaRef) -> Result<Tail> {
+    pub(crate) fn open(folder: &RunFolder, schema: &SchemaRef) -> Result<Tail> {
         let mut segments = Vec::new();
         for numbers in folder.list_steps()?.segments {
             let path = folder.segment_of(numbers);
@@ -47,7 +47,7 @@ impl Tail {
     }
 
     /// Rows, bytes and segments there are.
-    pub(super) fn totals(&self) -> LogTotals {
+    pub(crate) fn totals(&self) -> LogTotals {
         LogTotals {
             rows: rows_of(&self.segments),
             bytes: self.segments.iter().map(|segment| segment.bytes).sum(),
@@ -55,17 +55,17 @@ impl Tail {
         }
     }
 
-    pub(super) fn last_step(&self) -> Option<u64> {
+    pub(crate) fn last_step(&self) -> Option<u64> {
         self.segments.iter().rev().find_map(|segment| segment.first_and_last_step).map(|(_, last)| last)
     }
 
     /// Number of the segment to write next.
-    pub(super) fn next_number(&self) -> u64 {
+    pub(crate) fn next_number(&self) -> u64 {
         self.segments.last().map_or(0, |segment| segment.last_number.saturating_add(1))
     }
 
     /// Rows after `step`.
-    pub(super) fn rows_after(&self, step: u64) -> Result<u64> {
+    pub(crate) fn rows_after(&self, step: u64) -> Result<u64> {
         let kept = self.kept(step);
         let mut rows = rows_of(&self.segments[kept..]);
         if let Some(last) = self.segments[..kept].last()
@@ -80,7 +80,7 @@ impl Tail {
     }
 
     /// The last row whose step is not after `step`.
-    pub(super) fn last_row(&self, step: u64) -> Result<Option<RecordBatch>> {
+    pub(crate) fn last_row(&self, step: u64) -> Result<Option<RecordBatch>> {
         let all: Vec<usize> = (0..self.schema.fields().len()).collect();
         for segment in self.segments[..self.kept(step)].iter().rev() {
             let Some((_, last)) = segment.first_and_last_step else { continue };
@@ -99,7 +99,7 @@ impl Tail {
     }
 
     /// Removes the rows after `step`, later segments first. Wherever it is stopped, a log without a gap is left.
-    pub(super) fn discard_after(&mut self, storage: &dyn Storage, step: u64, info: &RunInfo) -> Result<()> {
+    pub(crate) fn discard_after(&mut self, storage: &dyn Storage, step: u64, info: &RunInfo) -> Result<()> {
         let kept = self.kept(step);
         while self.segments.len() > kept
             && let Some(segment) = self.segments.pop()

@@ -5,16 +5,16 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::RunFolder;
-use super::curvature::{count_bases, make_place};
-use super::file;
-use super::guard::{damaged, json_checksum};
-use super::info::open_run;
-use super::reader::Run;
-use super::storage::{Disk, Storage};
-use super::writer::write_whole;
 use crate::error::{Error, Result};
 use crate::record::SCHEMA_VERSION;
+use crate::run::file;
+use crate::run::folder::RunFolder;
+use crate::run::info::open_run;
+use crate::run::integrity::{damaged, json_checksum};
+use crate::run::places::{count_bases, make_place};
+use crate::run::reader::Run;
+use crate::run::storage::{Disk, Storage};
+use crate::run::whole_file::write_whole;
 
 const VERSION_KEY: &str = "schema_version";
 const CHECKSUM_KEY: &str = "checksum";
@@ -33,7 +33,7 @@ pub struct Measured {
 /// What is known of the Hessian of a basis besides its eigenpairs. Weight decay is in none of it.
 ///
 /// `LossHessian::summary` (feature `torch`) measures it; whoever measures otherwise fills it in. Handed over with the
-/// directions of a run ([`Eigenvectors::with_summary`](super::eigenvectors::Eigenvectors::with_summary)), or by
+/// directions of a run ([`Eigenvectors::with_summary`](crate::run::artefacts::eigenvectors::Eigenvectors::with_summary)), or by
 /// [`save`](Self::save) where it is measured later, it is in the run's folder, where `perrin fit` and `perrin report` find it.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
@@ -96,7 +96,7 @@ impl CurvatureSummary {
     }
 
     /// [`save`](Self::save) of what was checked.
-    pub(super) fn write_on(&self, storage: &dyn Storage, folder: &RunFolder, basis: u64) -> Result<()> {
+    pub(crate) fn write_on(&self, storage: &dyn Storage, folder: &RunFolder, basis: u64) -> Result<()> {
         let path = folder.curvature_summary(basis);
         let mut value = serde_json::to_value(self).map_err(|error| Error::io("encode", &path)(error.into()))?;
         value[BASIS_KEY] = basis.into();

@@ -7,16 +7,16 @@ use std::path::{Path, PathBuf};
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 
-use super::curvature::CurvatureRow;
-use super::eigenvectors::Eigenvectors;
-use super::info::Checksum;
-use super::joined::check_joined;
-use super::listing::Listing;
-use super::reader::Run;
-use super::row_order::{Dropped, RowOrder, Step, ToldEnd};
-use super::source::{Rows, Source};
 use crate::error::{Error, Result};
 use crate::record::EventKind;
+use crate::run::artefacts::curvature::CurvatureRow;
+use crate::run::artefacts::eigenvectors::Eigenvectors;
+use crate::run::artefacts::joined::check_joined;
+use crate::run::info::Checksum;
+use crate::run::listing::Listing;
+use crate::run::reader::Run;
+use crate::run::steps::row_order::{Dropped, RowOrder, Step, ToldEnd};
+use crate::run::steps::source::{Rows, Source};
 
 /// What [`check`] found.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -7,21 +7,17 @@ use std::collections::VecDeque;
 use std::io;
 use std::mem;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use arrow_array::RecordBatch;
-use arrow_schema::SchemaRef;
 
-use super::RunFolder;
-use super::curvature::make_place;
-use super::journal::Journal;
-use super::part::{LostRows, Part, last_step, rows_in_log, rows_of};
-use super::segment::{Encoding, SegmentSize, SegmentWriter};
-use super::storage::Storage;
-use super::writer::LogTotals;
 use crate::error::{Error, Result};
-use crate::record::RunInfo;
+use crate::run::places::make_place;
+use crate::run::steps::journal::Journal;
+use crate::run::steps::segment::{Encoding, SegmentSize, SegmentWriter};
+use crate::run::writing::part::{LostRows, Part, last_step, rows_in_log, rows_of};
+use crate::run::writing::place::LogTotals;
+use crate::run::writing::place::Place;
 
 /// Segments are closed after 1, 2, 4, ... seconds, and from then on after this long.
 const LONGEST_SEGMENT: Duration = Duration::from_secs(600);
@@ -32,16 +28,8 @@ const LARGEST_JOURNAL_BYTES: u64 = 64 << 20;
 /// Parts set aside whose rows stay in memory too; of more of them only the journals are kept.
 const KEPT_IN_MEMORY: usize = 4;
 
-/// Where rows go, and what they are.
-pub(super) struct Place {
-    pub(super) storage: Arc<dyn Storage>,
-    pub(super) folder: RunFolder,
-    pub(super) info: RunInfo,
-    pub(super) schema: SchemaRef,
-}
-
 #[derive(Default)]
-pub(super) struct Parts {
+pub(crate) struct Parts {
     open: Option<OpenPart>,
     set_aside: Vec<Part>,
     /// Rows that were in the log, are no longer, and are to be written again.
@@ -63,28 +51,28 @@ struct OpenPart {
 
 impl Parts {
     /// Goes on with part `number`.
-    pub(super) fn from_number(number: u64, totals: LogTotals) -> Parts {
+    pub(crate) fn from_number(number: u64, totals: LogTotals) -> Parts {
         Parts { number, totals, ..Parts::default() }
     }
 
-    pub(super) fn totals(&self) -> LogTotals {
+    pub(crate) fn totals(&self) -> LogTotals {
         self.totals
     }
 
     /// Rows that turned out to be lost since the last call.
-    pub(super) fn take_lost(&mut self) -> Option<LostRows> {
+    pub(crate) fn take_lost(&mut self) -> Option<LostRows> {
         self.lost.take()
     }
 
     /// Appends rows, after all that have to come before them. On an error none of them is in the log.
-    pub(super) fn append(&mut self, place: &Place, batch: &RecordBatch) -> Result<()> {
+    pub(crate) fn append(&mut self, place: &Place, batch: &RecordBatch) -> Result<()> {
         self.settle(place)?;
         self.append_unsaved(place)?;
         self.write(place, batch)
     }
 
     /// Whether the open part is old or large enough to be finished, or another one is to be.
-    pub(super) fn is_due(&mut self, now: Duration) -> bool {
+    pub(crate) fn is_due(&mut self, now: Duration) -> bool {
         let is_old = self.open.as_mut().is_some_and(|open| {
             let length = Duration::from_secs(1 << open.part.number.min(10)).min(LONGEST_SEGMENT);
             let since = *open.since.get_or_insert(now);
@@ -94,13 +82,13 @@ impl Parts {
     }
 
     /// Whether the open part's journal, if there is one, is where it was.
-    pub(super) fn is_in_place(&self) -> Result<bool> {
+    pub(crate) fn is_in_place(&self) -> Result<bool> {
         self.open.as_ref().map_or(Ok(true), |open| open.journal.is_in_place())
     }
 
     /// Sets the open part aside, whose journal is not where it was. If it was removed, the rows are written again; that is an
     /// error all the same.
-    pub(super) fn replace_open(&mut self, place: &Place) -> Result<()> {
+    pub(crate) fn replace_open(&mut self, place: &Place) -> Result<()> {
         let Some(OpenPart { mut part, journal, .. }) = self.open.take() else { return Ok(()) };
         (self.number, self.is_begun) = (part.number.saturating_add(1), false);
         match self.resolve(place, &mut part) {
@@ -122,7 +110,7 @@ impl Parts {
     }
 
     /// Finishes the parts set aside, then the open one. The first error comes after everything has been tried.
-    pub(super) fn finish(&mut self, place: &Place) -> Result<()> {
+    pub(crate) fn finish(&mut self, place: &Place) -> Result<()> {
         if let Some(open) = self.open.take() {
             self.set_aside(open.part);
         }
@@ -142,7 +130,7 @@ impl Parts {
     }
 
     /// The same, twice if need be.
-    pub(super) fn finish_all(&mut self, place: &Place) -> Result<()> {
+    pub(crate) fn finish_all(&mut self, place: &Place) -> Result<()> {
         let outcome = self.finish(place);
         if outcome.is_err() || self.open.is_some() {
             // A last attempt, which does not make the failure untold.
@@ -153,7 +141,7 @@ impl Parts {
 
     /// Counts what was written and cannot be found as lost; what is in no segment cannot be written again any more. With
     /// `is_gone` nothing of it is looked for.
-    pub(super) fn give_up(&mut self, place: &Place, is_gone: bool) {
+    pub(crate) fn give_up(&mut self, place: &Place, is_gone: bool) {
         let open = self.open.take().map(|open| open.part);
         for part in mem::take(&mut self.set_aside).into_iter().chain(open) {
             let look = |mut listing| rows_in_log(&place.folder, &mut listing, &place.schema, &part.steps());

@@ -18,12 +18,12 @@ use parquet::file::metadata::{ColumnChunkMetaData, KeyValue};
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::schema::types::ColumnPath;
 
-use super::footer::sealed;
-use super::schema::repeats;
-use super::storage::{Storage, StorageFile};
-use super::version::{file_schema, from_file, to_file};
 use crate::error::{Error, Result};
 use crate::record::RunInfo;
+use crate::run::schema::repeats;
+use crate::run::steps::footer::sealed;
+use crate::run::storage::{Storage, StorageFile};
+use crate::run::version::{file_schema, from_file, to_file};
 
 /// Keys of the metadata in a segment's footer.
 pub(crate) mod key {
@@ -33,7 +33,7 @@ pub(crate) mod key {
     pub(crate) const LAST_STEP: &str = "perrin.last_step";
     /// CRC-32 of every column chunk, as a JSON list of row groups of lists of numbers.
     pub(crate) const CHECKSUMS: &str = "perrin.checksums";
-    /// `portable` where [`Encoding`](super::Encoding) is.
+    /// `portable` where [`Encoding`](crate::run::Encoding) is.
     pub(crate) const ENCODING: &str = "perrin.encoding";
     /// Of a merged segment: number and rows of each segment in it, as a JSON list of pairs.
     pub(crate) const MERGED: &str = "perrin.merged";
@@ -277,11 +277,11 @@ mod tests {
 
     use parquet::file::reader::{FileReader, SerializedFileReader};
 
-    use super::super::RunFolder;
-    use super::super::schema::{batch_from_rows, steps_schema};
-    use super::super::storage::Disk;
     use super::*;
     use crate::record::{Hyperparameters, Layout, RowBuffer, StepRecord};
+    use crate::run::folder::RunFolder;
+    use crate::run::schema::{batch_from_rows, steps_schema};
+    use crate::run::storage::Disk;
 
     #[test]
     fn repeated_unknown_and_counted_values_cost_next_to_nothing() {

@@ -1,0 +1,10 @@
+//! What is done to a run at rest: checked, mended, merged, taken up again.
+
+pub(crate) mod check;
+pub(crate) mod replace;
+pub(crate) mod tail;
+
+pub(crate) mod recovery;
+
+pub(crate) mod compact;
+pub(crate) mod resume;
