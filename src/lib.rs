@@ -46,23 +46,26 @@
 //! - `report`: [`report`], figures and the HTML page.
 //! - `metrics`: the latest row through the `metrics` facade, see [`recorder`].
 
-pub mod analysis;
-#[cfg(feature = "torch")]
-pub mod curvature;
 pub mod error;
-pub mod linalg;
-#[cfg(feature = "torch")]
-pub mod observe;
 pub mod printable;
 pub mod record;
-pub mod recorder;
-#[cfg(feature = "report")]
-pub mod report;
+
+pub mod linalg;
 pub mod run;
 pub mod stats;
 pub mod theory;
 #[cfg(feature = "torch")]
 mod variables;
+
+pub mod analysis;
+#[cfg(feature = "torch")]
+pub mod curvature;
+pub mod recorder;
+
+#[cfg(feature = "torch")]
+pub mod observe;
+#[cfg(feature = "report")]
+pub mod report;
 
 pub use error::{Error, Result};
 #[cfg(feature = "torch")]

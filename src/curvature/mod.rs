@@ -15,16 +15,20 @@
 //!
 //! `docs/curvature.md` says what the numbers certify and what they do not.
 
-mod buffers;
-mod eigenpairs;
-mod follower;
-mod gradient_noise;
-mod hessian;
-mod landscape;
-mod moved;
 mod parameters;
 mod progress;
 mod refusal;
+
+mod buffers;
+
+mod hessian;
+
+mod eigenpairs;
+mod gradient_noise;
+mod moved;
+
+mod follower;
+mod landscape;
 mod summary;
 
 pub use eigenpairs::{eigenvectors, gradient_start, top_eigenpairs};

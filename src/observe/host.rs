@@ -145,8 +145,8 @@ impl Chunk {
     }
 }
 
-#[cfg(test)]
 #[allow(unsafe_code)]
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -2,12 +2,11 @@
 
 use std::ops::Range;
 
-use tch::{TchError, Tensor};
+use tch::Tensor;
 
 use super::observation::Observation;
-use super::parameters::Parameter;
-use super::resume::kind_of;
-use super::start::warn_of_tied;
+use super::parameters::{Parameter, warn_of_tied};
+use super::resume::bytes_of;
 use super::tracker::{State, Tracker, torch, wanted};
 use crate::error::{Error, Result};
 use crate::record::{EventKind, ParameterInfo};
@@ -126,13 +125,4 @@ impl Tracker {
     pub fn reference_of(&self, members: Range<usize>) -> Vec<(ParameterInfo, Tensor)> {
         members.map(|member| (self.parameters[member].info(), self.state(member).reference)).collect()
     }
-}
-
-/// Elements in memory order, in the parameter's own kind: what is measured from has been rounded to it.
-pub(super) fn bytes_of(tensor: &Tensor, kind: &str) -> std::result::Result<Vec<u8>, TchError> {
-    let kind = kind_of(kind);
-    let tensor = tensor.f_to_device(tch::Device::Cpu)?.f_to_kind(kind)?.f_contiguous()?;
-    let mut bytes = vec![0; tensor.numel() * kind.elt_size_in_bytes()];
-    tensor.f_copy_data_u8(&mut bytes, tensor.numel())?;
-    Ok(bytes)
 }

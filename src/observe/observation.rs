@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 use tch::nn::Variables;
 use tch::{Device, Tensor};
 
-use super::basis::Directions;
 use super::completion::complete;
-use super::deltas::DeltaTap;
+use super::delta_choice::DeltaTap;
 use super::device::DeferredRow;
+use super::directions::Directions;
 use super::outside::OutsideWrites;
 use super::projection::Projection;
 use super::settings::{Settings, later_groups};

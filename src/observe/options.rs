@@ -1,19 +1,13 @@
-//! What to observe and how: one builder, three ways to start.
+//! What to observe and how. `attach` has the three ways to start.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use tch::Tensor;
-use tch::nn::{self, VarStore};
+use tch::nn::VarStore;
 
-use super::attach_error::AttachError;
-use super::config::KnownOptimizer;
-use super::deltas::DeltaOptions;
-use super::observer::Observer;
-use super::optimizer::Optimizer;
+use super::delta_choice::DeltaOptions;
 use super::parameters::{Filter, Source};
 use super::tracker::Reference;
-use crate::error::{Error, Result};
 use crate::record::{Hyperparameters, OptimizerInfo};
 use crate::recorder::QueueOptions;
 use crate::run::Eigenvectors;
@@ -64,7 +58,7 @@ impl Options {
     }
 
     /// Observes only if `wanted`: else the optimizer trains as it is, nothing is written, and
-    /// [`finish`](Optimizer::finish) says how many steps there were. For the one process of many that is to log, and for a
+    /// [`finish`](crate::Optimizer::finish) says how many steps there were. For the one process of many that is to log, and for a
     /// program that is told not to. Steps count from that of [`resume`](Self::resume), where one was stated.
     ///
     /// ```no_run
@@ -88,7 +82,7 @@ impl Options {
     }
 
     /// Steps in an epoch: fills the `epoch` column, counted from 1. Where epochs differ in length, call
-    /// [`Optimizer::start_epoch`] instead.
+    /// [`Optimizer::start_epoch`](crate::Optimizer::start_epoch) instead.
     pub fn steps_per_epoch(mut self, steps: u64) -> Self {
         self.steps_per_epoch = Some(steps);
         self
@@ -102,9 +96,9 @@ impl Options {
     }
 
     /// Fills the `gradient_norm_squared` column, at the cost of another reading of the gradients: those of the observed
-    /// parameters, before they are clipped where [`Optimizer`] clips them ([`Optimizer::backward_step_clip`] and the like,
-    /// [`Optimizer::clip_grad_norm`]), else as they are after the step. For an [`Observer`] see
-    /// [`Observer::after_step`].
+    /// parameters, before they are clipped where [`Optimizer`](crate::Optimizer) clips them ([`Optimizer::backward_step_clip`](crate::Optimizer::backward_step_clip) and the like,
+    /// [`Optimizer::clip_grad_norm`](crate::Optimizer::clip_grad_norm)), else as they are after the step. For an [`Observer`](crate::Observer) see
+    /// [`Observer::after_step`](crate::Observer::after_step).
     pub fn gradient_norm(mut self, wanted: bool) -> Self {
         self.gradient_norm = wanted;
         self
@@ -139,7 +133,7 @@ impl Options {
     /// `curvature::EigenpairFollower` or a file. Plain vectors do too; each has an element for each element of the observed
     /// parameters, in the order in which `run.json` lists them, each row-major.
     ///
-    /// The directions are kept in the run folder. [`Observer::project_onto`] replaces them as the run goes on.
+    /// The directions are kept in the run folder. [`Observer::project_onto`](crate::Observer::project_onto) replaces them as the run goes on.
     /// Parameters added later have no part in them; those given then may be of the parameters with or without them.
     pub fn project_onto(mut self, directions: impl Into<Eigenvectors>) -> Self {
         let directions = directions.into();
@@ -148,7 +142,7 @@ impl Options {
         self
     }
 
-    /// Provides columns for so many directions, that [`Observer::project_onto`] will give later; null until then.
+    /// Provides columns for so many directions, that [`Observer::project_onto`](crate::Observer::project_onto) will give later; null until then.
     pub fn directions(mut self, count: usize) -> Self {
         (self.directions, self.projected) = (count, None);
         self
@@ -208,57 +202,5 @@ impl Options {
     pub fn hyperparameters(mut self, hyperparameters: Hyperparameters) -> Self {
         self.hyperparameters = hyperparameters;
         self
-    }
-
-    /// Observes a tch optimizer into a new run folder. Where its variable store is still empty, the run begins with the
-    /// first variables; one that is resumed needs them now.
-    ///
-    /// # Errors
-    /// [`AttachError`], which gives the optimizer back, and in it
-    /// [`Error::RunExists`] if `directory` holds a run that is not to be resumed, [`Error::Parameters`] if there is nothing to observe,
-    /// [`Error::Io`] and [`Error::Torch`]; as [`RunWriter::resume`](crate::run::RunWriter::resume) where one is.
-    pub fn attach(
-        mut self,
-        optimizer: nn::Optimizer,
-        directory: impl AsRef<Path>,
-    ) -> std::result::Result<Optimizer, AttachError> {
-        let source = self.source.take().unwrap_or(Source::List);
-        let list = match source {
-            Source::List => optimizer.trainable_variables(),
-            Source::Store(_) => Vec::new(),
-        };
-        match self.start(source, list, directory.as_ref()) {
-            Ok(observer) => Ok(Optimizer::new(optimizer, observer)),
-            Err(error) => Err(AttachError::new(optimizer, error)),
-        }
-    }
-
-    /// Builds an optimizer from its configuration and observes it: the log knows its hyperparameters, which are the
-    /// configuration's whatever [`hyperparameters`](Self::hyperparameters) said.
-    ///
-    /// # Errors
-    /// As [`attach`](Self::attach), and [`Error::Torch`] if libtorch refuses the configuration. Whoever goes on
-    /// unobserved then builds the optimizer again: `perrin::unobserved(config.build(&variables, learning_rate)?)`.
-    pub fn build(
-        mut self,
-        config: impl KnownOptimizer,
-        variables: &VarStore,
-        learning_rate: f64,
-        directory: impl AsRef<Path>,
-    ) -> Result<Optimizer> {
-        self.optimizer = config.info();
-        self.hyperparameters = config.hyperparameters(learning_rate);
-        let optimizer = config
-            .build(variables, learning_rate)
-            .map_err(|source| Error::Torch { action: "build the optimizer", source })?;
-        Ok(self.variables(variables).attach(optimizer, directory)?)
-    }
-
-    /// Observes the variables of a store that an optimizer of the program's own will move.
-    ///
-    /// # Errors
-    /// Those in the [`AttachError`] of [`attach`](Self::attach).
-    pub fn observe(self, variables: &VarStore, directory: impl AsRef<Path>) -> Result<Observer> {
-        self.start(Source::store(variables), Vec::new(), directory.as_ref())
     }
 }

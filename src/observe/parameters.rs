@@ -157,3 +157,14 @@ impl Source {
         }
     }
 }
+
+/// Says which variables an optimizer of libtorch's moves several times a step.
+pub(super) fn warn_of_tied(found: &[Variable]) {
+    for variable in found.iter().filter(|variable| variable.is_known || variable.entries > 1) {
+        let names = variable.tied_names();
+        tracing::warn!(
+            "{names}: one tensor that the store has several times. It is observed once; libtorch's optimizers move it \
+             once for each time, at every step"
+        );
+    }
+}

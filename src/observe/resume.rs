@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
-use tch::{Kind, Tensor};
+use tch::{Kind, TchError, Tensor};
 
-use super::basis::{Directions, take_up};
+use super::basis::take_up;
+use super::directions::Directions;
 use super::options::Options;
 use super::settings::{Settings, later_groups};
 use super::tracker::{Tracker, torch};
@@ -172,4 +173,13 @@ pub(super) fn kind_of(name: &str) -> Kind {
         "f16" => Kind::Half,
         _ => Kind::Float,
     }
+}
+
+/// Elements in memory order, in the parameter's own kind: what is measured from has been rounded to it.
+pub(super) fn bytes_of(tensor: &Tensor, kind: &str) -> std::result::Result<Vec<u8>, TchError> {
+    let kind = kind_of(kind);
+    let tensor = tensor.f_to_device(tch::Device::Cpu)?.f_to_kind(kind)?.f_contiguous()?;
+    let mut bytes = vec![0; tensor.numel() * kind.elt_size_in_bytes()];
+    tensor.f_copy_data_u8(&mut bytes, tensor.numel())?;
+    Ok(bytes)
 }

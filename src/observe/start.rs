@@ -7,16 +7,16 @@ use std::time::Duration;
 
 use tch::{TchError, Tensor};
 
-use super::basis::{Directions, take_up, update_rule};
+use super::basis::{take_up, update_rule};
 use super::completion::complete;
-use super::joined::bytes_of;
+use super::directions::Directions;
 use super::observation::Observation;
 use super::observer::Observer;
 use super::options::Options;
 use super::outside::OutsideWrites;
-use super::parameters::Source;
+use super::parameters::{Source, warn_of_tied};
 use super::projection::DEFAULT_MEMORY_BYTES;
-use super::resume::Past;
+use super::resume::{Past, bytes_of};
 use super::settings::{Settings, later_groups};
 use super::tracker::Tracker;
 use super::waiting::Waiting;
@@ -162,17 +162,6 @@ impl Options {
 /// Parameter groups are numbered from 0; a list does not tell, and has the one.
 fn groups_of<'a>(found: impl Iterator<Item = &'a Variable>) -> usize {
     found.filter_map(|variable| variable.last_group).max().map_or(1, |last| last + 1)
-}
-
-/// Says which variables an optimizer of libtorch's moves several times a step.
-pub(super) fn warn_of_tied(found: &[Variable]) {
-    for variable in found.iter().filter(|variable| variable.is_known || variable.entries > 1) {
-        let names = variable.tied_names();
-        tracing::warn!(
-            "{names}: one tensor that the store has several times. It is observed once; libtorch's optimizers move it \
-             once for each time, at every step"
-        );
-    }
 }
 
 fn create_writer(directory: &Path, info: &RunInfo, tracker: &Tracker) -> Result<RunWriter> {

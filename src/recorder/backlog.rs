@@ -9,10 +9,12 @@ use std::time::{Duration, Instant};
 use super::message::{Basis, Dropped, Joined};
 use super::shared::Shared;
 use super::sink::Sink;
-use super::worker::WRITE_ROWS;
 use crate::error::{Error, Result};
 use crate::record::{Event, EventKind, Hyperparameters, RowBuffer, StepRecord};
 use crate::run::LostRows;
+
+/// Rows are written as soon as there are this many: bounds the worker's memory.
+pub(super) const WRITE_ROWS: usize = 4_096;
 
 /// Memory of the rows kept while the log cannot be written. A minute of the fastest loops with 30 projections.
 const KEPT_BYTES: usize = 64 << 20;

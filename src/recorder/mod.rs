@@ -14,17 +14,21 @@
 //! The recorder knows no framework. A row whose numbers still live on a device carries them as `D`, and the
 //! `resolve` function given to [`Recorder::start`] turns a block of them into numbers, on the worker thread.
 
-mod backlog;
 mod clock;
-mod deltas;
 mod message;
+mod options;
+mod shared;
+
+mod deltas;
+mod sink;
+
+mod backlog;
 #[cfg(feature = "metrics")]
 pub mod metrics;
-mod options;
-mod queue;
-mod shared;
-mod sink;
+
 mod worker;
+
+mod queue;
 
 pub use clock::Clock;
 pub use deltas::DeltaRecorder;

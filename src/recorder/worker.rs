@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, TryRecvError};
 
-use super::backlog::Backlog;
+use super::backlog::{Backlog, WRITE_ROWS};
 use super::clock::Clock;
 use super::message::{Block, Ending, Message, Row};
 use super::shared::Shared;
@@ -22,8 +22,6 @@ const TICK: Duration = Duration::from_millis(100);
 const WRITE_EVERY: Duration = Duration::from_millis(400);
 /// Further attempts to write what is left when the run is over, a tick apart: a program that ends is not held up.
 const LAST_ATTEMPTS: usize = 3;
-/// Rows are written as soon as there are this many: bounds the worker's memory.
-pub(super) const WRITE_ROWS: usize = 4_096;
 
 type Resolve<D> = Box<dyn FnMut(&mut RowBuffer, &mut Vec<(usize, D)>) -> Result<()> + Send>;
 

@@ -1,8 +1,8 @@
 //! Everything that a report says of a run, gathered before anything is drawn.
 
-use super::ReportOptions;
 use super::happened::Happened;
 use super::landscape::Landscape;
+use super::options::ReportOptions;
 use super::phase::PhasePlan;
 use super::reduction::{Reduction, reduce};
 use super::theory::{ModeTheory, shown_modes};

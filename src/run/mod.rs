@@ -37,15 +37,14 @@ mod folder;
 mod version;
 
 mod events;
+mod holder;
 mod info;
 mod places;
 mod whole_file;
 
-mod holder;
 mod list_file;
-mod safetensors_file;
-
 mod lock;
+mod safetensors_file;
 mod steps;
 
 mod reader;

@@ -1,10 +1,12 @@
 //! Statistics of sequences of numbers. Nothing here knows a run, a file or a framework.
 
-pub mod autocorrelation;
-pub mod coarse_series;
-pub mod long_run;
 pub mod mean_squared_displacement;
 pub mod moments;
 pub mod moving_average;
 pub mod regression;
 pub mod spectrum;
+
+pub mod autocorrelation;
+pub mod coarse_series;
+
+pub mod long_run;

@@ -3,7 +3,7 @@
 
 use std::arch::x86_64::*;
 
-use super::{Kernel, Piece, tiles};
+use super::tiles::{Kernel, Piece, tiles};
 
 #[target_feature(enable = "avx512f,avx512vl")]
 pub fn multiply_avx512(piece: &Piece, products: &mut [f64]) {

@@ -1,6 +1,6 @@
 //! Figure 1 of the paper: how far each step goes, and how far the parameters have gone.
 
-use super::Figure;
+use super::figure::Figure;
 use crate::analysis::displacement::PredictedDisplacement;
 use crate::analysis::displacement_noise::Start;
 use crate::analysis::render_text::{grouped, number, percent, thousandths};

@@ -1,6 +1,6 @@
 //! Eigenvalues of the Hessian over the run, the limit of stability, and the density of the others where it is known.
 
-use super::Figure;
+use super::figure::Figure;
 use crate::analysis::render_text::{grouped, number};
 use crate::report::chart::{Axis, Chart, Ink, Mark, Point};
 use crate::report::material::Material;

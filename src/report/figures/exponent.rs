@@ -1,6 +1,6 @@
 //! Figure 7 of the paper: the exponent of the displacement against the length of the run, and against the lag.
 
-use super::Figure;
+use super::figure::Figure;
 use crate::analysis::Answer;
 use crate::report::chart::{Axis, Chart, Ink, Mark, Point};
 use crate::report::material::Material;

@@ -1,6 +1,6 @@
 //! Figure 3 of the paper: the losses in a plane through the reference point, and the run over them.
 
-use super::Figure;
+use super::figure::Figure;
 use crate::analysis::render_text::{grouped, number};
 use crate::report::chart::{Axis, Chart, Ink, Mark, Point, Shape};
 use crate::report::contour::Grid;

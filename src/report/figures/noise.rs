@@ -1,6 +1,6 @@
 //! The gradient noise: is it sigma^2 H, with one sigma^2?
 
-use super::Figure;
+use super::figure::Figure;
 use crate::analysis::Question;
 use crate::analysis::findings::of_modes;
 use crate::analysis::modes::{EigenvalueSource, ModeFit, NoiseSource};

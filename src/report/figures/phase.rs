@@ -1,6 +1,6 @@
 //! Figure 5 of the paper: position against velocity, and whether a mode swings.
 
-use super::Figure;
+use super::figure::Figure;
 use crate::analysis::findings::with_interval;
 use crate::analysis::modes::{ModeFit, ModesFit};
 use crate::analysis::render_text::{grouped, number};

@@ -1,6 +1,6 @@
 //! Figures 3 and 4 of the paper: two modes at once, over the contours of the loss that the motion really minimizes.
 
-use super::Figure;
+use super::figure::Figure;
 use crate::report::chart::{Axis, Chart, Ink, Mark, Point, Shape};
 use crate::report::material::Material;
 use crate::report::phase::{Ellipse, Phase};

@@ -1,6 +1,6 @@
 //! Figure 6 of the paper: speeds and exponents of many runs, predicted from the first.
 
-use super::Figure;
+use super::figure::Figure;
 use crate::analysis::sweep::{Sweep, SweepRun};
 use crate::analysis::{Answer, RunFit};
 use crate::report::chart::{Axis, Chart, Ink, Mark, Point};

@@ -1,7 +1,7 @@
 //! Loss and learning rate, and what happened besides the steps.
 
-use super::Figure;
 use super::displacement::add_curve;
+use super::figure::Figure;
 use crate::analysis::findings::sentence;
 use crate::analysis::render_text::{counted, grouped, number};
 use crate::analysis::settings::not_known;

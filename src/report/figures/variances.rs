@@ -1,6 +1,6 @@
 //! Isotropy and equipartition: is the motion the same in every direction, as the modified loss has it?
 
-use super::Figure;
+use super::figure::Figure;
 use crate::analysis::Question;
 use crate::analysis::findings::of_modes;
 use crate::analysis::modes::{EigenvalueSource, Isotropy, ModeVariances, ModesFit, Window};

@@ -2,6 +2,7 @@
 //! displacements, landscapes.
 
 pub(crate) mod curvature_summary;
+pub(crate) mod landscape;
 pub(crate) mod reference;
 
 pub(crate) mod eigenvectors;
@@ -10,6 +11,5 @@ pub(crate) mod joined;
 pub(crate) mod curvature;
 pub(crate) mod deltas;
 pub(crate) mod eigenvectors_file;
-pub(crate) mod landscape;
 
 pub(crate) mod delta_writer;
