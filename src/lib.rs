@@ -39,6 +39,21 @@
 //! [`theory`] has its equations as plain functions, and the exact discrete-time ones beside them; [`linalg`] and [`stats`] the methods
 //! below both. None of these needs libtorch, nor does the `perrin` program.
 //!
+//! # Which type for which task
+//!
+//! | to | take |
+//! |---|---|
+//! | observe a tch optimizer | [`attach`], with more to say [`Options`] |
+//! | train unobserved with the same types | [`unobserved`], [`Options::observe_if`] |
+//! | observe an optimizer of one's own | [`Options::observe`], which gives an [`Observer`] |
+//! | follow the sharpest directions | [`curvature::EigenpairFollower`] |
+//! | read a run, or one that grows | [`run::Run`], [`run::Follower`] |
+//! | check, mend, merge a run | [`run::check`], [`run::recover`], [`run::compact`] |
+//! | ask a run all questions | [`analysis::RunFit`] |
+//! | compare runs | [`analysis::sweep::Sweep`] |
+//! | write a page | [`report::write_report`] |
+//! | predict from hyperparameters | [`theory::prediction`] |
+//!
 //! # Features
 //!
 //! - `torch` (default): [`observe`] and [`curvature`]; needs libtorch, as tch does.

@@ -6,6 +6,7 @@ mod arguments;
 #[path = "../../examples/support/datasets.rs"]
 mod datasets;
 mod files;
+#[allow(clippy::duplicate_mod, reason = "`datasets` has it too, for itself")]
 #[path = "../../examples/support/idx.rs"]
 mod idx;
 #[cfg(feature = "torch")]

@@ -11,6 +11,9 @@ use std::path::Path;
 
 use imports::Crate;
 
+/// Folders whose files still import each other in circles; they are held as wholes.
+const NOT_YET: [&str; 1] = ["analysis"];
+
 /// What a crate's imports do against the order of its declarations.
 fn against_the_order(house: &Crate) -> Vec<String> {
     let mut wrong = Vec::new();
@@ -19,6 +22,9 @@ fn against_the_order(house: &Crate) -> Vec<String> {
             let shared = module.iter().zip(other).take_while(|(one, two)| one == two).count();
             if shared == module.len() {
                 // A folder's face names what is inside.
+                continue;
+            }
+            if shared > 0 && NOT_YET.contains(&module[0].as_str()) {
                 continue;
             }
             let (from, to) = (module.join("/"), other.join("/"));
