@@ -20,6 +20,7 @@ pub(crate) struct EventWriter {
     file: Box<dyn StorageFile>,
     /// Of all that is in the file.
     hasher: Hasher,
+    length: u64,
 }
 
 impl EventWriter {
@@ -28,7 +29,7 @@ impl EventWriter {
         let whole = whole_lines(path)?;
         let mut file = storage.append_to(path).map_err(Error::io("open", path))?;
         file.truncate(whole.position).map_err(Error::io("truncate", path))?;
-        Ok(EventWriter { path: path.to_owned(), file, hasher: whole.chain.hasher })
+        Ok(EventWriter { path: path.to_owned(), file, hasher: whole.chain.hasher, length: whole.position })
     }
 
     pub(crate) fn append(&mut self, event: &Event) -> Result<()> {
@@ -41,7 +42,13 @@ impl EventWriter {
         line += &format!("{checksum}}}\n");
         self.file.append(line.as_bytes()).map_err(Error::io("write", &self.path))?;
         self.hasher.update(line.as_bytes());
+        self.length += line.len() as u64;
         Ok(())
+    }
+
+    /// Whether the file is there and has no line but those that this writer knows of.
+    pub(super) fn is_in_place(&self) -> bool {
+        self.file.length_at(&self.path).is_ok_and(|length| length == Some(self.length))
     }
 }
 

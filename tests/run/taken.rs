@@ -162,14 +162,40 @@ fn rows_that_are_fewer_than_the_run_was_closed_with_are_damage() {
         writer.roll_if_due(Duration::from_secs(2_000 * block)).unwrap();
         writer.roll_if_due(Duration::from_secs(2_000 * block + 1_000)).unwrap();
     }
-    let kind = EventKind::Finished { rows: writer.totals().rows, dropped: 0 };
-    writer.event(&Event { step: 31, elapsed_seconds: 1.0, kind }).unwrap();
+    writer.event(&finished(writer.totals().rows)).unwrap();
     writer.close().unwrap();
     assert_whole(directory.path(), 30);
     fs::remove_file(directory.path().join("steps/000002.parquet")).unwrap();
     let found = check(directory.path()).unwrap();
     let told: Vec<&str> = found.damage.iter().map(|finding| finding.what.as_str()).collect();
     assert_eq!(told, ["the run was closed with 30 rows, and 20 are here"]);
+}
+
+fn finished(rows: u64) -> Event {
+    Event { step: rows + 1, elapsed_seconds: 1.0, kind: EventKind::Finished { rows, dropped: 0 } }
+}
+
+#[test]
+fn events_go_on_after_those_that_are_there() {
+    type Take = fn(&Path);
+    let takes: [(&str, Take, usize); 3] = [
+        ("nothing", |_| (), 2),
+        ("removed", |events| fs::remove_file(events).unwrap(), 1),
+        ("cut", |events| OpenOptions::new().write(true).open(events).unwrap().set_len(40).unwrap(), 1),
+    ];
+    for (name, take, left) in takes {
+        let directory = tempfile::tempdir().unwrap();
+        let mut writer = writer(directory.path());
+        writer.append(&rows(1..11)).unwrap();
+        let kind = EventKind::BasisChanged { basis: 0 };
+        writer.event(&Event { step: 5, elapsed_seconds: 1.0, kind }).unwrap();
+        take(&directory.path().join("events.jsonl"));
+        writer.event(&finished(10)).unwrap();
+        writer.close().unwrap();
+        let told = Run::open(directory.path()).unwrap().events().unwrap();
+        assert_eq!((told.len(), told.last()), (left, Some(&finished(10))), "{name}");
+        assert_whole(directory.path(), 10);
+    }
 }
 
 fn unlocked() -> Faulty {
@@ -205,8 +231,15 @@ fn a_run_that_was_recovered_or_merged_while_it_was_written_is_gone_on_with() {
         assert!(is_not_found(&told), "{told}");
         writer.append(&rows(41..51)).unwrap();
         assert_eq!(writer.take_lost(), None);
+        writer.event(&finished(50)).unwrap();
         assert_eq!(writer.close().unwrap().rows, 50);
         assert_whole(directory.path(), 50);
+        let told = Run::open(directory.path()).unwrap().events().unwrap().into_iter().map(|event| event.kind);
+        let told: Vec<EventKind> = told.collect();
+        assert!(
+            matches!(told[..], [EventKind::NotLocked { .. }, EventKind::Recovered { .. }, EventKind::Finished { .. }]),
+            "{act}: {told:?}"
+        );
         recover(directory.path()).unwrap();
         assert_whole(directory.path(), 50);
     }

@@ -156,6 +156,8 @@ impl RunWriter {
     /// [`Error::Io`].
     pub fn event(&mut self, event: &Event) -> Result<()> {
         self.check_run()?;
+        // Another process that had the run meanwhile may have told something there too; somebody may have removed it.
+        self.events.take_if(|events| !events.is_in_place());
         let events = match &mut self.events {
             Some(events) => events,
             none => none.insert(EventWriter::open(&*self.place.storage, &self.place.folder.events())?),
