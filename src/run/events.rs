@@ -59,7 +59,7 @@ const CHECKSUM: &str = ",\"checksum\":";
 #[derive(Default)]
 struct Chain {
     hasher: Hasher,
-    /// Whether a line had a checksum; older logs have none.
+    /// Whether a line had a checksum, and those after it have one. Logs of version 1 may have none.
     begun: bool,
     /// Number of the first line that is not as it was written.
     changed: Option<u64>,
@@ -141,6 +141,12 @@ impl EventReader {
             reader.lines = 0;
         }
         Ok(reader)
+    }
+
+    /// The reader for a run of this version: only in version 1 need lines have no checksums.
+    pub(super) fn of_version(mut self, version: u32) -> EventReader {
+        self.chain.begun = version > 1;
+        self
     }
 
     /// The first line read so far that is not as it was written, or has not the lines before it that it had, from 1;
@@ -237,8 +243,11 @@ pub(crate) fn count_resumptions(path: &Path) -> Result<usize> {
 }
 
 /// A reader behind the last line that was written whole.
-pub(crate) fn whole_lines(path: &Path) -> Result<EventReader> {
-    let mut reader = EventReader::new(path.to_owned());
+fn whole_lines(path: &Path) -> Result<EventReader> {
+    read_whole_lines(EventReader::new(path.to_owned()))
+}
+
+pub(crate) fn read_whole_lines(mut reader: EventReader) -> Result<EventReader> {
     while reader.read_line()? {}
     Ok(reader)
 }

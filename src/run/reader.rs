@@ -11,7 +11,7 @@ use arrow_schema::{DataType, SchemaRef};
 use crate::error::{Error, Result};
 use crate::record::{Event, RunInfo};
 use crate::run::events::EventReader;
-use crate::run::events::whole_lines;
+use crate::run::events::read_whole_lines;
 use crate::run::folder::RunFolder;
 use crate::run::info::{Checksum, read_run};
 use crate::run::integrity::damaged;
@@ -65,7 +65,7 @@ impl Run {
 
     /// The same, one at a time: a run may have very many.
     pub fn event_reader(&self) -> EventReader {
-        EventReader::new(self.folder.events())
+        EventReader::new(self.folder.events()).of_version(self.info.schema_version)
     }
 
     /// The named columns of all rows, in step order, a batch of a few thousand rows at a time. Only these columns are
@@ -216,6 +216,11 @@ impl Run {
     /// # Errors
     /// [`Error::Damaged`], [`Error::Io`].
     pub fn changed_event(&self) -> Result<Option<u64>> {
-        whole_lines(&self.folder.events()).map(|reader| reader.changed_line())
+        self.whole_events().map(|reader| reader.changed_line())
+    }
+
+    /// A reader behind the last event that was written whole.
+    pub(crate) fn whole_events(&self) -> Result<EventReader> {
+        read_whole_lines(self.event_reader())
     }
 }

@@ -95,7 +95,10 @@ fn a_line_that_is_changed_moved_or_gone_is_found_at_its_place() {
     let run = Run::open(directory.path()).unwrap();
     assert_eq!(run.changed_event().unwrap(), None);
     let edited = lines[1].replace("\"basis\":2", "\"basis\":7");
+    let without_checksum = lines[0].replace("\"checksum\"", "\"check_sum\"");
     for (lines, first_changed) in [
+        (vec![&*without_checksum], Some(1)),
+        (vec![&*without_checksum, lines[1]], Some(1)),
         (vec![lines[0], &edited, lines[2], lines[3]], Some(2)),
         (vec![lines[0], lines[2], lines[3]], Some(2)),
         (vec![lines[1], lines[2], lines[3]], Some(1)),
@@ -121,6 +124,12 @@ fn a_line_that_is_changed_moved_or_gone_is_found_at_its_place() {
 fn lines_of_before_there_were_checksums_are_gone_on_with() {
     let directory = tempfile::tempdir().unwrap();
     drop(writer(directory.path()));
+    // Version 1.
+    let info = directory.path().join("run.json");
+    let mut value: serde_json::Value = serde_json::from_slice(&fs::read(&info).unwrap()).unwrap();
+    value.as_object_mut().unwrap().remove("checksum");
+    value["schema_version"] = 1.into();
+    fs::write(&info, value.to_string()).unwrap();
     let path = directory.path().join("events.jsonl");
     fs::write(&path, "{\"step\":1,\"elapsed_seconds\":1.0,\"event\":\"stopped\",\"reason\":\"\"}\n").unwrap();
     let mut log = RunWriter::resume(directory.path(), &common::info(), Default::default()).unwrap().0;
