@@ -159,6 +159,12 @@ impl RunFolder {
         self.deltas_folder().join(format!("{number:06}.arrows"))
     }
 
+    /// The number of a file of whole displacements, if it is one.
+    pub(crate) fn number_of_delta_journal(&self, file: &Path) -> Option<u64> {
+        let number = file.file_stem()?.to_str()?.parse().ok()?;
+        (self.delta_journal(number) == file).then_some(number)
+    }
+
     pub(crate) fn landscape_folder(&self) -> PathBuf {
         self.root.join("landscape")
     }

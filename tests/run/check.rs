@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use crate::common::{rows, writer};
 use perrin::Error;
-use perrin::record::{Event, EventKind};
-use perrin::run::{Check, Good, check};
+use perrin::record::{Event, EventKind, ParameterInfo};
+use perrin::run::{Check, DeltaWriter, FullDelta, Good, check};
 
 /// Two segments and a journal of ten rows each, with the steps given.
 fn run(directory: &Path, first_steps: [u64; 3]) {
@@ -86,6 +86,56 @@ fn an_interrupted_write_is_a_note_and_a_wrong_event_damage() {
     assert_eq!(found.rows, 30);
     assert_eq!(found.notes[0].what, "20 bytes are no whole block");
     assert!(found.damage[0].path.ends_with("events.jsonl"));
+}
+
+#[test]
+fn a_file_that_nothing_reads_is_a_note() {
+    let directory = tempfile::tempdir().unwrap();
+    run(directory.path(), [1, 11, 21]);
+    let inside = |file: &str| directory.path().join(file);
+    // Of a name with a dot, of another ending, and beside the folders nothing is said.
+    for file in ["notes.json", "steps/.000002.parquet.partial", "steps/readme.txt"] {
+        fs::write(inside(file), "somebody's").unwrap();
+    }
+    assert_eq!(check(directory.path()).unwrap().notes, []);
+    fs::rename(inside("open/000002.arrows"), inside("open/2.arrows")).unwrap();
+    fs::copy(inside("steps/000001.parquet"), inside("steps/000001 (copy).parquet")).unwrap();
+    let found = check(directory.path()).unwrap();
+    let files: Vec<_> = found.notes.iter().map(|note| note.path.clone()).collect();
+    assert_eq!(files, [inside("open/2.arrows"), inside("steps/000001 (copy).parquet")]);
+    assert!(found.notes.iter().all(|note| note.what.starts_with("nothing reads it")), "{:?}", found.notes);
+    assert_eq!((found.rows, found.damage), (20, Vec::new()));
+}
+
+#[test]
+fn displacements_after_a_number_that_is_missing_are_a_note() {
+    let directory = tempfile::tempdir().unwrap();
+    let _writer = writer(directory.path());
+    let (kind, device) = ("f32".to_owned(), "cpu".to_owned());
+    let parameter = ParameterInfo { name: "weight".to_owned(), shape: vec![2], kind, device, group: None };
+    let mut deltas = DeltaWriter::create(directory.path(), &[parameter]).unwrap();
+    let (delta, displacement) = (vec![0.5; 2], vec![1.0; 2]);
+    deltas.append(FullDelta { step: 1, learning_rate: None, delta, displacement }).unwrap();
+    assert_eq!(check(directory.path()).unwrap().notes, []);
+    let file = |number: u64| directory.path().join(format!("deltas/{number:06}.arrows"));
+    fs::rename(file(0), file(1)).unwrap();
+    let found = check(directory.path()).unwrap();
+    assert_eq!((found.notes.len(), &found.notes[0].path), (1, &file(1)));
+}
+
+#[test]
+fn a_journal_without_rows_and_half_an_event_are_notes() {
+    let directory = tempfile::tempdir().unwrap();
+    run(directory.path(), [1, 11, 21]);
+    fs::write(directory.path().join("open/000002.arrows"), "").unwrap();
+    fs::write(directory.path().join("events.jsonl"), "{\"step\":1,").unwrap();
+    let found = check(directory.path()).unwrap();
+    let notes: Vec<_> = found.notes.iter().map(|note| (note.path.clone(), note.what.as_str())).collect();
+    let inside = |file: &str| directory.path().join(file);
+    let no_rows = "it has no rows: its process ended as it began it, or they are gone";
+    let expected = [("events.jsonl", "10 bytes at its end are no whole line"), ("open/000002.arrows", no_rows)];
+    assert_eq!(notes, expected.map(|(file, what)| (inside(file), what)));
+    assert_eq!((found.rows, found.damage), (20, Vec::new()));
 }
 
 #[test]

@@ -14,6 +14,7 @@ use crate::run::artefacts::eigenvectors::Eigenvectors;
 use crate::run::artefacts::joined::check_joined;
 use crate::run::info::Checksum;
 use crate::run::listing::Listing;
+use crate::run::maintain::passed_over::passed_over;
 use crate::run::reader::Run;
 use crate::run::steps::row_order::{Dropped, RowOrder, Step, ToldEnd};
 use crate::run::steps::source::{Rows, Source};
@@ -112,6 +113,10 @@ pub fn check(directory: impl AsRef<Path>) -> Result<Check> {
             Err(error) => check.damaged(error, None)?,
         }
     }
+    for path in passed_over(&run.folder)? {
+        let what = "nothing reads it: perrin gives no file this name, or one numbered before it is missing".to_owned();
+        check.notes.push(Finding { path, row: None, what });
+    }
     Ok(check)
 }
 
@@ -155,11 +160,17 @@ impl Check {
 
     /// The lines of `events.jsonl`, against their checksums.
     fn changed_events(&mut self, run: &Run, count: u64) -> Result<()> {
-        if let Some(line) = run.changed_event()? {
+        let events = run.whole_events()?;
+        if let Some(line) = events.changed_line() {
             let what = format!("line {line} is not as it was written, or a line before it is gone");
             self.damage.push(Finding { path: run.folder.events(), row: None, what });
         } else if count > 0 {
             self.good("events", count, run.info().schema_version > 1);
+        }
+        let length = run.folder.events().metadata().map_or(0, |file| file.len());
+        if let Some(bytes) = length.checked_sub(events.bytes_read()).filter(|bytes| *bytes > 0) {
+            let what = format!("{bytes} bytes at its end are no whole line");
+            self.notes.push(Finding { path: run.folder.events(), row: None, what });
         }
         Ok(())
     }
@@ -208,7 +219,7 @@ impl Check {
             Rows::Journal(journal) => {
                 self.journals += 1;
                 self.good("journals", rows, true);
-                self.torn(path, journal.bytes_discarded());
+                self.torn(path, rows, journal.bytes_discarded());
             }
         }
         Ok(next_number)
@@ -295,7 +306,7 @@ impl Check {
             if self.damage.len() == damage {
                 self.good("displacements", rows, true);
             }
-            self.torn(path, journal.bytes_discarded());
+            self.torn(path, rows, journal.bytes_discarded());
         }
         Ok(())
     }
@@ -328,8 +339,12 @@ impl Check {
         self.damage.push(Finding { path: run.folder.events(), row: None, what });
     }
 
-    /// Takes note of what a journal holds besides whole blocks.
-    fn torn(&mut self, path: PathBuf, bytes: u64) {
+    /// Takes note of what a journal holds besides whole blocks, and of one without rows.
+    fn torn(&mut self, path: PathBuf, rows: u64, bytes: u64) {
+        if rows == 0 {
+            let what = "it has no rows: its process ended as it began it, or they are gone".to_owned();
+            self.notes.push(Finding { path: path.clone(), row: None, what });
+        }
         if bytes > 0 {
             self.notes.push(Finding { path, row: None, what: format!("{bytes} bytes are no whole block") });
         }

@@ -1,0 +1,41 @@
+//! Files in a run's folders that look like a part of it and are none by their names.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, Result};
+use crate::run::artefacts::deltas::count_journals;
+use crate::run::folder::RunFolder;
+
+/// What a file of a run's folders ends in.
+const ENDINGS: [&str; 4] = ["parquet", "arrows", "safetensors", "json"];
+
+/// The files that nothing reads, sorted: each has the ending of a file of its folder, and not the name of one, or comes
+/// after a number that is missing.
+pub(crate) fn passed_over(folder: &RunFolder) -> Result<Vec<PathBuf>> {
+    let deltas = count_journals(folder);
+    let is_read = |file: &Path| {
+        folder.numbers_of_segment(file).is_some()
+            || folder.number_of_journal(file).is_some()
+            || folder.number_of_basis(file).is_some()
+            || folder.number_beside_table(file).is_some()
+            || folder.number_of_joined(file).is_some()
+            || folder.number_of_landscape(file).is_some()
+            || folder.number_of_delta_journal(file).is_some_and(|number| number < deltas)
+            || [folder.delta_parameters(), folder.delta_bounds()].iter().any(|list| list == file)
+    };
+    let mut found = Vec::new();
+    // The first is the run's own folder, which holds whatever else a program puts there.
+    for place in folder.places().into_iter().skip(1).filter(|place| place.is_dir()) {
+        for entry in place.read_dir().map_err(Error::io("list", &place))? {
+            let file = entry.map_err(Error::io("list", &place))?.path();
+            let ending = file.extension().and_then(OsStr::to_str).unwrap_or_default();
+            let is_hidden = file.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+            if ENDINGS.contains(&ending) && !is_hidden && !is_read(&file) {
+                found.push(file);
+            }
+        }
+    }
+    found.sort_unstable();
+    Ok(found)
+}
