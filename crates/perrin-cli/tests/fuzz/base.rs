@@ -21,7 +21,7 @@ use crate::synthetic::SyntheticRun;
 const SGD: SgdParameters =
     SgdParameters { learning_rate: 0.1, momentum: 0.9, weight_decay: 1e-4, batch_size: 32.0, noise_scale: 2.0 };
 const EIGENVALUES: [f64; 2] = [2.0, 0.5];
-const ROWS: u64 = 240;
+const ROWS: u64 = 120;
 
 /// Every run that is damaged has a folder of its name.
 pub const NAMES: [&str; 4] = ["everything", "finished", "version_1_killed", "version_1_finished"];
@@ -44,8 +44,8 @@ pub fn chosen(number: u32) -> usize {
 
 /// Makes all of them.
 pub fn make(folder: &Path) {
-    everything(&folder.join(NAMES[0]), 1);
-    everything(&folder.join(OTHER), 2);
+    everything(&folder.join(NAMES[0]), "2026-11-29T00:00:00Z", 1);
+    everything(&folder.join(OTHER), "2026-11-30T00:00:00Z", 2);
     finished(&folder.join(NAMES[1]));
     let kept = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../..")).join("tests/data/runs_schema_1");
     copy(&kept.join("killed"), &folder.join(NAMES[2]));
@@ -89,10 +89,10 @@ pub fn files(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
-fn info(directions: usize) -> RunInfo {
+fn info(directions: usize, created: &str) -> RunInfo {
     let drawn = SyntheticRun { parameters: SGD, eigenvalues: EIGENVALUES.to_vec(), rows: ROWS, seed: 1 };
     // Nothing that depends on the moment.
-    let created = "2026-11-29T00:00:00Z".to_owned();
+    let created = created.to_owned();
     let parameter = |name: &str, shape: &[i64]| ParameterInfo {
         name: name.to_owned(),
         shape: shape.to_vec(),
@@ -125,7 +125,7 @@ fn some(rows: &RowBuffer, directions: usize, steps: std::ops::Range<usize>) -> R
     let mut records = rows.records[steps.clone()].to_vec();
     for record in records.iter_mut().filter(|_| directions > 0) {
         record.epoch = Some(record.step / 20);
-        record.basis = Some(u64::from(record.step > 150));
+        record.basis = Some(u64::from(record.step > 75));
     }
     let projections = rows.projections[2 * directions * steps.start..2 * directions * steps.end].to_vec();
     RowBuffer { records, projections, ..RowBuffer::default() }
@@ -143,7 +143,7 @@ fn basis(info: &RunInfo, number: u64) -> Eigenvectors {
         batches: 8,
         examples: 256,
     };
-    let density = SpectralBulk { nodes: vec![0.2, 0.05], weights: vec![1.0, 3.0], dimension: 4.0 };
+    let density = SpectralBulk { nodes: vec![0.2, 0.05], weights: vec![1.0, 1.0], dimension: 2.0 };
     Eigenvectors {
         parameters: info.parameters.clone(),
         eigenvectors: vec![axis(number as usize), axis(4)].into(),
@@ -162,8 +162,8 @@ fn basis(info: &RunInfo, number: u64) -> Eigenvectors {
 }
 
 /// Merged segments, two more, a journal and an unfinished file; bases, displacements, landscapes, events.
-fn everything(folder: &Path, seed: u64) {
-    let (info, rows) = (info(2), drawn_rows(2, seed));
+fn everything(folder: &Path, created: &str, seed: u64) {
+    let (info, rows) = (info(2, created), drawn_rows(2, seed));
     let mut writer = RunWriter::create(folder, &info, reference()).unwrap();
     writer.basis(0, 0, &basis(&info, 0), true).unwrap();
     let mut segments = 0;
@@ -173,44 +173,45 @@ fn everything(folder: &Path, seed: u64) {
         segments += 1;
         writer.roll_if_due(Duration::from_secs(2_000 * segments - 1_000)).unwrap();
     };
-    append(&mut writer, 0..40);
-    append(&mut writer, 40..80);
-    append(&mut writer, 80..110);
+    append(&mut writer, 0..20);
+    append(&mut writer, 20..40);
+    append(&mut writer, 40..55);
+    // The program ended before its next checkpoint.
+    deltas(folder, &info, 5..=65);
     writer.close().unwrap();
     compact_at_once(folder).unwrap();
     let from = perrin::run::ResumeFrom::default();
     let (mut writer, _) = RunWriter::resume(folder, &info, from).unwrap();
-    append(&mut writer, 110..150);
-    writer.basis(1, 150, &basis(&info, 1), true).unwrap();
-    append(&mut writer, 150..190);
-    let mut deltas = DeltaWriter::create(folder, &info.parameters).unwrap();
-    for step in (10..=ROWS).step_by(10) {
-        let displacement = (0..6).map(|element| (step as f32 * 0.1 + element as f32).sin()).collect();
-        let delta = vec![step as f32 * 1e-3; 6];
-        deltas.append(FullDelta { step, learning_rate: Some(0.1), delta, displacement }).unwrap();
-    }
-    fs::write(folder.join("deltas/bounds.json"), "[[1, 220]]").unwrap();
+    append(&mut writer, 55..75);
+    writer.basis(1, 75, &basis(&info, 1), true).unwrap();
+    append(&mut writer, 75..95);
+    let extra = ParameterInfo { name: "scale".to_owned(), shape: vec![3], ..info.parameters[0].clone() };
+    let began: Vec<u8> = [1.0_f32, 0.5, -2.0].iter().flat_map(|element| element.to_le_bytes()).collect();
+    let began = ReferenceTensor { name: "scale", kind: "f32", shape: vec![3], bytes: began.into() };
+    writer.parameters_joined(58, &[extra], vec![began]).unwrap();
+    deltas(folder, &info, 60..=ROWS);
     for (step, kind) in [
+        (58, EventKind::ParametersAdded { parameters: vec!["scale".to_owned()] }),
         (
-            120,
+            60,
             EventKind::OutsideWrite {
                 parameters: vec!["weight".to_owned()],
                 displacement_squared: Some(0.25),
                 count: 1,
             },
         ),
-        (151, EventKind::BasisChanged { basis: 1 }),
-        (151, EventKind::StabilityCrossed { sharpness: 41.0, limit: 40.0, unstable: true }),
-        (160, EventKind::Interrupted { reason: "a full disk".to_owned(), seconds: 1.5, events_lost: 0 }),
-        (170, EventKind::RowsDropped { count: 2, first_step: 300, last_step: 301 }),
+        (76, EventKind::BasisChanged { basis: 1 }),
+        (76, EventKind::StabilityCrossed { sharpness: 41.0, limit: 40.0, unstable: true }),
+        (80, EventKind::Interrupted { reason: "a full disk".to_owned(), seconds: 1.5, events_lost: 0 }),
+        (85, EventKind::RowsDropped { count: 2, first_step: 150, last_step: 151 }),
     ] {
         writer.event(&Event { step, elapsed_seconds: step as f64 * 0.01, kind }).unwrap();
     }
-    for first in [190, 200, 210, 220, 230] {
-        writer.append(&some(&rows, 2, first..first + 10)).unwrap();
+    for first in [95, 100, 105, 110, 115] {
+        writer.append(&some(&rows, 2, first..first + 5)).unwrap();
     }
     drop(writer);
-    for (step, number) in [(0, 0), (190, 1)] {
+    for (step, number) in [(0, 0), (95, 1)] {
         let coordinates = [vec![-1.0, 0.0, 1.0], vec![-0.5, 0.0, 0.5]];
         let losses: Vec<f64> = (0..9).map(|point| f64::from(point - 4).powi(2) + f64::from(number)).collect();
         let landscape = LossLandscape {
@@ -233,12 +234,22 @@ fn everything(folder: &Path, seed: u64) {
     }
 }
 
+/// Whole displacements of every fifth step.
+fn deltas(folder: &Path, info: &RunInfo, steps: std::ops::RangeInclusive<u64>) {
+    let mut writer = DeltaWriter::create(folder, &info.parameters).unwrap();
+    for step in steps.step_by(5) {
+        let displacement = (0..6).map(|element| (step as f32 * 0.1 + element as f32).sin()).collect();
+        let delta = vec![step as f32 * 1e-3; 6];
+        writer.append(FullDelta { step, learning_rate: Some(0.1), delta, displacement }).unwrap();
+    }
+}
+
 /// Three segments of a run without directions that was closed.
 fn finished(folder: &Path) {
-    let (info, rows) = (info(0), drawn_rows(0, 3));
+    let (info, rows) = (info(0, "2026-11-29T00:00:00Z"), drawn_rows(0, 3));
     let mut writer = RunWriter::create(folder, &info, reference()).unwrap();
-    for (number, first) in [0, 80, 160].into_iter().enumerate() {
-        writer.append(&some(&rows, 0, first..first + 80)).unwrap();
+    for (number, first) in [0, 40, 80].into_iter().enumerate() {
+        writer.append(&some(&rows, 0, first..first + 40)).unwrap();
         writer.roll_if_due(Duration::from_secs(2_000 * number as u64)).unwrap();
         writer.roll_if_due(Duration::from_secs(2_000 * number as u64 + 1_000)).unwrap();
     }

@@ -18,6 +18,7 @@ mod faulty;
 mod forgery;
 mod json;
 mod kind;
+mod limits;
 mod mutate;
 #[allow(unused, reason = "some of it is for other commands than watch")]
 #[path = "../../src/numbers.rs"]

@@ -85,7 +85,7 @@ fn by_kind(kind: &str, whole: &[u8], random: &mut ChaCha8Rng) -> Option<Changed>
     match kind {
         "run.json" | "curvature summary" | "displacements' JSON" | "lock" => json(whole, random),
         "events" => Some(lines(whole, random)),
-        "reference" | "eigenvectors" => tensors(whole, random),
+        "reference" | "eigenvectors" | "joined parameters" => tensors(whole, random),
         "segment" | "merged segment" | "curvature table" | "landscape" => Some(match random.random_range(0..3) {
             0 => Changed::forged("forged footer", forged_footer(whole, random)),
             1 => Changed::forged("forged footer's numbers", forged_number(whole, random)),

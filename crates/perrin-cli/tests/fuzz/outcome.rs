@@ -13,6 +13,8 @@ pub enum Outcome {
     Told,
     /// Another answer without a word: of damage, and of a forgery that has its checksums.
     Silent(String),
+    /// The same, where nothing could tell.
+    Beyond(String),
     Panicked(String),
     /// The process ended.
     Died(String),
@@ -30,11 +32,12 @@ impl Outcome {
             Outcome::Refused => 1,
             Outcome::Told => 2,
             Outcome::Silent(_) if forged => 3,
-            Outcome::Silent(_) => 4,
-            Outcome::Panicked(_) | Outcome::Died(_) => 5,
-            Outcome::Hung(_) => 6,
-            Outcome::OverMemory(_) => 7,
-            Outcome::ActsOnReader(_) => 8,
+            Outcome::Beyond(_) => 4,
+            Outcome::Silent(_) => 5,
+            Outcome::Panicked(_) | Outcome::Died(_) => 6,
+            Outcome::Hung(_) => 7,
+            Outcome::OverMemory(_) => 8,
+            Outcome::ActsOnReader(_) => 9,
         }
     }
 
@@ -43,6 +46,7 @@ impl Outcome {
         match self {
             Outcome::Unchanged | Outcome::Refused | Outcome::Told => "",
             Outcome::Silent(detail)
+            | Outcome::Beyond(detail)
             | Outcome::Panicked(detail)
             | Outcome::Died(detail)
             | Outcome::Hung(detail)
@@ -52,8 +56,8 @@ impl Outcome {
     }
 }
 
-/// The table's columns; from the fifth on, where nothing should be.
-pub const COLUMNS: [&str; 9] =
-    ["unchanged", "refused", "told", "forged", "silent", "panics", "hangs", "memory", "acts"];
+/// The table's columns; from the sixth on, where nothing should be.
+pub const COLUMNS: [&str; 10] =
+    ["unchanged", "refused", "told", "forged", "beyond", "silent", "panics", "hangs", "memory", "acts"];
 /// The first of them that is a fault.
-pub const FIRST_FAULT: usize = 4;
+pub const FIRST_FAULT: usize = 5;

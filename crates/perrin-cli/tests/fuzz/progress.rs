@@ -14,7 +14,7 @@ pub enum Line {
     /// An operation begins.
     Begun { operation: String },
     /// It has ended; `memory`: bytes held at most.
-    Done { operation: String, outcome: Outcome, memory: u64 },
+    Done { operation: String, outcome: Outcome, memory: u64, seconds: f64 },
 }
 
 pub fn tell(file: &mut File, line: &Line) {

@@ -16,8 +16,9 @@ pub fn split(bytes: &[u8]) -> Option<(Value, &[u8])> {
 
 /// A file with this text as its header.
 pub fn joined(header: &str, tensors: &[u8]) -> Vec<u8> {
-    let padded = format!("{header:<0$}", header.len().next_multiple_of(8));
-    [&(padded.len() as u64).to_le_bytes(), padded.as_bytes(), tensors].concat()
+    let length = header.len().next_multiple_of(8);
+    let padding = vec![b' '; length - header.len()];
+    [&(length as u64).to_le_bytes(), header.as_bytes(), &padding, tensors].concat()
 }
 
 /// The same file with the header's keys in order.

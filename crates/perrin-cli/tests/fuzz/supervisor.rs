@@ -34,8 +34,8 @@ pub fn supervise(options: &Options) -> Tally {
             Ended::At(outcome) => tally.ended(outcome),
         }
         deaths += 1;
-        from = tally.last_case().map_or(from, |case| case + 1);
-        assert!(tally.last_case().is_some(), "the worker does not begin: {}", worker.said());
+        let last = tally.last_case().filter(|case| *case >= from);
+        from = 1 + last.unwrap_or_else(|| panic!("the worker does not begin case {from}: {}", worker.said()));
     }
     tally.seconds = began.elapsed().as_secs_f64();
     tally

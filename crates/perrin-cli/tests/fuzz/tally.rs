@@ -7,7 +7,7 @@ use crate::operations::OPERATIONS;
 use crate::outcome::{COLUMNS, FIRST_FAULT, Outcome};
 use crate::progress::Line;
 
-/// Faults of a kind that are told in full.
+/// Faults of a kind that are told in full; of what is no fault, one.
 const TOLD: usize = 3;
 
 #[derive(Debug, Default)]
@@ -21,8 +21,8 @@ pub struct Tally {
     outcomes: BTreeMap<(String, usize), [u64; COLUMNS.len()]>,
     /// By column, kind, change and operation: how many, and the first ones.
     faults: BTreeMap<(usize, String), (u64, Vec<String>)>,
-    /// Most bytes held by each operation.
-    memory: BTreeMap<usize, u64>,
+    /// Most bytes held by each operation, and its seconds in all.
+    costs: BTreeMap<usize, (u64, f64)>,
     pub lines: Vec<String>,
 }
 
@@ -53,9 +53,9 @@ impl Tally {
                 self.case = Some(Case { case, run, kind, change, detail, forged });
             }
             Line::Begun { operation } => self.operation = operation,
-            Line::Done { outcome, memory, operation } => {
-                let most = self.memory.entry(place(&operation)).or_default();
-                *most = memory.max(*most);
+            Line::Done { outcome, memory, seconds, operation } => {
+                let (most, all) = self.costs.entry(place(&operation)).or_default();
+                (*most, *all) = (memory.max(*most), *all + seconds);
                 self.count(&outcome);
             }
         }
@@ -72,15 +72,15 @@ impl Tally {
         let column = outcome.column(case.forged);
         let counts = self.outcomes.entry((case.kind.clone(), place(&self.operation))).or_default();
         counts[column] += 1;
-        if column >= FIRST_FAULT - 1 {
-            // Panics are told apart by their place.
+        if column >= FIRST_FAULT - 2 {
+            // Panics are told apart by their place, limits by their reason.
             let what = match outcome {
-                Outcome::Panicked(said) => said.clone(),
+                Outcome::Panicked(said) | Outcome::Beyond(said) => said.clone(),
                 _ => format!("{}, {}", case.kind, case.change),
             };
             let (count, first) = self.faults.entry((column, format!("{}: {what}", self.operation))).or_default();
             *count += 1;
-            if first.len() < TOLD {
+            if first.len() < if column < FIRST_FAULT { 1 } else { TOLD } {
                 let again = format!("make fuzz SEED={} ONLY={}", self.seed, case.case);
                 first.push(format!(
                     "{again}   {}: {}, {}: {}: {}",
@@ -130,8 +130,9 @@ impl fmt::Display for Tally {
         for (operation, counts) in sums.iter().enumerate() {
             row(text, "all", operation, counts)?;
         }
-        for (operation, most) in &self.memory {
-            writeln!(text, "{}: at most {:.1} MB", OPERATIONS[*operation], *most as f64 / f64::from(1 << 20))?;
+        for (operation, (most, seconds)) in &self.costs {
+            let most = *most as f64 / f64::from(1 << 20);
+            writeln!(text, "{}: at most {most:.1} MB, {seconds:.1} s in all", OPERATIONS[*operation])?;
         }
         writeln!(
             text,

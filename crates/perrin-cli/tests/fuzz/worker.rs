@@ -7,15 +7,21 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use perrin::printable;
+<<<<<<< HEAD:crates/perrin-cli/tests/fuzz/worker.rs
 use perrin::record::RunInfo;
 use perrin::run::Run;
+=======
+use perrin::record::{ParameterInfo, RunInfo};
+>>>>>>> 49f96ab (The fuzzing harness goes on where a worker dies; what nothing can tell of is counted apart):tests/fuzz/worker.rs
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use crate::base;
 use crate::counting_allocator::{most_held, refuse_above};
+use crate::limits::limit;
 use crate::mutate::{Mutation, mutate};
 use crate::operations::{Answer, OPERATIONS, Places, READING, perform};
 use crate::outcome::Outcome;
@@ -52,6 +58,8 @@ struct Base {
 pub fn work(task: &Task) {
     std::panic::set_hook(Box::new(|panic| {
         let said = panic.to_string();
+        // The supervisor tells of those that end the worker.
+        eprintln!("{said}");
         PANIC.with(|last| *last.borrow_mut() = Some((said, Backtrace::force_capture())));
     }));
     let scratch = task.folder.join("scratch");
@@ -65,11 +73,14 @@ pub fn work(task: &Task) {
         let mut random = ChaCha8Rng::seed_from_u64(task.seed);
         random.set_stream(case);
         let base = &bases[base::chosen(random.random_range(0..10))];
-        let mut notes = Vec::new();
+        let (mut notes, mut forged) = (Vec::new(), false);
         for (index, operation) in OPERATIONS.into_iter().enumerate() {
+            // What writes needs a copy of its own.
             if index == 0 || index >= READING {
-                let Mutation { kind, change, detail, forged } = prepared(base, &other, &places, &random);
+                let mutation = prepared(base, &other, &places, &random);
                 if index == 0 {
+                    let Mutation { kind, change, detail, .. } = mutation;
+                    forged = mutation.forged;
                     let run = base.folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
                     tell(
                         &mut progress,
@@ -78,14 +89,29 @@ pub fn work(task: &Task) {
                 }
             }
             tell(&mut progress, &Line::Begun { operation: operation.into() });
+            let began = Instant::now();
             let (outcome, memory) = attempt(operation, base, &places, &mut notes);
-            tell(&mut progress, &Line::Done { operation: operation.into(), outcome, memory });
+            let seconds = began.elapsed().as_secs_f64();
+            let outcome = if matches!(outcome, Outcome::Silent(_)) && !forged {
+                prepared(base, &other, &places, &random);
+                let reason = limit(&base.folder, &places.run, operation);
+                reason.map_or(outcome, |reason| Outcome::Beyond(reason.to_owned()))
+            } else {
+                outcome
+            };
+            tell(&mut progress, &Line::Done { operation: operation.into(), outcome, memory, seconds });
         }
     }
 }
 
 fn undamaged(folder: &Path, places: &Places) -> Base {
-    let info = Run::open(folder).unwrap().info().clone();
+    let run = Run::open(folder).unwrap();
+    let mut info = run.info().clone();
+    // A program that resumes has those that joined, too.
+    for tensor in run.joined().unwrap().tensors() {
+        let shape = tensor.shape.iter().map(|size| *size as i64).collect();
+        info.parameters.push(ParameterInfo { name: tensor.name.to_owned(), shape, ..info.parameters[0].clone() });
+    }
     let mut answers = BTreeMap::new();
     for operation in OPERATIONS {
         clean(places);
