@@ -15,6 +15,8 @@ use crate::run::listing::Listing;
 
 /// Symbolic links that lead to each other; as many as Linux follows.
 const MOST_LINKS: usize = 40;
+/// More files than any run has; one may be added to it.
+const LARGEST_NUMBER: u64 = u64::MAX / 2;
 
 /// Where things are in a run folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -139,7 +141,7 @@ impl RunFolder {
 
     /// The number of a file of parameters that joined, if it is one.
     pub(crate) fn number_of_joined(&self, file: &Path) -> Option<u64> {
-        let number = file.file_stem()?.to_str()?.parse().ok()?;
+        let number = number(file.file_stem()?.to_str()?)?;
         (self.joined(number) == file).then_some(number)
     }
 
@@ -161,7 +163,7 @@ impl RunFolder {
 
     /// The number of a file of whole displacements, if it is one.
     pub(crate) fn number_of_delta_journal(&self, file: &Path) -> Option<u64> {
-        let number = file.file_stem()?.to_str()?.parse().ok()?;
+        let number = number(file.file_stem()?.to_str()?)?;
         (self.delta_journal(number) == file).then_some(number)
     }
 
@@ -175,19 +177,19 @@ impl RunFolder {
 
     /// The number of a landscape, if a file is one.
     pub(crate) fn number_of_landscape(&self, file: &Path) -> Option<u64> {
-        let number = file.file_stem()?.to_str()?.parse().ok()?;
+        let number = number(file.file_stem()?.to_str()?)?;
         (self.landscape(number) == file).then_some(number)
     }
 
     /// The number of the basis that a file of `curvature` or `eigenvectors` is of, if it is one.
     pub(crate) fn number_of_basis(&self, file: &Path) -> Option<u64> {
-        let number = file.file_stem()?.to_str()?.parse().ok()?;
+        let number = number(file.file_stem()?.to_str()?)?;
         [self.curvature(number), self.eigenvectors(number)].iter().any(|path| path == file).then_some(number)
     }
 
     /// The number of the basis that a file other than the table tells of, if it is one: its vectors, or a summary.
     pub(crate) fn number_beside_table(&self, file: &Path) -> Option<u64> {
-        let number = file.file_stem()?.to_str()?.parse().ok()?;
+        let number = number(file.file_stem()?.to_str()?)?;
         [self.eigenvectors(number), self.curvature_summary(number)].iter().any(|path| path == file).then_some(number)
     }
 
@@ -264,13 +266,13 @@ impl RunFolder {
     pub(crate) fn numbers_of_segment(&self, file: &Path) -> Option<(u64, u64)> {
         let stem = file.file_stem()?.to_str()?;
         let (first, last) = stem.split_once('-').unwrap_or((stem, stem));
-        let numbers = (first.parse().ok()?, last.parse().ok()?);
+        let numbers = (number(first)?, number(last)?);
         (numbers.0 <= numbers.1 && self.segment_of(numbers) == file).then_some(numbers)
     }
 
     /// The number of the segment that a file is the journal of, if it is one.
     pub(crate) fn number_of_journal(&self, file: &Path) -> Option<u64> {
-        let number = file.file_stem()?.to_str()?.parse().ok()?;
+        let number = number(file.file_stem()?.to_str()?)?;
         (self.journal(number) == file).then_some(number)
     }
 
@@ -279,7 +281,7 @@ impl RunFolder {
         let Some(name) = file.file_name().and_then(|name| name.to_str()?.strip_suffix(".partial")) else {
             return false;
         };
-        let number = name.strip_suffix(".parquet").and_then(|number| number.parse().ok());
+        let number = name.strip_suffix(".parquet").and_then(number);
         if number.is_some_and(|number| self.unfinished_segment(number) == file) {
             return true;
         }
@@ -298,6 +300,11 @@ impl RunFolder {
             || self.number_of_joined(&complete).is_some()
             || self.number_beside_table(&complete).is_some()
     }
+}
+
+/// The number in the name of one of perrin's files. One so large that others cannot follow is none.
+fn number(text: &str) -> Option<u64> {
+    text.parse().ok().filter(|number| *number <= LARGEST_NUMBER)
 }
 
 /// The name that a file other than the open segment has until it is complete: `.NAME.partial` beside it.

@@ -207,7 +207,7 @@ impl Follower {
     fn pass_over(&mut self, error: &Error) {
         let again = matches!(error, Error::Io { source, .. } if source.kind() != io::ErrorKind::NotFound);
         if !again {
-            self.go_to(self.number + 1);
+            self.go_to(self.known.number_after(self.number));
         }
     }
 

@@ -34,6 +34,13 @@ impl Listing {
         self.segments[..after].last().copied().filter(|&(_, last)| number <= last)
     }
 
+    /// The number of the first part that begins after `number`; one more than that where there is none.
+    pub(crate) fn number_after(&self, number: u64) -> u64 {
+        let segment = self.segments.iter().map(|&(first, _)| first).find(|&first| first > number);
+        let journal = self.journals.iter().copied().find(|&journal| journal > number);
+        segment.into_iter().chain(journal).min().unwrap_or(number.saturating_add(1))
+    }
+
     /// The number of the last part that begins before `end`.
     pub(crate) fn number_before(&self, end: u64) -> Option<u64> {
         let segment = self.segments.iter().rev().map(|&(first, _)| first).find(|&first| first < end);
@@ -54,6 +61,7 @@ mod tests {
         assert_eq!(listing.next_number(), 9);
         let at: Vec<_> = (0..9).map(|number| listing.segment_at(number).map_or(9, |(first, _)| first)).collect();
         assert_eq!(at, [0, 0, 0, 3, 4, 4, 4, 7, 9]);
+        assert_eq!([0, 2, 6, 7, 8, 20].map(|number| listing.number_after(number)), [3, 3, 7, 8, 9, 21]);
         let parts = std::iter::successors(listing.number_before(9), |&end| listing.number_before(end));
         assert_eq!(parts.collect::<Vec<_>>(), [8, 7, 4, 3, 0]);
     }
