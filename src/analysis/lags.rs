@@ -90,7 +90,7 @@ pub fn lag_exponents(sums: &DisplacementSums, modes: usize, every: u64, memory_r
             let (below, above) = (index_of(lag / HALF_WIDTH)?, index_of(lag * HALF_WIDTH)?);
             let exponent = jackknife(&stretches, |msd| slope(&lags[below..=above], &msd[below..=above]))?;
             let mean_squared_displacement = pooled(&stretches, None)[index];
-            Some(LocalExponent { lag_steps: lag * every, mean_squared_displacement, exponent })
+            Some(LocalExponent { lag_steps: lag.saturating_mul(every), mean_squared_displacement, exponent })
         })
         .collect();
     let first = lags.partition_point(|&lag| 3 * lag < lags[lags.len() - 1]);
@@ -98,7 +98,7 @@ pub fn lag_exponents(sums: &DisplacementSums, modes: usize, every: u64, memory_r
     let Some(exponent) = jackknife(&stretches, |msd| slope(&lags[fitted.clone()], &msd[fitted.clone()])) else {
         return Answer::cannot_say("displacements are out of range");
     };
-    let fit_lags = [lags[fitted.start] * every, lags[lags.len() - 1] * every];
+    let fit_lags = [lags[fitted.start], lags[lags.len() - 1]].map(|lag| lag.saturating_mul(every));
     Answer::Known(LagExponents { modes, exponent, fit_lags, crossovers: crossovers(&local), local })
 }
 

@@ -67,6 +67,9 @@ pub(crate) fn read_run(directory: impl AsRef<Path>) -> Result<(RunFolder, RunInf
     let version: Version = serde_json::from_slice(&bytes).map_err(|error| damaged(&path, error))?;
     check_version(&path, version.schema_version)?;
     let info: RunInfo = serde_json::from_slice(&bytes).map_err(|error| damaged(&path, error))?;
+    if i64::try_from(info.every_steps).is_err() {
+        return Err(damaged(&path, format!("every_steps is {}, more than a run can have steps", info.every_steps)));
+    }
     let mut value: Value = serde_json::from_slice(&bytes).map_err(|error| damaged(&path, error))?;
     let checksum = match value.as_object_mut().and_then(|all| all.remove(CHECKSUM_KEY)) {
         None => Checksum::Missing,
