@@ -245,7 +245,9 @@ fn writing(disk: &Faulty, directory: &Path) -> Comes {
     };
     let (taken, all, told) = write(writer);
     let checked = check(&run).unwrap();
-    assert!(checked.damage.is_empty() && checked.notes.is_empty(), "{checked:?}");
+    // An event that was refused may have been written in part.
+    let notes = checked.notes.iter().filter(|note| !note.what.ends_with("bytes at its end are no whole line"));
+    assert!(checked.damage.is_empty() && notes.count() == 0, "{checked:?}");
     assert_eq!(checked.rows, taken);
     let events = Run::open(&run).unwrap().events().unwrap();
     let is_unlocked = events.iter().any(|event| matches!(event.kind, EventKind::NotLocked { .. }));

@@ -50,7 +50,9 @@ fn any_operation_may_fail_once_and_no_row_is_lost() {
         let outcome = recorder.finish();
         assert_eq!(read_rows(directory.path()).len() as u64, STEPS, "operation {stop}");
         let checked = check(directory.path()).unwrap();
-        assert!(checked.damage.is_empty() && checked.notes.is_empty(), "operation {stop}: {checked:?}");
+        // The last event may have been written in part.
+        let notes = checked.notes.iter().filter(|note| !note.what.ends_with("bytes at its end are no whole line"));
+        assert!(checked.damage.is_empty() && notes.count() == 0, "operation {stop}: {checked:?}");
         assert_eq!(dropped(directory.path()), []);
         operations = stop;
         if !storage.stopped() {

@@ -11,10 +11,10 @@ use crate::error::{Error, Result};
 use crate::record::EventKind;
 use crate::run::artefacts::curvature::CurvatureRow;
 use crate::run::artefacts::eigenvectors::Eigenvectors;
-use crate::run::artefacts::joined::check_joined;
+use crate::run::artefacts::joined::{Joined, check_joined, not_kept};
 use crate::run::info::Checksum;
 use crate::run::listing::Listing;
-use crate::run::maintain::passed_over::passed_over;
+use crate::run::maintain::passed_over::{journals_beyond_segments, passed_over};
 use crate::run::reader::Run;
 use crate::run::steps::row_order::{Dropped, RowOrder, Step, ToldEnd};
 use crate::run::steps::source::{Rows, Source};
@@ -90,8 +90,18 @@ pub fn check(directory: impl AsRef<Path>) -> Result<Check> {
     for error in check_joined(&run.folder)? {
         check.damaged(error, None)?;
     }
+    // What cannot be read has been told.
+    for Joined { name, step } in not_kept(&run.folder).unwrap_or_default() {
+        let what = format!("the reference point of {name}, which joined before step {step}, is not here");
+        check.notes.push(Finding { path: run.folder.joined_folder(), row: None, what });
+    }
     let (mut known, count) = run.list_segments()?;
     check.superseded(&run, &known);
+    for (path, last, read) in journals_beyond_segments(&run, &known) {
+        let what =
+            format!("it has rows up to step {last}; the segment of its number, which is read, ends at step {read}");
+        check.notes.push(Finding { path, row: None, what });
+    }
     let mut number = 0;
     while number < count {
         number = check.part(&run, &mut known, number, &mut order)?;
@@ -183,7 +193,7 @@ impl Check {
             Ok(source) => source,
             Err(error) => {
                 self.damaged(error, None)?;
-                return Ok(known.segment_at(number).map_or(number, |(_, last)| last).saturating_add(1));
+                return Ok(known.number_after(known.segment_at(number).map_or(number, |(_, last)| last)));
             }
         };
         let next_number = source.next_number;

@@ -1,11 +1,18 @@
-//! Files in a run's folders that look like a part of it and are none by their names.
+//! Files in a run's folders that look like a part of it and are not read.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
+use arrow_array::cast::AsArray;
+use arrow_array::types::Int64Type;
+
 use crate::error::{Error, Result};
 use crate::run::artefacts::deltas::count_journals;
 use crate::run::folder::RunFolder;
+use crate::run::listing::Listing;
+use crate::run::reader::Run;
+use crate::run::steps::journal_reader::JournalReader;
+use crate::run::steps::segment_reader::SegmentReader;
 
 /// What a file of a run's folders ends in.
 const ENDINGS: [&str; 4] = ["parquet", "arrows", "safetensors", "json"];
@@ -38,4 +45,22 @@ pub(crate) fn passed_over(folder: &RunFolder) -> Result<Vec<PathBuf>> {
     }
     found.sort_unstable();
     Ok(found)
+}
+
+/// The journals that have later rows than the segment of their number, which is read in their place, each with the last
+/// step of both. A killed process leaves journals, but none with other rows than their segment has.
+pub(crate) fn journals_beyond_segments(run: &Run, known: &Listing) -> Vec<(PathBuf, i64, i64)> {
+    let last_steps = |number: u64| {
+        known.segment_at(number).filter(|numbers| *numbers == (number, number))?;
+        let segment = SegmentReader::open(&run.folder.segment(number), &run.schema, &[0]).ok()?;
+        let in_segment = segment.first_and_last_step().map_or(0, |(_, last)| last.cast_signed());
+        let path = run.folder.journal(number);
+        let mut in_journal = 0;
+        for batch in JournalReader::open(&path, &run.schema, vec![0]).ok()? {
+            let steps = batch.ok()?;
+            in_journal = steps.column(0).as_primitive::<Int64Type>().values().last().copied().unwrap_or(in_journal);
+        }
+        (in_journal > in_segment).then_some((path, in_journal, in_segment))
+    };
+    known.journals.iter().filter_map(|number| last_steps(*number)).collect()
 }
