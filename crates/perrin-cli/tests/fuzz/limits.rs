@@ -8,13 +8,13 @@ use crate::base;
 use crate::kind::kind_of;
 
 /// Why an operation may answer otherwise without a word; `None` if it may not. Each file that was changed, is gone or was
-/// not there before has to have a reason.
-pub fn limit(base: &Path, run: &Path, operation: &str) -> Option<&'static str> {
+/// not there before has to have a reason. `other` is the run of which files are taken.
+pub fn limit(base: &Path, other: &Path, run: &Path, operation: &str) -> Option<&'static str> {
     let files: BTreeSet<PathBuf> = [base, run].into_iter().flat_map(base::files).collect();
     let changed = files.into_iter().filter_map(|file| {
         let bytes = |folder: &Path| fs::read(folder.join(&file)).ok();
-        let (before, after) = (bytes(base), bytes(run));
-        (before != after).then_some(Change { base, file, before, after })
+        let (before, of_other, after) = (bytes(base), bytes(other), bytes(run));
+        (before != after).then_some(Change { base, file, before, of_other, after })
     });
     let reasons: Vec<Option<&str>> = changed.map(|change| change.reason(operation)).collect();
     let reasons = reasons.into_iter().collect::<Option<Vec<_>>>()?;
@@ -27,6 +27,7 @@ struct Change<'a> {
     base: &'a Path,
     file: PathBuf,
     before: Option<Vec<u8>>,
+    of_other: Option<Vec<u8>>,
     after: Option<Vec<u8>>,
 }
 
@@ -39,11 +40,28 @@ impl Change<'_> {
             // Beside files that are known, in the run's own folder.
             "another file" if self.before.is_none() && self.file.parent() == Some(Path::new("")) => Some(NO_PART),
             "lock" if operation == "ls" => Some("a damaged lock: who writes the run is not known"),
-            "events" | "displacements' JSON" | "curvature summary" if is_version_1 => {
+            "run.json" | "events" | "displacements' JSON" | "curvature summary" if is_version_1 => {
                 Some("version 1 has no checksum there")
             }
             "segment" | "journal" if self.after.is_none() && self.is_last_part() => {
                 Some("the last rows gone: as if it had been killed earlier")
+            }
+            // Segments, run.json and the reference point say it.
+            "journal"
+            | "events"
+            | "curvature table"
+            | "curvature summary"
+            | "eigenvectors"
+            | "displacements"
+            | "displacements' JSON"
+            | "landscape"
+            | "joined parameters"
+                if self.after.is_some() && self.after == self.of_other =>
+            {
+                Some("a whole file of another run, which does not say whose it is")
+            }
+            "displacements" | "landscape" if self.is_another_of_its_kind(kind) => {
+                Some("a whole file under another number, which it does not say")
             }
             "curvature summary" | "landscape" | "eigenvectors" | "displacements" if self.after.is_none() => {
                 Some("a file gone that a run may lack")
@@ -51,6 +69,12 @@ impl Change<'_> {
             "events" if self.is_shorter() => Some("the last events gone: as if it had not happened"),
             _ => None,
         }
+    }
+
+    /// Whether it is now what another file of the kind was.
+    fn is_another_of_its_kind(&self, kind: &str) -> bool {
+        let files = base::files(self.base).into_iter().filter(|file| kind_of(&file.to_string_lossy()) == kind);
+        files.into_iter().any(|file| self.after.is_some() && fs::read(self.base.join(file)).ok() == self.after)
     }
 
     /// Whether it has the last rows of a run that was not closed.

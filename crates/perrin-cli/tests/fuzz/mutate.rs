@@ -259,7 +259,7 @@ fn renumbered(file: &Path, random: &mut ChaCha8Rng) -> PathBuf {
         5 => format!("{:06}", first + 7),
         6 => format!("{:06}-{:06}", first, first + random.random_range(1..9)),
         7 => u64::MAX.to_string(),
-        8 => "99999999999999999999".to_owned(),
+        8 => ["99999999999999999999", "999999999999"][random.random_range(0..2)].to_owned(),
         _ => first.to_string(),
     };
     file.with_file_name(format!("{}{number}{}", &name[..start], &name[end + 1..]))

@@ -82,14 +82,13 @@ impl Tally {
             *count += 1;
             if first.len() < if column < FIRST_FAULT { 1 } else { TOLD } {
                 let again = format!("make fuzz SEED={} ONLY={}", self.seed, case.case);
-                first.push(format!(
-                    "{again}   {}: {}, {}: {}: {}",
-                    case.run,
-                    case.kind,
-                    case.change,
-                    case.detail,
-                    outcome.detail()
-                ));
+                let change = format!("{}: {}, {}: {}", case.run, case.kind, case.change, case.detail);
+                let line = format!("{again}   {change}: {}", outcome.detail());
+                if column >= FIRST_FAULT {
+                    // At once: the table may be an hour away.
+                    eprintln!("{}: {}: {line}", self.operation, COLUMNS[column]);
+                }
+                first.push(line);
             }
         }
     }

@@ -94,7 +94,7 @@ pub fn work(task: &Task) {
             let seconds = began.elapsed().as_secs_f64();
             let outcome = if matches!(outcome, Outcome::Silent(_)) && !forged {
                 prepared(base, &other, &places, &random);
-                let reason = limit(&base.folder, &places.run, operation);
+                let reason = limit(&base.folder, &other, &places.run, operation);
                 reason.map_or(outcome, |reason| Outcome::Beyond(reason.to_owned()))
             } else {
                 outcome
