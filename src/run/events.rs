@@ -47,7 +47,7 @@ impl EventWriter {
     }
 
     /// Whether the file is there and has no line but those that this writer knows of.
-    pub(super) fn is_in_place(&self) -> bool {
+    pub(crate) fn is_in_place(&self) -> bool {
         self.file.length_at(&self.path).is_ok_and(|length| length == Some(self.length))
     }
 }
@@ -144,7 +144,7 @@ impl EventReader {
     }
 
     /// The reader for a run of this version: only in version 1 need lines have no checksums.
-    pub(super) fn of_version(mut self, version: u32) -> EventReader {
+    pub(crate) fn of_version(mut self, version: u32) -> EventReader {
         self.chain.begun = version > 1;
         self
     }

@@ -95,7 +95,7 @@ pub(crate) fn check_joined(folder: &RunFolder) -> Result<Vec<Error>> {
 }
 
 /// The parameters that have joined and whose reference points are in no file.
-pub(super) fn not_kept(folder: &RunFolder) -> Result<Vec<Joined>> {
+pub(crate) fn not_kept(folder: &RunFolder) -> Result<Vec<Joined>> {
     let joined = joined(&read_events_of_joining(folder)?);
     let kept = read_joined(folder, &joined)?;
     Ok(joined.into_iter().filter(|joined| kept.only(&joined.name).is_none()).collect())

@@ -13,7 +13,7 @@ const ONLY: &str = "PERRIN_FUZZ_ONLY";
 const WORKER: &str = "PERRIN_FUZZ_WORKER";
 
 /// What `make test` does.
-const USUAL_MUTATIONS: u64 = 20;
+const USUAL_MUTATIONS: u64 = 300;
 
 #[derive(Debug, Clone)]
 pub struct Options {

@@ -10,12 +10,8 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use perrin::printable;
-<<<<<<< HEAD:crates/perrin-cli/tests/fuzz/worker.rs
-use perrin::record::RunInfo;
-use perrin::run::Run;
-=======
 use perrin::record::{ParameterInfo, RunInfo};
->>>>>>> 49f96ab (The fuzzing harness goes on where a worker dies; what nothing can tell of is counted apart):tests/fuzz/worker.rs
+use perrin::run::Run;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
