@@ -1,9 +1,8 @@
 //! A run's files damaged in every way, and everything done with each that the `perrin` program does.
 //!
-//! A few hundred mutations are one of the tests; `make fuzz MINUTES=5 SEED=1` goes on as long as is asked, and
+//! A hundred mutations are one of the tests; `make fuzz MINUTES=5 SEED=1` goes on as long as is asked, and
 //! `make fuzz SEED=1 ONLY=7` repeats one. The table counts for each kind of file and each operation what came of it;
-//! a panic, a hang, memory above 64 MB and 20 times the run's size, an answer that differs while neither it nor `check` says
-//! a word, and text that acts on a terminal are faults.
+//! docs/design.md says what is a fault.
 
 mod base;
 #[path = "../../../../tests/common/mod.rs"]

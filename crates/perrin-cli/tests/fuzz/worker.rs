@@ -26,6 +26,9 @@ use crate::progress::{Line, tell};
 /// What an operation may hold: this much, and so many times the size of the run's folder.
 const MEMORY: usize = 64 << 20;
 const MEMORY_PER_BYTE: usize = 20;
+/// A Parquet page says its unpacked size in 31 bits, and so much is asked for before it proves wrong: more that a
+/// forgery may hold.
+const MEMORY_OF_FORGERIES: usize = 2 << 30;
 /// Above this a request for memory fails, and ends the worker: the machine has other things to do.
 const CEILING: usize = 3 << 30;
 
@@ -86,7 +89,7 @@ pub fn work(task: &Task) {
             }
             tell(&mut progress, &Line::Begun { operation: operation.into() });
             let began = Instant::now();
-            let (outcome, memory) = attempt(operation, base, &places, &mut notes);
+            let (outcome, memory) = attempt(operation, base, &places, forged, &mut notes);
             let seconds = began.elapsed().as_secs_f64();
             let outcome = if matches!(outcome, Outcome::Silent(_)) && !forged {
                 prepared(base, &other, &places, &random);
@@ -138,13 +141,19 @@ fn prepared(base: &Base, other: &Path, places: &Places, random: &ChaCha8Rng) -> 
 }
 
 /// Does an operation; `notes` grows by what the run's state is said to be.
-fn attempt(operation: &'static str, base: &Base, places: &Places, notes: &mut Vec<String>) -> (Outcome, u64) {
+fn attempt(
+    operation: &'static str,
+    base: &Base,
+    places: &Places,
+    forged: bool,
+    notes: &mut Vec<String>,
+) -> (Outcome, u64) {
     let size: u64 = base::files(&places.run)
         .iter()
         .filter_map(|file| places.run.join(file).metadata().ok())
         .map(|file| file.len())
         .sum();
-    let allowed = MEMORY + MEMORY_PER_BYTE * size as usize;
+    let allowed = MEMORY + MEMORY_PER_BYTE * size as usize + if forged { MEMORY_OF_FORGERIES } else { 0 };
     let work = || catch_unwind(AssertUnwindSafe(|| perform(operation, places, &base.info)));
     let (answer, memory) = most_held(work);
     let outcome = match answer {
