@@ -54,6 +54,13 @@ fn a_file_of_another_basis_is_found() {
         fs::copy(file(0), file(1)).unwrap();
         let found = damage(directory.path());
         assert!(found[0].contains(said) && found.len() == 1, "{folder}: {found:?}");
+        if folder != "curvature" {
+            // Of a basis that there is not.
+            fs::rename(file(1), file(2)).unwrap();
+            let found = check(directory.path()).unwrap();
+            assert_eq!((found.damage.len(), found.notes.len()), (0, 1), "{found:?}");
+            assert!(found.notes[0].path == file(2) && found.notes[0].what.starts_with("nothing reads it"));
+        }
     }
 }
 

@@ -124,7 +124,9 @@ pub fn check(directory: impl AsRef<Path>) -> Result<Check> {
         }
     }
     for path in passed_over(&run.folder)? {
-        let what = "nothing reads it: perrin gives no file this name, or one numbered before it is missing".to_owned();
+        let what =
+            "nothing reads it: perrin gives no file this name, or its table, or one numbered before it, is missing";
+        let what = what.to_owned();
         check.notes.push(Finding { path, row: None, what });
     }
     Ok(check)

@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::run::artefacts::deltas::count_journals;
 use crate::run::folder::RunFolder;
 use crate::run::listing::Listing;
+use crate::run::places::count_bases;
 use crate::run::reader::Run;
 use crate::run::steps::journal_reader::JournalReader;
 use crate::run::steps::segment_reader::SegmentReader;
@@ -18,14 +19,15 @@ use crate::run::steps::segment_reader::SegmentReader;
 const ENDINGS: [&str; 4] = ["parquet", "arrows", "safetensors", "json"];
 
 /// The files that nothing reads, sorted: each has the ending of a file of its folder, and not the name of one, or comes
-/// after a number that is missing.
+/// after a number that is missing, or is of a basis without a table.
 pub(crate) fn passed_over(folder: &RunFolder) -> Result<Vec<PathBuf>> {
-    let deltas = count_journals(folder);
+    // A run without directions may have a summary all the same.
+    let (deltas, bases) = (count_journals(folder), count_bases(folder)?.max(1));
     let is_read = |file: &Path| {
         folder.numbers_of_segment(file).is_some()
             || folder.number_of_journal(file).is_some()
-            || folder.number_of_basis(file).is_some()
-            || folder.number_beside_table(file).is_some()
+            || folder.number_of_basis(file).is_some_and(|basis| basis < bases)
+            || folder.number_beside_table(file).is_some_and(|basis| basis < bases)
             || folder.number_of_joined(file).is_some()
             || folder.number_of_landscape(file).is_some()
             || folder.number_of_delta_journal(file).is_some_and(|number| number < deltas)
