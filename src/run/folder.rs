@@ -266,7 +266,8 @@ impl RunFolder {
     pub(crate) fn numbers_of_segment(&self, file: &Path) -> Option<(u64, u64)> {
         let stem = file.file_stem()?.to_str()?;
         let (first, last) = stem.split_once('-').unwrap_or((stem, stem));
-        let numbers = (number(first)?, number(last)?);
+        // A range that goes too far is found when it is read: it is not that of the segments in it.
+        let numbers = (number(first)?, last.parse().ok()?);
         (numbers.0 <= numbers.1 && self.segment_of(numbers) == file).then_some(numbers)
     }
 

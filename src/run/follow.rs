@@ -163,7 +163,7 @@ impl Follower {
     fn open_next(&mut self) -> Result<bool> {
         loop {
             // Looked at first: a part that has a later one does not grow any more.
-            self.later = self.is_there(self.number + 1);
+            self.later = self.is_there(self.number.saturating_add(1));
             if !self.later && !self.is_there(self.number) {
                 let (known, count) = self.run.list_segments()?;
                 self.known = known;

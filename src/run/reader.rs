@@ -129,7 +129,7 @@ impl Run {
         let listing = self.folder.list_steps()?;
         let mut count = listing.next_number();
         // A listing made while a journal becomes a segment may have neither of the two names.
-        while self.folder.segment(count).exists() || self.folder.journal(count).exists() {
+        while count < u64::MAX && (self.folder.segment(count).exists() || self.folder.journal(count).exists()) {
             count += 1;
         }
         Ok((listing, count))

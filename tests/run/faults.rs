@@ -200,7 +200,7 @@ fn eigenvectors() -> Eigenvectors {
 }
 
 fn event(step: u64) -> Event {
-    let kind = EventKind::ParametersAdded { parameters: vec!["late".to_owned()] };
+    let kind = EventKind::OutsideWrite { parameters: Vec::new(), displacement_squared: None, count: 1 };
     Event { step, elapsed_seconds: 0.1, kind }
 }
 
