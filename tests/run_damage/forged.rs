@@ -36,7 +36,11 @@ fn the_largest_numbers_are_only_numbers() {
 
     let curvature = directory.path().join("curvature");
     fs::create_dir(&curvature).unwrap();
+    // One that none can follow is none.
     fs::write(curvature.join(format!("{}.parquet", u64::MAX)), "").unwrap();
+    assert_eq!(Run::open(directory.path()).unwrap().bases().unwrap(), 0..0);
+    assert_eq!(check(directory.path()).unwrap().notes.len(), 1);
+    fs::write(curvature.join(format!("{}.parquet", u64::MAX / 2)), "").unwrap();
     assert!(matches!(Run::open(directory.path()).unwrap().bases(), Err(Error::Damaged { .. })));
     recover(directory.path()).unwrap();
 }
