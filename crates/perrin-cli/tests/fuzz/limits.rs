@@ -12,7 +12,11 @@ use crate::kind::kind_of;
 pub fn limit(base: &Path, other: &Path, run: &Path, operation: &str) -> Option<&'static str> {
     let files: BTreeSet<PathBuf> = [base, run].into_iter().flat_map(base::files).collect();
     let changed = files.into_iter().filter_map(|file| {
-        let bytes = |folder: &Path| fs::read(folder.join(&file)).ok();
+        // A pipe would keep this waiting, too.
+        let bytes = |folder: &Path| {
+            let path = folder.join(&file);
+            path.metadata().ok().filter(|found| found.is_file()).and_then(|_| fs::read(path).ok())
+        };
         let (before, of_other, after) = (bytes(base), bytes(other), bytes(run));
         (before != after).then_some(Change { base, file, before, of_other, after })
     });
