@@ -1,6 +1,6 @@
 //! A run's files damaged in every way, and everything done with each that the `perrin` program does.
 //!
-//! A hundred mutations are one of the tests; `make fuzz MINUTES=5 SEED=1` goes on as long as is asked, and
+//! Sixty mutations are one of the tests; `make fuzz MINUTES=5 SEED=1` goes on as long as is asked, and
 //! `make fuzz SEED=1 ONLY=7` repeats one. The table counts for each kind of file and each operation what came of it;
 //! docs/design.md says what is a fault.
 

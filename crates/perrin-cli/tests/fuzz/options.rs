@@ -12,8 +12,8 @@ const MUTATIONS: &str = "PERRIN_FUZZ_MUTATIONS";
 const ONLY: &str = "PERRIN_FUZZ_ONLY";
 const WORKER: &str = "PERRIN_FUZZ_WORKER";
 
-/// What `make test` does: some 20 s without optimization.
-const USUAL_MUTATIONS: u64 = 100;
+/// What `make test` does: some 15 s without optimization.
+const USUAL_MUTATIONS: u64 = 60;
 
 #[derive(Debug, Clone)]
 pub struct Options {
