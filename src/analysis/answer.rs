@@ -44,6 +44,7 @@ impl<T> Answer<T> {
     }
 }
 
+/// Of a computation on numbers in memory. An error of reading is no answer: it goes to the caller as an error.
 impl<T> From<Result<T, Error>> for Answer<T> {
     fn from(result: Result<T, Error>) -> Answer<T> {
         match result {

@@ -110,8 +110,12 @@ impl Curvatures {
     /// [`Error::Damaged`], [`Error::NewerSchema`], [`Error::Io`], of the events and the tables of eigenvalues.
     pub fn of_run(run: &Run) -> Result<Option<Curvatures>> {
         let bases = run.kept_bases()?;
-        let with_summary = with_first(&bases).rev().find(|basis| matches!(run.curvature_summary(*basis), Ok(Some(_))));
-        Curvatures::of_basis(run, with_summary.or(bases.last().copied()).unwrap_or_default())
+        for basis in with_first(&bases).rev() {
+            if readable_summary(run, basis)?.is_some() {
+                return Curvatures::of_basis(run, basis);
+            }
+        }
+        Curvatures::of_basis(run, bases.last().copied().unwrap_or_default())
     }
 
     /// Those of one basis in a run's folder; none where nothing is known of it.
@@ -119,7 +123,7 @@ impl Curvatures {
     /// # Errors
     /// As [`of_run`](Self::of_run).
     pub fn of_basis(run: &Run, basis: u64) -> Result<Option<Curvatures>> {
-        let summary = run.curvature_summary(basis).ok().flatten().unwrap_or_default();
+        let summary = readable_summary(run, basis)?.unwrap_or_default();
         let known = Curvatures { basis: Some(basis), ..Curvatures::with(eigenvalues_in(run, basis)?, summary) };
         Ok(Some(known).filter(|known| !known.eigenvalues.is_empty() || known.density.is_some()))
     }
@@ -194,6 +198,17 @@ fn with_first(bases: &[u64]) -> impl DoubleEndedIterator<Item = u64> {
 ///
 /// # Errors
 /// Those of [`Run::kept_bases`].
+/// A summary that is damaged, or newer than this program, counts as none.
+///
+/// # Errors
+/// [`Error::Io`].
+fn readable_summary(run: &Run, basis: u64) -> Result<Option<CurvatureSummary>> {
+    match run.curvature_summary(basis) {
+        Err(error @ Error::Io { .. }) => Err(error),
+        summary => Ok(summary.ok().flatten()),
+    }
+}
+
 pub(crate) fn unread_summaries(run: &Run) -> Result<Vec<String>> {
     let unread = |basis| {
         let error = run.curvature_summary(basis).err()?;

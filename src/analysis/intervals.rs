@@ -11,7 +11,7 @@ use super::displacement::{
 };
 use super::displacement_noise::{self, ExponentInterval, Start, WeightedMode, Window};
 use super::lags::is_reproduced;
-use super::projections::Projections;
+use super::inputs::projections::Projections;
 use super::render_text::percent;
 use super::settings::{NO_DIRECTIONS, PlainSgd};
 use super::speed::Speed;
@@ -129,8 +129,8 @@ impl Process<'_> {
             }
         } else if let Some(projections) = of_projections {
             self.same_basis(projections)?;
-            let speed = projections.squared_velocity.mean() * parameters.learning_rate.powi(2);
-            let points = projections.curve.found.clone();
+            let speed = projections.together.squared_velocity.mean() * parameters.learning_rate.powi(2);
+            let points = projections.together.curve.found.clone();
             let exponent = known(projected)?.exponent;
             let (window, start) = (self.window, self.start);
             MeasuredDisplacement { speed, speed_interval: None, exponent, window, start, points }

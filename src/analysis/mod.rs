@@ -1,12 +1,12 @@
 //! What a run's log says, offline: one file a question.
 //!
-//! Each analysis is given rows one by one and keeps sums, so that a log of any length is read in little memory. What
-//! the rows cannot answer is answered so, with the reason: see [`Answer`]. [`modes`] holds one direction's two columns at
-//! a time instead.
+//! A run's files are read in one place (`inputs`), which keeps sums, so that a log of any length is read in little memory.
+//! The questions are functions of these inputs. What the rows cannot answer is answered so, with the reason: see [`Answer`].
 
 pub mod advice;
 pub mod answer;
 pub mod change;
+mod columns;
 pub mod curvatures;
 pub mod diffusion;
 pub mod displacement;
@@ -18,6 +18,7 @@ pub mod fit;
 mod fitting;
 mod gradient_noise;
 pub mod health;
+mod inputs;
 mod intervals;
 pub mod lags;
 pub mod learning_rates;
@@ -25,12 +26,11 @@ pub mod mode_recursion;
 pub mod modes;
 mod not_finite;
 mod notes;
-mod projections;
+mod parallel;
 mod read_ahead;
 mod render;
 pub(crate) mod render_text;
 mod reprojection;
-mod row_sums;
 pub mod settings;
 pub mod speed;
 pub mod stationarity;

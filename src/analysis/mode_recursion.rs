@@ -46,6 +46,13 @@ impl ModeRecursion {
         self.previous = finite.then_some((step, position, velocity));
     }
 
+    /// Takes pairs of rows of successive steps: the positions and velocities of the first ones, and the velocities of the second.
+    pub(crate) fn extend(&mut self, positions: &[f64], velocities: &[f64], next_velocities: &[f64], momentum: f64) {
+        let changes = next_velocities.iter().zip(velocities).map(|(next, velocity)| next - momentum * velocity);
+        self.line.extend(positions, &changes.collect::<Vec<f64>>());
+        self.pairs += positions.len() as u64;
+    }
+
     /// Pairs taken.
     pub fn pairs(&self) -> u64 {
         self.pairs

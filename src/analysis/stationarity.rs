@@ -130,6 +130,15 @@ pub fn beginning_given(quantities: &[Named], given: u64, first_step: u64, last_s
     beginning
 }
 
+/// Steps at which the stationary part of a run may begin.
+pub(crate) fn beginnings(first_step: u64, last_step: u64) -> [u64; BEGINNINGS.len()] {
+    BEGINNINGS.map(|share| beginning_at(share, first_step, last_step))
+}
+
+fn beginning_at(share: f64, first_step: u64, last_step: u64) -> u64 {
+    first_step + ((last_step - first_step) as f64 * share) as u64
+}
+
 /// Tests quantities of the rows from `first_step` to `last_step`.
 pub fn beginning(quantities: &[Named], first_step: u64, last_step: u64) -> Answer<Beginning> {
     let series: Vec<(&str, Vec<f64>)> =
@@ -158,7 +167,7 @@ pub fn beginning(quantities: &[Named], first_step: u64, last_step: u64) -> Answe
         })
     };
     let first = BEGINNINGS.iter().find(passes);
-    let first_step = first.map(|share| first_step + ((last_step - first_step) as f64 * share) as u64);
+    let first_step = first.map(|share| beginning_at(*share, first_step, last_step));
     Answer::Known(Beginning {
         first_step,
         given: false,

@@ -26,6 +26,9 @@ pub struct Run {
     info: RunInfo,
     pub(crate) checksum: Checksum,
     pub(crate) schema: SchemaRef,
+    /// How often its rows were read from the first one on, by this run and its clones.
+    #[cfg(test)]
+    pub(crate) readings: std::sync::Arc<std::sync::atomic::AtomicUsize>,
 }
 
 impl Run {
@@ -37,7 +40,14 @@ impl Run {
     pub fn open(directory: impl AsRef<Path>) -> Result<Run> {
         let (folder, info, checksum) = read_run(directory)?;
         let schema = steps_schema(info.layout).map_err(|error| damaged(&folder.run_json(), error))?;
-        Ok(Run { folder, info, checksum, schema })
+        Ok(Run {
+            folder,
+            info,
+            checksum,
+            schema,
+            #[cfg(test)]
+            readings: std::sync::Arc::default(),
+        })
     }
 
     /// The run's folder.
@@ -83,6 +93,8 @@ impl Run {
         columns.sort_unstable();
         columns.dedup();
         let (known, count) = self.list_segments()?;
+        #[cfg(test)]
+        self.readings.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         Ok(StepBatches {
             folder: self.folder.clone(),
             schema: self.schema.clone(),

@@ -4,6 +4,7 @@
 //! wide. Slow structure (trends, long correlations, the variance of the mean) survives that; only what is faster than a
 //! bin is averaged away, and its size is kept in the variance of the single values.
 
+use super::joint_sums::sum;
 use super::moments::Moments;
 
 /// Bins are merged when there would be more.
@@ -42,6 +43,40 @@ impl CoarseSeries {
 
     /// Takes the next value; `None` is one that is not known.
     pub fn push(&mut self, value: Option<f64>) {
+        let bin = self.open_bin();
+        self.filled += 1;
+        match value.filter(|value| value.is_finite()) {
+            Some(value) => {
+                let bin = &mut self.bins[bin];
+                bin.count += 1;
+                bin.mean += (value - bin.mean) / bin.count as f64;
+                self.values.push(value);
+            }
+            None => self.left_out += 1,
+        }
+    }
+
+    /// Takes the next values; those that are not finite are not known.
+    pub fn extend(&mut self, values: &[f64]) {
+        if !values.iter().fold(true, |finite, value| finite & value.is_finite()) {
+            values.iter().for_each(|value| self.push(Some(*value)));
+            return;
+        }
+        self.values.extend(values);
+        let mut left = values;
+        while !left.is_empty() {
+            let bin = self.open_bin();
+            let room = usize::try_from(self.width - self.filled).unwrap_or(usize::MAX);
+            let (these, rest) = left.split_at(room.min(left.len()));
+            self.filled += these.len() as u64;
+            let count = these.len() as u64;
+            self.bins[bin] = self.bins[bin].joined(Bin { mean: sum(these) / count as f64, count });
+            left = rest;
+        }
+    }
+
+    /// The bin that takes the next value.
+    fn open_bin(&mut self) -> usize {
         if self.bins.is_empty() || self.filled == self.width {
             if self.bins.len() == self.most_bins {
                 self.merge();
@@ -49,15 +84,7 @@ impl CoarseSeries {
             self.bins.push(Bin::default());
             self.filled = 0;
         }
-        self.filled += 1;
-        match (value.filter(|value| value.is_finite()), self.bins.last_mut()) {
-            (Some(value), Some(bin)) => {
-                bin.count += 1;
-                bin.mean += (value - bin.mean) / bin.count as f64;
-                self.values.push(value);
-            }
-            _ => self.left_out += 1,
-        }
+        self.bins.len() - 1
     }
 
     /// Halves the number of bins. All are full when this is called.
@@ -101,8 +128,8 @@ impl CoarseSeries {
 impl Bin {
     fn joined(self, other: Bin) -> Bin {
         let count = self.count + other.count;
-        if count == 0 {
-            return self;
+        if self.count == 0 {
+            return other;
         }
         let share = other.count as f64 / count as f64;
         Bin { mean: self.mean * (1.0 - share) + other.mean * share, count }
@@ -126,6 +153,20 @@ mod tests {
         // Nine values in bins of four; the ninth's bin is not full.
         assert_eq!((series.means(), series.width(), series.len()), (vec![4.0, 12.0], 4, 9));
         assert_eq!(series.values().mean(), 9.0);
+    }
+
+    #[test]
+    fn slices_give_the_bins_of_single_values() {
+        let values: Vec<f64> = (0..100).map(|k| f64::from(k * k % 23)).collect();
+        for rows in [1, 3, 7, 100] {
+            let [mut single, mut slices] = [0; 2].map(|_| CoarseSeries::with_most_bins(8));
+            values.iter().for_each(|value| single.push(Some(*value)));
+            values.chunks(rows).for_each(|values| slices.extend(values));
+            assert_eq!((slices.width(), slices.len()), (single.width(), 100));
+            let near = |(a, b): (&f64, &f64)| (a - b).abs() < 1e-12;
+            assert!(slices.means().iter().zip(&single.means()).all(near));
+            assert!((slices.values().variance() - single.values().variance()).abs() < 1e-12);
+        }
     }
 
     #[test]

@@ -73,45 +73,86 @@ pub struct Coordinate {
     levels: Vec<Level>,
 }
 
-/// The last values of a level, the latest first.
-#[derive(Debug, Clone, Copy, Default)]
+/// The last values of a level, the latest last, and room for those that come.
+#[derive(Debug, Clone, Default)]
 struct Level {
-    recent: [f64; LAGS_A_LEVEL - 1],
-    known: usize,
+    values: Vec<f64>,
 }
 
 impl Coordinate {
     /// Takes the next value. One that is not finite takes part in no displacement.
     pub fn push(&mut self, value: f64, sums: &mut DisplacementSums) {
-        let stretch = ((self.row / sums.rows_a_stretch) as usize).min(sums.sums.len() - 1);
-        let (sums, counts) = (&mut sums.sums[stretch], &mut sums.counts[stretch]);
-        let mut first_lag = 0;
-        // Rows 0, 2^level, 2 * 2^level, ... belong to the level.
-        for level in 0..=self.row.trailing_zeros() as usize {
-            if first_lag >= sums.len() {
-                break;
-            }
+        self.extend(&[value], sums);
+    }
+
+    /// Takes the next values.
+    pub fn extend(&mut self, values: &[f64], sums: &mut DisplacementSums) {
+        let mut left = values;
+        while !left.is_empty() {
+            let stretch = (self.row / sums.rows_a_stretch) as usize;
+            let last = sums.sums.len() - 1;
+            let end = (stretch as u64 + 1) * sums.rows_a_stretch;
+            let room = if stretch >= last { left.len() } else { left.len().min((end - self.row) as usize) };
+            let (these, rest) = left.split_at(room);
+            let stretch = stretch.min(last);
+            self.extend_in_stretch(these, &mut sums.sums[stretch], &mut sums.counts[stretch]);
+            left = rest;
+        }
+    }
+
+    fn extend_in_stretch(&mut self, values: &[f64], sums: &mut [f64], counts: &mut [u64]) {
+        let (mut first_lag, mut row, mut level) = (0, self.row, 0);
+        self.row += values.len() as u64;
+        let mut these = values.to_vec();
+        while first_lag < sums.len() && !these.is_empty() {
             if level == self.levels.len() {
                 self.levels.push(Level::default());
             }
-            let Level { recent, known } = &mut self.levels[level];
             let smallest = if level == 0 { 1 } else { LAGS_A_LEVEL / 2 };
-            let before = recent[..*known].get(smallest - 1..).unwrap_or_default();
-            let sums = sums[first_lag..].iter_mut().zip(&mut counts[first_lag..]);
-            for ((sum, count), before) in sums.zip(before) {
-                let squared = (value - before).powi(2);
-                // Without a branch it is done for several lags at once.
-                let finite = squared.is_finite();
-                *sum += if finite { squared } else { 0.0 };
-                *count += u64::from(finite);
-            }
-            recent.copy_within(..LAGS_A_LEVEL - 2, 1);
-            recent[0] = value;
-            *known = (*known + 1).min(LAGS_A_LEVEL - 1);
+            let lags = (LAGS_A_LEVEL - smallest).min(sums.len() - first_lag);
+            let of_level = first_lag..first_lag + lags;
+            self.levels[level].extend(&these, smallest, &mut sums[of_level.clone()], &mut counts[of_level]);
+            // Rows 0, 2^level, 2 * 2^level, ... belong to the level.
+            these = these.iter().copied().skip((row % 2) as usize).step_by(2).collect();
+            row = row.div_ceil(2);
             first_lag += LAGS_A_LEVEL - smallest;
+            level += 1;
         }
-        self.row += 1;
     }
+}
+
+impl Level {
+    /// Adds the squared displacements that end at the new values, for as many lags as there are sums.
+    fn extend(&mut self, new: &[f64], smallest: usize, sums: &mut [f64], counts: &mut [u64]) {
+        let before = self.values.len();
+        self.values.extend_from_slice(new);
+        for (lag, (total, count)) in (smallest..).zip(sums.iter_mut().zip(counts)) {
+            let Some(later) = self.values.get(before.max(lag)..) else { break };
+            let earlier = &self.values[before.max(lag) - lag..][..later.len()];
+            let squares = squared_distance(later, earlier);
+            if squares.is_finite() {
+                *total += squares;
+                *count += later.len() as u64;
+                continue;
+            }
+            let known = later.iter().zip(earlier).map(|(a, b)| (a - b).powi(2)).filter(|squared| squared.is_finite());
+            known.for_each(|squared| (*total, *count) = (*total + squared, *count + 1));
+        }
+        let kept = self.values.len().min(LAGS_A_LEVEL - 1);
+        self.values.drain(..self.values.len() - kept);
+    }
+}
+
+/// Sum of (a - b)^2, four sums side by side, which processors add faster than one.
+fn squared_distance(a: &[f64], b: &[f64]) -> f64 {
+    let mut sums = [0.0; 4];
+    let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<4>(), b.as_chunks::<4>());
+    for (a, b) in a.iter().zip(b) {
+        for ((sum, a), b) in sums.iter_mut().zip(a).zip(b) {
+            *sum += (a - b) * (a - b);
+        }
+    }
+    sums.iter().sum::<f64>() + a_rest.iter().zip(b_rest).map(|(a, b)| (a - b) * (a - b)).sum::<f64>()
 }
 
 #[cfg(test)]
@@ -124,6 +165,11 @@ mod tests {
         let mut sums = DisplacementSums::new(4000, 1, 4);
         let mut coordinate = Coordinate::default();
         values.iter().for_each(|&value| coordinate.push(value, &mut sums));
+        let (mut of_slices, mut coordinate) = (DisplacementSums::new(4000, 1, 4), Coordinate::default());
+        values.chunks(37).for_each(|values| coordinate.extend(values, &mut of_slices));
+        assert_eq!(of_slices.counts, sums.counts);
+        let near = |(a, b): (&f64, &f64)| (a / b - 1.0).abs() < 1e-13;
+        assert!(of_slices.sums[0].iter().zip(&sums.sums[0]).all(near));
         assert_eq!(sums.lags()[..16], [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16]);
         assert_eq!(sums.lags()[16..19], [18, 20, 22]);
         assert!(*sums.lags().last().unwrap() <= 1000);

@@ -1,5 +1,6 @@
 //! Statistics of sequences of numbers. Nothing here knows a run, a file or a framework.
 
+pub(crate) mod joint_sums;
 pub mod mean_squared_displacement;
 pub mod moments;
 pub mod moving_average;

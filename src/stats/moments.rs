@@ -1,5 +1,7 @@
 //! Mean and variance of values given one by one (Welford 1962).
 
+use super::joint_sums::JointSums;
+
 /// Sums for mean and variance, centred as they go: raw squares would cancel far from the origin.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Moments {
@@ -16,6 +18,20 @@ impl Moments {
         let before = value - self.mean;
         self.mean += before / self.count as f64;
         self.squares += before * (value - self.mean);
+    }
+
+    /// Takes values, a block of them at a time.
+    pub fn extend(&mut self, values: &[f64]) {
+        let mut sums = JointSums::<1>::default();
+        sums.add([values]);
+        if sums.count == 0.0 {
+            return;
+        }
+        let count = self.count + values.len() as u64;
+        let (apart, share) = (sums.means[0] - self.mean, sums.count / count as f64);
+        self.squares += sums.products[0][0] + apart * apart * self.count as f64 * share;
+        self.mean += apart * share;
+        self.count = count;
     }
 
     /// The moments of a list.
@@ -57,5 +73,9 @@ mod tests {
         assert_eq!(moments.population_variance(), 2.0 / 3.0);
         assert_eq!(Moments::of(&[5.0; 10]).variance(), 0.0);
         assert_eq!(Moments::default().variance(), 0.0);
+        let mut blocks = Moments::default();
+        blocks.extend(&[1e9 + 1.0]);
+        blocks.extend(&[1e9 + 2.0, 1e9 + 3.0]);
+        assert_eq!(blocks, moments);
     }
 }

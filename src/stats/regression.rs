@@ -6,6 +6,7 @@
 //! The standard error of a slope is the least-squares one, for independent residuals. A trajectory's points are strongly
 //! correlated: on them it is too small by factors, and is only there to show that.
 
+use super::joint_sums::JointSums;
 use crate::error::{Error, Result};
 
 /// The line y = intercept + slope x that minimises the squared vertical distances.
@@ -47,6 +48,24 @@ impl LineFit {
         self.xx += before_x * (x - self.mean_x);
         self.xy += before_x * (y - self.mean_y);
         self.yy += before_y * (y - self.mean_y);
+    }
+
+    /// Takes points, given by their coordinates.
+    pub fn extend(&mut self, x: &[f64], y: &[f64]) {
+        let mut more = JointSums::<2>::default();
+        more.add([x, y]);
+        if more.count == 0.0 {
+            return;
+        }
+        let (before, count) = (self.points as f64, self.points as f64 + more.count);
+        let (apart_x, apart_y) = (more.means[0] - self.mean_x, more.means[1] - self.mean_y);
+        let weight = before * more.count / count;
+        self.xx += more.products[0][0] + weight * apart_x * apart_x;
+        self.xy += more.products[0][1] + weight * apart_x * apart_y;
+        self.yy += more.products[1][1] + weight * apart_y * apart_y;
+        self.mean_x += apart_x * more.count / count;
+        self.mean_y += apart_y * more.count / count;
+        self.points += more.count as u64;
     }
 
     /// The line through the points so far.

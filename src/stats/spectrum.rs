@@ -9,6 +9,7 @@ use std::sync::Arc;
 use realfft::{RealFftPlanner, RealToComplex};
 use statrs::function::beta::beta_reg;
 
+use super::joint_sums::sum;
 use crate::error::{Error, Result};
 
 /// Shorter segments have no frequencies to speak of.
@@ -48,12 +49,45 @@ pub struct Peak {
 /// Averages the periodograms of segments of stretches, each with its mean removed.
 ///
 /// Numerically scipy's `signal.welch(x, window="hann" or "boxcar", nperseg=L, detrend="constant")`.
+#[derive(Clone)]
 pub struct Welch {
     taper: Taper,
-    window: Vec<f64>,
+    window: Arc<[f64]>,
     transform: Arc<dyn RealToComplex<f64>>,
+    /// The end of the stretch so far, which may begin a segment.
+    pending: Vec<f64>,
     sums: Vec<f64>,
     segments: usize,
+}
+
+impl std::fmt::Debug for Welch {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let fields = (self.taper, self.window.len(), self.segments);
+        formatter.debug_tuple("Welch").field(&fields).finish()
+    }
+}
+
+/// Windows and transforms that spectra of equally long segments share.
+#[derive(Default)]
+pub struct Plans {
+    planner: RealFftPlanner<f64>,
+    windows: Vec<(Taper, Arc<[f64]>)>,
+}
+
+impl Plans {
+    fn window(&mut self, segment: usize, taper: Taper) -> Arc<[f64]> {
+        let known = self.windows.iter().find(|(of, window)| *of == taper && window.len() == segment);
+        if let Some((_, window)) = known {
+            return window.clone();
+        }
+        let weight = |k: usize| match taper {
+            Taper::Hann => 0.5 - 0.5 * (TAU * k as f64 / segment as f64).cos(),
+            Taper::None => 1.0,
+        };
+        let window: Arc<[f64]> = (0..segment).map(weight).collect();
+        self.windows.push((taper, window.clone()));
+        window
+    }
 }
 
 impl Welch {
@@ -62,30 +96,50 @@ impl Welch {
     /// # Errors
     /// [`Error::InvalidValue`] for fewer than [`SHORTEST_SEGMENT`] or an odd number.
     pub fn new(segment: usize, taper: Taper) -> Result<Welch> {
+        Welch::planned(segment, taper, &mut Plans::default())
+    }
+
+    /// The same, with plans that other spectra have too.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn planned(segment: usize, taper: Taper, plans: &mut Plans) -> Result<Welch> {
         if segment < SHORTEST_SEGMENT || !segment.is_multiple_of(2) {
             let requirement = "even and at least 16";
             return Err(Error::InvalidValue { name: "segment", value: segment as f64, requirement });
         }
-        let window = match taper {
-            Taper::Hann => (0..segment).map(|k| 0.5 - 0.5 * (TAU * k as f64 / segment as f64).cos()).collect(),
-            Taper::None => vec![1.0; segment],
-        };
-        let transform = RealFftPlanner::new().plan_fft_forward(segment);
-        Ok(Welch { taper, window, transform, sums: vec![0.0; segment / 2 + 1], segments: 0 })
+        let (window, transform) = (plans.window(segment, taper), plans.planner.plan_fft_forward(segment));
+        let sums = vec![0.0; segment / 2 + 1];
+        Ok(Welch { taper, window, transform, pending: Vec::new(), sums, segments: 0 })
     }
 
     /// Takes a stretch without a gap; what does not fill a segment at its end is left out.
     pub fn push(&mut self, stretch: &[f64]) {
+        self.interrupt();
+        self.extend(stretch);
+    }
+
+    /// What comes next follows behind a gap.
+    pub fn interrupt(&mut self) {
+        self.pending.clear();
+    }
+
+    /// Takes values that follow the last ones without a gap.
+    pub fn extend(&mut self, values: &[f64]) {
+        self.pending.extend_from_slice(values);
         let length = self.window.len();
+        if self.pending.len() < length {
+            return;
+        }
         let advance = if self.taper == Taper::Hann { length / 2 } else { length };
         let mut input = self.transform.make_input_vec();
         let mut output = self.transform.make_output_vec();
         let mut scratch = self.transform.make_scratch_vec();
         let mut start = 0;
-        while start + length <= stretch.len() {
-            let values = &stretch[start..start + length];
-            let mean = values.iter().sum::<f64>() / length as f64;
-            for ((input, value), weight) in input.iter_mut().zip(values).zip(&self.window) {
+        while start + length <= self.pending.len() {
+            let values = &self.pending[start..start + length];
+            let mean = sum(values) / length as f64;
+            for ((input, value), weight) in input.iter_mut().zip(values).zip(&*self.window) {
                 *input = (value - mean) * weight;
             }
             // Lengths are those the transform made itself: it cannot refuse them.
@@ -95,6 +149,7 @@ impl Welch {
             }
             start += advance;
         }
+        self.pending.drain(..start);
     }
 
     /// The spectrum of the segments so far; none without any.

@@ -24,6 +24,7 @@ pub(crate) use words::with_interval;
 
 use super::Answer;
 use super::fit::RunFit;
+use super::inputs::Inputs;
 use super::modes::{Estimate, ModesFit};
 use crate::stats::long_run;
 
@@ -139,8 +140,9 @@ impl Size {
     }
 }
 
-/// All findings of a fit, in the order of reading. `settings_known`: whether the log has the settings of the optimizer.
-pub(crate) fn findings(fit: &RunFit, settings_known: bool) -> Vec<Finding> {
+/// All findings of a fit, in the order of reading.
+pub(crate) fn findings(fit: &RunFit, inputs: &Inputs) -> Vec<Finding> {
+    let settings_known = inputs.extent.settings.are_known(&fit.optimizer);
     let mut found = completeness::findings(fit);
     found.extend(stationary::findings(fit, settings_known));
     found.extend(motion::findings(fit));

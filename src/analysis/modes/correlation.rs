@@ -1,9 +1,10 @@
-//! Correlations of positions between modes, in one pass over the rows of all of them.
+//! Correlations of positions between modes.
 
 use nalgebra::DMatrix;
 use serde::Serialize;
 use statrs::distribution::{ContinuousCDF, Normal};
 
+use super::covariance::PositionSums;
 use super::estimate::Test;
 use super::mode::ModeFit;
 use super::window::Window;
@@ -34,20 +35,31 @@ pub struct Correlation {
 }
 
 impl Correlation {
-    /// Of the modes that were fitted and hold 20 relaxation times.
+    /// Of the modes that were fitted and hold 20 relaxation times. Where rows have positions of some modes alone, those of these
+    /// modes are read once more.
     ///
     /// # Errors
     /// Those of reading.
-    pub(super) fn new(run: &Run, window: &Window, modes: &[ModeFit]) -> Result<Answer<Correlation>> {
+    pub(super) fn new(
+        run: &Run,
+        window: &Window,
+        modes: &[ModeFit],
+        positions: &PositionSums,
+    ) -> Result<Answer<Correlation>> {
         let chosen: Vec<&ModeFit> =
             modes.iter().filter(|mode| mode.recursion.known().is_some_and(|fit| !fit.is_short())).collect();
         if chosen.len() < 2 {
             return Ok(Answer::cannot_say("fewer than two modes are fitted and hold 20 relaxation times"));
         }
-        let centres: Vec<f64> =
-            chosen.iter().map(|mode| mode.moments.known().map_or(0.0, |moments| moments.position_mean)).collect();
-        let numbers: Vec<usize> = chosen.iter().map(|mode| mode.mode).collect();
-        let (covariance, rows) = covariance(run, window, &numbers, &centres)?;
+        let (covariance, rows) = if positions.has_holes {
+            let centres: Vec<f64> =
+                chosen.iter().map(|mode| mode.moments.known().map_or(0.0, |moments| moments.position_mean)).collect();
+            let numbers: Vec<usize> = chosen.iter().map(|mode| mode.mode).collect();
+            covariance(run, window, &numbers, &centres)?
+        } else {
+            let of = |i: usize, j: usize| positions.covariance(chosen[i].mode - 1, chosen[j].mode - 1);
+            (DMatrix::from_fn(chosen.len(), chosen.len(), of), positions.rows)
+        };
         Ok(summarize(&chosen, &covariance, rows).map_or_else(|reason| Answer::CannotSay { reason }, Answer::Known))
     }
 }

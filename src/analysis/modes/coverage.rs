@@ -14,12 +14,17 @@ use tally::Tally;
 
 use super::correlation::summarize;
 use super::isotropy::Isotropy;
+use super::estimate::BatchedMean;
 use super::mode::{EigenvalueSource, ModeFit};
-use super::noise_scale::{NoiseScales, NoiseSource, velocity_balance};
+use super::noise_scale::{NoiseScales, NoiseSource};
 use super::options::ModesOptions;
+use super::oscillation::{SpectralPeak, Spectra};
+use super::reading::ModeReading;
 use super::series::ModeSeries;
+use super::sums::ModeSums;
 use super::window::Window;
 use crate::analysis::Answer;
+use crate::stats::spectrum::Plans;
 use crate::theory::discrete::DiscreteMode;
 use crate::theory::parameters::SgdParameters;
 use crate::theory::sampler::QuadraticSampler;
@@ -132,12 +137,20 @@ fn simulate_without_replacement(case: &Case, random: &mut ChaCha8Rng) -> ModeSer
 }
 
 fn fit(case: &Case, series: &[ModeSeries], hessian: bool) -> Vec<ModeFit> {
+    fit_with_balances(case, series, hessian).0
+}
+
+fn fit_with_balances(
+    case: &Case,
+    series: &[ModeSeries],
+    hessian: bool,
+) -> (Vec<ModeFit>, Vec<Option<BatchedMean>>) {
     let window = window(case);
     let fit = |(mode, series): (usize, &ModeSeries)| {
         let eigenvalue = hessian.then_some(case.eigenvalues[mode]);
-        ModeFit::new(mode + 1, series, &window, eigenvalue, Some(50), &Ok(()))
+        ModeReading::of_series(mode + 1, series, &window, eigenvalue, Some(50), 4096)
     };
-    series.iter().enumerate().map(fit).collect()
+    series.iter().enumerate().map(fit).unzip()
 }
 
 const CASES: [Case; 21] = [
@@ -214,7 +227,7 @@ fn comparisons_of_modes_cover_the_truth_and_raise_five_false_alarms_in_a_hundred
     let (mut covered, mut alarms) = (Tally::default(), Tally::default());
     for seed in 0..runs() {
         let series = simulate(&case, 1_000_000 + seed);
-        let modes = fit(&case, &series, true);
+        let (modes, balances) = fit_with_balances(&case, &series, true);
         let window = window(&case);
         let none = Answer::cannot_say("not read");
         let isotropy = Isotropy::new(&modes, &window, EigenvalueSource::Hessian, Some(2.0), none);
@@ -228,7 +241,6 @@ fn comparisons_of_modes_cover_the_truth_and_raise_five_false_alarms_in_a_hundred
         alarms.count("correlation of modes", correlation.against_none.rejected);
         let total = super::TotalEquipartition::new(&modes);
         covered.count("equipartition, total", total.known().unwrap().holds);
-        let balances: Vec<_> = modes.iter().zip(&series).map(|(mode, series)| velocity_balance(series, mode)).collect();
         let scales =
             NoiseScales::new(&modes, &balances, &window, EigenvalueSource::Hessian, None, &ModesOptions::default());
         let scales = scales.known().unwrap();
@@ -287,7 +299,11 @@ fn spectra_and_currents_of_nothing_raise_five_false_alarms_in_a_hundred() {
             pair = [0.5 * pair[0] - 0.2 * pair[1] + normal(), 0.5 * pair[1] - 0.2 * pair[0] + normal()];
             balanced.push(step, Some(pair[0]), Some(pair[1]));
         }
-        let spectrum = super::oscillation::SpectralPeak::new(&flat, Some(0.9), None).unwrap();
+        let mut sums = ModeSums::new(1, None, None);
+        flat.for_each_part(4096, |part| sums.add(part));
+        let mut spectra = Spectra::new(&sums, Some(0.9), &mut Plans::default()).unwrap();
+        flat.for_each_part(4096, |part| spectra.add(part));
+        let spectrum = SpectralPeak::new(&spectra, None).unwrap();
         alarms.count("spectral peak against noise", spectrum.against_noise.rejected);
         let of_half = Case { momentum: 0.5, ..case };
         let rotation = &fit(&of_half, &[balanced], false)[0].rotation;

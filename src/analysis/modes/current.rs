@@ -6,16 +6,12 @@
 
 use serde::Serialize;
 
-use super::estimate::{BatchedMean, Estimate, Test};
+use super::dynamics::Dynamics;
+use super::estimate::{BatchSums, Estimate, Test};
+use super::outline::Outline;
 use super::recursion::RecursionFit;
-use super::series::ModeSeries;
-use super::window::Window;
-use crate::analysis::settings::not_known;
-
-/// Batches hold at least so many relaxation times.
-const RELAXATION_TIMES_PER_BATCH: f64 = 10.0;
-/// Fewest and most batches.
-const BATCHES: [usize; 2] = [8, 30];
+use super::series::{Part, Transition};
+use crate::stats::joint_sums::sum;
 
 /// Mean rotation of one mode.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -32,50 +28,65 @@ pub struct Rotation {
     pub against_theory: Test,
 }
 
-/// How many batches much longer than the memory there are; none where too few.
-pub(super) fn batches(fit: &RecursionFit) -> Result<usize, String> {
-    let count = (fit.relaxation_times / RELAXATION_TIMES_PER_BATCH) as usize;
-    let count = count.min(fit.transitions as usize / 10);
-    if count < BATCHES[0] {
-        return Err(format!(
-            "the window holds {:.1} relaxation times; a mean with an interval takes {}",
-            fit.relaxation_times,
-            BATCHES[0] as f64 * RELAXATION_TIMES_PER_BATCH
-        ));
+/// Areas swept from row to row.
+#[derive(Debug, Clone)]
+pub(super) struct AreaSums {
+    learning_rate: f64,
+    /// Area a step over the variance of the velocity, by the theory.
+    theory: f64,
+    areas: BatchSums,
+    /// With x' = x + eta v' the area is -eta/4 (v + v')^2 but for a difference of squares of positions, which cancels from row to
+    /// row; left in, it would make batches look more uncertain than their sum is.
+    excess: BatchSums,
+    squared_velocities: f64,
+    values: Vec<f64>,
+}
+
+impl AreaSums {
+    /// For the mode's dynamics, with the Hessian's curvature where it is given.
+    pub(super) fn new(
+        outline: &Outline,
+        dynamics: &Dynamics,
+        hessian_curvature: Option<f64>,
+    ) -> Result<AreaSums, String> {
+        let (learning_rate, relaxation) = (outline.learning_rate, outline.relaxation(dynamics));
+        let batches = relaxation.batches()?;
+        let pull = learning_rate * hessian_curvature.unwrap_or(outline.regression().curvature);
+        let sums = BatchSums::new(relaxation.transitions, batches, relaxation.steps).ok_or("there are no rows")?;
+        Ok(AreaSums {
+            learning_rate,
+            theory: -0.5 * learning_rate * (1.0 + dynamics.momentum - 0.5 * pull),
+            areas: sums.clone(),
+            excess: sums,
+            squared_velocities: 0.0,
+            values: Vec::new(),
+        })
     }
-    Ok(count.min(BATCHES[1]))
+
+    /// Takes a part, seen from `centre`.
+    pub(super) fn add(&mut self, part: &Part, centre: f64) {
+        let area = |step: Transition| {
+            0.5 * ((step.position - centre) * step.next_velocity - (step.next_position - centre) * step.velocity)
+        };
+        self.values.clear();
+        self.values.extend(part.transitions().map(area));
+        self.areas.add(&self.values);
+        let square = |step: &Transition| 0.5 * (step.velocity.powi(2) + step.next_velocity.powi(2));
+        let (rate, theory) = (self.learning_rate, self.theory);
+        self.values.clear();
+        self.values.extend(part.transitions().map(|step| square(&step)));
+        self.squared_velocities += sum(&self.values);
+        let velocities = part.velocities.windows(2).map(|pair| pair[0] + pair[1]);
+        self.values.iter_mut().zip(velocities).for_each(|(value, sum)| *value = -0.25 * rate * sum * sum - theory * *value);
+        self.excess.add(&self.values);
+    }
 }
 
 impl Rotation {
-    pub(super) fn new(
-        series: &ModeSeries,
-        window: &Window,
-        fit: &RecursionFit,
-        hessian_curvature: Option<f64>,
-    ) -> Result<Rotation, String> {
-        series.require_every_step()?;
-        let learning_rate = window.learning_rate.ok_or_else(|| not_known("learning rate"))?;
-        let (batches, centre) = (batches(fit)?, fit.regression.centre);
-        let pull = learning_rate * hessian_curvature.unwrap_or(fit.curvature.value);
-        let theory = -0.5 * learning_rate * (1.0 + fit.dynamics.momentum - 0.5 * pull);
-        let areas = || {
-            series.transitions().map(|step| {
-                0.5 * ((step.position - centre) * step.next_velocity - (step.next_position - centre) * step.velocity)
-            })
-        };
-        let squares = || series.transitions().map(|step| 0.5 * (step.velocity.powi(2) + step.next_velocity.powi(2)));
-        let count = fit.transitions as usize;
-        let mean = BatchedMean::new(areas(), count, batches, fit.relaxation_steps);
-        // With x' = x + eta v' the area is -eta/4 (v + v')^2 but for a difference of squares of positions, which cancels
-        // from row to row; left in, it would make batches look more uncertain than their sum is.
-        let excess = series.transitions().map(|step| {
-            let sum = step.velocity + step.next_velocity;
-            let square = 0.5 * (step.velocity.powi(2) + step.next_velocity.powi(2));
-            -0.25 * learning_rate * sum * sum - theory * square
-        });
-        let excess = BatchedMean::new(excess, count, batches, fit.relaxation_steps);
-        let square = squares().sum::<f64>() / count as f64;
-        let variance = series.transitions().map(|step| (step.position - centre).powi(2)).sum::<f64>() / count as f64;
+    pub(super) fn new(sums: &AreaSums, fit: &RecursionFit) -> Result<Rotation, String> {
+        let square = sums.squared_velocities / fit.transitions as f64;
+        let variance = fit.regression.position_variance;
+        let (mean, excess) = (sums.areas.mean(), sums.excess.mean());
         let relative = |area: f64| area / (square * variance).sqrt();
         let out_of_range = || "areas are out of range".to_owned();
         let (mean, excess) = mean.zip(excess).ok_or_else(out_of_range)?;
@@ -85,7 +96,7 @@ impl Rotation {
                 .filter(|area| area.is_finite())
                 .ok_or_else(out_of_range)?,
             against_detailed_balance: mean.against_zero().ok_or_else(out_of_range)?,
-            predicted_area_per_step: theory * square,
+            predicted_area_per_step: sums.theory * square,
             against_theory: excess.against_zero().ok_or_else(out_of_range)?,
         })
     }

@@ -12,7 +12,7 @@ use statrs::distribution::{ContinuousCDF, StudentsT};
 
 use super::estimate::standard_normal_quantile;
 use super::regression::Regression;
-use super::series::ModeSeries;
+use crate::stats::joint_sums::JointSums;
 
 /// Twice the logarithm of the likelihood's gain that b/a is worth: 1% of independent noises reach it.
 const GAIN: f64 = 6.63;
@@ -28,24 +28,85 @@ pub struct EpochNoise {
     pub variance_ratio: f64,
 }
 
-/// Sums of products of x - centre and y - intercept, y = v' - beta v.
-#[derive(Debug, Clone, Copy, Default)]
-struct Sums {
-    count: f64,
-    x: f64,
-    y: f64,
-    xx: f64,
-    xy: f64,
-    yy: f64,
+/// Sums of x and y = v' - beta v within whole epochs, and of their means over epochs.
+#[derive(Debug, Clone)]
+pub(super) struct EpochSums {
+    steps_per_epoch: u64,
+    momentum: f64,
+    /// The first epoch and the last, which may go on in the rows before and after: number, and sums.
+    ends: Vec<(u64, JointSums<2>)>,
+    whole: Epochs,
+    y: Vec<f64>,
 }
 
-/// Sums within whole epochs, and of their means.
-#[derive(Default)]
-struct Epochs {
+/// Of whole epochs.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Epochs {
     steps_per_epoch: f64,
-    epochs: f64,
-    within: Sums,
-    between: Sums,
+    pub(super) epochs: f64,
+    /// Products of deviations from each epoch's means.
+    pub(super) within: JointSums<2>,
+    /// The means of epochs, each counted once.
+    pub(super) between: JointSums<2>,
+}
+
+impl EpochSums {
+    /// No rows yet; `None` where an epoch has not two steps.
+    pub(super) fn new(steps_per_epoch: u64, momentum: f64) -> Option<EpochSums> {
+        let whole = Epochs { steps_per_epoch: steps_per_epoch as f64, ..Epochs::default() };
+        let sums = EpochSums { steps_per_epoch, momentum, ends: Vec::new(), whole, y: Vec::new() };
+        (steps_per_epoch >= 2).then_some(sums)
+    }
+
+    /// Takes the transitions from rows one step apart, the first of them at `first_step`. A transition makes the step after
+    /// its row's; steps count from 1.
+    pub(super) fn add(&mut self, first_step: u64, positions: &[f64], velocities: &[f64], next_velocities: &[f64]) {
+        let mut y = std::mem::take(&mut self.y);
+        y.clear();
+        y.extend(next_velocities.iter().zip(velocities).map(|(next, velocity)| next - self.momentum * velocity));
+        let (mut step, mut from) = (first_step, 0);
+        while from < positions.len() {
+            let left = self.steps_per_epoch - step % self.steps_per_epoch;
+            let to = positions.len().min(from.saturating_add(usize::try_from(left).unwrap_or(usize::MAX)));
+            let mut sums = JointSums::default();
+            sums.add([&positions[from..to], &y[from..to]]);
+            self.push(step / self.steps_per_epoch, &sums);
+            step += (to - from) as u64;
+            from = to;
+        }
+        self.y = y;
+    }
+
+    /// Takes the sums over the rows that follow.
+    pub(super) fn join(&mut self, next: &EpochSums) {
+        for (index, (epoch, sums)) in next.ends.iter().enumerate() {
+            if index == 1 {
+                self.whole.join(&next.whole);
+            }
+            self.push(*epoch, sums);
+        }
+    }
+
+    fn push(&mut self, epoch: u64, sums: &JointSums<2>) {
+        match self.ends.last_mut() {
+            Some((last, before)) if *last == epoch => before.join(sums),
+            _ => {
+                if self.ends.len() == 2
+                    && let Some((_, done)) = self.ends.pop()
+                {
+                    self.whole.close(&done);
+                }
+                self.ends.push((epoch, *sums));
+            }
+        }
+    }
+
+    /// All whole epochs.
+    pub(super) fn whole(&self) -> Epochs {
+        let mut whole = self.whole.clone();
+        self.ends.iter().for_each(|(_, sums)| whole.close(sums));
+        whole
+    }
 }
 
 struct Solution {
@@ -58,16 +119,13 @@ struct Solution {
     weight: f64,
 }
 
-/// The regression of a plain one with known momentum, if noise that cancels over epochs explains the rows better.
-pub(super) fn with_epochs(
-    series: &ModeSeries,
-    plain: &Regression,
-    steps_per_epoch: u64,
-) -> Option<(Regression, EpochNoise)> {
-    if plain.momentum_error.is_some() || steps_per_epoch < 2 {
+/// The regression of a plain one with known momentum, if noise that cancels over epochs explains the rows better. The
+/// variance of its noise is still that of the plain one.
+pub(super) fn with_epochs(sums: &EpochSums, plain: &Regression) -> Option<(Regression, EpochNoise)> {
+    let epochs = sums.whole();
+    if epochs.epochs < FEWEST_EPOCHS {
         return None;
     }
-    let epochs = Epochs::new(series, plain, steps_per_epoch)?;
     let ratio = epochs.most_likely_ratio(None);
     let (free, independent) = (epochs.solve(ratio, None), epochs.solve(1.0, None));
     let gain = 2.0 * (free.logarithm - independent.logarithm);
@@ -88,77 +146,49 @@ pub(super) fn with_epochs(
     let widening = widening * student.inverse_cdf(0.975) / standard_normal_quantile(0.975);
     let transitions = epochs.epochs * epochs.steps_per_epoch;
     let scale = free.scale * transitions / (transitions - 2.0);
-    let mut regression = Regression {
+    let regression = Regression {
         curvature: -free.slope,
         curvature_error: widening * (scale / free.xx).sqrt(),
-        centre: plain.centre + free.centre,
-        intercept: plain.intercept + free.intercept,
+        centre: free.centre,
+        position_variance: plain.position_variance + (plain.centre - free.centre).powi(2),
+        intercept: free.intercept,
         intercept_error: (scale / free.weight).sqrt(),
         ..*plain
     };
-    let squares: f64 = regression.innovations(series).map(|noise| noise * noise).sum();
-    regression.noise_variance = squares / (regression.transitions as f64 - 2.0);
     let finite = regression.curvature.is_finite() && regression.curvature_error.is_finite();
-    finite.then_some((regression, EpochNoise { steps_per_epoch, variance_ratio: ratio }))
+    finite.then_some((regression, EpochNoise { steps_per_epoch: sums.steps_per_epoch, variance_ratio: ratio }))
 }
 
 impl Epochs {
-    fn new(series: &ModeSeries, plain: &Regression, steps_per_epoch: u64) -> Option<Epochs> {
-        let mut epochs = Epochs { steps_per_epoch: steps_per_epoch as f64, ..Epochs::default() };
-        let (mut current, mut group) = (0, Sums::default());
-        for (stretch, &first_step) in series.stretches.iter().zip(&series.first_steps) {
-            // The first transition makes the step after the first row's; steps count from 1.
-            for (step, transition) in (first_step..).zip(series.transitions_of(stretch)) {
-                let epoch = step / steps_per_epoch;
-                if epoch != current {
-                    epochs.close(std::mem::take(&mut group));
-                    current = epoch;
-                }
-                let x = transition.position - plain.centre;
-                let y = transition.next_velocity - plain.momentum * transition.velocity - plain.intercept;
-                group.count += 1.0;
-                group.x += x;
-                group.y += y;
-                group.xx += x * x;
-                group.xy += x * y;
-                group.yy += y * y;
-            }
-        }
-        epochs.close(group);
-        (epochs.epochs >= FEWEST_EPOCHS).then_some(epochs)
-    }
-
-    fn close(&mut self, group: Sums) {
-        let Sums { count, x, y, xx, xy, yy } = group;
-        if count != self.steps_per_epoch {
+    fn close(&mut self, epoch: &JointSums<2>) {
+        if epoch.count != self.steps_per_epoch {
             return;
         }
         self.epochs += 1.0;
-        self.within.xx += xx - x * x / count;
-        self.within.xy += xy - x * y / count;
-        self.within.yy += yy - y * y / count;
-        self.between.count += count;
-        self.between.x += x;
-        self.between.y += y;
-        self.between.xx += x * x / count;
-        self.between.xy += x * y / count;
-        self.between.yy += y * y / count;
+        self.within.join(&JointSums { means: [0.0; 2], ..*epoch });
+        self.between.push(epoch.means);
+    }
+
+    fn join(&mut self, other: &Epochs) {
+        self.epochs += other.epochs;
+        self.within.join(&other.within);
+        self.between.join(&other.between);
     }
 
     /// Weighted least squares for a ratio b/a, and the logarithm of the likelihood at its maximum over the rest, or over
     /// all but the slope.
     fn solve(&self, ratio: f64, slope: Option<f64>) -> Solution {
-        let Epochs { within, between, .. } = self;
-        let (centre, intercept) = (between.x / between.count, between.y / between.count);
-        let xx = within.xx + (between.xx - between.x * centre) / ratio;
-        let xy = within.xy + (between.xy - between.x * intercept) / ratio;
-        let yy = within.yy + (between.yy - between.y * intercept) / ratio;
+        let [centre, intercept] = self.between.means;
+        // An epoch's mean stands for as many transitions as it has.
+        let [xx, xy, yy] = [[0, 0], [0, 1], [1, 1]].map(|[i, j]| {
+            self.within.products[i][j] + self.steps_per_epoch * self.between.products[i][j] / ratio
+        });
         let best = xy / xx;
         let slope = slope.unwrap_or(best);
-        let transitions = between.count;
+        let transitions = self.epochs * self.steps_per_epoch;
         let scale = (yy - best * xy + (slope - best).powi(2) * xx) / transitions;
         let logarithm = -0.5 * (transitions * scale.ln() + self.epochs * ratio.ln());
-        Solution { logarithm, slope, centre, intercept, scale, xx, weight: between.count / ratio }
+        Solution { logarithm, slope, centre, intercept, scale, xx, weight: transitions / ratio }
     }
 
     /// Golden section search over the logarithm of b/a.

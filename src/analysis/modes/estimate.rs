@@ -3,6 +3,8 @@
 use serde::Serialize;
 use statrs::distribution::{ContinuousCDF, Normal, StudentsT};
 
+use crate::stats::joint_sums::sum;
+
 /// Two-sided 5%.
 pub(super) const SIGNIFICANCE: f64 = 0.05;
 
@@ -101,34 +103,67 @@ pub(super) struct BatchedMean {
     pub(super) freedom: f64,
 }
 
-impl BatchedMean {
-    /// Of `count` values in `batches` batches, at least two; what is left over joins the last. `memory`, in values,
+/// Sums of batches of values.
+#[derive(Debug, Clone)]
+pub(super) struct BatchSums {
+    /// Values still to be taken, and those of a batch; what is left over joins the last.
+    left: usize,
+    length: usize,
+    batches: usize,
+    memory: f64,
+    sums: Vec<f64>,
+    counts: Vec<usize>,
+}
+
+impl BatchSums {
+    /// For `count` values in `batches` batches, at least two; `None` if there are fewer values. `memory`, in values,
     /// makes up for what neighbouring batches share: means of batches of b values with a memory of m vary less, by
     /// 1 - m/b, than they would if they were independent.
-    pub(super) fn new(
-        values: impl Iterator<Item = f64>,
-        count: usize,
-        batches: usize,
-        memory: f64,
-    ) -> Option<BatchedMean> {
+    pub(super) fn new(count: usize, batches: usize, memory: f64) -> Option<BatchSums> {
         let length = count / batches.max(1);
-        if batches < 2 || length == 0 {
+        let sums = BatchSums { left: count, length, batches, memory, sums: Vec::new(), counts: Vec::new() };
+        (batches >= 2 && length > 0).then_some(sums)
+    }
+
+    /// Takes the next values.
+    pub(super) fn add(&mut self, values: &[f64]) {
+        let mut values = &values[..values.len().min(self.left)];
+        self.left -= values.len();
+        while !values.is_empty() {
+            if self.counts.last().is_none_or(|count| *count == self.length) && self.counts.len() < self.batches {
+                self.sums.push(0.0);
+                self.counts.push(0);
+            }
+            let last = self.counts.len() - 1;
+            let room = if last + 1 == self.batches { values.len() } else { self.length - self.counts[last] };
+            let (these, rest) = values.split_at(room.min(values.len()));
+            self.sums[last] += sum(these);
+            self.counts[last] += these.len();
+            values = rest;
+        }
+    }
+
+    /// Their mean; `None` if values are missing, or out of range.
+    pub(super) fn mean(&self) -> Option<BatchedMean> {
+        if self.left > 0 {
             return None;
         }
-        let mut values = values.take(count);
-        let mean_of = |batch: usize| {
-            let most = if batch + 1 == batches { count } else { length };
-            let (mut sum, mut taken) = (0.0, 0_u64);
-            values.by_ref().take(most).for_each(|value| (sum, taken) = (sum + value, taken + 1));
-            sum / taken as f64
-        };
-        let means: Vec<f64> = (0..batches).map(mean_of).collect();
-        let mean = means.iter().sum::<f64>() / batches as f64;
+        let batches = self.batches as f64;
+        let means: Vec<f64> = self.sums.iter().zip(&self.counts).map(|(sum, count)| sum / *count as f64).collect();
+        let mean = means.iter().sum::<f64>() / batches;
         let spread: f64 = means.iter().map(|value| (value - mean).powi(2)).sum();
-        let freedom = batches as f64 - 1.0;
-        let shared = 1.0 - (memory / length as f64).min(0.5);
-        let standard_error = (spread / (freedom * batches as f64) / shared).sqrt();
+        let freedom = batches - 1.0;
+        let shared = 1.0 - (self.memory / self.length as f64).min(0.5);
+        let standard_error = (spread / (freedom * batches) / shared).sqrt();
         (mean.is_finite() && standard_error.is_finite()).then_some(BatchedMean { mean, standard_error, freedom })
+    }
+}
+
+impl BatchedMean {
+    /// Of the values times a number.
+    pub(super) fn times(self, factor: f64) -> Option<BatchedMean> {
+        let (mean, standard_error) = (factor * self.mean, factor.abs() * self.standard_error);
+        (mean.is_finite() && standard_error.is_finite()).then_some(BatchedMean { mean, standard_error, ..self })
     }
 
     pub(super) fn estimate(&self) -> Option<Estimate> {
@@ -164,10 +199,17 @@ mod tests {
     fn batched_means_are_students() {
         // scipy.stats.ttest_1samp([1, 2, 3, 4.5], 0): p = 0.0390203
         let values = [1.0, 1.0, 2.0, 2.0, 3.0, 3.0, 4.5, 4.5];
-        let mean = BatchedMean::new(values.into_iter(), 8, 4, 0.0).unwrap();
+        let of = |values: &[f64], batches: usize| {
+            let mut sums = BatchSums::new(values.len(), batches, 0.0)?;
+            values.chunks(3).for_each(|values| sums.add(values));
+            sums.mean()
+        };
+        let mean = of(&values, 4).unwrap();
         assert_eq!(mean.mean, 2.625);
         assert!((mean.against_zero().unwrap().probability - 0.039_020_304).abs() < 1e-8);
-        assert!(BatchedMean::new([1.0; 8].into_iter(), 8, 4, 0.0).unwrap().against_zero().is_none());
-        assert!(BatchedMean::new([1.0].into_iter(), 1, 4, 0.0).is_none());
+        assert!(of(&[1.0; 8], 4).unwrap().against_zero().is_none());
+        assert!(of(&[1.0], 4).is_none());
+        // The last batch takes what is left over.
+        assert_eq!(of(&[1.0, 1.0, 2.0, 2.0, 5.0], 2).unwrap().mean, 2.0);
     }
 }

@@ -3,15 +3,18 @@
 //! Along an eigenvector of the Hessian SGD with momentum is a linear recursion in position and velocity, both of which
 //! the log has. One file a question; `docs/modes.md` has the formulas, how each interval is made, and measured coverages.
 //!
-//! Rows of different settings or bases are not mixed: the longest stretch of the same is fitted. A mode's two columns
-//! are read at a time, two modes side by side, so that memory is 32 bytes a row; correlations take one more pass.
+//! Rows of different settings or bases are not mixed: the longest stretch of the same is fitted. All modes are read side by
+//! side, twice: for sums that give the recursion (`sums.rs`), then for its noise, spectra and currents (`reading.rs`). Both keep
+//! sums, so that memory does not grow with the rows.
 
 mod correlation;
+mod covariance;
 #[cfg(test)]
 mod coverage;
 mod current;
 mod dynamics;
 mod energy;
+mod epoch_mark;
 mod epoch_regression;
 mod estimate;
 mod gradient_noise;
@@ -21,6 +24,9 @@ mod mode;
 mod noise_scale;
 mod options;
 mod oscillation;
+mod outline;
+mod pieces;
+mod reading;
 mod recursion;
 mod regression;
 mod render;
@@ -28,21 +34,21 @@ mod series;
 mod slow_mode_quantiles;
 mod sparse_regression;
 mod speed;
+mod sums;
+mod tail_index;
 mod trajectory;
 mod window;
-
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
 
 use serde::Serialize;
 
 pub use correlation::Correlation;
 pub use current::Rotation;
+pub use epoch_mark::EpochMark;
 pub use energy::{Equipartition, TotalEquipartition};
 pub use epoch_regression::EpochNoise;
 pub use estimate::{Estimate, Test};
 pub use gradient_noise::{AgainstGradients, ModeAgainstGradients, Pooled};
-pub use innovations::{EpochMark, NoiseShape, TailIndex};
+pub use innovations::NoiseShape;
 pub use isotropy::{Isotropy, ModeVariances};
 pub use mode::{EigenvalueSource, ModeFit, Moments};
 pub use noise_scale::{Agreement, NoiseScale, NoiseScales, NoiseSource};
@@ -51,21 +57,28 @@ pub use oscillation::SpectralPeak;
 pub use recursion::RecursionFit;
 pub(crate) use regression::FEWEST_TRANSITIONS;
 pub(crate) use render::numbers;
+pub use tail_index::TailIndex;
 pub use trajectory::TransientFit;
+pub(in crate::analysis) use pieces::{Cuts, ModePieces, SharedPieces, WindowSums};
+pub(in crate::analysis) use series::Splitter;
+pub(in crate::analysis) use window::{WindowSearch, settings_columns};
 pub use window::Window;
 
 use super::Answer;
+use super::columns::{floats, steps};
 use super::curvatures::Curvatures;
+use super::parallel::{Task, in_parallel};
+use super::read_ahead::read_ahead;
 use super::settings::{NO_DIRECTIONS, is_plain_sgd};
 use crate::error::{Error, Result};
 use crate::run::{Measured, Run};
-use estimate::BatchedMean;
-use noise_scale::velocity_balance;
-use series::ModeSeries;
-use speed::noise_scale_from_speed;
+use crate::stats::spectrum::Plans;
+use estimate::{BatchSums, BatchedMean};
+use reading::ModeReading;
+use speed::{noise_scale_from_speed, speed_sums};
 
-/// Modes read side by side.
-const READERS: usize = 2;
+/// Modes that a thread takes at a time.
+const MODES_A_TASK: usize = 4;
 
 /// What a run's projections on directions say. `Display` is for people, serde for programs.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -85,42 +98,70 @@ pub struct ModesFit {
 }
 
 impl ModesFit {
-    /// Reads the run once for its settings, once a mode, and once for the correlations.
+    /// Reads the run once for its settings, and twice for all modes; once more where rows have positions of some modes alone.
     ///
     /// # Errors
     /// [`Error::ShapeMismatch`] when eigenvalues or variances are not one a direction; those of reading.
     pub fn of(run: &Run, options: &ModesOptions) -> Result<ModesFit> {
-        let info = run.info();
-        let directions = info.layout.directions;
+        let directions = run.info().layout.directions;
         check_lengths(options, directions)?;
         let steps = options.first_step.unwrap_or(0)..options.last_step.map_or(u64::MAX, |step| step.saturating_add(1));
         let window = match directions {
             0 => Answer::cannot_say(NO_DIRECTIONS),
-            _ => Window::longest(run, &steps)?,
+            _ => {
+                let mut search = WindowSearch::new(run, steps);
+                run.for_each_row(settings_columns(run), |[step, settings @ ..]| {
+                    search.see(step.unwrap_or_default() as u64, settings);
+                })?;
+                search.finish()
+            }
         };
-        let window = match window {
-            Answer::Known(window) => window,
-            Answer::CannotSay { reason } => return Ok(ModesFit::nothing(reason)),
-        };
+        match window {
+            Answer::Known(window) => {
+                let sums = first_reading(run, &window)?;
+                ModesFit::of_sums(run, options, window, sums)
+            }
+            Answer::CannotSay { reason } => Ok(ModesFit::nothing(reason)),
+        }
+    }
+
+    /// Reads the modes a second time, with what the first reading says of the window.
+    ///
+    /// # Errors
+    /// As [`of`](Self::of).
+    pub(in crate::analysis) fn of_sums(run: &Run, options: &ModesOptions, window: Window, sums: WindowSums) -> Result<ModesFit> {
+        let info = run.info();
+        let directions = info.layout.directions;
+        check_lengths(options, directions)?;
         let other = match (options.basis, window.basis) {
             (Some(known), Some(basis)) if known != basis => Some(Curvatures::of_basis(run, basis)?.unwrap_or_default()),
             _ => None,
         };
         let options = &other.as_ref().map_or(*options, |other| options.with_curvatures(other, directions));
         let applies = is_plain_sgd(&info.optimizer, info.layout.parameter_groups, window.momentum);
+        let trace = options.hessian_trace.filter(|trace| trace.value > 0.0 && applies.is_ok());
+        let mut squares = trace.and_then(|_| speed_sums(sums.moved));
+        let WindowSums { modes, positions, .. } = sums;
+        let mut plans = Plans::default();
+        let mut readings: Vec<ModeReading> = (1..)
+            .zip(modes)
+            .map(|(mode, sums)| {
+                let eigenvalue = options.eigenvalues.map(|eigenvalues| eigenvalues[mode - 1]);
+                ModeReading::new(mode, sums, &window, eigenvalue, info.steps_per_epoch, &applies, &mut plans)
+            })
+            .collect();
+        second_reading(run, &window, &mut readings, squares.as_mut())?;
         let (modes, balances): (Vec<ModeFit>, Vec<Option<BatchedMean>>) =
-            read_modes(run, &window, options, &applies)?.into_iter().unzip();
+            readings.into_iter().map(|reading| reading.finish(&window)).unzip();
 
         let source = match options.eigenvalues {
             Some(_) => EigenvalueSource::Hessian,
             None => EigenvalueSource::Fit,
         };
-        let speed = match (applies, options.hessian_trace.filter(|trace| trace.value > 0.0)) {
-            (Ok(()), Some(trace)) => noise_scale_from_speed(run, &window, &modes, trace)?,
-            _ => None,
-        };
+        let speed = squares.zip(trace);
+        let speed = speed.and_then(|(squares, trace)| noise_scale_from_speed(&squares, &window, &modes, trace));
         let noise_scale = NoiseScales::new(&modes, &balances, &window, source, speed, options);
-        let correlation = Correlation::new(run, &window, &modes)?;
+        let correlation = Correlation::new(run, &window, &modes, &positions)?;
         let of_innovations = noise_scale.known().and_then(|scales| scales.value(NoiseSource::Innovations));
         Ok(ModesFit {
             isotropy: Answer::Known(Isotropy::new(
@@ -165,46 +206,85 @@ fn check_lengths(options: &ModesOptions, directions: usize) -> Result<()> {
     Ok(())
 }
 
-/// A mode's answers, and what of sigma^2 is pooled over modes.
-type FitAndBalance = (ModeFit, Option<BatchedMean>);
+/// The columns of all modes, behind those: positions, then velocities.
+pub(in crate::analysis) fn columns_with_modes(first: &[&str], directions: usize) -> Vec<String> {
+    let of = |name: &'static str| (1..=directions).map(move |direction| format!("{name}_{direction}"));
+    first.iter().map(|column| (*column).to_owned()).chain(of("position")).chain(of("velocity")).collect()
+}
 
-/// Reads and fits the modes, [`READERS`] at a time, in order.
-fn read_modes(
+/// Reads the sums of a window that is known beforehand.
+fn first_reading(run: &Run, window: &Window) -> Result<WindowSums> {
+    let directions = run.info().layout.directions;
+    let cuts = Cuts::new(std::iter::once(window), run.info());
+    let mut modes = vec![ModePieces::new(&cuts); directions];
+    let mut shared = SharedPieces::new(&cuts, directions);
+    for_each_batch(run, window, "local_displacement_squared", |first_row, steps, local, columns| {
+        let (positions, velocities) = columns.split_at(directions);
+        let add_shared: Task = Box::new(|| shared.add(&cuts, first_row, positions, local));
+        let chunks = modes.chunks_mut(MODES_A_TASK).zip(positions.chunks(MODES_A_TASK)).zip(velocities.chunks(MODES_A_TASK));
+        let add_modes = chunks.map(|((modes, positions), velocities)| -> Task {
+            let cuts = &cuts;
+            Box::new(move || {
+                for ((mode, positions), velocities) in modes.iter_mut().zip(positions).zip(velocities) {
+                    mode.add(cuts, first_row, steps, positions, velocities);
+                }
+            })
+        });
+        in_parallel(std::iter::once(add_shared).chain(add_modes).collect());
+    })?;
+    Ok(WindowSums::new(&cuts, window, &modes, &shared))
+}
+
+/// Reads the rows of the window for what the sums of the first reading ask of them, and the squared local displacements.
+fn second_reading(
     run: &Run,
     window: &Window,
-    options: &ModesOptions,
-    applies: &std::result::Result<(), String>,
-) -> Result<Vec<FitAndBalance>> {
-    let directions = run.info().layout.directions;
-    let next = AtomicUsize::new(0);
-    let read = |mode: usize| -> Result<FitAndBalance> {
-        let series = ModeSeries::read(run, window, mode + 1)?;
-        let eigenvalue = options.eigenvalues.map(|eigenvalues| eigenvalues[mode]);
-        let fit = ModeFit::new(mode + 1, &series, window, eigenvalue, run.info().steps_per_epoch, applies);
-        let balance = velocity_balance(&series, &fit);
-        Ok((fit, balance))
-    };
-    let work = || -> Vec<(usize, Result<FitAndBalance>)> {
-        let mut done = Vec::new();
-        loop {
-            let mode = next.fetch_add(1, Ordering::Relaxed);
-            if mode >= directions {
-                return done;
-            }
-            done.push((mode, read(mode)));
+    modes: &mut [ModeReading],
+    mut squares: Option<&mut BatchSums>,
+) -> Result<()> {
+    let every = run.info().every_steps.max(1);
+    let mut splitters = vec![Splitter::new(every); modes.len()];
+    for_each_batch(run, window, "local_displacement_squared", |_, steps, local, columns| {
+        if let Some(squares) = &mut squares {
+            let finite: Vec<f64> = local.iter().copied().filter(|squared| squared.is_finite()).collect();
+            squares.add(&finite);
         }
-    };
-    let mut done = thread::scope(|scope| {
-        let readers: Vec<_> = (1..READERS).map(|_| scope.spawn(work)).collect();
-        let mut done = work();
-        for reader in readers {
-            match reader.join() {
-                Ok(more) => done.extend(more),
-                Err(panic) => std::panic::resume_unwind(panic),
-            }
+        let (positions, velocities) = columns.split_at(modes.len());
+        let chunks = modes.chunks_mut(MODES_A_TASK).zip(splitters.chunks_mut(MODES_A_TASK));
+        let columns = positions.chunks(MODES_A_TASK).zip(velocities.chunks(MODES_A_TASK));
+        let tasks = chunks.zip(columns).map(|((modes, splitters), (positions, velocities))| -> Task {
+            Box::new(move || {
+                let columns = positions.iter().zip(velocities);
+                for ((mode, splitter), (positions, velocities)) in modes.iter_mut().zip(splitters).zip(columns) {
+                    splitter.split(steps, positions, velocities, |part| mode.add(part));
+                }
+            })
+        });
+        in_parallel(tasks.collect());
+    })
+}
+
+/// Gives `visit` the rows of a window, batch by batch: the number in the run of the first one, the steps, one more column, and
+/// those of the modes. Null is NaN.
+fn for_each_batch(
+    run: &Run,
+    window: &Window,
+    column: &str,
+    mut visit: impl FnMut(u64, &[u64], &[f64], &[&[f64]]),
+) -> Result<()> {
+    let columns = columns_with_modes(&["step", column], run.info().layout.directions);
+    let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
+    let mut next_row = 0;
+    read_ahead(run, &columns, |batch| {
+        let first_row = next_row;
+        next_row += batch.num_rows() as u64;
+        let (from, to) = (window.range.start.max(first_row), window.range.end.min(next_row));
+        if from < to {
+            let batch = batch.slice((from - first_row) as usize, (to - from) as usize);
+            let numbers: Vec<_> = batch.columns()[1..].iter().map(floats).collect();
+            let numbers: Vec<&[f64]> = numbers.iter().map(|column| &**column).collect();
+            visit(from, &steps(batch.column(0)), numbers[0], &numbers[1..]);
         }
-        done
-    });
-    done.sort_by_key(|(mode, _)| *mode);
-    done.into_iter().map(|(_, fit)| fit).collect()
+        next_row < window.range.end
+    })
 }

@@ -1,4 +1,4 @@
-//! Everything about one mode, from its two columns of the log.
+//! Everything about one mode.
 
 use serde::Serialize;
 
@@ -8,7 +8,7 @@ use super::estimate::Estimate;
 use super::innovations::NoiseShape;
 use super::oscillation::SpectralPeak;
 use super::recursion::RecursionFit;
-use super::series::{ModeSeries, mean_and_variance};
+use super::sums::ModeSums;
 use super::trajectory::TransientFit;
 use super::window::Window;
 use crate::analysis::Answer;
@@ -69,47 +69,6 @@ pub struct Moments {
 }
 
 impl ModeFit {
-    /// `recursion_applies` is why not, where the optimizer is another.
-    pub(super) fn new(
-        mode: usize,
-        series: &ModeSeries,
-        window: &Window,
-        hessian_eigenvalue: Option<f64>,
-        steps_per_epoch: Option<u64>,
-        recursion_applies: &Result<(), String>,
-    ) -> ModeFit {
-        let moments = moments(series);
-        let recursion = match (recursion_applies, &moments) {
-            (Err(reason), _) => Err(reason.clone()),
-            (_, Err(reason)) => Err(reason.clone()),
-            _ => RecursionFit::new(series, window, steps_per_epoch),
-        };
-        let curvature = hessian_curvature(hessian_eigenvalue, window);
-        let dynamics = recursion.as_ref().ok().map(|fit| fit.dynamics);
-        let momentum = window.momentum.or(dynamics.map(|dynamics| dynamics.momentum));
-        ModeFit {
-            mode,
-            hessian_eigenvalue,
-            rows: series.rows() as u64,
-            rows_left_out: series.left_out,
-            stretches: series.stretches.len() as u64,
-            curvature_over_hessian: from(&recursion, |fit| {
-                let hessian = curvature.clone()?;
-                fit.curvature.map(|fitted| fitted / hessian).ok_or_else(|| "it is out of range".to_owned())
-            }),
-            spectrum: answer(SpectralPeak::new(series, momentum, dynamics)),
-            transient: from(&recursion, |fit| TransientFit::new(series, window, fit)),
-            equipartition: from(&recursion, |fit| {
-                let moments = moments.as_ref().map_err(String::clone)?;
-                Equipartition::new(moments, window, fit, curvature.clone())
-            }),
-            rotation: from(&recursion, |fit| Rotation::new(series, window, fit, curvature.clone().ok())),
-            noise: from(&recursion, |fit| NoiseShape::new(series, fit, steps_per_epoch)),
-            moments: answer(moments),
-            recursion: answer(recursion),
-        }
-    }
-
     /// rho by that source; none where it has none.
     pub(super) fn eigenvalue_of(&self, source: EigenvalueSource, window: &Window) -> Option<f64> {
         match source {
@@ -119,22 +78,12 @@ impl ModeFit {
     }
 }
 
-fn from<T>(
-    recursion: &Result<RecursionFit, String>,
-    question: impl FnOnce(&RecursionFit) -> Result<T, String>,
-) -> Answer<T> {
-    answer(match recursion {
-        Ok(fit) => question(fit),
-        Err(_) => Err("the recursion is not fitted".to_owned()),
-    })
-}
-
 pub(super) fn answer<T>(result: Result<T, String>) -> Answer<T> {
     result.map_or_else(|reason| Answer::CannotSay { reason }, Answer::Known)
 }
 
 /// rho + lambda from the Hessian.
-fn hessian_curvature(eigenvalue: Option<f64>, window: &Window) -> Result<f64, String> {
+pub(super) fn hessian_curvature(eigenvalue: Option<f64>, window: &Window) -> Result<f64, String> {
     let eigenvalue = eigenvalue.ok_or("the Hessian's eigenvalue is not given")?;
     let curvature = eigenvalue + window.weight_decay.ok_or_else(|| not_known("weight decay"))?;
     if curvature > 0.0 && curvature.is_finite() {
@@ -143,12 +92,17 @@ fn hessian_curvature(eigenvalue: Option<f64>, window: &Window) -> Result<f64, St
     Err(format!("the Hessian's eigenvalue with weight decay is {curvature:.3e}, and must be positive"))
 }
 
-fn moments(series: &ModeSeries) -> Result<Moments, String> {
-    if series.rows() == 0 {
-        return Err("no row has a position and a velocity that are known and finite".to_owned());
+impl Moments {
+    pub(super) fn new(sums: &ModeSums) -> Result<Moments, String> {
+        if sums.rows.count == 0.0 {
+            return Err("no row has a position and a velocity that are known and finite".to_owned());
+        }
+        let [position_mean, velocity_mean] = sums.rows.means;
+        let [position_variance, velocity_variance] = [sums.rows.variance(0), sums.rows.variance(1)];
+        let numbers = [position_mean, position_variance, velocity_mean, velocity_variance];
+        if !numbers.iter().all(|number| number.is_finite()) {
+            return Err("positions or velocities are too large to be squared".to_owned());
+        }
+        Ok(Moments { position_mean, position_variance, velocity_mean, velocity_variance })
     }
-    let too_large = || "positions or velocities are too large to be squared".to_owned();
-    let [position_mean, position_variance] = mean_and_variance(&series.positions).ok_or_else(too_large)?;
-    let [velocity_mean, velocity_variance] = mean_and_variance(&series.velocities).ok_or_else(too_large)?;
-    Ok(Moments { position_mean, position_variance, velocity_mean, velocity_variance })
 }

@@ -4,12 +4,14 @@
 use serde::Serialize;
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
-use super::current::batches;
-use super::estimate::{BatchedMean, Estimate, Test};
+use super::dynamics::Dynamics;
+use super::estimate::{BatchSums, BatchedMean, Estimate, Test};
 use super::isotropy::{ModeVariances, heterogeneity};
 use super::mode::{EigenvalueSource, ModeFit};
 use super::options::ModesOptions;
-use super::series::ModeSeries;
+use super::outline::Outline;
+use super::recursion::RecursionFit;
+use super::series::Part;
 use super::speed::SpeedNoiseScale;
 use super::window::Window;
 use crate::analysis::Answer;
@@ -83,19 +85,34 @@ pub struct NoiseScales {
     pub agreements: Vec<Agreement>,
 }
 
-/// Mean over a mode of v^2 (1 - beta)(2 (1 + beta) - p) / 2 - noise^2, over the noise variance: 0 in the stationary state.
-/// Velocities and innovations are the same rows, so their agreement is tested row by row.
-pub(super) fn velocity_balance(series: &ModeSeries, mode: &ModeFit) -> Option<BatchedMean> {
-    series.require_every_step().ok()?;
-    let fit = mode.recursion.known()?;
-    let [_, step_variance] = fit.dynamics.variances();
-    let batches = batches(fit).ok()?;
-    let variance = fit.regression.noise_variance;
-    let excess = series.transitions().map(|step| {
-        let noise = fit.regression.innovation(&step);
-        (step.velocity.powi(2) / step_variance - noise * noise) / variance
-    });
-    BatchedMean::new(excess, fit.transitions as usize, batches, fit.relaxation_steps)
+/// Sums of v^2 (1 - beta)(2 (1 + beta) - p) / 2 - noise^2 over a mode's transitions.
+#[derive(Debug, Clone)]
+pub(super) struct BalanceSums {
+    step_variance: f64,
+    excess: BatchSums,
+    values: Vec<f64>,
+}
+
+impl BalanceSums {
+    pub(super) fn new(outline: &Outline, dynamics: &Dynamics) -> Option<BalanceSums> {
+        let ([_, step_variance], relaxation) = (dynamics.variances(), outline.relaxation(dynamics));
+        let excess = BatchSums::new(relaxation.transitions, relaxation.batches().ok()?, relaxation.steps)?;
+        Some(BalanceSums { step_variance, excess, values: Vec::new() })
+    }
+
+    /// Takes a part, and the noise of each of its transitions.
+    pub(super) fn add(&mut self, part: &Part, noises: &[f64]) {
+        let excess = |(velocity, noise): (&f64, &f64)| velocity * velocity / self.step_variance - noise * noise;
+        self.values.clear();
+        self.values.extend(part.velocities.iter().zip(noises).map(excess));
+        self.excess.add(&self.values);
+    }
+
+    /// Their mean over the noise variance: 0 in the stationary state. Velocities and innovations are the same rows, so their
+    /// agreement is tested row by row.
+    pub(super) fn mean(&self, fit: &RecursionFit) -> Option<BatchedMean> {
+        self.excess.mean()?.times(fit.regression.noise_variance.recip())
+    }
 }
 
 impl NoiseScales {

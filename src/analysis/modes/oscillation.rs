@@ -4,8 +4,9 @@ use serde::Serialize;
 
 use super::dynamics::Dynamics;
 use super::estimate::Test;
-use super::series::ModeSeries;
-use crate::stats::spectrum::{SHORTEST_SEGMENT, Taper, Welch};
+use super::series::{Part, every_step_only};
+use super::sums::ModeSums;
+use crate::stats::spectrum::{Plans, SHORTEST_SEGMENT, Taper, Welch};
 
 /// No segment is longer: a million steps, 8 MB.
 const LONGEST_SEGMENT: usize = 1 << 20;
@@ -15,6 +16,8 @@ const SHORT_SEGMENT: usize = 64;
 const SEGMENTS: usize = 8;
 /// A peak is so many frequencies wide.
 const FREQUENCIES_PER_PEAK: f64 = 4.0;
+
+pub(super) const UNKNOWN_MOMENTUM: &str = "the momentum is neither known nor fitted";
 
 /// The highest peak of the spectrum of a mode's velocity, by Welch's method with Hann's window.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -32,54 +35,75 @@ pub struct SpectralPeak {
     pub against_noise: Test,
 }
 
-impl SpectralPeak {
-    /// `momentum` as the log has it or as it was fitted; `expected` the fitted recursion.
-    pub(super) fn new(
-        series: &ModeSeries,
-        momentum: Option<f64>,
-        expected: Option<Dynamics>,
-    ) -> Result<SpectralPeak, String> {
-        series.require_every_step()?;
-        let longest = series.longest_stretch();
-        let too_short = || {
-            format!(
-                "the longest stretch without a gap has {longest} rows; a spectrum takes {}",
-                SEGMENTS * SHORTEST_SEGMENT + 1
-            )
-        };
-        let segment = (longest.saturating_sub(1) / SEGMENTS).min(LONGEST_SEGMENT);
-        if segment < SHORTEST_SEGMENT {
-            return Err(too_short());
+/// Spectra of a mode's velocity, and of what drives it.
+#[derive(Debug, Clone)]
+pub(super) struct Spectra {
+    momentum: f64,
+    segment: usize,
+    longest_stretch: u64,
+    velocity: Welch,
+    driven: Welch,
+    noise: Vec<f64>,
+}
+
+impl Spectra {
+    /// `momentum` as the log has it or as it was fitted; plans are made once for all modes.
+    pub(super) fn new(sums: &ModeSums, momentum: Option<f64>, plans: &mut Plans) -> Result<Spectra, String> {
+        if sums.every != 1 {
+            return Err(every_step_only(sums.every));
         }
-        let momentum = momentum.ok_or("the momentum is neither known nor fitted")?;
-        let segment = 1 << segment.ilog2().min(wanted_segment(momentum).ilog2());
+        let longest_stretch = sums.longest_stretch;
+        let segment = usize::try_from(longest_stretch.saturating_sub(1)).unwrap_or(usize::MAX) / SEGMENTS;
+        if segment < SHORTEST_SEGMENT {
+            return Err(too_short(longest_stretch));
+        }
+        let momentum = momentum.ok_or(UNKNOWN_MOMENTUM)?;
+        let segment = 1 << segment.min(LONGEST_SEGMENT).ilog2().min(wanted_segment(momentum).ilog2());
+        let mut welch = |taper: Taper| Welch::planned(segment, taper, plans).map_err(|error| error.to_string());
+        let (velocity, driven) = (welch(Taper::Hann)?, welch(Taper::None)?);
+        Ok(Spectra { momentum, segment, longest_stretch, velocity, driven, noise: Vec::new() })
+    }
+
+    /// Takes a part.
+    pub(super) fn add(&mut self, part: &Part) {
+        if !part.continues {
+            self.velocity.interrupt();
+            self.driven.interrupt();
+        }
+        self.velocity.extend(part.new_rows()[1]);
+        self.noise.clear();
+        self.noise.extend(part.velocities.windows(2).map(|pair| pair[1] - self.momentum * pair[0]));
+        self.driven.extend(&self.noise);
+    }
+}
+
+fn too_short(longest_stretch: u64) -> String {
+    format!(
+        "the longest stretch without a gap has {longest_stretch} rows; a spectrum takes {}",
+        SEGMENTS * SHORTEST_SEGMENT + 1
+    )
+}
+
+impl SpectralPeak {
+    /// `expected` is the fitted recursion.
+    pub(super) fn new(spectra: &Spectra, expected: Option<Dynamics>) -> Result<SpectralPeak, String> {
+        let Spectra { segment, longest_stretch: longest, velocity, driven, .. } = spectra;
         if let Some(mode) = expected
             && mode.angle_per_step() > 0.0
         {
             let period = std::f64::consts::TAU / mode.angle_per_step();
-            if period > longest as f64 {
+            if period > *longest as f64 {
                 return Err(format!("{longest} rows without a gap are less than one oscillation of {period:.0} steps"));
             }
         }
-        let welch = |taper: Taper| Welch::new(segment, taper).map_err(|error| error.to_string());
-        let (mut velocity, mut driven) = (welch(Taper::Hann)?, welch(Taper::None)?);
-        let mut noise = Vec::new();
-        for stretch in &series.stretches {
-            velocity.push(&series.velocities[stretch.clone()]);
-            if stretch.len() > segment {
-                noise.clear();
-                noise.extend(series.transitions_of(stretch).map(|step| step.next_velocity - momentum * step.velocity));
-                driven.push(&noise);
-            }
-        }
-        let spectrum = velocity.spectrum().ok_or_else(too_short)?;
+        let spectrum = velocity.spectrum().ok_or_else(|| too_short(*longest))?;
         let still = || "the velocity does not vary".to_owned();
         let peak = spectrum.peak().ok_or_else(still)?;
         let chance = driven.spectrum().and_then(|spectrum| spectrum.chance_of_peak_in_white_noise());
         Ok(SpectralPeak {
             cycles_per_step: peak.frequency,
             width_cycles_per_step: peak.width,
-            resolution_cycles_per_step: 1.0 / segment as f64,
+            resolution_cycles_per_step: 1.0 / *segment as f64,
             segments: spectrum.segments as u64,
             against_noise: chance.and_then(Test::new).ok_or_else(still)?,
         })

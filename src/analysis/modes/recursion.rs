@@ -4,15 +4,13 @@ use serde::Serialize;
 use statrs::distribution::{ChiSquared, ContinuousCDF, StudentsT};
 
 use super::dynamics::Dynamics;
-use super::epoch_regression::{EpochNoise, with_epochs};
+use super::epoch_regression::EpochNoise;
 use super::estimate::{Estimate, standard_normal_quantile};
+use super::innovations::NoisePowers;
+use super::outline::{Method, Outline};
 use super::regression::Regression;
-use super::series::ModeSeries;
 use super::slow_mode_quantiles::quantiles;
-use super::sparse_regression::{self, SparseFit};
 use super::trajectory::FAR;
-use super::window::Window;
-use crate::analysis::settings::not_known;
 
 /// Below so many relaxation times the window is called short: estimates of variances and of the mean rest on few
 /// independent values.
@@ -64,20 +62,12 @@ pub struct RecursionFit {
 }
 
 impl RecursionFit {
-    /// Batches are taken for independent unless `steps_per_epoch` is known and the noise cancels over epochs.
-    pub(super) fn new(
-        series: &ModeSeries,
-        window: &Window,
-        steps_per_epoch: Option<u64>,
-    ) -> Result<RecursionFit, String> {
-        let learning_rate = window.learning_rate.ok_or_else(|| not_known("learning rate"))?;
-        if learning_rate <= 0.0 {
-            return Err(format!("the learning rate is {learning_rate}, and the theory needs it above 0"));
-        }
-        let Fitted { regression, epoch_noise, kurtosis, noise_with_curvature } =
-            fit(series, window, steps_per_epoch, learning_rate)?;
-        let (momentum, every) = (regression.momentum, series.every as f64);
-        let [low, high] = pull_interval(&regression, series.every, learning_rate);
+    /// The outline, with the noise of the second reading.
+    pub(super) fn new(outline: &Outline, noise: &NoisePowers) -> Result<RecursionFit, String> {
+        let Outline { learning_rate, every: every_steps, .. } = *outline;
+        let Fitted { regression, epoch_noise, kurtosis, noise_with_curvature } = fitted(outline, noise)?;
+        let momentum = regression.momentum;
+        let [low, high] = pull_interval(&regression, every_steps, learning_rate);
         let pull = learning_rate * regression.curvature;
         if high <= 0.0 {
             return Err("the curvature is negative: the mode runs away from its mean".to_owned());
@@ -105,9 +95,9 @@ impl RecursionFit {
         // Not less than Gaussian noise has: few values' kurtosis is often too low.
         let spread = (kurtosis - 1.0).max(2.0);
         let of_curvature = noise_with_curvature * regression.curvature_error / regression.curvature;
-        let noise_freedom = 2.0 / (spread / noise_values(&regression, series.every) + of_curvature * of_curvature);
+        let noise_freedom = 2.0 / (spread / noise_values(&regression, every_steps) + of_curvature * of_curvature);
         let mean = mean(&regression, [low, high].map(|pull| pull / learning_rate));
-        let relaxation = dynamics.decay_per_step().recip();
+        let relaxation = outline.relaxation(&dynamics);
         let langevin_ratio = |mode: &Dynamics| (1.0 - mode.momentum) / (2.0 * (1.0 + mode.momentum) * mode.pull).sqrt();
         Ok(RecursionFit {
             curvature: of_both(&|mode| mode.pull / learning_rate).ok_or_else(none)?,
@@ -119,10 +109,10 @@ impl RecursionFit {
             damping_ratio: of_both(&langevin_ratio).ok_or_else(none)?,
             cycles_per_step: of_both(&|mode| mode.angle_per_step() / std::f64::consts::TAU).ok_or_else(none)?,
             velocity_peak_cycles_per_step: of_both(&Dynamics::velocity_peak).ok_or_else(none)?,
-            relaxation_steps: relaxation,
-            relaxation_times: every * regression.transitions as f64 / relaxation,
+            relaxation_steps: relaxation.steps,
+            relaxation_times: relaxation.times,
             transitions: regression.transitions as u64,
-            every_steps: series.every,
+            every_steps,
             epoch_noise,
             regression,
             dynamics,
@@ -142,7 +132,7 @@ impl RecursionFit {
     }
 }
 
-/// A regression by whichever method the rows take, and the kurtosis of its noise.
+/// A regression with its noise, and the kurtosis of that.
 struct Fitted {
     regression: Regression,
     epoch_noise: Option<EpochNoise>,
@@ -150,27 +140,27 @@ struct Fitted {
     noise_with_curvature: f64,
 }
 
-fn fit(
-    series: &ModeSeries,
-    window: &Window,
-    steps_per_epoch: Option<u64>,
-    learning_rate: f64,
-) -> Result<Fitted, String> {
-    if series.every > 1 {
-        let SparseFit { regression, kurtosis, noise_with_curvature } =
-            sparse_regression::fit(series, window.momentum, learning_rate)?;
-        return Ok(Fitted { regression, epoch_noise: None, kurtosis, noise_with_curvature });
-    }
-    let plain = Regression::new(series, window.momentum)?;
-    let (regression, epoch_noise) = match steps_per_epoch.and_then(|steps| with_epochs(series, &plain, steps)) {
-        Some((regression, noise)) => (regression, Some(noise)),
-        None => (plain, None),
+fn fitted(outline: &Outline, noise: &NoisePowers) -> Result<Fitted, String> {
+    let (regression, epoch_noise) = match &outline.method {
+        Method::Sparse(fit) => {
+            return Ok(Fitted {
+                regression: fit.regression,
+                epoch_noise: None,
+                kurtosis: fit.kurtosis(noise.fourth)?,
+                noise_with_curvature: fit.noise_with_curvature,
+            });
+        }
+        Method::Plain(regression) => (regression.with_noise(noise.second * noise.unit.powi(2))?, None),
+        // Its errors are from the likelihood.
+        Method::Epochs(regression, epochs) => {
+            let Regression { noise_variance, .. } = regression.with_noise(noise.second * noise.unit.powi(2))?;
+            (Regression { noise_variance, ..*regression }, Some(*epochs))
+        }
     };
-    let momentum = regression.momentum;
-    if !(0.0..1.0).contains(&momentum) {
-        return Err(format!("the momentum is {momentum:.4}, and the recursion needs it at least 0 and below 1"));
-    }
-    let kurtosis = regression.kurtosis(series).ok_or("there is no noise: every step follows from the one before")?;
+    let variance = regression.noise_variance / noise.unit.powi(2);
+    let kurtosis = noise.fourth / (regression.transitions as f64 * variance * variance);
+    let kurtosis = Some(kurtosis).filter(|kurtosis| kurtosis.is_finite() && regression.noise_variance > 0.0);
+    let kurtosis = kurtosis.ok_or("there is no noise: every step follows from the one before")?;
     Ok(Fitted { regression, epoch_noise, kurtosis, noise_with_curvature: 0.0 })
 }
 

@@ -6,8 +6,11 @@
 
 use nalgebra::{Matrix2, Vector2};
 
-use super::series::{ModeSeries, Transition};
+use super::series::Transition;
+use super::sums::ModeSums;
+use super::sums::quantity::{NEXT_VELOCITY, POSITION, VELOCITY};
 use crate::analysis::settings::not_known;
+use crate::stats::joint_sums::JointSums;
 
 /// Fewer transitions than this are not fitted.
 pub(crate) const FEWEST_TRANSITIONS: usize = 30;
@@ -39,8 +42,10 @@ pub(super) struct Regression {
 }
 
 impl Regression {
-    pub(super) fn new(series: &ModeSeries, momentum: Option<f64>) -> Result<Regression, String> {
-        let transitions = series.count_transitions();
+    /// By the sums of the first reading. The noise takes the rows themselves, since the difference of the sums cancels where
+    /// there is little of it: until [`with_noise`](Self::with_noise) its variance is 1, and errors are those of such noise.
+    pub(super) fn new(sums: &ModeSums, momentum: Option<f64>) -> Result<Regression, String> {
+        let transitions = sums.count_transitions();
         if transitions < FEWEST_TRANSITIONS {
             return Err(format!(
                 "{transitions} pairs of rows one step apart have known positions and velocities; a fit takes \
@@ -48,25 +53,10 @@ impl Regression {
             ));
         }
         let count = transitions as f64;
-        let [mut x_mean, mut v_mean, mut next_mean] = [0.0; 3];
-        series.transitions().for_each(|transition| {
-            x_mean += transition.position;
-            v_mean += transition.velocity;
-            next_mean += transition.next_velocity;
-        });
-        [x_mean, v_mean, next_mean] = [x_mean / count, v_mean / count, next_mean / count];
-        let [mut xx, mut xv, mut vv, mut xn, mut vn, mut nn] = [0.0; 6];
-        series.transitions().for_each(|transition| {
-            let x = transition.position - x_mean;
-            let v = transition.velocity - v_mean;
-            let next = transition.next_velocity - next_mean;
-            xx += x * x;
-            xv += x * v;
-            vv += v * v;
-            xn += x * next;
-            vn += v * next;
-            nn += next * next;
-        });
+        let JointSums { means, products, .. } = &sums.transitions;
+        let [x_mean, v_mean, next_mean] = [POSITION, VELOCITY, NEXT_VELOCITY].map(|quantity| means[quantity]);
+        let [xx, xv, vv] = [[POSITION, POSITION], [POSITION, VELOCITY], [VELOCITY, VELOCITY]].map(|[i, j]| products[i][j]);
+        let [xn, vn, nn] = [POSITION, VELOCITY, NEXT_VELOCITY].map(|quantity| products[quantity][NEXT_VELOCITY]);
         if ![xx, xv, vv, xn, vn, nn].iter().all(|sum| sum.is_finite()) {
             return Err("positions or velocities are too large to be squared".to_owned());
         }
@@ -74,10 +64,10 @@ impl Regression {
         if xx <= count * (1e-15 * x_mean).powi(2) || vv <= 0.0 {
             return Err("the mode does not move".to_owned());
         }
-        let (slope, fitted, errors, degrees) = match momentum {
+        let (slope, fitted, errors) = match momentum {
             Some(momentum) => {
                 let slope = (xn - momentum * xv) / xx;
-                (slope, momentum, Matrix2::new(1.0 / xx, 0.0, 0.0, 0.0), 2.0)
+                (slope, momentum, Matrix2::new(1.0 / xx, 0.0, 0.0, 0.0))
             }
             None => {
                 // Scaled, so that the determinant says how nearly parallel the two are.
@@ -89,50 +79,48 @@ impl Regression {
                 }
                 let inverse = Matrix2::new(1.0 / xx, -cross / (x * v), -cross / (x * v), 1.0 / vv) / determinant;
                 let solution = inverse * Vector2::new(xn, vn);
-                (solution[0], solution[1], inverse, 3.0)
+                (solution[0], solution[1], inverse)
             }
         };
-        let curvature = -slope;
-        let mut regression = Regression {
+        let regression = Regression {
             momentum: fitted,
-            momentum_error: None,
-            curvature,
-            curvature_error: 0.0,
+            momentum_error: momentum.is_none().then_some(errors[(1, 1)].sqrt()),
+            curvature: -slope,
+            curvature_error: errors[(0, 0)].sqrt(),
             intercept: next_mean - fitted * v_mean,
-            intercept_error: 0.0,
+            intercept_error: count.sqrt().recip(),
             centre: x_mean,
             position_variance: xx / count,
-            first_position: series.transitions().next().map_or(x_mean, |first| first.position),
+            first_position: sums.first_position.unwrap_or(x_mean),
             velocity_centre: v_mean,
-            noise_variance: 0.0,
+            noise_variance: 1.0,
             transitions,
         };
-        // From the residuals themselves: the difference of the sums cancels where there is little noise.
-        let squares: f64 = regression.innovations(series).map(|noise| noise * noise).sum();
-        regression.noise_variance = squares / (count - degrees);
-        regression.intercept_error = (regression.noise_variance / count).sqrt();
-        regression.curvature_error = (regression.noise_variance * errors[(0, 0)]).sqrt();
-        regression.momentum_error = momentum.is_none().then_some((regression.noise_variance * errors[(1, 1)]).sqrt());
-        let finite = regression.curvature.is_finite() && regression.noise_variance.is_finite();
+        let finite = regression.curvature.is_finite();
         if finite { Ok(regression) } else { Err("positions are too small to be fitted".to_owned()) }
     }
 
-    /// The noise of each transition, by the fit.
-    pub(super) fn innovations(&self, series: &ModeSeries) -> impl Iterator<Item = f64> {
-        series.transitions().map(|transition| self.innovation(&transition))
+    /// With the variance of the noise, from the sum of its squares over the rows.
+    pub(super) fn with_noise(self, squares: f64) -> Result<Regression, String> {
+        let regressors = if self.momentum_error.is_some() { 3.0 } else { 2.0 };
+        let noise_variance = squares / (self.transitions as f64 - regressors);
+        let deviation = noise_variance.sqrt();
+        let finite = noise_variance.is_finite();
+        let regression = Regression {
+            noise_variance,
+            momentum_error: self.momentum_error.map(|error| deviation * error),
+            curvature_error: deviation * self.curvature_error,
+            intercept_error: deviation * self.intercept_error,
+            ..self
+        };
+        if finite { Ok(regression) } else { Err("positions are too small to be fitted".to_owned()) }
     }
 
+    /// The noise of a transition, by the fit.
     pub(super) fn innovation(&self, transition: &Transition) -> f64 {
         let expected = self.momentum * (transition.velocity - self.velocity_centre)
             - self.curvature * (transition.position - self.centre);
         transition.next_velocity - self.momentum * self.velocity_centre - self.intercept - expected
-    }
-
-    /// Kurtosis of the noise, 3 if it is Gaussian; none without noise.
-    pub(super) fn kurtosis(&self, series: &ModeSeries) -> Option<f64> {
-        let scale = self.noise_variance.sqrt();
-        let fourth: f64 = self.innovations(series).map(|noise| (noise / scale).powi(4)).sum();
-        Some(fourth / self.transitions as f64).filter(|kurtosis| kurtosis.is_finite() && scale > 0.0)
     }
 
     /// The mean mu with an interval by Fieller's (1940) method; none where a flat mode leaves it open.
@@ -153,7 +141,19 @@ impl Regression {
 
 #[cfg(test)]
 mod tests {
+    use super::super::series::ModeSeries;
     use super::*;
+
+    fn regression(series: &ModeSeries, momentum: Option<f64>) -> Result<Regression, String> {
+        let mut sums = ModeSums::new(1, None, None);
+        series.for_each_part(100, |part| sums.add(part));
+        let fit = Regression::new(&sums, momentum)?;
+        let mut squares = 0.0;
+        series.for_each_part(100, |part| {
+            squares += part.transitions().map(|step| fit.innovation(&step).powi(2)).sum::<f64>();
+        });
+        fit.with_noise(squares)
+    }
 
     /// Noise that any generator can repeat; the rows of one stretch per 50 steps, so that there are gaps.
     fn series(momentum: f64, curvature: f64, mean: f64, gaps: bool) -> (ModeSeries, Vec<f64>) {
@@ -177,15 +177,17 @@ mod tests {
         for momentum in [Some(0.8), None] {
             for gaps in [false, true] {
                 let (series, _) = series(0.8, 0.5, 1e3, gaps);
-                let fit = Regression::new(&series, momentum).unwrap();
+                let fit = regression(&series, momentum).unwrap();
                 assert_eq!(fit.transitions, if gaps { 400 - 8 - 8 } else { 399 });
                 let [mut sum, mut with_x, mut with_v] = [0.0; 3];
-                for transition in series.transitions() {
-                    let noise = fit.innovation(&transition);
-                    sum += noise;
-                    with_x += noise * (transition.position - fit.centre);
-                    with_v += noise * transition.velocity;
-                }
+                series.for_each_part(100, |part| {
+                    for transition in part.transitions() {
+                        let noise = fit.innovation(&transition);
+                        sum += noise;
+                        with_x += noise * (transition.position - fit.centre);
+                        with_v += noise * transition.velocity;
+                    }
+                });
                 assert!(sum.abs() < 1e-8 && with_x.abs() < 1e-7, "{sum} {with_x}");
                 assert!(momentum.is_some() || with_v.abs() < 1e-7);
                 assert!((fit.curvature - 0.5).abs() < 4.0 * fit.curvature_error);
@@ -201,7 +203,7 @@ mod tests {
         let of = |rows: &[(f64, f64)]| {
             let mut series = ModeSeries::default();
             (1..).zip(rows).for_each(|(step, &(x, v))| series.push(step, Some(x), Some(v)));
-            Regression::new(&series, Some(0.9)).unwrap_err()
+            regression(&series, Some(0.9)).unwrap_err()
         };
         assert!(of(&[]).contains("0 pairs"));
         assert!(of(&[(1.0, 1.0); 30]).contains("29 pairs"));

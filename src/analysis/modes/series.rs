@@ -1,25 +1,14 @@
-//! One mode's positions and velocities over a window, in memory: 16 bytes a row.
+//! One mode's rows, batch by batch, parted where steps or values are missing.
 
-use std::ops::Range;
-
-use super::window::Window;
-use crate::error;
-use crate::run::Run;
-
-/// Rows whose position and velocity are known and finite, in order, and where steps between them are missing.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct ModeSeries {
-    /// Steps from a row to the next, where none is missing.
-    pub(super) every: u64,
-    pub(super) positions: Vec<f64>,
-    pub(super) velocities: Vec<f64>,
-    /// Stretches of rows without a gap.
-    pub(super) stretches: Vec<Range<usize>>,
-    /// Step of the first row of each stretch.
-    pub(super) first_steps: Vec<u64>,
-    /// Rows of the window that were left out.
-    pub(super) left_out: u64,
-    previous_step: Option<u64>,
+/// Rows of one stretch, none of them missing.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(in crate::analysis) struct Part<'a> {
+    /// Whether the first row is the last one of the part before: it is here for the transition alone.
+    pub(super) continues: bool,
+    /// Step of the first row.
+    pub(super) first_step: u64,
+    pub(super) positions: &'a [f64],
+    pub(super) velocities: &'a [f64],
 }
 
 /// From one row to the next one, a step later, or as many as rows are apart.
@@ -31,113 +20,147 @@ pub(super) struct Transition {
     pub(super) next_velocity: f64,
 }
 
+impl<'a> Part<'a> {
+    /// Positions and velocities of the rows that are not those of the part before.
+    pub(super) fn new_rows(&self) -> [&'a [f64]; 2] {
+        let from = usize::from(self.continues);
+        [&self.positions[from..], &self.velocities[from..]]
+    }
+
+    /// Transitions between its rows.
+    pub(super) fn count_transitions(&self) -> usize {
+        self.positions.len() - 1
+    }
+
+    /// Positions and velocities from which there is a transition, and those it leads to.
+    pub(in crate::analysis) fn columns(&self) -> [&'a [f64]; 4] {
+        let transitions = self.count_transitions();
+        let [x, v] = [self.positions, self.velocities];
+        [&x[..transitions], &v[..transitions], &x[1..], &v[1..]]
+    }
+
+    /// All of them, in order.
+    pub(super) fn transitions(&self) -> impl Iterator<Item = Transition> + use<'a> {
+        let pairs = self.positions.windows(2).zip(self.velocities.windows(2));
+        pairs.map(|(x, v)| Transition {
+            position: x[0],
+            velocity: v[0],
+            next_position: x[1],
+            next_velocity: v[1],
+        })
+    }
+
+    /// Without its first row, as a part that begins a stretch; `None` if there is no other row.
+    pub(super) fn begun_anew(&self, every: u64) -> Option<Part<'a>> {
+        let rest = Part {
+            continues: false,
+            first_step: self.first_step + every,
+            positions: &self.positions[1..],
+            velocities: &self.velocities[1..],
+        };
+        Some(rest).filter(|rest| !rest.positions.is_empty())
+    }
+}
+
+/// Parts the rows of one mode.
+#[derive(Debug, Clone)]
+pub(in crate::analysis) struct Splitter {
+    /// Steps from a row to the next, where none is missing.
+    every: u64,
+    /// Step, position and velocity of the last row that had both.
+    last: Option<(u64, f64, f64)>,
+    positions: Vec<f64>,
+    velocities: Vec<f64>,
+}
+
+impl Splitter {
+    /// For rows of every so many steps.
+    pub(in crate::analysis) fn new(every: u64) -> Splitter {
+        Splitter { every, last: None, positions: Vec::new(), velocities: Vec::new() }
+    }
+
+    /// Gives `take` the parts of the next rows; how many rows have a position or a velocity that is NaN or infinite, or NaN for
+    /// null. They are in no part.
+    pub(in crate::analysis) fn split(
+        &mut self,
+        steps: &[u64],
+        positions: &[f64],
+        velocities: &[f64],
+        mut take: impl FnMut(&Part),
+    ) -> u64 {
+        let (mut left_out, mut row) = (0, 0);
+        let known = |row: usize| positions[row].is_finite() && velocities[row].is_finite();
+        while row < steps.len() {
+            if !known(row) {
+                (left_out, row) = (left_out + 1, row + 1);
+                continue;
+            }
+            let first = row;
+            row += 1;
+            while row < steps.len() && known(row) && steps[row - 1].checked_add(self.every) == Some(steps[row]) {
+                row += 1;
+            }
+            let before = self.last.filter(|(step, ..)| step.checked_add(self.every) == Some(steps[first]));
+            self.last = Some((steps[row - 1], positions[row - 1], velocities[row - 1]));
+            let Some((step, position, velocity)) = before else {
+                let (positions, velocities) = (&positions[first..row], &velocities[first..row]);
+                take(&Part { continues: false, first_step: steps[first], positions, velocities });
+                continue;
+            };
+            self.positions.clear();
+            self.positions.push(position);
+            self.positions.extend_from_slice(&positions[first..row]);
+            self.velocities.clear();
+            self.velocities.push(velocity);
+            self.velocities.extend_from_slice(&velocities[first..row]);
+            let (positions, velocities) = (&self.positions, &self.velocities);
+            take(&Part { continues: true, first_step: step, positions, velocities });
+        }
+        left_out
+    }
+}
+
+/// Why what takes rows of successive steps has no answer.
+pub(super) fn every_step_only(every: u64) -> String {
+    format!("it takes rows of successive steps, and they are {every} steps apart")
+}
+
+/// A mode's rows in memory.
+#[cfg(test)]
+#[derive(Debug, Clone)]
+pub(super) struct ModeSeries {
+    pub(super) every: u64,
+    pub(super) steps: Vec<u64>,
+    pub(super) positions: Vec<f64>,
+    pub(super) velocities: Vec<f64>,
+}
+
+#[cfg(test)]
 impl Default for ModeSeries {
     fn default() -> Self {
         ModeSeries::of_every(1)
     }
 }
 
+#[cfg(test)]
 impl ModeSeries {
     /// No rows yet, of every so many steps.
     pub(super) fn of_every(every: u64) -> ModeSeries {
-        ModeSeries {
-            every,
-            positions: Vec::new(),
-            velocities: Vec::new(),
-            stretches: Vec::new(),
-            first_steps: Vec::new(),
-            left_out: 0,
-            previous_step: None,
-        }
-    }
-
-    /// Reads mode `mode`, counted from 1.
-    ///
-    /// # Errors
-    /// Those of reading.
-    pub(super) fn read(run: &Run, window: &Window, mode: usize) -> error::Result<ModeSeries> {
-        let mut series = ModeSeries::of_every(run.info().every_steps.max(1));
-        series.positions.reserve_exact(window.rows as usize);
-        series.velocities.reserve_exact(window.rows as usize);
-        let (position, velocity) = (format!("position_{mode}"), format!("velocity_{mode}"));
-        let mut row = 0;
-        run.for_each_row(["step", &position, &velocity], |[step, position, velocity]| {
-            if window.range.contains(&row) {
-                series.push(step.unwrap_or_default() as u64, position, velocity);
-            }
-            row += 1;
-        })?;
-        Ok(series)
+        ModeSeries { every, steps: Vec::new(), positions: Vec::new(), velocities: Vec::new() }
     }
 
     pub(super) fn push(&mut self, step: u64, position: Option<f64>, velocity: Option<f64>) {
-        let (Some(position), Some(velocity)) = (position.filter(|x| x.is_finite()), velocity.filter(|v| v.is_finite()))
-        else {
-            self.left_out += 1;
-            return;
-        };
-        let at = self.positions.len();
-        self.positions.push(position);
-        self.velocities.push(velocity);
-        match self.stretches.last_mut() {
-            Some(stretch) if self.previous_step.is_some_and(|previous| previous + self.every == step) => {
-                stretch.end = at + 1
-            }
-            _ => {
-                self.stretches.push(at..at + 1);
-                self.first_steps.push(step);
-            }
-        }
-        self.previous_step = Some(step);
+        self.steps.push(step);
+        self.positions.push(position.unwrap_or(f64::NAN));
+        self.velocities.push(velocity.unwrap_or(f64::NAN));
     }
 
-    pub(super) fn rows(&self) -> usize {
-        self.positions.len()
+    /// All parts, of batches of so many rows.
+    pub(super) fn for_each_part(&self, rows: usize, mut take: impl FnMut(&Part)) -> u64 {
+        let mut splitter = Splitter::new(self.every);
+        let batches = self.steps.chunks(rows).zip(self.positions.chunks(rows)).zip(self.velocities.chunks(rows));
+        batches.map(|((steps, positions), velocities)| splitter.split(steps, positions, velocities, &mut take)).sum()
     }
-
-    /// Transitions between rows without a gap.
-    pub(super) fn count_transitions(&self) -> usize {
-        self.rows() - self.stretches.len()
-    }
-
-    /// All of them, in order.
-    pub(super) fn transitions(&self) -> impl Iterator<Item = Transition> {
-        self.stretches.iter().flat_map(|stretch| self.transitions_of(stretch))
-    }
-
-    /// Those of one stretch.
-    pub(super) fn transitions_of(&self, stretch: &Range<usize>) -> impl Iterator<Item = Transition> {
-        let (now, next) = (stretch.start..stretch.end - 1, stretch.start + 1..stretch.end);
-        let here = self.positions[now.clone()].iter().zip(&self.velocities[now]);
-        let there = self.positions[next.clone()].iter().zip(&self.velocities[next]);
-        here.zip(there).map(|((&position, &velocity), (&next_position, &next_velocity))| Transition {
-            position,
-            velocity,
-            next_position,
-            next_velocity,
-        })
-    }
-
-    /// For what takes rows of successive steps.
-    pub(super) fn require_every_step(&self) -> Result<(), String> {
-        match self.every {
-            1 => Ok(()),
-            every => Err(format!("it takes rows of successive steps, and they are {every} steps apart")),
-        }
-    }
-
-    /// Rows of the longest stretch.
-    pub(super) fn longest_stretch(&self) -> usize {
-        self.stretches.iter().map(Range::len).max().unwrap_or(0)
-    }
-}
-
-/// Mean and variance (over n, not n - 1), in two passes; none without values, or where they overflow.
-pub(super) fn mean_and_variance(values: &[f64]) -> Option<[f64; 2]> {
-    let count = values.len() as f64;
-    let mean = values.iter().sum::<f64>() / count;
-    let variance = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / count;
-    (mean.is_finite() && variance.is_finite()).then_some([mean, variance])
 }
 
 #[cfg(test)]
@@ -145,25 +168,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rows_that_are_missing_null_or_nan_part_the_stretches() {
+    fn rows_that_are_missing_null_or_nan_part_the_stretches_whatever_the_batches() {
         let mut series = ModeSeries::default();
         for step in [1, 2, 3, 5, 6, 7, 8, 9] {
             let position = if step == 7 { Some(f64::NAN) } else { Some(step as f64) };
             series.push(step, position, (step != 2).then_some(0.5));
         }
-        assert_eq!(series.positions, [1.0, 3.0, 5.0, 6.0, 8.0, 9.0]);
-        assert_eq!(series.stretches, [0..1, 1..2, 2..4, 4..6]);
-        assert_eq!((series.left_out, series.longest_stretch()), (2, 2));
-        assert_eq!(series.first_steps, [1, 3, 5, 8]);
-        let moves: Vec<_> = series.transitions().map(|t| (t.position, t.next_position)).collect();
-        assert_eq!(moves, [(5.0, 6.0), (8.0, 9.0)]);
-        assert_eq!(series.count_transitions(), 2);
-    }
-
-    #[test]
-    fn moments() {
-        assert_eq!(mean_and_variance(&[1.0, 3.0]), Some([2.0, 1.0]));
-        assert_eq!(mean_and_variance(&[]), None);
-        assert_eq!(mean_and_variance(&[f64::MAX, f64::MAX]), None);
+        for rows in 1..=8 {
+            let (mut stretches, mut moves) = (Vec::<Vec<f64>>::new(), Vec::new());
+            let left_out = series.for_each_part(rows, |part| {
+                if !part.continues {
+                    stretches.push(Vec::new());
+                }
+                stretches.last_mut().unwrap().extend(part.new_rows()[0]);
+                moves.extend(part.transitions().map(|t| (t.position, t.next_position)));
+                assert_eq!(part.first_step as f64, part.positions[0]);
+            });
+            assert_eq!(stretches, [vec![1.0], vec![3.0], vec![5.0, 6.0], vec![8.0, 9.0]]);
+            assert_eq!(moves, [(5.0, 6.0), (8.0, 9.0)]);
+            assert_eq!(left_out, 2);
+        }
     }
 }

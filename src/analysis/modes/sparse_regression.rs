@@ -10,8 +10,11 @@
 use nalgebra::{Matrix2, Matrix2x4, Matrix4, Vector2, Vector4};
 
 use super::regression::{FEWEST_TRANSITIONS, Regression};
-use super::series::{ModeSeries, Transition};
+use super::series::{Part, Transition};
+use super::sums::ModeSums;
+use super::sums::quantity::{NEXT_VELOCITY, POSITION, VELOCITY};
 use crate::analysis::settings::not_known;
+use crate::stats::joint_sums::JointSums;
 
 /// Another maximum of the likelihood whose logarithm is within this of the highest cannot be told from it. Each of a few
 /// others comes out higher by so much in at most exp(-5) = 0.7% of runs. At 1.92 and 3.5 the runs left over, of those in
@@ -26,6 +29,8 @@ const FORGOTTEN: f64 = 1e-3;
 /// Relaxations a run from which on, and by what a run may be driven away, as p is looked for.
 const FEWEST_RELAXATIONS: f64 = 0.01;
 const MOST_EXPULSIONS: f64 = 50.0;
+
+const OUT_OF_RANGE: &str = "there is no noise, or it is out of range";
 
 /// M^n - I, and C_n.
 #[derive(Clone, Copy)]
@@ -83,19 +88,28 @@ struct Solution {
     inverse: Matrix2<f64>,
 }
 
-/// A fit.
+/// A fit, but for the kurtosis of its noise.
+#[derive(Debug, Clone)]
 pub(super) struct SparseFit {
     pub(super) regression: Regression,
-    /// Kurtosis of its noise; 3 if Gaussian.
-    pub(super) kurtosis: f64,
     /// By how much the logarithm of the noise variance rises with that of the curvature: what n steps leave of noise and
     /// curvature each is less certain than both together.
     pub(super) noise_with_curvature: f64,
+    whitening: Option<Whitening>,
 }
 
-/// Fits the rows of a series.
-pub(super) fn fit(series: &ModeSeries, momentum: Option<f64>, learning_rate: f64) -> Result<SparseFit, String> {
-    let (transitions, every) = (series.count_transitions(), series.every);
+/// From a transition to two numbers that are independent noise of variance 1.
+#[derive(Debug, Clone, Copy)]
+struct Whitening {
+    map: Matrix2x4<f64>,
+    offset: Vector2<f64>,
+    centre: f64,
+    learning_rate: f64,
+}
+
+/// Fits the rows of a mode.
+pub(super) fn fit(sums: &ModeSums, momentum: Option<f64>, learning_rate: f64) -> Result<SparseFit, String> {
+    let (transitions, every) = (sums.count_transitions(), sums.every);
     if transitions < FEWEST_TRANSITIONS {
         return Err(format!(
             "{transitions} pairs of rows {every} steps apart have known positions and velocities; a fit takes \
@@ -106,18 +120,9 @@ pub(super) fn fit(series: &ModeSeries, momentum: Option<f64>, learning_rate: f64
     if !(0.0..1.0).contains(&momentum) {
         return Err(format!("the momentum is {momentum:.4}, and the recursion needs it at least 0 and below 1"));
     }
-    let centre = series.transitions().map(|step| step.position).sum::<f64>() / transitions as f64;
-    let vector = |step: &Transition| {
-        let change = step.next_position - step.position;
-        Vector4::new(step.position - centre, learning_rate * step.velocity, change, learning_rate * step.next_velocity)
-    };
-    let mut sums =
-        Likelihood { momentum, every, count: transitions as f64, means: Vector4::zeros(), squares: Matrix4::zeros() };
-    for step in series.transitions() {
-        let vector = vector(&step);
-        sums.means += vector / sums.count;
-        sums.squares += vector * vector.transpose() / sums.count;
-    }
+    let centre = sums.transitions.means[POSITION];
+    let first_position = sums.first_position.unwrap_or(centre);
+    let sums = Likelihood::new(&sums.transitions, momentum, every, learning_rate);
     if !sums.squares.iter().all(|sum| sum.is_finite()) {
         return Err("positions or velocities are too large to be squared".to_owned());
     }
@@ -139,11 +144,6 @@ pub(super) fn fit(series: &ModeSeries, momentum: Option<f64>, learning_rate: f64
     }
     let values = 2.0 * sums.count;
     let noise = best.noise * values / (values - 2.0);
-    let root = best.inverse.cholesky().map(|factor| factor.l().transpose());
-    let kurtosis = root.map_or(f64::NAN, |root| {
-        let whitened = series.transitions().map(|step| root * (best.map * vector(&step) + best.offset * best.force));
-        whitened.map(|pair| pair.map(|value| (value * value / noise).powi(2)).sum()).sum::<f64>() / values
-    });
     let rate = learning_rate;
     let regression = Regression {
         momentum,
@@ -154,7 +154,7 @@ pub(super) fn fit(series: &ModeSeries, momentum: Option<f64>, learning_rate: f64
         intercept_error: (noise * best.force_spread).sqrt() / rate,
         centre,
         position_variance,
-        first_position: series.transitions().next().map_or(centre, |first| first.position),
+        first_position,
         velocity_centre: 0.0,
         noise_variance: noise / (rate * rate),
         transitions,
@@ -162,14 +162,49 @@ pub(super) fn fit(series: &ModeSeries, momentum: Option<f64>, learning_rate: f64
     let nearby =
         [pull - 0.1 * error, pull + 0.1 * error].map(|pull| sums.solve(pull).map_or(f64::NAN, |of| of.noise.ln()));
     let noise_with_curvature = pull * (nearby[1] - nearby[0]) / (0.2 * error);
-    let numbers = [regression.noise_variance, kurtosis, noise_with_curvature];
+    let whitening = best.inverse.cholesky().map(|factor| {
+        let root = factor.l().transpose() / noise.sqrt();
+        Whitening { map: root * best.map, offset: root * best.offset * best.force, centre, learning_rate }
+    });
+    let numbers = [regression.noise_variance, noise_with_curvature];
     if regression.noise_variance > 0.0 && numbers.iter().all(|number| number.is_finite()) {
-        return Ok(SparseFit { regression, kurtosis, noise_with_curvature });
+        return Ok(SparseFit { regression, noise_with_curvature, whitening });
     }
-    Err("there is no noise, or it is out of range".to_owned())
+    Err(OUT_OF_RANGE.to_owned())
+}
+
+impl SparseFit {
+    /// Sum of the fourth powers of a part's noise.
+    pub(super) fn fourth_powers(&self, part: &Part) -> f64 {
+        let Some(Whitening { map, offset, centre, learning_rate }) = self.whitening else { return f64::NAN };
+        let of = |step: Transition| {
+            let change = step.next_position - step.position;
+            let [now, next] = [step.velocity, step.next_velocity].map(|velocity| learning_rate * velocity);
+            let pair = map * Vector4::new(step.position - centre, now, change, next) + offset;
+            pair.map(|value| value.powi(4)).sum()
+        };
+        part.transitions().map(of).sum()
+    }
+
+    /// Kurtosis of the noise, 3 if it is Gaussian, from the sum over all parts.
+    pub(super) fn kurtosis(&self, fourth_powers: f64) -> Result<f64, String> {
+        let kurtosis = fourth_powers / (2.0 * self.regression.transitions as f64);
+        if kurtosis.is_finite() { Ok(kurtosis) } else { Err(OUT_OF_RANGE.to_owned()) }
+    }
 }
 
 impl Likelihood {
+    fn new(transitions: &JointSums<4>, momentum: f64, every: u64, learning_rate: f64) -> Likelihood {
+        let scale = |quantity| if [VELOCITY, NEXT_VELOCITY].contains(&quantity) { learning_rate } else { 1.0 };
+        // Positions are from their mean.
+        let mean = |quantity| if quantity == POSITION { 0.0 } else { scale(quantity) * transitions.means[quantity] };
+        let means = Vector4::from_fn(|quantity, _| mean(quantity));
+        let squares = Matrix4::from_fn(|i, j| {
+            scale(i) * scale(j) * transitions.products[i][j] / transitions.count + means[i] * means[j]
+        });
+        Likelihood { momentum, every, count: transitions.count, means, squares }
+    }
+
     /// None where the numbers run out of range.
     fn solve(&self, pull: f64) -> Option<Solution> {
         let Steps { map: g, noise } = Steps::new(self.momentum, pull, self.every);

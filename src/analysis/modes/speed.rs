@@ -1,10 +1,9 @@
 //! sigma^2 from the speed of all parameters, where the trace of the Hessian is given.
 
-use super::estimate::{BatchedMean, Estimate, standard_normal_quantile};
+use super::estimate::{BatchSums, Estimate, standard_normal_quantile};
 use super::mode::ModeFit;
 use super::window::Window;
-use crate::error::Result;
-use crate::run::{Measured, Run};
+use crate::run::Measured;
 
 const BATCHES: usize = 30;
 /// Fewer rows make batches too short to be independent.
@@ -19,29 +18,20 @@ pub(super) struct SpeedNoiseScale {
     pub(super) given_trace: Estimate,
 }
 
+/// For the squared local displacements of a window, `count` of them finite; `None` for too few.
+pub(super) fn speed_sums(count: usize) -> Option<BatchSums> {
+    BatchSums::new(count, BATCHES, 0.0).filter(|_| count >= FEWEST_ROWS)
+}
+
 /// S (1 - beta^2) E||delta||^2 / (eta^2 tr(H)), eq. 12 inverted; the trace counts the modes that are known with the
 /// factor that discrete time gives them, 1 / (1 - eta (rho + lambda) / (2 (1 + beta))).
 pub(super) fn noise_scale_from_speed(
-    run: &Run,
+    squares: &BatchSums,
     window: &Window,
     modes: &[ModeFit],
     trace: Measured,
-) -> Result<Option<SpeedNoiseScale>> {
-    let (Some(rate), Some(momentum), Some(batch)) = (window.learning_rate, window.momentum, window.batch_size) else {
-        return Ok(None);
-    };
-    let mut squares = Vec::new();
-    let mut row = 0;
-    run.for_each_row(["local_displacement_squared"], |[squared]| {
-        if window.range.contains(&row) {
-            squares.extend(squared.filter(|squared| squared.is_finite()));
-        }
-        row += 1;
-    })?;
-    if squares.len() < FEWEST_ROWS {
-        return Ok(None);
-    }
-    let count = squares.len();
+) -> Option<SpeedNoiseScale> {
+    let (rate, momentum, batch) = (window.learning_rate?, window.momentum?, window.batch_size?);
     let sharper: f64 = modes
         .iter()
         .filter_map(|mode| {
@@ -51,8 +41,8 @@ pub(super) fn noise_scale_from_speed(
         })
         .sum();
     let factor = batch as f64 * (1.0 - momentum * momentum) / (rate * rate * (trace.value + sharper));
-    let mean = BatchedMean::new(squares.into_iter(), count, BATCHES, 0.0);
-    Ok(mean
+    squares
+        .mean()
         .and_then(|mean| mean.estimate())
         .and_then(|speed| speed.map(|speed| factor * speed))
         .and_then(|given_trace| {
@@ -61,5 +51,5 @@ pub(super) fn noise_scale_from_speed(
             let value = given_trace.combined_with(&Estimate::new(scale, scale - of_trace, scale + of_trace)?)?;
             Some(SpeedNoiseScale { value, given_trace })
         })
-        .filter(|scale| scale.value.value > 0.0))
+        .filter(|scale| scale.value.value > 0.0)
 }

@@ -2,10 +2,11 @@
 
 use serde::Serialize;
 
+use super::dynamics::Dynamics;
+use super::outline::Outline;
 use super::recursion::RecursionFit;
-use super::series::ModeSeries;
-use super::window::Window;
-use crate::analysis::settings::not_known;
+use super::series::Part;
+use super::sums::ModeSums;
 use crate::theory::oscillator::DampedOscillator;
 
 /// A start nearer to the mean than so many standard deviations is no transient.
@@ -31,22 +32,64 @@ pub struct TransientFit {
     pub discrete_position_r_squared: f64,
 }
 
+/// Some rows of the first stretch: from its first one on, as far as a transient is followed.
+#[derive(Debug, Clone)]
+pub(super) struct TransientRows {
+    learning_rate: f64,
+    every: usize,
+    /// Steps from the first row to the last, and between rows kept.
+    steps: usize,
+    stride: usize,
+    /// Rows of the stretch so far.
+    read: usize,
+    is_over: bool,
+    /// Position and velocity of the first row, then of those kept.
+    kept: Vec<[f64; 2]>,
+}
+
+impl TransientRows {
+    pub(super) fn new(sums: &ModeSums, outline: &Outline, dynamics: &Dynamics) -> TransientRows {
+        let every = sums.every as usize;
+        let relaxation = outline.relaxation(dynamics).steps;
+        let rows = sums.first_stretch.saturating_sub(1) as usize;
+        let steps = ((RELAXATION_TIMES * relaxation).ceil() as usize).min(every.saturating_mul(rows));
+        let stride = steps.div_ceil(POINTS * every).max(1) * every;
+        let learning_rate = outline.learning_rate;
+        TransientRows { learning_rate, every, steps, stride, read: 0, is_over: false, kept: Vec::new() }
+    }
+
+    /// Takes a part.
+    pub(super) fn add(&mut self, part: &Part) {
+        self.is_over |= self.read > 0 && !part.continues;
+        let [positions, velocities] = part.new_rows();
+        for (position, velocity) in positions.iter().zip(velocities) {
+            let step = self.read * self.every;
+            if self.is_over || step > self.steps {
+                self.is_over = true;
+                return;
+            }
+            if step.is_multiple_of(self.stride) {
+                self.kept.push([*position, *velocity]);
+            }
+            self.read += 1;
+        }
+    }
+}
+
 impl TransientFit {
-    pub(super) fn new(series: &ModeSeries, window: &Window, fit: &RecursionFit) -> Result<TransientFit, String> {
-        let learning_rate = window.learning_rate.ok_or_else(|| not_known("learning rate"))?;
+    pub(super) fn new(rows: &TransientRows, fit: &RecursionFit) -> Result<TransientFit, String> {
+        let TransientRows { learning_rate, steps, stride, .. } = *rows;
         let mean = fit.mean.ok_or("the mean is not known: the mode cannot be told from a flat one")?.value;
         let [position_variance, _] = fit.dynamics.variances();
         let deviation = learning_rate * (position_variance * fit.noise_variance.value).sqrt();
-        let first = series.stretches.first().ok_or("there are no rows")?;
-        let every = series.every as usize;
-        let start = [series.positions[first.start] - mean, series.velocities[first.start]];
+        let [first, moving] = *rows.kept.first().ok_or("there are no rows")?;
+        let start = [first - mean, moving];
         let distance = start[0].abs() / deviation;
         if !distance.is_finite() || distance < FAR {
             return Err(format!(
                 "no transient: the window starts {distance:.1} standard deviations from the mean; one takes {FAR}"
             ));
         }
-        let steps = ((RELAXATION_TIMES * fit.relaxation_steps).ceil() as usize).min(every * (first.len() - 1));
         if steps < 10 {
             return Err(format!("the transient is over in {steps} steps"));
         }
@@ -54,7 +97,6 @@ impl TransientFit {
         let oscillator =
             DampedOscillator::new((1.0 - fit.dynamics.momentum) / inertia, 2.0 * fit.curvature.value / inertia)
                 .map_err(|error| error.to_string())?;
-        let stride = steps.div_ceil(POINTS * every) * every;
         let (mut position, mut velocity, mut discrete) =
             (Explained::default(), Explained::default(), Explained::default());
         let [mut x, mut v] = start;
@@ -64,13 +106,13 @@ impl TransientFit {
             if k % stride != 0 {
                 continue;
             }
+            let Some([found, moving]) = rows.kept.get(k / stride) else { break };
             let expected = oscillator
                 .trajectory(start[0], start[1], learning_rate * k as f64)
                 .map_err(|error| error.to_string())?;
-            let at = first.start + k / every;
-            position.push(series.positions[at] - mean, expected[0]);
-            velocity.push(series.velocities[at], expected[1]);
-            discrete.push(series.positions[at] - mean, x);
+            position.push(found - mean, expected[0]);
+            velocity.push(*moving, expected[1]);
+            discrete.push(found - mean, x);
         }
         let unvaried = || "the transient does not vary".to_owned();
         Ok(TransientFit {

@@ -5,7 +5,6 @@ use std::ops::Range;
 use serde::Serialize;
 
 use crate::analysis::Answer;
-use crate::error::Result;
 use crate::run::Run;
 
 /// Rows with the same learning rate, momentum, weight decay, batch size and basis of directions, one behind the other.
@@ -34,11 +33,11 @@ pub struct Window {
     pub basis: Option<u64>,
     /// Where the rows are in the run.
     #[serde(skip)]
-    pub(super) range: Range<u64>,
+    pub(in crate::analysis) range: Range<u64>,
 }
 
 /// What must not change inside a window: bits, so that NaN equals itself.
-#[derive(Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 struct Settings([Option<u64>; 5]);
 
 impl Settings {
@@ -68,46 +67,67 @@ impl Settings {
     }
 }
 
-impl Window {
-    /// The longest stretch among the rows of `steps`; of equally long ones the latest.
-    ///
-    /// # Errors
-    /// Those of reading.
-    pub(super) fn longest(run: &Run, steps: &Range<u64>) -> Result<Answer<Window>> {
-        // Bases may be absent from a log; a column asked for twice changes nothing.
-        let basis = if run.columns().any(|column| column == "basis") { "basis" } else { "batch_size" };
-        let (mut longest, mut current): (Option<Window>, Option<(Settings, Window)>) = (None, None);
-        let (mut row, mut seen, mut stretches) = (0_u64, 0_u64, 0_u64);
-        let mut close = |current: Option<(Settings, Window)>| {
-            if let Some((_, window)) = current
-                && longest.as_ref().is_none_or(|longest| window.rows >= longest.rows)
-            {
-                longest = Some(window);
+/// Columns that tell windows apart. Bases may be absent from a log; a column asked for twice changes nothing.
+pub(in crate::analysis) fn settings_columns(run: &Run) -> [&'static str; 6] {
+    let basis = if run.columns().any(|column| column == "basis") { "basis" } else { "batch_size" };
+    ["step", "learning_rate", "momentum", "weight_decay", "batch_size", basis]
+}
+
+/// Looks for the longest stretch among the rows of some steps; of equally long ones the latest.
+#[derive(Debug)]
+pub(in crate::analysis) struct WindowSearch {
+    steps: Range<u64>,
+    has_basis: bool,
+    longest: Option<Window>,
+    current: Option<(Settings, Window)>,
+    row: u64,
+    seen: u64,
+    stretches: u64,
+}
+
+impl WindowSearch {
+    pub(in crate::analysis) fn new(run: &Run, steps: Range<u64>) -> WindowSearch {
+        let has_basis = settings_columns(run)[5] == "basis";
+        WindowSearch { steps, has_basis, longest: None, current: None, row: 0, seen: 0, stretches: 0 }
+    }
+
+    /// Takes the next row: its step, and what [`settings_columns`] has besides.
+    pub(in crate::analysis) fn see(&mut self, step: u64, mut settings: [Option<f64>; 5]) {
+        let row = self.row;
+        self.row += 1;
+        if !self.steps.contains(&step) {
+            return;
+        }
+        settings[4] = settings[4].filter(|_| self.has_basis);
+        let settings = Settings::new(settings);
+        self.seen += 1;
+        match &mut self.current {
+            Some((same, window)) if *same == settings => {
+                (window.last_step, window.rows, window.range.end) = (step, window.rows + 1, row + 1);
             }
-        };
-        let columns = ["step", "learning_rate", "momentum", "weight_decay", "batch_size", basis];
-        run.for_each_row(columns, |[step, learning_rate, momentum, weight_decay, batch_size, number]| {
-            let step = step.unwrap_or_default() as u64;
-            let number = number.filter(|_| basis == "basis");
-            let settings = Settings::new([learning_rate, momentum, weight_decay, batch_size, number]);
-            if steps.contains(&step) {
-                seen += 1;
-                match &mut current {
-                    Some((same, window)) if *same == settings => {
-                        (window.last_step, window.rows, window.range.end) = (step, window.rows + 1, row + 1);
-                    }
-                    _ => {
-                        stretches += 1;
-                        close(current.replace((settings, settings.window(row..row + 1, [step; 2]))));
-                    }
-                }
+            _ => {
+                self.stretches += 1;
+                self.close();
+                self.current = Some((settings, settings.window(row..row + 1, [step; 2])));
             }
-            row += 1;
-        })?;
-        close(current);
-        Ok(match longest {
+        }
+    }
+
+    fn close(&mut self) {
+        if let Some((_, window)) = self.current.take()
+            && self.longest.as_ref().is_none_or(|longest| window.rows >= longest.rows)
+        {
+            self.longest = Some(window);
+        }
+    }
+
+    /// The longest stretch.
+    pub(in crate::analysis) fn finish(mut self) -> Answer<Window> {
+        self.close();
+        let (seen, stretches) = (self.seen, self.stretches);
+        match self.longest {
             Some(window) => Answer::Known(Window { rows_left_out: seen - window.rows, stretches, ..window }),
             None => Answer::cannot_say("there are no rows"),
-        })
+        }
     }
 }
