@@ -1,4 +1,4 @@
-//! Time and memory of `ModesFit` against the number of rows: linear, and 32 bytes a row beside a constant.
+//! Time and memory of `ModesFit` against the number of rows: linear, and a constant.
 //!
 //! `PERRIN_BENCH_ROWS=10000000 cargo bench --no-default-features --bench modes_fit` for the full size: 30 modes, 5 GB on
 //! disk. Without it, 100,000 and 1,000,000 rows.

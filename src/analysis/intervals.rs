@@ -10,8 +10,8 @@ use super::displacement::{
     MeasuredDisplacement, PredictedDisplacement, exponent_interval, predicted_displacement, weighted_modes,
 };
 use super::displacement_noise::{self, ExponentInterval, Start, WeightedMode, Window};
-use super::lags::is_reproduced;
 use super::inputs::projections::Projections;
+use super::lags::is_reproduced;
 use super::render_text::percent;
 use super::settings::{NO_DIRECTIONS, PlainSgd};
 use super::speed::Speed;

@@ -15,6 +15,7 @@ mod effective_samples;
 mod eigenvalue_file;
 pub mod findings;
 pub mod fit;
+mod fit_options;
 mod fitting;
 mod gradient_noise;
 pub mod health;

@@ -7,8 +7,7 @@
 //! AR(1)). Half of that is taken off: without it intervals of the exponent cover 90% in the worst case tried, with all
 //! of it 99.5% (docs/analysis.md).
 //!
-//! It is kept as sums, so that all modes are fitted in one reading of the rows; [`modes`](super::modes) fits the same
-//! line with a mode's rows in memory, and gives intervals.
+//! It is of all rows; [`modes`](super::modes) fits the same line over its window, and gives intervals.
 
 use super::settings::PlainSgd;
 use crate::stats::regression::LineFit;
@@ -70,13 +69,14 @@ impl ModeRecursion {
             return Err(format!("there are {} pairs of successive steps; it takes {FEWEST_PAIRS}", self.pairs));
         }
         let Ok(line) = self.line.line() else { return Ok(None) };
+        let curvature = -line.slope;
+        // Also where there is no noise, or none but rounding.
+        if line.slope_standard_error.is_some_and(|error| curvature < -REPELLED * error) {
+            return Err("its curvature is negative: it is driven away from its mean".to_owned());
+        }
         let noise_variance = line.residual_variance.unwrap_or_default();
         if noise_variance <= 0.0 {
             return Ok(None);
-        }
-        let curvature = -line.slope;
-        if line.slope_standard_error.is_some_and(|error| curvature < -REPELLED * error) {
-            return Err("its curvature is negative: it is driven away from its mean".to_owned());
         }
         let a_relaxation = (1.0 - sgd.momentum) / (sgd.learning_rate * self.pairs as f64);
         let curvature = (curvature - BIAS_RELAXATIONS * a_relaxation).max(FEWEST_RELAXATIONS * a_relaxation);

@@ -26,6 +26,9 @@ impl<const N: usize> JointSums<N> {
     /// Takes rows: a column a quantity, all equally long.
     pub(crate) fn add(&mut self, columns: [&[f64]; N]) {
         let rows = columns[0].len();
+        if rows == 1 {
+            return self.push(columns.map(|column| column[0]));
+        }
         let mut deviations = [[0.0; BLOCK]; N];
         for first in (0..rows).step_by(BLOCK) {
             let block = columns.map(|column| &column[first..(first + BLOCK).min(rows)]);

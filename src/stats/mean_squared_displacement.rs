@@ -7,6 +7,8 @@
 //!
 //! Sums are kept for stretches of the trajectory apart, for error bars from how the stretches differ.
 
+use std::borrow::Cow;
+
 /// Lags a level: a level has the lags 8 to 15 times its stride, and the first also 1 to 7.
 const LAGS_A_LEVEL: usize = 16;
 
@@ -103,7 +105,7 @@ impl Coordinate {
     fn extend_in_stretch(&mut self, values: &[f64], sums: &mut [f64], counts: &mut [u64]) {
         let (mut first_lag, mut row, mut level) = (0, self.row, 0);
         self.row += values.len() as u64;
-        let mut these = values.to_vec();
+        let mut these = Cow::Borrowed(values);
         while first_lag < sums.len() && !these.is_empty() {
             if level == self.levels.len() {
                 self.levels.push(Level::default());

@@ -2,8 +2,9 @@
 
 pub(crate) mod joint_sums;
 pub mod mean_squared_displacement;
-pub mod moments;
 pub mod moving_average;
+
+pub mod moments;
 pub mod regression;
 pub mod spectrum;
 

@@ -1,7 +1,7 @@
 //! The first reading: how many rows there are, their settings, and which of them could be fitted together.
 
 use crate::analysis::Answer;
-use crate::analysis::fit::FitOptions;
+use crate::analysis::fit_options::FitOptions;
 use crate::analysis::modes::{Window, WindowSearch, settings_columns};
 use crate::analysis::settings::{NO_DIRECTIONS, Settings};
 use crate::analysis::stationarity::beginnings;

@@ -12,7 +12,7 @@ pub(crate) mod rows;
 
 use super::Answer;
 use super::curvatures::{Curvatures, unread_summaries};
-use super::fit::FitOptions;
+use super::fit_options::FitOptions;
 use super::health::Health;
 use super::modes::{ModesFit, ModesOptions, WindowSums};
 use super::settings::PlainSgd;
@@ -176,7 +176,8 @@ mod tests {
         write(directory.path(), 2, 6000);
         let run = Run::open(directory.path()).unwrap();
         let fit = RunFit::of(&run).unwrap();
-        let options = ModesOptions { first_step: Some(fit.modes.window.known().unwrap().first_step), ..ModesOptions::default() };
+        let options =
+            ModesOptions { first_step: Some(fit.modes.window.known().unwrap().first_step), ..ModesOptions::default() };
         let alone = ModesFit::of(&run, &options).unwrap();
         for (mode, alone) in fit.modes.modes.iter().zip(&alone.modes) {
             let [of_all, of_window] = [mode, alone].map(|mode| mode.recursion.known().unwrap().curvature.value);

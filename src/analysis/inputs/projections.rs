@@ -117,7 +117,12 @@ impl Together {
 
 impl Projections {
     /// From what was summed of some directions each; over the window if there is one.
-    pub(super) fn new(extent: &Extent, directions: Vec<Directions>, together: TogetherSums, has_window: bool) -> Projections {
+    pub(super) fn new(
+        extent: &Extent,
+        directions: Vec<Directions>,
+        together: TogetherSums,
+        has_window: bool,
+    ) -> Projections {
         let together = if has_window { together.window } else { together.all };
         let mut sums = Projections {
             recursions: Vec::new(),

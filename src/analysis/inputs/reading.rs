@@ -4,7 +4,7 @@ use super::extent::Extent;
 use super::projections::{Directions, Projections, TogetherSums};
 use super::rows::{COLUMNS, FittedRows, RowSums};
 use crate::analysis::columns::{floats, steps};
-use crate::analysis::fit::FitOptions;
+use crate::analysis::fit_options::FitOptions;
 use crate::analysis::lags::{FRACTION, STRETCHES};
 use crate::analysis::modes::{Cuts, ModePieces, SharedPieces, columns_with_modes};
 use crate::analysis::parallel::{Task, in_parallel};

@@ -6,7 +6,7 @@ use super::extent::Extent;
 use super::projections::CurvePoints;
 use crate::analysis::columns::options;
 use crate::analysis::diffusion::{DiffusionFit, PrefixFit};
-use crate::analysis::fit::FitOptions;
+use crate::analysis::fit_options::FitOptions;
 use crate::analysis::learning_rates::RateFit;
 use crate::analysis::not_finite::NotFinite;
 use crate::analysis::speed::SpeedFit;

@@ -13,12 +13,12 @@ use rand_distr::{Distribution, StandardNormal};
 use tally::Tally;
 
 use super::correlation::summarize;
-use super::isotropy::Isotropy;
 use super::estimate::BatchedMean;
+use super::isotropy::Isotropy;
 use super::mode::{EigenvalueSource, ModeFit};
 use super::noise_scale::{NoiseScales, NoiseSource};
 use super::options::ModesOptions;
-use super::oscillation::{SpectralPeak, Spectra};
+use super::oscillation::{Spectra, SpectralPeak};
 use super::reading::ModeReading;
 use super::series::ModeSeries;
 use super::sums::ModeSums;
@@ -140,11 +140,7 @@ fn fit(case: &Case, series: &[ModeSeries], hessian: bool) -> Vec<ModeFit> {
     fit_with_balances(case, series, hessian).0
 }
 
-fn fit_with_balances(
-    case: &Case,
-    series: &[ModeSeries],
-    hessian: bool,
-) -> (Vec<ModeFit>, Vec<Option<BatchedMean>>) {
+fn fit_with_balances(case: &Case, series: &[ModeSeries], hessian: bool) -> (Vec<ModeFit>, Vec<Option<BatchedMean>>) {
     let window = window(case);
     let fit = |(mode, series): (usize, &ModeSeries)| {
         let eigenvalue = hessian.then_some(case.eigenvalues[mode]);

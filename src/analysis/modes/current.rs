@@ -77,7 +77,10 @@ impl AreaSums {
         self.values.extend(part.transitions().map(|step| square(&step)));
         self.squared_velocities += sum(&self.values);
         let velocities = part.velocities.windows(2).map(|pair| pair[0] + pair[1]);
-        self.values.iter_mut().zip(velocities).for_each(|(value, sum)| *value = -0.25 * rate * sum * sum - theory * *value);
+        self.values
+            .iter_mut()
+            .zip(velocities)
+            .for_each(|(value, sum)| *value = -0.25 * rate * sum * sum - theory * *value);
         self.excess.add(&self.values);
     }
 }

@@ -180,9 +180,8 @@ impl Epochs {
     fn solve(&self, ratio: f64, slope: Option<f64>) -> Solution {
         let [centre, intercept] = self.between.means;
         // An epoch's mean stands for as many transitions as it has.
-        let [xx, xy, yy] = [[0, 0], [0, 1], [1, 1]].map(|[i, j]| {
-            self.within.products[i][j] + self.steps_per_epoch * self.between.products[i][j] / ratio
-        });
+        let [xx, xy, yy] = [[0, 0], [0, 1], [1, 1]]
+            .map(|[i, j]| self.within.products[i][j] + self.steps_per_epoch * self.between.products[i][j] / ratio);
         let best = xy / xx;
         let slope = slope.unwrap_or(best);
         let transitions = self.epochs * self.steps_per_epoch;

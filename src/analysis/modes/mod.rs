@@ -7,6 +7,7 @@
 //! side, twice: for sums that give the recursion (`sums.rs`), then for its noise, spectra and currents (`reading.rs`). Both keep
 //! sums, so that memory does not grow with the rows.
 
+mod batches;
 mod correlation;
 mod covariance;
 #[cfg(test)]
@@ -21,6 +22,7 @@ mod gradient_noise;
 mod innovations;
 mod isotropy;
 mod mode;
+mod noise_powers;
 mod noise_scale;
 mod options;
 mod oscillation;
@@ -31,6 +33,7 @@ mod recursion;
 mod regression;
 mod render;
 mod series;
+mod several_steps;
 mod slow_mode_quantiles;
 mod sparse_regression;
 mod speed;
@@ -41,10 +44,11 @@ mod window;
 
 use serde::Serialize;
 
+pub(in crate::analysis) use batches::columns_with_modes;
 pub use correlation::Correlation;
 pub use current::Rotation;
-pub use epoch_mark::EpochMark;
 pub use energy::{Equipartition, TotalEquipartition};
+pub use epoch_mark::EpochMark;
 pub use epoch_regression::EpochNoise;
 pub use estimate::{Estimate, Test};
 pub use gradient_noise::{AgainstGradients, ModeAgainstGradients, Pooled};
@@ -54,31 +58,26 @@ pub use mode::{EigenvalueSource, ModeFit, Moments};
 pub use noise_scale::{Agreement, NoiseScale, NoiseScales, NoiseSource};
 pub use options::ModesOptions;
 pub use oscillation::SpectralPeak;
+pub(in crate::analysis) use pieces::{Cuts, ModePieces, SharedPieces, WindowSums};
 pub use recursion::RecursionFit;
 pub(crate) use regression::FEWEST_TRANSITIONS;
 pub(crate) use render::numbers;
+pub(in crate::analysis) use series::Splitter;
 pub use tail_index::TailIndex;
 pub use trajectory::TransientFit;
-pub(in crate::analysis) use pieces::{Cuts, ModePieces, SharedPieces, WindowSums};
-pub(in crate::analysis) use series::Splitter;
-pub(in crate::analysis) use window::{WindowSearch, settings_columns};
 pub use window::Window;
+pub(in crate::analysis) use window::{WindowSearch, settings_columns};
 
 use super::Answer;
-use super::columns::{floats, steps};
 use super::curvatures::Curvatures;
-use super::parallel::{Task, in_parallel};
-use super::read_ahead::read_ahead;
 use super::settings::{NO_DIRECTIONS, is_plain_sgd};
 use crate::error::{Error, Result};
 use crate::run::{Measured, Run};
 use crate::stats::spectrum::Plans;
-use estimate::{BatchSums, BatchedMean};
+use batches::{first_reading, second_reading};
+use estimate::BatchedMean;
 use reading::ModeReading;
 use speed::{noise_scale_from_speed, speed_sums};
-
-/// Modes that a thread takes at a time.
-const MODES_A_TASK: usize = 4;
 
 /// What a run's projections on directions say. `Display` is for people, serde for programs.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -129,7 +128,12 @@ impl ModesFit {
     ///
     /// # Errors
     /// As [`of`](Self::of).
-    pub(in crate::analysis) fn of_sums(run: &Run, options: &ModesOptions, window: Window, sums: WindowSums) -> Result<ModesFit> {
+    pub(in crate::analysis) fn of_sums(
+        run: &Run,
+        options: &ModesOptions,
+        window: Window,
+        sums: WindowSums,
+    ) -> Result<ModesFit> {
         let info = run.info();
         let directions = info.layout.directions;
         check_lengths(options, directions)?;
@@ -204,87 +208,4 @@ fn check_lengths(options: &ModesOptions, directions: usize) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// The columns of all modes, behind those: positions, then velocities.
-pub(in crate::analysis) fn columns_with_modes(first: &[&str], directions: usize) -> Vec<String> {
-    let of = |name: &'static str| (1..=directions).map(move |direction| format!("{name}_{direction}"));
-    first.iter().map(|column| (*column).to_owned()).chain(of("position")).chain(of("velocity")).collect()
-}
-
-/// Reads the sums of a window that is known beforehand.
-fn first_reading(run: &Run, window: &Window) -> Result<WindowSums> {
-    let directions = run.info().layout.directions;
-    let cuts = Cuts::new(std::iter::once(window), run.info());
-    let mut modes = vec![ModePieces::new(&cuts); directions];
-    let mut shared = SharedPieces::new(&cuts, directions);
-    for_each_batch(run, window, "local_displacement_squared", |first_row, steps, local, columns| {
-        let (positions, velocities) = columns.split_at(directions);
-        let add_shared: Task = Box::new(|| shared.add(&cuts, first_row, positions, local));
-        let chunks = modes.chunks_mut(MODES_A_TASK).zip(positions.chunks(MODES_A_TASK)).zip(velocities.chunks(MODES_A_TASK));
-        let add_modes = chunks.map(|((modes, positions), velocities)| -> Task {
-            let cuts = &cuts;
-            Box::new(move || {
-                for ((mode, positions), velocities) in modes.iter_mut().zip(positions).zip(velocities) {
-                    mode.add(cuts, first_row, steps, positions, velocities);
-                }
-            })
-        });
-        in_parallel(std::iter::once(add_shared).chain(add_modes).collect());
-    })?;
-    Ok(WindowSums::new(&cuts, window, &modes, &shared))
-}
-
-/// Reads the rows of the window for what the sums of the first reading ask of them, and the squared local displacements.
-fn second_reading(
-    run: &Run,
-    window: &Window,
-    modes: &mut [ModeReading],
-    mut squares: Option<&mut BatchSums>,
-) -> Result<()> {
-    let every = run.info().every_steps.max(1);
-    let mut splitters = vec![Splitter::new(every); modes.len()];
-    for_each_batch(run, window, "local_displacement_squared", |_, steps, local, columns| {
-        if let Some(squares) = &mut squares {
-            let finite: Vec<f64> = local.iter().copied().filter(|squared| squared.is_finite()).collect();
-            squares.add(&finite);
-        }
-        let (positions, velocities) = columns.split_at(modes.len());
-        let chunks = modes.chunks_mut(MODES_A_TASK).zip(splitters.chunks_mut(MODES_A_TASK));
-        let columns = positions.chunks(MODES_A_TASK).zip(velocities.chunks(MODES_A_TASK));
-        let tasks = chunks.zip(columns).map(|((modes, splitters), (positions, velocities))| -> Task {
-            Box::new(move || {
-                let columns = positions.iter().zip(velocities);
-                for ((mode, splitter), (positions, velocities)) in modes.iter_mut().zip(splitters).zip(columns) {
-                    splitter.split(steps, positions, velocities, |part| mode.add(part));
-                }
-            })
-        });
-        in_parallel(tasks.collect());
-    })
-}
-
-/// Gives `visit` the rows of a window, batch by batch: the number in the run of the first one, the steps, one more column, and
-/// those of the modes. Null is NaN.
-fn for_each_batch(
-    run: &Run,
-    window: &Window,
-    column: &str,
-    mut visit: impl FnMut(u64, &[u64], &[f64], &[&[f64]]),
-) -> Result<()> {
-    let columns = columns_with_modes(&["step", column], run.info().layout.directions);
-    let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
-    let mut next_row = 0;
-    read_ahead(run, &columns, |batch| {
-        let first_row = next_row;
-        next_row += batch.num_rows() as u64;
-        let (from, to) = (window.range.start.max(first_row), window.range.end.min(next_row));
-        if from < to {
-            let batch = batch.slice((from - first_row) as usize, (to - from) as usize);
-            let numbers: Vec<_> = batch.columns()[1..].iter().map(floats).collect();
-            let numbers: Vec<&[f64]> = numbers.iter().map(|column| &**column).collect();
-            visit(from, &steps(batch.column(0)), numbers[0], &numbers[1..]);
-        }
-        next_row < window.range.end
-    })
 }

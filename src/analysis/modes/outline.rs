@@ -45,7 +45,9 @@ impl Outline {
             };
             if !(0.0..1.0).contains(&plain.momentum) {
                 let momentum = plain.momentum;
-                return Err(format!("the momentum is {momentum:.4}, and the recursion needs it at least 0 and below 1"));
+                return Err(format!(
+                    "the momentum is {momentum:.4}, and the recursion needs it at least 0 and below 1"
+                ));
             }
             method
         };

@@ -25,10 +25,7 @@ struct Piece {
 }
 
 impl Cuts {
-    pub(in crate::analysis) fn new<'a>(
-        windows: impl Iterator<Item = &'a Window> + Clone,
-        info: &RunInfo,
-    ) -> Cuts {
+    pub(in crate::analysis) fn new<'a>(windows: impl Iterator<Item = &'a Window> + Clone, info: &RunInfo) -> Cuts {
         let mut ends: Vec<u64> = windows.clone().flat_map(|window| [window.range.start, window.range.end]).collect();
         ends.sort_unstable();
         ends.dedup();
@@ -115,7 +112,12 @@ pub(in crate::analysis) struct WindowSums {
 
 impl WindowSums {
     /// Of one of the windows that the pieces were cut for.
-    pub(in crate::analysis) fn new(cuts: &Cuts, window: &Window, modes: &[ModePieces], shared: &SharedPieces) -> WindowSums {
+    pub(in crate::analysis) fn new(
+        cuts: &Cuts,
+        window: &Window,
+        modes: &[ModePieces],
+        shared: &SharedPieces,
+    ) -> WindowSums {
         let inside = |piece: &Piece| window.range.start <= piece.rows.start && piece.rows.end <= window.range.end;
         let inside: Vec<usize> = (0..cuts.pieces.len()).filter(|index| inside(&cuts.pieces[*index])).collect();
         let of_mode = |mode: &ModePieces| {

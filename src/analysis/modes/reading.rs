@@ -3,10 +3,11 @@
 use super::current::{AreaSums, Rotation};
 use super::energy::Equipartition;
 use super::estimate::BatchedMean;
-use super::innovations::{NoisePowers, NoiseShape, NoiseSums};
+use super::innovations::{NoiseShape, NoiseSums};
 use super::mode::{ModeFit, Moments, answer, hessian_curvature};
+use super::noise_powers::NoisePowers;
 use super::noise_scale::BalanceSums;
-use super::oscillation::{SpectralPeak, Spectra, UNKNOWN_MOMENTUM};
+use super::oscillation::{Spectra, SpectralPeak, UNKNOWN_MOMENTUM};
 use super::outline::{Method, Outline};
 use super::recursion::RecursionFit;
 use super::series::{Part, every_step_only};
@@ -39,6 +40,7 @@ pub(super) struct ModeReading {
 
 /// The noise of rows of every step, or of rows further apart.
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "there is one a mode")]
 enum Noise {
     EveryStep(NoiseSums),
     FurtherApart(NoisePowers),
@@ -186,8 +188,7 @@ impl RecursionRows {
 /// About the standard deviation of the noise, by the sums; 1 where they do not tell it.
 fn noise_unit(sums: &ModeSums, outline: &Outline) -> f64 {
     let regression = outline.regression();
-    let weights =
-        [(POSITION, regression.curvature), (VELOCITY, -regression.momentum), (NEXT_VELOCITY, 1.0)];
+    let weights = [(POSITION, regression.curvature), (VELOCITY, -regression.momentum), (NEXT_VELOCITY, 1.0)];
     let products = &sums.transitions.products;
     let pairs = weights.iter().flat_map(|a| weights.iter().map(move |b| (a, b)));
     let squares: f64 = pairs.map(|((i, a), (j, b))| a * b * products[*i][*j]).sum();

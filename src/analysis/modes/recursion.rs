@@ -6,15 +6,17 @@ use statrs::distribution::{ChiSquared, ContinuousCDF, StudentsT};
 use super::dynamics::Dynamics;
 use super::epoch_regression::EpochNoise;
 use super::estimate::{Estimate, standard_normal_quantile};
-use super::innovations::NoisePowers;
+use super::noise_powers::NoisePowers;
 use super::outline::{Method, Outline};
 use super::regression::Regression;
 use super::slow_mode_quantiles::quantiles;
-use super::trajectory::FAR;
 
 /// Below so many relaxation times the window is called short: estimates of variances and of the mean rest on few
 /// independent values.
 pub(super) const FEW_RELAXATION_TIMES: f64 = 20.0;
+
+/// A start nearer to the mean than so many standard deviations is no transient.
+pub(super) const FAR: f64 = 3.0;
 
 /// One mode of SGD with momentum, v' = beta v - (rho + lambda)(x - mu) + noise, x' = x + eta v', by maximum likelihood.
 #[derive(Debug, Clone, PartialEq, Serialize)]

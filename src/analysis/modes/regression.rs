@@ -55,7 +55,8 @@ impl Regression {
         let count = transitions as f64;
         let JointSums { means, products, .. } = &sums.transitions;
         let [x_mean, v_mean, next_mean] = [POSITION, VELOCITY, NEXT_VELOCITY].map(|quantity| means[quantity]);
-        let [xx, xv, vv] = [[POSITION, POSITION], [POSITION, VELOCITY], [VELOCITY, VELOCITY]].map(|[i, j]| products[i][j]);
+        let [xx, xv, vv] =
+            [[POSITION, POSITION], [POSITION, VELOCITY], [VELOCITY, VELOCITY]].map(|[i, j]| products[i][j]);
         let [xn, vn, nn] = [POSITION, VELOCITY, NEXT_VELOCITY].map(|quantity| products[quantity][NEXT_VELOCITY]);
         if ![xx, xv, vv, xn, vn, nn].iter().all(|sum| sum.is_finite()) {
             return Err("positions or velocities are too large to be squared".to_owned());

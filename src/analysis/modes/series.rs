@@ -42,12 +42,7 @@ impl<'a> Part<'a> {
     /// All of them, in order.
     pub(super) fn transitions(&self) -> impl Iterator<Item = Transition> + use<'a> {
         let pairs = self.positions.windows(2).zip(self.velocities.windows(2));
-        pairs.map(|(x, v)| Transition {
-            position: x[0],
-            velocity: v[0],
-            next_position: x[1],
-            next_velocity: v[1],
-        })
+        pairs.map(|(x, v)| Transition { position: x[0], velocity: v[0], next_position: x[1], next_velocity: v[1] })
     }
 
     /// Without its first row, as a part that begins a stretch; `None` if there is no other row.
@@ -69,14 +64,12 @@ pub(in crate::analysis) struct Splitter {
     every: u64,
     /// Step, position and velocity of the last row that had both.
     last: Option<(u64, f64, f64)>,
-    positions: Vec<f64>,
-    velocities: Vec<f64>,
 }
 
 impl Splitter {
     /// For rows of every so many steps.
     pub(in crate::analysis) fn new(every: u64) -> Splitter {
-        Splitter { every, last: None, positions: Vec::new(), velocities: Vec::new() }
+        Splitter { every, last: None }
     }
 
     /// Gives `take` the parts of the next rows; how many rows have a position or a velocity that is NaN or infinite, or NaN for
@@ -88,8 +81,18 @@ impl Splitter {
         velocities: &[f64],
         mut take: impl FnMut(&Part),
     ) -> u64 {
-        let (mut left_out, mut row) = (0, 0);
+        let every = self.every;
+        let follows = |before: u64, step: u64| before.checked_add(every) == Some(step);
+        // Without a branch it is done for several rows at once.
+        let finite = |values: &[f64]| values.iter().fold(true, |finite, value| finite & value.is_finite());
+        let in_order =
+            steps.windows(2).fold(true, |in_order, pair| in_order & (pair[1].wrapping_sub(pair[0]) == every));
+        if in_order && finite(positions) && finite(velocities) {
+            self.take_run(steps, positions, velocities, &mut take);
+            return 0;
+        }
         let known = |row: usize| positions[row].is_finite() && velocities[row].is_finite();
+        let (mut left_out, mut row) = (0, 0);
         while row < steps.len() {
             if !known(row) {
                 (left_out, row) = (left_out + 1, row + 1);
@@ -97,26 +100,27 @@ impl Splitter {
             }
             let first = row;
             row += 1;
-            while row < steps.len() && known(row) && steps[row - 1].checked_add(self.every) == Some(steps[row]) {
+            while row < steps.len() && known(row) && follows(steps[row - 1], steps[row]) {
                 row += 1;
             }
-            let before = self.last.filter(|(step, ..)| step.checked_add(self.every) == Some(steps[first]));
-            self.last = Some((steps[row - 1], positions[row - 1], velocities[row - 1]));
-            let Some((step, position, velocity)) = before else {
-                let (positions, velocities) = (&positions[first..row], &velocities[first..row]);
-                take(&Part { continues: false, first_step: steps[first], positions, velocities });
-                continue;
-            };
-            self.positions.clear();
-            self.positions.push(position);
-            self.positions.extend_from_slice(&positions[first..row]);
-            self.velocities.clear();
-            self.velocities.push(velocity);
-            self.velocities.extend_from_slice(&velocities[first..row]);
-            let (positions, velocities) = (&self.positions, &self.velocities);
-            take(&Part { continues: true, first_step: step, positions, velocities });
+            self.take_run(&steps[first..row], &positions[first..row], &velocities[first..row], &mut take);
         }
         left_out
+    }
+
+    /// Rows none of which is missing: the transition to the first one, then the others.
+    fn take_run(&mut self, steps: &[u64], positions: &[f64], velocities: &[f64], take: &mut impl FnMut(&Part)) {
+        let (Some(&first_step), Some(&last_step)) = (steps.first(), steps.last()) else { return };
+        let before = self.last.filter(|(step, ..)| step.checked_add(self.every) == Some(first_step));
+        let last = steps.len() - 1;
+        self.last = Some((last_step, positions[last], velocities[last]));
+        if let Some((step, position, velocity)) = before {
+            let (x, v) = ([position, positions[0]], [velocity, velocities[0]]);
+            take(&Part { continues: true, first_step: step, positions: &x, velocities: &v });
+        }
+        if before.is_none() || last > 0 {
+            take(&Part { continues: before.is_some(), first_step, positions, velocities });
+        }
     }
 }
 

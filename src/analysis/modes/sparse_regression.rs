@@ -11,6 +11,7 @@ use nalgebra::{Matrix2, Matrix2x4, Matrix4, Vector2, Vector4};
 
 use super::regression::{FEWEST_TRANSITIONS, Regression};
 use super::series::{Part, Transition};
+use super::several_steps::Steps;
 use super::sums::ModeSums;
 use super::sums::quantity::{NEXT_VELOCITY, POSITION, VELOCITY};
 use crate::analysis::settings::not_known;
@@ -31,39 +32,6 @@ const FEWEST_RELAXATIONS: f64 = 0.01;
 const MOST_EXPULSIONS: f64 = 50.0;
 
 const OUT_OF_RANGE: &str = "there is no noise, or it is out of range";
-
-/// M^n - I, and C_n.
-#[derive(Clone, Copy)]
-struct Steps {
-    map: Matrix2<f64>,
-    noise: Matrix2<f64>,
-}
-
-impl Steps {
-    fn new(momentum: f64, pull: f64, count: u64) -> Steps {
-        let mut power =
-            Steps { map: Matrix2::new(-pull, momentum, -pull, momentum - 1.0), noise: Matrix2::repeat(1.0) };
-        let mut all = Steps { map: Matrix2::zeros(), noise: Matrix2::zeros() };
-        let mut left = count;
-        while left > 0 {
-            if left % 2 == 1 {
-                all = all.then(&power);
-            }
-            power = power.then(&power);
-            left /= 2;
-        }
-        all
-    }
-
-    /// M^n - I is kept, and not M^n, so that slow modes lose no digits.
-    fn then(&self, next: &Steps) -> Steps {
-        let whole = next.map + Matrix2::identity();
-        Steps {
-            map: self.map * next.map + self.map + next.map,
-            noise: whole * self.noise * whole.transpose() + next.noise,
-        }
-    }
-}
 
 /// Sums over the transitions, of (x from its mean, s, x' - x, s').
 struct Likelihood {
@@ -307,34 +275,4 @@ impl Likelihood {
 /// differ by whole turns. A mode that runs away is no swing, and is told by the interval's reaching 0.
 fn is_rival([other, logarithm]: &[f64; 2], pull: f64, error: f64, highest: f64) -> bool {
     *other > 0.0 && pull > 0.0 && (other - pull).abs() > 2.0 * error && highest - logarithm < RIVAL
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn powers_are_products() {
-        for (momentum, pull) in [(0.9, 0.3), (0.0, 1.2), (0.99, 1e-9), (0.9, -1e-4)] {
-            let one = Steps::new(momentum, pull, 1);
-            let mut product = one;
-            for count in 2..40 {
-                product = product.then(&one);
-                let found = Steps::new(momentum, pull, count);
-                assert!((found.map - product.map).amax() < 1e-12 * product.map.amax(), "{momentum} {pull} {count}");
-                assert!((found.noise - product.noise).amax() < 1e-12 * product.noise.amax());
-            }
-        }
-    }
-
-    /// Of rows of every step the likelihood of two steps, two at a time, is that of steps one by one.
-    #[test]
-    fn the_covariance_of_two_steps_is_written_out() {
-        let (beta, p) = (0.8, 0.3);
-        let found = Steps::new(beta, p, 2).noise;
-        // s'' = beta s' - p x' + e', x'' = x' + s'', with s' = x' = e.
-        let (s, x) = (beta - p, 1.0 + beta - p);
-        let expected = Matrix2::new(x * x + 1.0, x * s + 1.0, x * s + 1.0, s * s + 1.0);
-        assert!((found - expected).amax() < 1e-14, "{found}");
-    }
 }

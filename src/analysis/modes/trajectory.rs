@@ -4,13 +4,11 @@ use serde::Serialize;
 
 use super::dynamics::Dynamics;
 use super::outline::Outline;
-use super::recursion::RecursionFit;
+use super::recursion::{FAR, RecursionFit};
 use super::series::Part;
 use super::sums::ModeSums;
 use crate::theory::oscillator::DampedOscillator;
 
-/// A start nearer to the mean than so many standard deviations is no transient.
-pub(super) const FAR: f64 = 3.0;
 /// How long a transient is followed, in relaxation times.
 const RELAXATION_TIMES: f64 = 5.0;
 /// Points compared at most.
