@@ -1,6 +1,8 @@
-//! Gives perrin's own tests, examples and benches the run path of the libtorch they were linked with.
+//! Gives perrin's own tests, examples and benches the run path of the libtorch they were linked
+//! with.
 //!
-//! Cargo hands linker arguments to no crate downstream; the README says how that goes in a crate of one's own.
+//! Cargo hands linker arguments to no crate downstream; the README says how that goes in a crate of
+//! one's own.
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");

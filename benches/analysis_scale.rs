@@ -1,11 +1,14 @@
-//! `perrin fit` on long runs: seconds and memory against rows. Time should be linear in rows, memory should not grow.
+//! `perrin fit` on long runs: seconds and memory against rows. Time should be linear in rows,
+//! memory should not grow.
 //!
 //! `cargo bench --no-default-features --bench analysis_scale` takes three short runs;
-//! `... -- 10000000` one of so many rows (and 30 modes: 5 GB of disk in the folder for temporary files).
-//! `... -- 10000000 FOLDER` only writes it, for `perrin fit FOLDER` and `benches/analysis_scale.py` to be timed on.
+//! `... -- 10000000` one of so many rows (and 30 modes: 5 GB of disk in the folder for temporary
+//! files). `... -- 10000000 FOLDER` only writes it, for `perrin fit FOLDER` and
+//! `benches/analysis_scale.py` to be timed on.
 //!
-//! Beside it the mean and standard deviation of every column by DuckDB (`benches/duckdb_means.py`), and least squares, spectra and
-//! variances by numpy (`benches/analysis_scale.py`), where `make python` has provided them. The three take turns.
+//! Beside it the mean and standard deviation of every column by DuckDB (`benches/duckdb_means.py`),
+//! and least squares, spectra and variances by numpy (`benches/analysis_scale.py`), where
+//! `make python` has provided them. The three take turns.
 
 #[path = "../tests/common/synthetic.rs"]
 mod synthetic;
@@ -26,7 +29,8 @@ const SHORT: [u64; 3] = [50_000, 100_000, 200_000];
 
 fn main() {
     // cargo adds `--bench`.
-    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    let arguments: Vec<String> =
+        std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
     let asked: Vec<u64> = arguments.iter().filter_map(|argument| argument.parse().ok()).collect();
     if let (&[rows], [_, folder]) = (asked.as_slice(), arguments.as_slice()) {
         return synthetic_run(rows).write(folder.as_ref());
@@ -34,7 +38,15 @@ fn main() {
     let lengths = if asked.is_empty() { SHORT.to_vec() } else { asked };
     println!(
         "{:>12} {:>8} {:>8} {:>10} {:>10} {:>10} {:>12} {:>11} {:>9}",
-        "rows", "fit, s", "CPU, s", "us a row", "disk, MB", "memory, MB", "DuckDB, s", "CPU, s", "numpy, s"
+        "rows",
+        "fit, s",
+        "CPU, s",
+        "us a row",
+        "disk, MB",
+        "memory, MB",
+        "DuckDB, s",
+        "CPU, s",
+        "numpy, s"
     );
     for rows in lengths {
         let directory = tempfile::tempdir().expect("a folder for temporary files");
@@ -47,8 +59,10 @@ fn main() {
             let fit = RunFit::of(&Run::open(directory.path()).expect("a run")).expect("a fit");
             assert_eq!(fit.rows, rows);
             let (seconds, cpu) = (start.elapsed().as_secs_f64(), cpu_seconds() - cpu);
-            let [duckdb, duckdb_cpu] = timed("benches/duckdb_means.py", directory.path()).unwrap_or([f64::NAN; 2]);
-            let [numpy, _] = timed("benches/analysis_scale.py", directory.path()).unwrap_or([f64::NAN; 2]);
+            let [duckdb, duckdb_cpu] =
+                timed("benches/duckdb_means.py", directory.path()).unwrap_or([f64::NAN; 2]);
+            let [numpy, _] =
+                timed("benches/analysis_scale.py", directory.path()).unwrap_or([f64::NAN; 2]);
             let turn = [seconds, cpu, duckdb, duckdb_cpu, numpy];
             least.iter_mut().zip(turn).for_each(|(least, seconds)| *least = least.min(seconds));
         }
@@ -57,7 +71,9 @@ fn main() {
         let memory = peak_memory().max(before);
         let disk: u64 = fs::read_dir(directory.path().join("steps"))
             .expect("segments")
-            .map(|entry| entry.and_then(|entry| entry.metadata()).map_or(0, |metadata| metadata.len()))
+            .map(|entry| {
+                entry.and_then(|entry| entry.metadata()).map_or(0, |metadata| metadata.len())
+            })
             .sum();
         println!(
             "{rows:>12} {seconds:>8.2} {cpu:>8.2} {:>10.2} {:>10.0} {:>10} {duckdb:>12.2} {duckdb_cpu:>11.2} {numpy:>9.2}",
@@ -68,28 +84,40 @@ fn main() {
     }
 }
 
-/// Seconds on the clock and of CPU, by the last line that a script prints of a run: all of its numbers that have a point.
+/// Seconds on the clock and of CPU, by the last line that a script prints of a run: all of its
+/// numbers that have a point.
 fn timed(script: &str, folder: &Path) -> Option<[f64; 2]> {
-    let python = Command::new("python3").args(["scripts/provide-python.py", "--where"]).output().ok()?;
+    let python =
+        Command::new("python3").args(["scripts/provide-python.py", "--where"]).output().ok()?;
     let python = String::from_utf8(python.stdout).ok()?;
     let output = Command::new(python.trim()).arg(script).arg(folder).output().ok()?;
     let output = String::from_utf8(output.stdout).ok()?;
-    let mut numbers = output.lines().last()?.split_whitespace().filter_map(|word| word.parse().ok());
+    let mut numbers =
+        output.lines().last()?.split_whitespace().filter_map(|word| word.parse().ok());
     Some([numbers.next()?, numbers.next()?])
 }
 
 /// User and system seconds of this process so far; Linux only.
 fn cpu_seconds() -> f64 {
     let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    // Behind the name, which may have blanks: user and system time are fields 14 and 15, in hundredths of a second.
-    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-    let ticks = |index: usize| fields.get(index).and_then(|ticks| ticks.parse::<f64>().ok()).unwrap_or(f64::NAN);
+    // Behind the name, which may have blanks: user and system time are fields 14 and 15, in
+    // hundredths of a second.
+    let fields: Vec<&str> =
+        stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+    let ticks = |index: usize| {
+        fields.get(index).and_then(|ticks| ticks.parse::<f64>().ok()).unwrap_or(f64::NAN)
+    };
     (ticks(11) + ticks(12)) / 100.0
 }
 
 fn synthetic_run(rows: u64) -> SyntheticRun {
-    let parameters =
-        SgdParameters { learning_rate: 0.1, momentum: 0.9, weight_decay: 1e-4, batch_size: 32.0, noise_scale: 2.0 };
+    let parameters = SgdParameters {
+        learning_rate: 0.1,
+        momentum: 0.9,
+        weight_decay: 1e-4,
+        batch_size: 32.0,
+        noise_scale: 2.0,
+    };
     let eigenvalues = (0..MODES).map(|mode| 5.0 * 0.75_f64.powi(mode)).collect();
     SyntheticRun { parameters, eigenvalues, rows, seed: 1 }
 }

@@ -1,4 +1,5 @@
-//! What the log costs alone: rows a second, CPU and bytes a row with 30 projections, beside CSV, JSON lines and pyarrow.
+//! What the log costs alone: rows a second, CPU and bytes a row with 30 projections, beside CSV,
+//! JSON lines and pyarrow.
 //!
 //! ```sh
 //! cargo bench --no-default-features --bench log_worker
@@ -6,8 +7,9 @@
 //! cargo bench ... --bench log_worker -- --rows 20000000 [--folder DIR]      # one long run: memory, files, cost over time
 //! ```
 //!
-//! The rows are those of SGD with momentum 0.9 along 30 directions of a quadratic loss: displacements are f32, as the
-//! matrix product gives them, positions their f64 sums, velocities displacement over learning rate.
+//! The rows are those of SGD with momentum 0.9 along 30 directions of a quadratic loss:
+//! displacements are f32, as the matrix product gives them, positions their f64 sums, velocities
+//! displacement over learning rate.
 
 #[path = "support/rows.rs"]
 mod rows;
@@ -33,12 +35,20 @@ const BLOCK_ROWS: u64 = 32;
 
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
-    let after = |name: &str| arguments.iter().position(|argument| argument == name).map(|at| arguments[at + 1].clone());
+    let after = |name: &str| {
+        arguments.iter().position(|argument| argument == name).map(|at| arguments[at + 1].clone())
+    };
     match after("--rows") {
         Some(rows) => {
             let rows = rows.parse().expect("--rows is a number");
             let folder = after("--folder").map_or_else(std::env::temp_dir, PathBuf::from);
-            long_run(rows, &tempfile::tempdir_in(folder).expect("the folder can be written").path().join("run"));
+            long_run(
+                rows,
+                &tempfile::tempdir_in(folder)
+                    .expect("the folder can be written")
+                    .path()
+                    .join("run"),
+            );
         }
         None => comparison(),
     }
@@ -60,7 +70,12 @@ fn comparison() {
     println!("{:<28} {:>10} {:>12} {:>10}", "", "rows/s", "CPU us/row", "bytes/row");
     let report = |name: &str, seconds: f64, cpu: f64, bytes: u64| {
         let rows = ROWS as f64;
-        println!("{name:<28} {:>10.0} {:>12.2} {:>10.1}", rows / seconds, 1e6 * cpu / rows, bytes as f64 / rows);
+        println!(
+            "{name:<28} {:>10.0} {:>12.2} {:>10.1}",
+            rows / seconds,
+            1e6 * cpu / rows,
+            bytes as f64 / rows
+        );
     };
 
     let run = directory.path().join("run");
@@ -88,7 +103,10 @@ fn comparison() {
     match pyarrow(&run, &directory.path().join("pyarrow.parquet")) {
         Ok((seconds, cpu, bytes)) => {
             report("pyarrow, zstd", seconds, cpu, bytes);
-            println!("\nperrin's bytes over pyarrow's: {:.3} (bar: 0.7)", of_perrin as f64 / bytes as f64);
+            println!(
+                "\nperrin's bytes over pyarrow's: {:.3} (bar: 0.7)",
+                of_perrin as f64 / bytes as f64
+            );
         }
         Err(reason) => println!("pyarrow: not measured: {reason}"),
     }
@@ -110,13 +128,20 @@ fn paced() {
     }
     recorder.finish().expect("the disk works");
     let share = (other_threads_cpu_seconds() - cpu) / began.elapsed().as_secs_f64();
-    println!("at {ROWS_A_SECOND} rows/s: {:.2}% of one core over {} s (bar: 5%)", 100.0 * share, WATCHED.as_secs());
+    println!(
+        "at {ROWS_A_SECOND} rows/s: {:.2}% of one core over {} s (bar: 5%)",
+        100.0 * share,
+        WATCHED.as_secs()
+    );
 }
 
 fn long_run(rows: u64, directory: &Path) {
     let mut recorder = start(directory);
     let mut motion = Motion::new();
-    println!("{:>12} {:>10} {:>12} {:>8} {:>10} {:>10}", "rows", "seconds", "CPU us/row", "files", "MB", "peak MB");
+    println!(
+        "{:>12} {:>10} {:>12} {:>8} {:>10} {:>10}",
+        "rows", "seconds", "CPU us/row", "files", "MB", "peak MB"
+    );
     let (mut last_cpu, mut costs, mut memory) = (0.0, Vec::new(), Vec::new());
     let began = Instant::now();
     for tenth in 1..=10 {
@@ -138,10 +163,16 @@ fn long_run(rows: u64, directory: &Path) {
         let (files, bytes) = files(&directory.join("steps"));
         let (cost, resident) = (costs[costs.len() - 1], memory[memory.len() - 1]);
         let (seconds, megabytes) = (began.elapsed().as_secs_f64(), bytes as f64 / 1e6);
-        println!("{until:>12} {seconds:>10.1} {cost:>12.2} {files:>8} {megabytes:>10.0} {resident:>10.1}");
+        println!(
+            "{until:>12} {seconds:>10.1} {cost:>12.2} {files:>8} {megabytes:>10.0} {resident:>10.1}"
+        );
     }
     let totals = recorder.finish().expect("the disk works");
-    println!("\nsegments {}, bytes/row {:.1}", totals.segments, totals.bytes as f64 / totals.rows as f64);
+    println!(
+        "\nsegments {}, bytes/row {:.1}",
+        totals.segments,
+        totals.bytes as f64 / totals.rows as f64
+    );
     println!("cost of a row, last tenth over first: {:.3} (bar: 1.05)", costs[9] / costs[0]);
     println!("peak memory, last tenth less the second: {:.1} MB", memory[9] - memory[1]);
     let mut step = 0.0;
@@ -161,16 +192,23 @@ fn long_run(rows: u64, directory: &Path) {
 fn files(folder: &Path) -> (usize, u64) {
     let entries = fs::read_dir(folder).expect("the run's folder").flatten();
     // A journal may go while it is looked at.
-    let lengths: Vec<u64> = entries.map(|entry| entry.metadata().map_or(0, |metadata| metadata.len())).collect();
+    let lengths: Vec<u64> =
+        entries.map(|entry| entry.metadata().map_or(0, |metadata| metadata.len())).collect();
     (lengths.len(), lengths.iter().sum())
 }
 
 fn write_csv(path: &Path) -> u64 {
     write_text(path, |out, block| {
-        for (row, projections) in block.rows.iter().zip(block.projections.chunks_exact(2 * DIRECTIONS)) {
+        for (row, projections) in
+            block.rows.iter().zip(block.projections.chunks_exact(2 * DIRECTIONS))
+        {
             let known = rows::known_values(&row.record);
             write!(out, "{}", row.record.step)?;
-            known.iter().map(|(_, value)| value).chain(projections).try_for_each(|value| write!(out, ",{value}"))?;
+            known
+                .iter()
+                .map(|(_, value)| value)
+                .chain(projections)
+                .try_for_each(|value| write!(out, ",{value}"))?;
             writeln!(out)?;
         }
         Ok(())
@@ -179,7 +217,9 @@ fn write_csv(path: &Path) -> u64 {
 
 fn write_json(path: &Path) -> u64 {
     write_text(path, |out, block| {
-        for (row, projections) in block.rows.iter().zip(block.projections.chunks_exact(2 * DIRECTIONS)) {
+        for (row, projections) in
+            block.rows.iter().zip(block.projections.chunks_exact(2 * DIRECTIONS))
+        {
             write!(out, "{{\"step\":{}", row.record.step)?;
             for (name, value) in rows::known_values(&row.record) {
                 write!(out, ",\"{name}\":{value}")?;
@@ -194,7 +234,10 @@ fn write_json(path: &Path) -> u64 {
     })
 }
 
-fn write_text(path: &Path, write: fn(&mut BufWriter<File>, &Block<()>) -> std::io::Result<()>) -> u64 {
+fn write_text(
+    path: &Path,
+    write: fn(&mut BufWriter<File>, &Block<()>) -> std::io::Result<()>,
+) -> u64 {
     let mut out = BufWriter::new(File::create(path).expect("the folder can be written"));
     let mut motion = Motion::new();
     for _ in 0..ROWS / BLOCK_ROWS {
@@ -204,7 +247,8 @@ fn write_text(path: &Path, write: fn(&mut BufWriter<File>, &Block<()>) -> std::i
     path.metadata().expect("the file").len()
 }
 
-/// Seconds, CPU seconds and bytes of pyarrow writing the run's table with `compression="zstd"` and nothing else said.
+/// Seconds, CPU seconds and bytes of pyarrow writing the run's table with `compression="zstd"` and
+/// nothing else said.
 fn pyarrow(run: &Path, out: &Path) -> Result<(f64, f64, u64), String> {
     const PROGRAM: &str = "
 import sys, time, glob, os, pyarrow.parquet as pq, pyarrow as pa
@@ -213,11 +257,17 @@ began, cpu = time.perf_counter(), time.process_time()
 pq.write_table(table, sys.argv[2], compression='zstd')
 print(time.perf_counter() - began, time.process_time() - cpu, os.path.getsize(sys.argv[2]))
 ";
-    let python = std::env::var("PERRIN_PYTHON").map_err(|_| "PERRIN_PYTHON names no Python with pyarrow".to_owned())?;
-    let output =
-        Command::new(python).args(["-c", PROGRAM]).arg(run).arg(out).output().map_err(|error| error.to_string())?;
+    let python = std::env::var("PERRIN_PYTHON")
+        .map_err(|_| "PERRIN_PYTHON names no Python with pyarrow".to_owned())?;
+    let output = Command::new(python)
+        .args(["-c", PROGRAM])
+        .arg(run)
+        .arg(out)
+        .output()
+        .map_err(|error| error.to_string())?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    let numbers: Vec<f64> = text.split_whitespace().filter_map(|number| number.parse().ok()).collect();
+    let numbers: Vec<f64> =
+        text.split_whitespace().filter_map(|number| number.parse().ok()).collect();
     match numbers[..] {
         [seconds, cpu, bytes] => Ok((seconds, cpu, bytes as u64)),
         _ => Err(String::from_utf8_lossy(&output.stderr).into_owned()),
@@ -229,8 +279,11 @@ fn other_threads_cpu_seconds() -> f64 {
     const TICKS_A_SECOND: f64 = 100.0;
     let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
     // After the name, which is in brackets, user and system time are the 12th and 13th field.
-    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-    let ticks = |field: usize| fields.get(field).and_then(|ticks| ticks.parse::<f64>().ok()).unwrap_or(f64::NAN);
+    let fields: Vec<&str> =
+        stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+    let ticks = |field: usize| {
+        fields.get(field).and_then(|ticks| ticks.parse::<f64>().ok()).unwrap_or(f64::NAN)
+    };
     (ticks(11) + ticks(12)) / TICKS_A_SECOND - thread_cpu_seconds()
 }
 
@@ -254,5 +307,7 @@ fn thread_cpu_seconds() -> f64 {
 fn resident_megabytes() -> f64 {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<f64>().ok()).unwrap_or(f64::NAN) / 1024.0
+    line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<f64>().ok())
+        .unwrap_or(f64::NAN)
+        / 1024.0
 }

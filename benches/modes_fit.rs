@@ -1,7 +1,7 @@
 //! Time and memory of `ModesFit` against the number of rows: linear, and a constant.
 //!
-//! `PERRIN_BENCH_ROWS=10000000 cargo bench --no-default-features --bench modes_fit` for the full size: 30 modes, 5 GB on
-//! disk. Without it, 100,000 and 1,000,000 rows.
+//! `PERRIN_BENCH_ROWS=10000000 cargo bench --no-default-features --bench modes_fit` for the full
+//! size: 30 modes, 5 GB on disk. Without it, 100,000 and 1,000,000 rows.
 
 use std::fs;
 use std::time::Instant;
@@ -30,13 +30,21 @@ fn main() {
         let fit = ModesFit::of(&run, &ModesOptions::default()).expect("rows without damage");
         let seconds = start.elapsed().as_secs_f64();
         assert_eq!(fit.modes.iter().filter(|mode| mode.recursion.known().is_some()).count(), MODES);
-        println!("| {rows} | {seconds:.1} | {} |", peak_megabytes().map_or("unknown".to_owned(), |mb| mb.to_string()));
+        println!(
+            "| {rows} | {seconds:.1} | {} |",
+            peak_megabytes().map_or("unknown".to_owned(), |mb| mb.to_string())
+        );
     }
 }
 
 fn write(directory: &std::path::Path, rows: u64) {
-    let parameters =
-        SgdParameters { learning_rate: 0.1, momentum: 0.9, weight_decay: 1e-4, batch_size: 32.0, noise_scale: 2.0 };
+    let parameters = SgdParameters {
+        learning_rate: 0.1,
+        momentum: 0.9,
+        weight_decay: 1e-4,
+        batch_size: 32.0,
+        noise_scale: 2.0,
+    };
     let eigenvalues: Vec<f64> = (0..MODES).map(|mode| 5.0 * 0.75_f64.powi(mode as i32)).collect();
     let optimizer = OptimizerInfo {
         name: Some("sgd".to_owned()),
@@ -48,17 +56,30 @@ fn write(directory: &std::path::Path, rows: u64) {
     let info = RunInfo { optimizer, layout, ..RunInfo::default() };
     let mut writer = RunWriter::create(directory, &info, Vec::new()).expect("an empty folder");
     let mut random = ChaCha8Rng::seed_from_u64(1);
-    let mut sampler = QuadraticSampler::stationary(&parameters, &eigenvalues, &mut random).expect("stable modes");
+    let mut sampler =
+        QuadraticSampler::stationary(&parameters, &eigenvalues, &mut random).expect("stable modes");
     let mut block = RowBuffer::default();
     for step in 1..=rows {
         sampler.step(&mut random);
-        let hyperparameters =
-            Hyperparameters { learning_rate: Some(0.1), momentum: Some(0.9), weight_decay: Some(1e-4) };
-        block.records.push(StepRecord { step, hyperparameters, batch_size: Some(32), ..StepRecord::default() });
-        block.projections.extend(sampler.positions().iter().chain(sampler.velocities()).copied().map(Some));
+        let hyperparameters = Hyperparameters {
+            learning_rate: Some(0.1),
+            momentum: Some(0.9),
+            weight_decay: Some(1e-4),
+        };
+        block.records.push(StepRecord {
+            step,
+            hyperparameters,
+            batch_size: Some(32),
+            ..StepRecord::default()
+        });
+        block
+            .projections
+            .extend(sampler.positions().iter().chain(sampler.velocities()).copied().map(Some));
         if block.len() == 4096 || step == rows {
             writer.append(&block).expect("room on the disk");
-            writer.roll_if_due(std::time::Duration::from_secs(step / 1000)).expect("room on the disk");
+            writer
+                .roll_if_due(std::time::Duration::from_secs(step / 1000))
+                .expect("room on the disk");
             block.clear();
         }
     }

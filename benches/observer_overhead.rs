@@ -1,8 +1,10 @@
-//! What observing costs a training step: bare steps, observed steps, and the same two numbers by plain tensor operations,
-//! interleaved in one process, so that whatever else the machine does falls on all of them alike.
+//! What observing costs a training step: bare steps, observed steps, and the same two numbers by
+//! plain tensor operations, interleaved in one process, so that whatever else the machine does
+//! falls on all of them alike.
 //!
-//! Beside them, at the same place in the loop (the caches full of the step's data), a plain copy that moves as many
-//! bytes as the fused pass (16 a parameter: theta, previous and reference read, previous written).
+//! Beside them, at the same place in the loop (the caches full of the step's data), a plain copy
+//! that moves as many bytes as the fused pass (16 a parameter: theta, previous and reference read,
+//! previous written).
 //!
 //! What projections cost is in `projection_overhead`.
 //!
@@ -27,7 +29,8 @@ fn rounds(shape: Shape) -> usize {
 }
 
 fn main() {
-    let chosen: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
+    let chosen: Vec<String> =
+        std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
     println!("machine: {}", processor());
     println!(
         "cores {}, libtorch threads {}, batch {}, SGD with momentum 0.9, medians over steps\n",
@@ -37,15 +40,27 @@ fn main() {
     );
     println!(
         "{:<7}{:>11}{:>11}{:>12}{:>12}{:>16}{:>16}{:>13}{:>13}",
-        "network", "parameters", "bare ms", "observed", "quartiles", "tensor ops", "observer ms", "GB/s", "of a copy"
+        "network",
+        "parameters",
+        "bare ms",
+        "observed",
+        "quartiles",
+        "tensor ops",
+        "observer ms",
+        "GB/s",
+        "of a copy"
     );
     for shape in [Shape::Linear, Shape::Mlp, Shape::Cnn] {
         if chosen.is_empty() || chosen.iter().any(|name| name == shape.name()) {
             measure(shape);
         }
     }
-    println!("\nobserved, tensor ops: time of a step over that of a bare step (tensor ops: the obvious code, by hand)");
-    println!("observer ms: the observer's own time in a step, timed by itself; GB/s: 16 bytes a parameter over it");
+    println!(
+        "\nobserved, tensor ops: time of a step over that of a bare step (tensor ops: the obvious code, by hand)"
+    );
+    println!(
+        "observer ms: the observer's own time in a step, timed by itself; GB/s: 16 bytes a parameter over it"
+    );
 }
 
 fn measure(shape: Shape) {
@@ -54,7 +69,8 @@ fn measure(shape: Shape) {
     let mut observed = Observed::new(shape, folder.path());
     let mut by_hand = ByHand::new(shape, folder.path(), perrin::Options::new());
     let mut plain = PlainTensorOperations::new(shape);
-    let parameters: usize = bare.network.variables.trainable_variables().iter().map(Tensor::numel).sum();
+    let parameters: usize =
+        bare.network.variables.trainable_variables().iter().map(Tensor::numel).sum();
     let mut copy = Copy::new(parameters);
     let rounds = rounds(shape);
     let mut times: [Vec<f64>; 5] = Default::default();
@@ -65,13 +81,19 @@ fn measure(shape: Shape) {
         let observer_time = by_hand.step();
         let plain_time = timed(|| plain.step());
         if round >= rounds / 10 {
-            for (times, time) in times.iter_mut().zip([bare_time, observed_time, plain_time, observer_time, copy_time])
-            {
+            for (times, time) in times.iter_mut().zip([
+                bare_time,
+                observed_time,
+                plain_time,
+                observer_time,
+                copy_time,
+            ]) {
                 times.push(time);
             }
         }
     }
-    let mut ratios: Vec<f64> = times[0].iter().zip(&times[1]).map(|(bare, observed)| observed / bare).collect();
+    let mut ratios: Vec<f64> =
+        times[0].iter().zip(&times[1]).map(|(bare, observed)| observed / bare).collect();
     let [bare, observed, plain, observer, copy] = times.map(|mut times| quantile(&mut times, 0.5));
     let bandwidth = 16.0 * parameters as f64 / observer;
     println!(
@@ -106,7 +128,8 @@ impl Observed {
     }
 }
 
-/// libtorch's copy, on its threads, of half as many bytes as the fused pass touches: read once, written once.
+/// libtorch's copy, on its threads, of half as many bytes as the fused pass touches: read once,
+/// written once.
 struct Copy {
     from: Tensor,
     to: Tensor,

@@ -1,12 +1,14 @@
 //! What projections on directions cost a training step.
 //!
-//! 1. Bare steps, steps observed with projections on 30 directions, and the same numbers by plain tensor operations, in one
-//!    process. The cost falls on one step in a block, so whole groups of steps are compared.
-//! 2. How the observer's own time grows with the number of directions K and of parameters m, over a step that only moves
-//!    the parameters; and the rate of the blocks' products beside that of libtorch's product of two square matrices,
-//!    measured in between: what the observer takes longer than without directions, against 2 K m operations a step.
-//! 3. The blocks' product by itself, on one thread, beside libtorch's product of two square matrices on one thread and
-//!    libtorch's product of the same block.
+//! 1. Bare steps, steps observed with projections on 30 directions, and the same numbers by plain
+//!    tensor operations, in one process. The cost falls on one step in a block, so whole groups of
+//!    steps are compared.
+//! 2. How the observer's own time grows with the number of directions K and of parameters m, over a
+//!    step that only moves the parameters; and the rate of the blocks' products beside that of
+//!    libtorch's product of two square matrices, measured in between: what the observer takes
+//!    longer than without directions, against 2 K m operations a step.
+//! 3. The blocks' product by itself, on one thread, beside libtorch's product of two square
+//!    matrices on one thread and libtorch's product of the same block.
 //!
 //! `cargo bench --bench projection_overhead [-- linear mlp cnn sweep product]`
 
@@ -21,7 +23,8 @@ use tch::nn::VarStore;
 use tch::{Device, Kind, Tensor, no_grad};
 
 fn main() {
-    let chosen: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
+    let chosen: Vec<String> =
+        std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
     let wanted = |name: &str| chosen.is_empty() || chosen.iter().any(|chosen| chosen == name);
     println!("machine: {}", processor());
     println!(
@@ -30,7 +33,8 @@ fn main() {
         tch::get_num_threads(),
         networks::BATCH,
     );
-    let shapes = [Shape::Linear, Shape::Mlp, Shape::Cnn].into_iter().filter(|shape| wanted(shape.name()));
+    let shapes =
+        [Shape::Linear, Shape::Mlp, Shape::Cnn].into_iter().filter(|shape| wanted(shape.name()));
     measure_networks(shapes.collect());
     if wanted("product") {
         product();
@@ -54,20 +58,32 @@ fn measure_networks(shapes: Vec<Shape>) {
     }
     println!(
         "{:<7}{:>11}{:>11}{:>12}{:>12}{:>16}{:>16}{:>12}",
-        "network", "parameters", "bare ms", "projected", "quartiles", "tensor ops", "observer ms", "added, of"
+        "network",
+        "parameters",
+        "bare ms",
+        "projected",
+        "quartiles",
+        "tensor ops",
+        "observer ms",
+        "added, of"
     );
     shapes.into_iter().for_each(measure_projections);
     println!(
         "\nprojected, tensor ops: time of a step over that of a bare step; added, of: what projecting adds to a step, of"
     );
-    println!("what plain tensor operations add; observer ms: the observer's own time in a step, timed by itself");
+    println!(
+        "what plain tensor operations add; observer ms: the observer's own time in a step, timed by itself"
+    );
 }
 
 /// Multiplies blocks as [`perrin::Observer`] does, with 30 directions.
 fn product() {
     let threads = tch::get_num_threads();
     tch::set_num_threads(1);
-    println!("\n{:>11}{:>7}{:>12}{:>12}{:>18}", "parameters", "lines", "GFLOP/s", "of sgemm", "libtorch's, of it");
+    println!(
+        "\n{:>11}{:>7}{:>12}{:>12}{:>18}",
+        "parameters", "lines", "GFLOP/s", "of sgemm", "libtorch's, of it"
+    );
     let square = Tensor::randn([1_024, 1_024], (Kind::Float, Device::Cpu));
     for (elements, lines) in [(7_850, 64), (390_410, 64), (1_863_690, 36), (4_000_000, 16)] {
         let [moved, vectors] = [lines, DIRECTIONS].map(|count| {
@@ -79,7 +95,10 @@ fn product() {
             rows
         });
         let tensor = |rows: &Rows, count: usize| {
-            Tensor::stack(&(0..count).map(|row| Tensor::from_slice(rows.row(row))).collect::<Vec<_>>(), 0)
+            Tensor::stack(
+                &(0..count).map(|row| Tensor::from_slice(rows.row(row))).collect::<Vec<_>>(),
+                0,
+            )
         };
         let (moved_tensor, vectors_tensor) = (tensor(&moved, lines), tensor(&vectors, DIRECTIONS));
         let mut products = vec![0.0; lines * DIRECTIONS];
@@ -91,10 +110,17 @@ fn product() {
                 timed(|| drop(square.matmul(&square))),
                 timed(|| {
                     for part in (0..parts(&moved)).cycle().take(repeats * parts(&moved)) {
-                        inner_products_part((&moved, lines), (&vectors, DIRECTIONS), part, &mut products);
+                        inner_products_part(
+                            (&moved, lines),
+                            (&vectors, DIRECTIONS),
+                            part,
+                            &mut products,
+                        );
                     }
                 }) / repeats as f64,
-                timed(|| (0..repeats).for_each(|_| drop(vectors_tensor.matmul(&moved_tensor.tr())))) / repeats as f64,
+                timed(|| {
+                    (0..repeats).for_each(|_| drop(vectors_tensor.matmul(&moved_tensor.tr())))
+                }) / repeats as f64,
             ];
             if round > 0 {
                 times.iter_mut().zip(measured).for_each(|(times, time)| times.push(time));
@@ -130,11 +156,17 @@ fn groups(shape: Shape) -> usize {
 fn measure_projections(shape: Shape) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let mut bare = Contestant::new(shape);
-    let parameters: usize = bare.network.variables.trainable_variables().iter().map(Tensor::numel).sum();
-    let directions = Tensor::randn([DIRECTIONS as i64, parameters as i64], (Kind::Float, Device::Cpu));
-    let vectors = (0..DIRECTIONS as i64).map(|k| Vec::<f32>::try_from(directions.get(k)).expect("a vector"));
-    let mut projected =
-        ByHand::new(shape, folder.path(), perrin::Options::new().project_onto(vectors.collect::<Vec<_>>()));
+    let parameters: usize =
+        bare.network.variables.trainable_variables().iter().map(Tensor::numel).sum();
+    let directions =
+        Tensor::randn([DIRECTIONS as i64, parameters as i64], (Kind::Float, Device::Cpu));
+    let vectors =
+        (0..DIRECTIONS as i64).map(|k| Vec::<f32>::try_from(directions.get(k)).expect("a vector"));
+    let mut projected = ByHand::new(
+        shape,
+        folder.path(),
+        perrin::Options::new().project_onto(vectors.collect::<Vec<_>>()),
+    );
     let mut plain = PlainTensorOperations::new(shape);
     plain.directions = Some(directions);
     let mut times: [Vec<f64>; 4] = Default::default();
@@ -152,7 +184,8 @@ fn measure_projections(shape: Shape) {
             times.iter_mut().zip(sums).for_each(|(times, sum)| times.push(sum / GROUP as f64));
         }
     }
-    let mut ratios: Vec<f64> = times[0].iter().zip(&times[1]).map(|(bare, projected)| projected / bare).collect();
+    let mut ratios: Vec<f64> =
+        times[0].iter().zip(&times[1]).map(|(bare, projected)| projected / bare).collect();
     let [bare, projected, plain, observer] = times.map(|mut times| quantile(&mut times, 0.5));
     println!(
         "{:<7}{:>11}{:>11.3}{:>12.3}{:>12}{:>16.3}{:>16.4}{:>12.3}",
@@ -184,7 +217,8 @@ impl Walker {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let mut settings = perrin::Options::new().keep_eigenvectors(false);
         if directions > 0 {
-            let direction = |_| Vec::<f32>::try_from(Tensor::randn([parameters], options)).expect("a vector");
+            let direction =
+                |_| Vec::<f32>::try_from(Tensor::randn([parameters], options)).expect("a vector");
             settings = settings.project_onto((0..directions).map(direction).collect::<Vec<_>>());
         }
         let observer = settings.observe(&variables, folder.path()).expect("a new run");
@@ -206,8 +240,10 @@ fn sweep(parameters: i64, directions: usize) {
     let square = Tensor::randn([1_024, 1_024], (Kind::Float, Device::Cpu));
     let mut times: [Vec<f64>; 3] = Default::default();
     for group in 0..8 {
-        let mean = |walker: &mut Walker| (0..GROUP).map(|_| walker.step()).sum::<f64>() / GROUP as f64;
-        let measured = [mean(&mut with), mean(&mut without), timed(|| drop(square.matmul(&square)))];
+        let mean =
+            |walker: &mut Walker| (0..GROUP).map(|_| walker.step()).sum::<f64>() / GROUP as f64;
+        let measured =
+            [mean(&mut with), mean(&mut without), timed(|| drop(square.matmul(&square)))];
         if group > 0 {
             times.iter_mut().zip(measured).for_each(|(times, time)| times.push(time));
         }

@@ -1,7 +1,9 @@
-//! The latest row of a run, served to Prometheus: `cargo run --no-default-features --features metrics --example metrics`.
+//! The latest row of a run, served to Prometheus:
+//! `cargo run --no-default-features --features metrics --example metrics`.
 //!
-//! What is trained here is a line through noisy points, so that no libtorch is needed; it goes to the log by the same recorder as
-//! that of `perrin::attach`, which publishes by itself when perrin is built with the feature `metrics`.
+//! What is trained here is a line through noisy points, so that no libtorch is needed; it goes to
+//! the log by the same recorder as that of `perrin::attach`, which publishes by itself when perrin
+//! is built with the feature `metrics`.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -28,7 +30,8 @@ fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Answers every request with the metrics as they are. A program with an HTTP server of its own renders them there.
+/// Answers every request with the metrics as they are. A program with an HTTP server of its own
+/// renders them there.
 fn serve(listener: &TcpListener, exporter: &PrometheusHandle) {
     for stream in listener.incoming().flatten() {
         // A client that went away is no concern of the others.
@@ -67,20 +70,27 @@ fn train(folder: &std::path::Path) -> anyhow::Result<()> {
     let writer = RunWriter::create(folder, &RunInfo::default(), Vec::new())?;
     let sink = MetricsSink::new(writer, folder);
     let began = Instant::now();
-    let mut recorder = Recorder::<()>::start(sink, folder, began, QueueOptions::default(), |_, _| Ok(()))?;
+    let mut recorder =
+        Recorder::<()>::start(sink, folder, began, QueueOptions::default(), |_, _| Ok(()))?;
     let (mut slope, mut intercept) = (0.0, 0.0);
     for step in 1..=1000 {
         let x = (step as f64 * 0.7).sin();
         let error = slope * x + intercept - (2.0 * x + 0.5 + 0.1 * (step as f64 * 12.9).sin());
-        let (slope_change, intercept_change) = (-2.0 * LEARNING_RATE * error * x, -2.0 * LEARNING_RATE * error);
+        let (slope_change, intercept_change) =
+            (-2.0 * LEARNING_RATE * error * x, -2.0 * LEARNING_RATE * error);
         slope += slope_change;
         intercept += intercept_change;
         let record = StepRecord {
             step,
             elapsed_seconds: began.elapsed().as_secs_f64(),
-            hyperparameters: Hyperparameters { learning_rate: Some(LEARNING_RATE), ..Hyperparameters::default() },
+            hyperparameters: Hyperparameters {
+                learning_rate: Some(LEARNING_RATE),
+                ..Hyperparameters::default()
+            },
             loss: Some(error * error),
-            local_displacement_squared: Some(slope_change * slope_change + intercept_change * intercept_change),
+            local_displacement_squared: Some(
+                slope_change * slope_change + intercept_change * intercept_change,
+            ),
             global_displacement_squared: Some(slope * slope + intercept * intercept),
             ..StepRecord::default()
         };

@@ -1,9 +1,10 @@
 //! Trains a small network on handwritten digits, observed, and fits its motion to theory.
 //!
-//! `cargo run --example quickstart [-- FOLDER]`; without a folder, the first free `runs/digits-<n>`.
+//! `cargo run --example quickstart [-- FOLDER]`; without a folder, the first free
+//! `runs/digits-<n>`.
 //!
-//! The network cannot fit the digits exactly. One that can loses its gradient noise as it does, and drifts on; this
-//! one comes to a stationary state, which is what the theory describes.
+//! The network cannot fit the digits exactly. One that can loses its gradient noise as it does, and
+//! drifts on; this one comes to a stationary state, which is what the theory describes.
 
 #[path = "support/digits.rs"]
 mod digits;
@@ -55,7 +56,8 @@ fn main() -> Result<()> {
     let mut hessian = LossHessian::new(&variables, &[digits.labels.numel()], all)?;
     let sharpest = top_eigenpairs(&mut hessian, &LanczosOptions::largest(DIRECTIONS))?;
 
-    // The observed part. Unobserved, this line would be: let mut optimizer = sgd.build(&variables, LEARNING_RATE)?;
+    // The observed part. Unobserved, this line would be: let mut optimizer = sgd.build(&variables,
+    // LEARNING_RATE)?;
     let observation = perrin::Options::new()
         .batch_size(BATCH as u64)
         .steps_per_epoch((digits.labels.numel() as i64 / BATCH) as u64)
@@ -82,13 +84,16 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// The digits in batches, in a new order; the last, shorter batch is left out so that all have one size.
+/// The digits in batches, in a new order; the last, shorter batch is left out so that all have one
+/// size.
 fn batches(digits: &digits::Digits) -> impl Iterator<Item = (Tensor, Tensor)> {
     let count = digits.labels.size()[0];
     let order = Tensor::randperm(count, (Kind::Int64, Device::Cpu));
-    let (images, labels) = (digits.images.index_select(0, &order), digits.labels.index_select(0, &order));
-    (0..count / BATCH)
-        .map(move |number| (images.narrow(0, number * BATCH, BATCH), labels.narrow(0, number * BATCH, BATCH)))
+    let (images, labels) =
+        (digits.images.index_select(0, &order), digits.labels.index_select(0, &order));
+    (0..count / BATCH).map(move |number| {
+        (images.narrow(0, number * BATCH, BATCH), labels.narrow(0, number * BATCH, BATCH))
+    })
 }
 
 fn report(epoch: u64, network: &impl Module, digits: &digits::Digits) {

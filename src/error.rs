@@ -122,7 +122,9 @@ pub enum Error {
     },
     /// The loss has an operation that libtorch can differentiate only once.
     #[cfg(feature = "torch")]
-    #[error("libtorch has no second derivative of {operation}, and so the loss no Hessian: {remedy}")]
+    #[error(
+        "libtorch has no second derivative of {operation}, and so the loss no Hessian: {remedy}"
+    )]
     NoSecondDerivative {
         /// The operation, with libtorch's name of its backward pass.
         operation: String,
@@ -147,7 +149,9 @@ pub enum Error {
     #[error(transparent)]
     Stopped(std::sync::Arc<Error>),
     /// A matrix-vector product holds NaN or infinity.
-    #[error("product {product} of the operator is not finite; look for NaN in the parameters, the data or the loss")]
+    #[error(
+        "product {product} of the operator is not finite; look for NaN in the parameters, the data or the loss"
+    )]
     NonFiniteProduct {
         /// Which product, counted from 1.
         product: usize,
@@ -202,8 +206,11 @@ pub enum Error {
         /// The last row's.
         last_step: u64,
     },
-    /// The log could not be written for a while, or still cannot. What was written before is readable.
-    #[error("the log was interrupted, {rows_lost} rows are lost, training is not affected: {source}")]
+    /// The log could not be written for a while, or still cannot. What was written before is
+    /// readable.
+    #[error(
+        "the log was interrupted, {rows_lost} rows are lost, training is not affected: {source}"
+    )]
     Interrupted {
         /// Rows that there was no room to keep until the log could be written again.
         rows_lost: u64,
@@ -226,12 +233,16 @@ impl Error {
     }
 
     /// An I/O error on `path`; `action` is a verb ("write").
-    pub(crate) fn io(action: &'static str, path: impl AsRef<Path>) -> impl FnOnce(io::Error) -> Error {
+    pub(crate) fn io(
+        action: &'static str,
+        path: impl AsRef<Path>,
+    ) -> impl FnOnce(io::Error) -> Error {
         move |source| Error::Io { action, path: path.as_ref().to_owned(), source }
     }
 }
 
-/// For functions that return tch's `Result`: the message and its causes, as an error of input and output.
+/// For functions that return tch's `Result`: the message and its causes, as an error of input and
+/// output.
 #[cfg(feature = "torch")]
 impl From<Error> for tch::TchError {
     fn from(error: Error) -> tch::TchError {

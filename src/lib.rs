@@ -1,4 +1,5 @@
-//! Watches how a neural network's parameters move while it trains, and explains the motion by physics.
+//! Watches how a neural network's parameters move while it trains, and explains the motion by
+//! physics.
 //!
 //! # Observe
 //!

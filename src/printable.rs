@@ -1,8 +1,10 @@
-//! Text that goes to a terminal, a page or a file: no character in it acts on the reader, and lines keep their width.
+//! Text that goes to a terminal, a page or a file: no character in it acts on the reader, and lines
+//! keep their width.
 //!
-//! Names and reasons in a run's files are anybody's. [`lines`] and [`line()`] put U+FFFD in the place of characters that move
-//! the cursor, set a window's title, turn the direction of the text around them or cannot be seen; [`json`] writes them as
-//! escapes. What is printed goes through one of them at the door: `output` of the `perrin` program, `files` of the report.
+//! Names and reasons in a run's files are anybody's. [`lines`] and [`line()`] put U+FFFD in the
+//! place of characters that move the cursor, set a window's title, turn the direction of the text
+//! around them or cannot be seen; [`json`] writes them as escapes. What is printed goes through one
+//! of them at the door: `output` of the `perrin` program, `files` of the report.
 //!
 //! Widths are columns of a terminal: an ideograph has two, a combining mark none.
 
@@ -24,8 +26,9 @@ pub fn columns_of(text: &str) -> usize {
     text.width()
 }
 
-/// Whether a character acts on its reader instead of being read: control characters (C0, DEL, C1), marks that turn the
-/// direction of text, invisible ones, and those that XML has no place for. The joiners of scripts and emoji are none.
+/// Whether a character acts on its reader instead of being read: control characters (C0, DEL, C1),
+/// marks that turn the direction of text, invisible ones, and those that XML has no place for. The
+/// joiners of scripts and emoji are none.
 fn acts(character: char) -> bool {
     character.is_control()
         || matches!(character,
@@ -48,7 +51,8 @@ fn replaced(text: &str, bad: impl Fn(char) -> bool) -> Cow<'_, str> {
     if text.contains(&bad) { text.replace(bad, "\u{FFFD}").into() } else { text.into() }
 }
 
-/// JSON that means the same, with escapes for what acts on the reader. Such characters are only ever inside its strings.
+/// JSON that means the same, with escapes for what acts on the reader. Such characters are only
+/// ever inside its strings.
 pub fn json(text: &str) -> Cow<'_, str> {
     let bad = |character| acts(character) && !matches!(character, '\n' | '\t' | '\r');
     if !text.contains(bad) {
@@ -68,8 +72,8 @@ pub fn json(text: &str) -> Cow<'_, str> {
     escaped.into()
 }
 
-/// Lines under each other beside a name, none wider than `columns` if that is possible at all: long ones are broken at a
-/// space, words longer than a line anywhere.
+/// Lines under each other beside a name, none wider than `columns` if that is possible at all: long
+/// ones are broken at a space, words longer than a line anywhere.
 pub fn wrapped(name: &str, text: &str, columns: usize) -> String {
     let (name, text) = (line(name), lines(text).replace('\t', " "));
     let indent = " ".repeat(display_width(&name));
@@ -92,7 +96,8 @@ pub fn wrapped(name: &str, text: &str, columns: usize) -> String {
 /// Digits in groups of three: 12,345.
 pub fn grouped(count: u64) -> String {
     let digits = count.to_string();
-    let separator = |index: usize| if index > 0 && (digits.len() - index).is_multiple_of(3) { "," } else { "" };
+    let separator =
+        |index: usize| if index > 0 && (digits.len() - index).is_multiple_of(3) { "," } else { "" };
     digits.char_indices().map(|(index, digit)| format!("{}{digit}", separator(index))).collect()
 }
 
@@ -128,12 +133,14 @@ pub enum Side {
     Right,
 }
 
-/// Rows under a head, columns as wide as their widest cell and two spaces apart. A cell is one line.
+/// Rows under a head, columns as wide as their widest cell and two spaces apart. A cell is one
+/// line.
 pub fn table<const N: usize>(head: [(&str, Side); N], rows: &[[String; N]]) -> String {
     let cells: Vec<[Cow<'_, str>; N]> = std::iter::once(head.map(|(name, _)| line(name)))
         .chain(rows.iter().map(|row| std::array::from_fn(|column| line(&row[column]))))
         .collect();
-    let widest = |column: usize| cells.iter().map(|row| display_width(&row[column])).max().unwrap_or(0);
+    let widest =
+        |column: usize| cells.iter().map(|row| display_width(&row[column])).max().unwrap_or(0);
     let widths: [usize; N] = std::array::from_fn(widest);
     let mut text = String::new();
     for row in &cells {
@@ -141,7 +148,8 @@ pub fn table<const N: usize>(head: [(&str, Side); N], rows: &[[String; N]]) -> S
         for (column, cell) in row.iter().enumerate() {
             let space = " ".repeat(widths[column] - display_width(cell));
             let gap = if column == 0 { "" } else { "  " };
-            let [before, after] = if head[column].1 == Side::Left { ["", &space] } else { [space.as_str(), ""] };
+            let [before, after] =
+                if head[column].1 == Side::Left { ["", &space] } else { [space.as_str(), ""] };
             text.extend([gap, before, cell, after]);
         }
         text.truncate(start + text[start..].trim_end_matches(' ').len());
@@ -173,7 +181,10 @@ mod tests {
             "\u{1b}[",
             "\t",
         ]);
-        prop_oneof![any::<String>(), prop::collection::vec(pieces, 0..200).prop_map(|pieces| pieces.concat())]
+        prop_oneof![
+            any::<String>(),
+            prop::collection::vec(pieces, 0..200).prop_map(|pieces| pieces.concat())
+        ]
     }
 
     fn visible(text: &str) -> String {
@@ -184,20 +195,26 @@ mod tests {
     fn what_acts_on_the_reader_is_replaced() {
         let shown = "a\u{FFFD}[31m\u{FFFD}\u{FFFD}1m\u{FFFD}\u{FFFD}b\u{FFFD}\u{FFFD}\u{FFFD}\u{FFFD}\u{FFFD}";
         assert_eq!(lines(HOSTILE), shown);
-        assert_eq!((lines("a\n\tb"), line("a\n\tb")), ("a\n\tb".into(), "a\u{FFFD}\u{FFFD}b".into()));
+        assert_eq!(
+            (lines("a\n\tb"), line("a\n\tb")),
+            ("a\n\tb".into(), "a\u{FFFD}\u{FFFD}b".into())
+        );
         // Scripts, marks and joined emoji are text.
-        for text in ["Größe", "漢字", "e\u{301}", "عربى", "नि\u{200d}", "👩\u{200d}👧", "a\u{a0}b"] {
+        for text in ["Größe", "漢字", "e\u{301}", "عربى", "नि\u{200d}", "👩\u{200d}👧", "a\u{a0}b"]
+        {
             assert!(matches!(line(text), Cow::Borrowed(_)), "{text}");
         }
     }
 
     #[test]
     fn json_means_the_same() {
-        let text = serde_json::to_string_pretty(&[HOSTILE, "\u{e0041}\u{2028}", "plain\tö"]).unwrap();
+        let text =
+            serde_json::to_string_pretty(&[HOSTILE, "\u{e0041}\u{2028}", "plain\tö"]).unwrap();
         let escaped = json(&text);
         assert!(!escaped.contains(|character| acts(character) && character != '\n'), "{escaped}");
         assert!(escaped.contains("\\udb40\\udc41\\u2028"), "{escaped}");
-        let [a, b]: [Vec<String>; 2] = [&text, escaped.as_ref()].map(|text| serde_json::from_str(text).unwrap());
+        let [a, b]: [Vec<String>; 2] =
+            [&text, escaped.as_ref()].map(|text| serde_json::from_str(text).unwrap());
         assert_eq!(a, b);
     }
 
@@ -208,19 +225,31 @@ mod tests {
         assert!(text.lines().skip(1).all(|line| line.starts_with("         word")));
         assert_eq!(wrapped("a ", "b\nc  d", 80), "a b\n  c  d");
         // The byte at the end of the line is in the middle of a letter.
-        assert_eq!(wrapped("", &format!("{}é tail", "x".repeat(20)), 20), format!("{}\né tail", "x".repeat(20)));
-        assert_eq!(wrapped("", &"漢".repeat(15), 20), format!("{}\n{}", "漢".repeat(10), "漢".repeat(5)));
+        assert_eq!(
+            wrapped("", &format!("{}é tail", "x".repeat(20)), 20),
+            format!("{}\né tail", "x".repeat(20))
+        );
+        assert_eq!(
+            wrapped("", &"漢".repeat(15), 20),
+            format!("{}\n{}", "漢".repeat(10), "漢".repeat(5))
+        );
     }
 
     #[test]
     fn long_counts_are_grouped() {
         assert_eq!([0, 999, 1000, 1234567].map(grouped), ["0", "999", "1,000", "1,234,567"]);
-        assert_eq!((counted(1, "row"), counted(2000, "row")), ("1 row".to_owned(), "2,000 rows".to_owned()));
+        assert_eq!(
+            (counted(1, "row"), counted(2000, "row")),
+            ("1 row".to_owned(), "2,000 rows".to_owned())
+        );
     }
 
     #[test]
     fn what_is_too_long_ends_in_an_ellipsis() {
-        assert_eq!([cut("12345", 5), cut("123456", 5), cut("漢字漢字", 5)], ["12345", "1234…", "漢字…"]);
+        assert_eq!(
+            [cut("12345", 5), cut("123456", 5), cut("漢字漢字", 5)],
+            ["12345", "1234…", "漢字…"]
+        );
     }
 
     #[test]

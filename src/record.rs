@@ -1,7 +1,7 @@
 //! What is recorded: plain data, in the vocabulary of the log's columns.
 //!
-//! Nothing here knows a framework, a file or a thread. A value that is not known is `None` and becomes
-//! null in the log; it is never written as zero.
+//! Nothing here knows a framework, a file or a thread. A value that is not known is `None` and
+//! becomes null in the log; it is never written as zero.
 
 use serde::{Deserialize, Serialize};
 
@@ -48,8 +48,9 @@ pub struct Hyperparameters {
 
 /// Rows on their way to the log, column counts fixed by the run's [`Layout`].
 ///
-/// `group_hyperparameters` holds `layout.parameter_groups - 1` entries a row (groups 1, 2, ...), and `projections`
-/// `2 * layout.directions` values a row: all positions, then all velocities; `None` where not known.
+/// `group_hyperparameters` holds `layout.parameter_groups - 1` entries a row (groups 1, 2, ...),
+/// and `projections` `2 * layout.directions` values a row: all positions, then all velocities;
+/// `None` where not known.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct RowBuffer {
     /// The rows, in step order.
@@ -74,7 +75,8 @@ impl RowBuffer {
     /// Takes the rows from index `at` on out of it.
     pub(crate) fn split_off(&mut self, at: usize) -> RowBuffer {
         let rows = self.len().max(1);
-        let (groups, projections) = (self.group_hyperparameters.len() / rows, self.projections.len() / rows);
+        let (groups, projections) =
+            (self.group_hyperparameters.len() / rows, self.projections.len() / rows);
         RowBuffer {
             records: self.records.split_off(at.min(self.records.len())),
             group_hyperparameters: self.group_hyperparameters.split_off(at.min(rows) * groups),
@@ -93,7 +95,8 @@ impl RowBuffer {
 /// How many columns of each kind a run's rows have; fixed for the life of the run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Layout {
-    /// Parameter groups of the optimizer, at least 1. Group g > 0 has columns `learning_rate_group_g`, ...
+    /// Parameter groups of the optimizer, at least 1. Group g > 0 has columns
+    /// `learning_rate_group_g`, ...
     pub parameter_groups: usize,
     /// Directions projected on: columns `position_1..=directions` and `velocity_1..=directions`.
     pub directions: usize,
@@ -199,9 +202,10 @@ pub struct Event {
 #[serde(tag = "event", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum EventKind {
-    /// Parameters were changed between two steps by something else than the observed optimizer.
-    /// The change is part of the global displacement and of no local one. One that ends where it began is none. Told at
-    /// counts 1, 2, 4, 8, ..., when one is more than twice as long as all told before, and once more at the end.
+    /// Parameters were changed between two steps by something else than the observed optimizer. The
+    /// change is part of the global displacement and of no local one. One that ends where it began
+    /// is none. Told at counts 1, 2, 4, 8, ..., when one is more than twice as long as all told
+    /// before, and once more at the end.
     OutsideWrite {
         /// The parameters changed, by name (the first few, when many).
         parameters: Vec<String>,
@@ -217,27 +221,28 @@ pub enum EventKind {
         /// Squared global displacement, as logged.
         global_displacement_squared: String,
     },
-    /// Variables that were added to the store after observation began; their reference point is their value now, which is
-    /// kept in `joined/`.
+    /// Variables that were added to the store after observation began; their reference point is
+    /// their value now, which is kept in `joined/`.
     ParametersAdded {
         /// Their names.
         parameters: Vec<String>,
     },
-    /// Variables that were added to the store after observation began and cannot be observed: they are passed over.
+    /// Variables that were added to the store after observation began and cannot be observed: they
+    /// are passed over.
     ParametersNotObserved {
         /// Their names.
         parameters: Vec<String>,
         /// Why not.
         reason: String,
     },
-    /// The rows from this step on are projected on another basis: another set of directions, usually eigenvectors
-    /// computed anew. Positions still count from the run's reference point.
+    /// The rows from this step on are projected on another basis: another set of directions,
+    /// usually eigenvectors computed anew. Positions still count from the run's reference point.
     BasisChanged {
         /// Its number, which is that of its files in `eigenvectors` and `curvature`.
         basis: u64,
     },
-    /// An estimate of new directions failed, because the loss was NaN, say: rows go on along those before. Failures in a
-    /// row are told at counts 1, 2, 4, 8, ...
+    /// An estimate of new directions failed, because the loss was NaN, say: rows go on along those
+    /// before. Failures in a row are told at counts 1, 2, 4, 8, ...
     EstimateFailed {
         /// The error.
         reason: String,
@@ -251,8 +256,8 @@ pub enum EventKind {
         /// The error.
         reason: String,
     },
-    /// The largest eigenvalue has crossed the limit of stability: above it, a step along its eigenvector grows from step
-    /// to step, as far as the loss is quadratic there.
+    /// The largest eigenvalue has crossed the limit of stability: above it, a step along its
+    /// eigenvector grows from step to step, as far as the loss is quadratic there.
     StabilityCrossed {
         /// rho_1 + lambda: the largest eigenvalue, weight decay included.
         sharpness: f64,
@@ -261,8 +266,8 @@ pub enum EventKind {
         /// Whether it is above now.
         unstable: bool,
     },
-    /// Rows that are missing from the log: they could not be queued under the drop-newest policy, or the log could not
-    /// be written for so long that there was no room to keep them.
+    /// Rows that are missing from the log: they could not be queued under the drop-newest policy,
+    /// or the log could not be written for so long that there was no room to keep them.
     RowsDropped {
         /// Rows dropped since the last such event.
         count: u64,
@@ -278,7 +283,8 @@ pub enum EventKind {
         /// Bytes at the journal's end that held no whole block.
         bytes_discarded: u64,
     },
-    /// The log could not be written for a while. Rows that were lost by it are told by a `rows_dropped`.
+    /// The log could not be written for a while. Rows that were lost by it are told by a
+    /// `rows_dropped`.
     Interrupted {
         /// The first error of that while.
         reason: String,
@@ -287,19 +293,22 @@ pub enum EventKind {
         /// Events lost by it.
         events_lost: u64,
     },
-    /// The file system gave no lock: another process that takes the run for abandoned is not kept from it.
+    /// The file system gave no lock: another process that takes the run for abandoned is not kept
+    /// from it.
     NotLocked {
         /// The file system's answer.
         reason: String,
     },
-    /// The run was taken up again by another process. The event's step is the first that can follow.
+    /// The run was taken up again by another process. The event's step is the first that can
+    /// follow.
     Resumed {
         /// Last step in the log before, if it had rows.
         last_step: Option<u64>,
-        /// Rows discarded at the user's wish: those of the event's step and later, up to `last_step`.
+        /// Rows discarded at the user's wish: those of the event's step and later, up to
+        /// `last_step`.
         rows_discarded: u64,
-        /// The number of the next landscape: those before, of the event's step or later, are of discarded steps. `None` in
-        /// logs that do not tell.
+        /// The number of the next landscape: those before, of the event's step or later, are of
+        /// discarded steps. `None` in logs that do not tell.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         next_landscape: Option<u64>,
         /// When, RFC 3339, UTC; `None` in logs that do not tell.

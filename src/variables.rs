@@ -1,5 +1,6 @@
-//! tch's trainable variables: which there are, what they are called, which can be worked with. What is watched and what
-//! has a Hessian are found here alike, in the same order and under the same names.
+//! tch's trainable variables: which there are, what they are called, which can be worked with. What
+//! is watched and what has a Hessian are found here alike, in the same order and under the same
+//! names.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -9,7 +10,8 @@ use tch::{Device, Kind, TchError, Tensor};
 
 use crate::record::ParameterInfo;
 
-/// A trainable variable: one piece of memory, however often the store has it (tied weights under several names).
+/// A trainable variable: one piece of memory, however often the store has it (tied weights under
+/// several names).
 #[derive(Debug)]
 pub(crate) struct Variable {
     /// The alphabetically first of its names in the store; its position where no name is known.
@@ -18,7 +20,8 @@ pub(crate) struct Variable {
     pub other_names: Vec<String>,
     /// Shares the network's tensor.
     pub tensor: Tensor,
-    /// Other variables of autograd over the same memory, each with a gradient of its own (`detach` makes such).
+    /// Other variables of autograd over the same memory, each with a gradient of its own (`detach`
+    /// makes such).
     pub twins: Vec<Tensor>,
     /// Its parameter group, where known; the first where it is in several.
     pub group: Option<usize>,
@@ -47,14 +50,15 @@ impl Variable {
     }
 }
 
-/// The trainable variables with an entry of number `known` or later, in the order of their first entries. No allocation
-/// when there are none.
+/// The trainable variables with an entry of number `known` or later, in the order of their first
+/// entries. No allocation when there are none.
 pub(crate) fn variables_after(known: usize, store: &Mutex<Variables>) -> Vec<Variable> {
     let variables = store.lock().unwrap_or_else(PoisonError::into_inner);
     if variables.trainable_variables.len() <= known {
         return Vec::new();
     }
-    // The store names tensors in one table and lists the trainable ones in another; memory tells which is which.
+    // The store names tensors in one table and lists the trainable ones in another; memory tells
+    // which is which.
     let mut names: HashMap<Place, Vec<&String>> = HashMap::new();
     for (name, tensor) in &variables.named_variables {
         if let Some(place) = Place::of(tensor) {
@@ -86,7 +90,8 @@ pub(crate) fn list_after(known: usize, list: Vec<Tensor>) -> Vec<Variable> {
     distinct(known, list.into_iter().map(|tensor| (tensor, None)), |_, _| Vec::new())
 }
 
-/// Takes entries of the same memory together, and leaves out what has no entry from number `known` on.
+/// Takes entries of the same memory together, and leaves out what has no entry from number `known`
+/// on.
 fn distinct(
     known: usize,
     entries: impl Iterator<Item = (Tensor, Option<usize>)>,
@@ -100,14 +105,24 @@ fn distinct(
             found[index].take_in(position, known, tensor, group);
             continue;
         }
-        let mut names = place.as_ref().map_or_else(Vec::new, |place| names_of(place, &tensor)).into_iter();
+        let mut names =
+            place.as_ref().map_or_else(Vec::new, |place| names_of(place, &tensor)).into_iter();
         let name = names.next().unwrap_or_else(|| format!("parameter_{position}"));
         if let Some(place) = place.filter(|_| tensor.numel() > 0) {
             at.insert(place, found.len());
         }
         let (entries, is_known) = (usize::from(position >= known), position < known);
         let (other_names, twins) = (names.collect(), Vec::new());
-        let variable = Variable { name, other_names, tensor, twins, group, last_group: group, entries, is_known };
+        let variable = Variable {
+            name,
+            other_names,
+            tensor,
+            twins,
+            group,
+            last_group: group,
+            entries,
+            is_known,
+        };
         found.push(variable);
     }
     found.retain(|variable| variable.entries > 0);
@@ -119,14 +134,18 @@ impl Variable {
     fn take_in(&mut self, position: usize, known: usize, tensor: Tensor, group: Option<usize>) {
         self.last_group = self.last_group.max(group);
         self.entries += usize::from(position >= known);
-        if !std::iter::once(&self.tensor).chain(&self.twins).any(|known| is_same_variable(known, &tensor)) {
+        if !std::iter::once(&self.tensor)
+            .chain(&self.twins)
+            .any(|known| is_same_variable(known, &tensor))
+        {
             self.twins.push(tensor);
         }
     }
 }
 
-/// Whether two tensors over the same memory are one variable of autograd. Only leaves have gradients of their own: what
-/// is made from a variable by an operation hands its gradient on to it.
+/// Whether two tensors over the same memory are one variable of autograd. Only leaves have
+/// gradients of their own: what is made from a variable by an operation hands its gradient on to
+/// it.
 ///
 /// libtorch hands out no identity; that both change their flag at once tells it.
 fn is_same_variable(one: &Tensor, other: &Tensor) -> bool {
@@ -165,11 +184,13 @@ impl Place {
 
     /// Addresses from its first element to the end of its last.
     fn range(&self) -> std::ops::Range<usize> {
-        let last: i64 = self.size.iter().zip(&self.stride).map(|(size, stride)| (size - 1) * stride).sum();
+        let last: i64 =
+            self.size.iter().zip(&self.stride).map(|(size, stride)| (size - 1) * stride).sum();
         self.address..self.address + (last as usize + 1) * self.kind.elt_size_in_bytes()
     }
 
-    /// Whether both have an element in common; their ranges overlap. Views of every second element do not.
+    /// Whether both have an element in common; their ranges overlap. Views of every second element
+    /// do not.
     fn shares_elements(&self, other: &Place) -> bool {
         let bytes = self.kind.elt_size_in_bytes();
         let start = self.address.min(other.address);
@@ -188,11 +209,14 @@ impl Place {
     }
 }
 
-/// Two of the tensors that share some of their elements: views of one tensor that overlap. Those of the same memory
-/// altogether have been found to be one [`Variable`] before.
-pub(crate) fn overlapping<'a, N: Copy>(tensors: impl Iterator<Item = (N, &'a Tensor)>) -> Option<[N; 2]> {
+/// Two of the tensors that share some of their elements: views of one tensor that overlap. Those of
+/// the same memory altogether have been found to be one [`Variable`] before.
+pub(crate) fn overlapping<'a, N: Copy>(
+    tensors: impl Iterator<Item = (N, &'a Tensor)>,
+) -> Option<[N; 2]> {
     let places = tensors.filter(|(_, tensor)| tensor.numel() > 0);
-    let mut places: Vec<(N, Place)> = places.filter_map(|(name, tensor)| Some((name, Place::of(tensor)?))).collect();
+    let mut places: Vec<(N, Place)> =
+        places.filter_map(|(name, tensor)| Some((name, Place::of(tensor)?))).collect();
     places.sort_by_key(|(_, place)| place.address);
     for (index, (name, place)) in places.iter().enumerate() {
         let end = place.range().end;
@@ -239,7 +263,13 @@ pub(crate) fn parameter_info(name: &str, tensor: &Tensor, group: Option<usize>) 
         Device::Cuda(index) => format!("cuda:{index}"),
         other => format!("{other:?}").to_lowercase(),
     };
-    ParameterInfo { name: name.to_owned(), shape: tensor.size(), kind: kind.to_owned(), device, group }
+    ParameterInfo {
+        name: name.to_owned(),
+        shape: tensor.size(),
+        kind: kind.to_owned(),
+        device,
+        group,
+    }
 }
 
 /// The widest kind to sum in: f64, where the device has it.

@@ -1,5 +1,5 @@
-//! The training thread allocates nothing once it is in its stride: a counting allocator, asked per thread. It counts
-//! what Rust allocates; libtorch's own allocations are its own.
+//! The training thread allocates nothing once it is in its stride: a counting allocator, asked per
+//! thread. It counts what Rust allocates; libtorch's own allocations are its own.
 #![cfg(feature = "torch")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -17,8 +17,8 @@ struct Counting;
 #[global_allocator]
 static COUNTING: Counting = Counting;
 
-// SAFETY: everything is passed on to the system's allocator; counting touches a thread-local integer that needs no
-// allocation and no destructor.
+// SAFETY: everything is passed on to the system's allocator; counting touches a thread-local
+// integer that needs no allocation and no destructor.
 #[allow(unsafe_code)]
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
@@ -58,23 +58,25 @@ fn a_steady_observer_does_not_allocate() {
     assert_eq!(observer.finish().unwrap().rows, 310);
 }
 
-/// With projections, rows travel in blocks whose memory comes back from the worker. This loop is a thousand times faster
-/// than training, so some blocks are new; still far fewer than rows.
+/// With projections, rows travel in blocks whose memory comes back from the worker. This loop is a
+/// thousand times faster than training, so some blocks are new; still far fewer than rows.
 #[test]
 fn projections_allocate_less_than_once_in_ten_steps() {
     let variables = VarStore::new(Device::Cpu);
     let _ = variables.root().var("a", &[1000], Init::Const(0.5));
     let folder = tempfile::tempdir().unwrap();
     let directions = vec![vec![0.5; 1000]; 10];
-    let mut observer = perrin::Options::new().project_onto(directions).observe(&variables, folder.path()).unwrap();
+    let mut observer =
+        perrin::Options::new().project_onto(directions).observe(&variables, folder.path()).unwrap();
     let loss = Tensor::from(0.5f32);
     allocations_in(&mut observer, &loss, 300);
     let allocations = allocations_in(&mut observer, &loss, 3_000);
     assert!(allocations <= 300, "{allocations}");
 }
 
-/// After `attach` without a variable store, the only way to notice an added variable is tch's list of variables: one
-/// allocation a step, whatever the number of parameters (and one of libtorch's for each of them).
+/// After `attach` without a variable store, the only way to notice an added variable is tch's list
+/// of variables: one allocation a step, whatever the number of parameters (and one of libtorch's
+/// for each of them).
 #[test]
 fn an_attached_optimizer_allocates_the_list_of_variables() {
     let variables = VarStore::new(Device::Cpu);

@@ -1,4 +1,5 @@
-//! An estimate of eigenpairs takes the memory that it says beforehand. By itself in its process, whose peak is measured.
+//! An estimate of eigenpairs takes the memory that it says beforehand. By itself in its process,
+//! whose peak is measured.
 #![cfg(feature = "torch")]
 #![cfg(target_os = "linux")]
 

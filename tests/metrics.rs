@@ -17,7 +17,11 @@ fn record(step: u64) -> StepRecord {
     StepRecord {
         step,
         elapsed_seconds: step as f64 * 0.25,
-        hyperparameters: Hyperparameters { learning_rate: Some(0.125), momentum: Some(0.5), weight_decay: None },
+        hyperparameters: Hyperparameters {
+            learning_rate: Some(0.125),
+            momentum: Some(0.5),
+            weight_decay: None,
+        },
         batch_size: Some(32),
         loss: Some(1.5),
         local_displacement_squared: Some(0.0625),
@@ -77,14 +81,21 @@ impl Sink for Full {
 
 #[test]
 fn a_scrape_has_the_latest_row_of_every_run() {
-    // The worker threads publish to the process's one recorder; this is the only test that installs it.
+    // The worker threads publish to the process's one recorder; this is the only test that installs
+    // it.
     let exporter = PrometheusBuilder::new().install_recorder().unwrap();
     let root = tempfile::tempdir().unwrap();
     let folders = ["one", "two"].map(|name| root.path().join(name));
     for (folder, steps) in folders.iter().zip([700, 3]) {
-        let sink = MetricsSink::new(RunWriter::create(folder, &RunInfo::default(), Vec::new()).unwrap(), folder);
+        let sink = MetricsSink::new(
+            RunWriter::create(folder, &RunInfo::default(), Vec::new()).unwrap(),
+            folder,
+        );
         let mut recorder =
-            Recorder::<()>::start(sink, folder, Instant::now(), QueueOptions::default(), |_, _| Ok(())).unwrap();
+            Recorder::<()>::start(sink, folder, Instant::now(), QueueOptions::default(), |_, _| {
+                Ok(())
+            })
+            .unwrap();
         for step in 1..=steps {
             recorder.row(Row { record: record(step), groups: None, deferred: None });
         }
@@ -114,7 +125,8 @@ fn a_scrape_has_the_latest_row_of_every_run() {
         }
     }
     assert!(
-        scraped.contains("# TYPE perrin_rows_written counter") && scraped.contains("# HELP perrin_loss "),
+        scraped.contains("# TYPE perrin_rows_written counter")
+            && scraped.contains("# HELP perrin_loss "),
         "{scraped}"
     );
 
@@ -129,13 +141,16 @@ fn a_scrape_has_the_latest_row_of_every_run() {
     sink.append(&rows).unwrap();
     sink.event(&dropped).unwrap();
     let scraped = scrape(&exporter);
-    let found =
-        ["perrin_rows_written", "perrin_rows_dropped", "perrin_failing"].map(|name| value(&scraped, name, path));
+    let found = ["perrin_rows_written", "perrin_rows_dropped", "perrin_failing"]
+        .map(|name| value(&scraped, name, path));
     assert_eq!(found, [Some(2.0), Some(5.0), Some(0.0)]);
     // A failure, which may pass.
     for failing in [true, false] {
         assert_eq!(sink.append(&rows).is_err(), failing);
-        assert_eq!(value(&scrape(&exporter), "perrin_failing", path), Some(f64::from(u8::from(failing))));
+        assert_eq!(
+            value(&scrape(&exporter), "perrin_failing", path),
+            Some(f64::from(u8::from(failing)))
+        );
     }
     assert_eq!(value(&scrape(&exporter), "perrin_rows_written", path), Some(4.0));
 }

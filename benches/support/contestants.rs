@@ -1,4 +1,5 @@
-//! What the overhead benches compare: bare training, training observed, and the same numbers by plain tensor operations.
+//! What the overhead benches compare: bare training, training observed, and the same numbers by
+//! plain tensor operations.
 #![allow(dead_code, reason = "each bench uses a part of it")]
 
 #[path = "networks.rs"]
@@ -33,7 +34,9 @@ pub struct Contestant {
 impl Contestant {
     pub fn new(shape: Shape) -> Self {
         let network = Network::new(shape);
-        let optimizer = nn::sgd(0.9, 0., 1e-4, false).build(&network.variables, LEARNING_RATE).expect("an optimizer");
+        let optimizer = nn::sgd(0.9, 0., 1e-4, false)
+            .build(&network.variables, LEARNING_RATE)
+            .expect("an optimizer");
         Contestant { network, optimizer }
     }
 
@@ -77,7 +80,15 @@ pub struct PlainTensorOperations {
 impl PlainTensorOperations {
     pub fn new(shape: Shape) -> Self {
         let contestant = Contestant::new(shape);
-        let copy = || contestant.network.variables.trainable_variables().iter().map(|x| x.detach().copy()).collect();
+        let copy = || {
+            contestant
+                .network
+                .variables
+                .trainable_variables()
+                .iter()
+                .map(|x| x.detach().copy())
+                .collect()
+        };
         let (reference, previous) = (copy(), copy());
         PlainTensorOperations {
             contestant,
@@ -94,7 +105,9 @@ impl PlainTensorOperations {
         let (mut local, mut global) = (0.0, 0.0);
         no_grad(|| {
             let (mut moved, mut distance) = (Vec::new(), Vec::new());
-            for (index, theta) in self.contestant.network.variables.trainable_variables().iter().enumerate() {
+            for (index, theta) in
+                self.contestant.network.variables.trainable_variables().iter().enumerate()
+            {
                 moved.push(theta - &self.previous[index]);
                 distance.push(theta - &self.reference[index]);
                 local += moved[index].square().sum(Kind::Float).double_value(&[]);

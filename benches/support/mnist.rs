@@ -1,5 +1,5 @@
-//! A trained network with its data: the CNN of the Python package `digit-recognizer-py` on the first MNIST training
-//! images.
+//! A trained network with its data: the CNN of the Python package `digit-recognizer-py` on the
+//! first MNIST training images.
 
 use std::path::Path;
 
@@ -23,7 +23,8 @@ impl Problem {
     /// The first `examples` training images of `folder`.
     pub fn load(folder: &Path, examples: i64) -> Result<Problem, Box<dyn std::error::Error>> {
         let mut variables = VarStore::new(Device::Cpu);
-        let (convolutions, linears) = (variables.root() / "conv_layers", variables.root() / "fc_layers");
+        let (convolutions, linears) =
+            (variables.root() / "conv_layers", variables.root() / "fc_layers");
         let padded = nn::ConvConfig { padding: 1, ..Default::default() };
         let pool = |x: &Tensor| x.relu().max_pool2d_default(2);
         let network = nn::seq_t()
@@ -41,12 +42,19 @@ impl Problem {
         let mnist = tch::vision::mnist::load_dir(folder)?;
         let images = no_grad(|| (mnist.train_images.narrow(0, 0, examples) - 0.1307) / 0.3081);
         let images = images.reshape([examples, 1, 28, 28]);
-        Ok(Problem { variables, network, images, labels: mnist.train_labels.narrow(0, 0, examples) })
+        Ok(Problem {
+            variables,
+            network,
+            images,
+            labels: mnist.train_labels.narrow(0, 0, examples),
+        })
     }
 
     /// Mean cross-entropy over `count` examples from `start` on.
     pub fn loss(&self, start: usize, count: usize) -> Tensor {
         let part = |tensor: &Tensor| tensor.narrow(0, start as i64, count as i64);
-        self.network.forward_t(&part(&self.images), false).cross_entropy_for_logits(&part(&self.labels))
+        self.network
+            .forward_t(&part(&self.images), false)
+            .cross_entropy_for_logits(&part(&self.labels))
     }
 }

@@ -42,13 +42,16 @@ impl Motion {
                 let eigenvalue = 10.0 / (direction + 1) as f64;
                 let noise: f64 = StandardNormal.sample(&mut self.random);
                 let gradient = eigenvalue * self.position[direction] + eigenvalue.sqrt() * noise;
-                let moved = MOMENTUM * f64::from(self.displacement[direction]) - LEARNING_RATE * gradient;
+                let moved =
+                    MOMENTUM * f64::from(self.displacement[direction]) - LEARNING_RATE * gradient;
                 self.displacement[direction] = moved as f32;
                 self.position[direction] += f64::from(self.displacement[direction]);
                 squared += f64::from(self.displacement[direction]).powi(2);
             }
             block.projections.extend(self.position);
-            block.projections.extend(self.displacement.map(|moved| f64::from(moved) / LEARNING_RATE));
+            block
+                .projections
+                .extend(self.displacement.map(|moved| f64::from(moved) / LEARNING_RATE));
             block.rows.push(Row { record: self.record(squared), groups: None, deferred: None });
         }
         block
@@ -70,7 +73,9 @@ impl Motion {
             loss: Some(f64::from(0.3 + 0.1 * noise)),
             gradient_norm_squared: Some(f64::from(2.0 + 0.3 * noise)),
             local_displacement_squared: Some(local_displacement_squared),
-            global_displacement_squared: Some(self.position.iter().map(|position| position * position).sum()),
+            global_displacement_squared: Some(
+                self.position.iter().map(|position| position * position).sum(),
+            ),
             basis: Some(0),
         }
     }

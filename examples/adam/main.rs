@@ -1,12 +1,14 @@
-//! Adam beside SGD: what the same measurements say of an optimizer that the theory does not describe.
+//! Adam beside SGD: what the same measurements say of an optimizer that the theory does not
+//! describe.
 //!
-//! `cargo run --release --features report --example adam [-- FOLDER]`; without a folder, the first free `runs/adam-<n>`. Half a
-//! minute; the digits come with the example.
+//! `cargo run --release --features report --example adam [-- FOLDER]`; without a folder, the first
+//! free `runs/adam-<n>`. Half a minute; the digits come with the example.
 //!
-//! A small network is trained on handwritten digits until it is stationary. From that one point SGD and Adam go on, each
-//! observed along the same directions, the sharpest of the Hessian there. SGD's positions should scatter alike in sharp and flat
-//! directions (isotropy) and its speed is given by eq. 12. Adam divides each element of a step by the running size of that
-//! element's gradient; nobody promises anything, and the example measures what it does.
+//! A small network is trained on handwritten digits until it is stationary. From that one point SGD
+//! and Adam go on, each observed along the same directions, the sharpest of the Hessian there.
+//! SGD's positions should scatter alike in sharp and flat directions (isotropy) and its speed is
+//! given by eq. 12. Adam divides each element of a step by the running size of that element's
+//! gradient; nobody promises anything, and the example measures what it does.
 
 #[path = "../support/arguments.rs"]
 mod arguments;
@@ -48,9 +50,23 @@ fn main() -> Result<()> {
     let noise = gradient_noise(&mut classifier.losses()?, &pairs)?;
     let start = classifier.values();
 
-    let sgd = observe(&classifier, "sgd", nn::sgd(0.9, 0., 1e-3, false), SGD_LEARNING_RATE, &directions, &folder)?;
+    let sgd = observe(
+        &classifier,
+        "sgd",
+        nn::sgd(0.9, 0., 1e-3, false),
+        SGD_LEARNING_RATE,
+        &directions,
+        &folder,
+    )?;
     classifier.go_back(&start);
-    let adam = observe(&classifier, "adam", nn::adam(0.9, 0.999, 1e-3), ADAM_LEARNING_RATE, &directions, &folder)?;
+    let adam = observe(
+        &classifier,
+        "adam",
+        nn::adam(0.9, 0.999, 1e-3),
+        ADAM_LEARNING_RATE,
+        &directions,
+        &folder,
+    )?;
     classifier.go_back(&start);
     for run in [&sgd, &adam] {
         measure_landscape(&classifier, &directions, run)?;
@@ -95,7 +111,8 @@ fn observe(
     Ok(run)
 }
 
-/// The loss where the run went: in the plane of the sharpest and the last direction, as wide as its positions scatter.
+/// The loss where the run went: in the plane of the sharpest and the last direction, as wide as its
+/// positions scatter.
 fn measure_landscape(classifier: &Classifier, directions: &Eigenvectors, run: &Path) -> Result<()> {
     let columns = ["position_1".to_owned(), format!("position_{DIRECTIONS}")];
     let mut reach = [0.0_f64; 2];
@@ -105,7 +122,9 @@ fn measure_landscape(classifier: &Classifier, directions: &Eigenvectors, run: &P
         }
     })?;
     let (all, whole) = (classifier.digits.labels.numel(), &classifier.digits);
-    let mut loss = LossHessian::new(&classifier.variables, &[all], |_| classifier.loss(&whole.images, &whole.labels))?;
+    let mut loss = LossHessian::new(&classifier.variables, &[all], |_| {
+        classifier.loss(&whole.images, &whole.labels)
+    })?;
     let plane = LandscapePlane::new(directions, [1, DIRECTIONS], reach)?;
     loss_landscape(&mut loss, None, &plane)?.write(run)?;
     Ok(())

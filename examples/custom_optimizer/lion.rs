@@ -1,4 +1,5 @@
-//! Lion (Chen et al., 2023) in plain tensor code: every element of a step has the same size, the learning rate.
+//! Lion (Chen et al., 2023) in plain tensor code: every element of a step has the same size, the
+//! learning rate.
 
 use anyhow::Result;
 use tch::nn::VarStore;
@@ -21,11 +22,13 @@ impl Lion {
         Lion { learning_rate, momentum: 0.9, momentum_decay: 0.99, variables, momenta }
     }
 
-    /// Gradients of `loss`, scaled down together where they are longer than `longest`; returns their length before that.
+    /// Gradients of `loss`, scaled down together where they are longer than `longest`; returns
+    /// their length before that.
     pub fn backward(&mut self, loss: &Tensor, longest: f64) -> Result<f64> {
         self.variables.iter_mut().for_each(Tensor::zero_grad);
         loss.backward();
-        let squares: Vec<Tensor> = self.variables.iter().map(|variable| variable.grad().square().sum(None)).collect();
+        let squares: Vec<Tensor> =
+            self.variables.iter().map(|variable| variable.grad().square().sum(None)).collect();
         let length = Tensor::stack(&squares, 0).sum(None).sqrt().double_value(&[]);
         if length > longest {
             for variable in &self.variables {
@@ -41,8 +44,9 @@ impl Lion {
                 let gradient = variable.grad();
                 let step = (&*momentum * self.momentum + &gradient * (1.0 - self.momentum)).sign();
                 let _ = variable.f_sub_(&(step * self.learning_rate))?;
-                let _ =
-                    momentum.f_mul_scalar_(self.momentum_decay)?.f_add_(&(gradient * (1.0 - self.momentum_decay)))?;
+                let _ = momentum
+                    .f_mul_scalar_(self.momentum_decay)?
+                    .f_add_(&(gradient * (1.0 - self.momentum_decay)))?;
             }
             Ok(())
         })

@@ -1,12 +1,14 @@
-//! An optimizer of one's own, observed: Lion with a learning rate that rises and falls, and clipped gradients.
+//! An optimizer of one's own, observed: Lion with a learning rate that rises and falls, and clipped
+//! gradients.
 //!
-//! `cargo run --release --features report --example custom_optimizer [-- FOLDER]`; without a folder, the first free
-//! `runs/custom-<n>`. Seconds; the digits come with the example.
+//! `cargo run --release --features report --example custom_optimizer [-- FOLDER]`; without a
+//! folder, the first free `runs/custom-<n>`. Seconds; the digits come with the example.
 //!
-//! `Options::observe` watches the variables of a store, whatever moves them. Three lines are added to the loop: `before_step`,
-//! `after_step`, and `set_hyperparameters`, since perrin cannot see a learning rate that is a field of somebody's struct.
-//! Lion moves every element by plus or minus the learning rate, so that here the squared length of a step is known beforehand:
-//! eta_k^2 times the number of parameters.
+//! `Options::observe` watches the variables of a store, whatever moves them. Three lines are added
+//! to the loop: `before_step`, `after_step`, and `set_hyperparameters`, since perrin cannot see a
+//! learning rate that is a field of somebody's struct. Lion moves every element by plus or minus
+//! the learning rate, so that here the squared length of a step is known beforehand: eta_k^2 times
+//! the number of parameters.
 
 #[path = "../support/arguments.rs"]
 mod arguments;
@@ -49,12 +51,16 @@ fn main() -> Result<()> {
             weight_decay: Some(0.0),
         })
         .observe(&classifier.variables, &folder)?;
-    println!("training a network of {} parameters on 1,797 digits by Lion, {steps} steps", classifier.parameters());
+    println!(
+        "training a network of {} parameters on 1,797 digits by Lion, {steps} steps",
+        classifier.parameters()
+    );
     let mut clipped = 0;
     for epoch in 1..=EPOCHS {
         for (images, labels) in classifier.batches() {
             lion.learning_rate = schedule(observer.step_count() + 1, steps);
-            observer.set_hyperparameters(None, |known| known.learning_rate = Some(lion.learning_rate));
+            observer
+                .set_hyperparameters(None, |known| known.learning_rate = Some(lion.learning_rate));
             let loss = classifier.loss(&images, &labels);
             clipped += u64::from(lion.backward(&loss, LONGEST_GRADIENT)? > LONGEST_GRADIENT);
             observer.before_step();
@@ -66,7 +72,10 @@ fn main() -> Result<()> {
         }
     }
     let summary = observer.finish()?;
-    println!("gradients were clipped at {clipped} of {steps} steps; {} rows are logged\n", summary.rows);
+    println!(
+        "gradients were clipped at {clipped} of {steps} steps; {} rows are logged\n",
+        summary.rows
+    );
 
     let run = Run::open(&folder)?;
     compare(&run, classifier.parameters())?;
@@ -97,11 +106,15 @@ fn compare(run: &Run, parameters: usize) -> Result<()> {
     );
     for (number, quarter) in rows.chunks(rows.len().div_ceil(4)).enumerate() {
         let mean = quarter.iter().map(|(_, squared)| squared).sum::<f64>() / quarter.len() as f64;
-        let ratios = quarter.iter().map(|(rate, squared)| squared / (rate * rate * parameters as f64));
-        let (low, high) = ratios.fold((f64::INFINITY, 0.0_f64), |(low, high), ratio| (low.min(ratio), high.max(ratio)));
+        let ratios =
+            quarter.iter().map(|(rate, squared)| squared / (rate * rate * parameters as f64));
+        let (low, high) = ratios
+            .fold((f64::INFINITY, 0.0_f64), |(low, high), ratio| (low.min(ratio), high.max(ratio)));
         let name = format!("quarter {}", number + 1);
         println!("{name:<18}{mean:>22.3e}{:>34}{:>20}", format!("{low:.6} to {high:.6}"), 1);
     }
-    println!("(Parameters are f32: beside a parameter of 1 a step of 1e-5 is rounded by up to 0.3%.)\n");
+    println!(
+        "(Parameters are f32: beside a parameter of 1 a step of 1e-5 is rounded by up to 0.3%.)\n"
+    );
     Ok(())
 }

@@ -49,7 +49,9 @@ pub fn drawn(images: &Tensor) -> String {
     let gray = |image: i64, row: i64, column: i64| images.double_value(&[image, 8 * row + column]);
     let ink = |gray: f64| [' ', '.', ':', '+', '#'][(((gray + 1.0) * 2.5) as usize).min(4)];
     let line = |row: i64| -> String {
-        let image = |image: i64| (0..8).flat_map(|column| [ink(gray(image, row, column)); 2]).collect::<String>();
+        let image = |image: i64| {
+            (0..8).flat_map(|column| [ink(gray(image, row, column)); 2]).collect::<String>()
+        };
         (0..images.size()[0]).map(image).collect::<Vec<_>>().join("   ") + "\n"
     };
     (0..8).map(line).collect()

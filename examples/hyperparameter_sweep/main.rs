@@ -1,9 +1,11 @@
-//! Learning rate, batch size and momentum around a default, and whether one run predicts the others: figure 6 of the paper.
+//! Learning rate, batch size and momentum around a default, and whether one run predicts the
+//! others: figure 6 of the paper.
 //!
 //! `cargo run --release --features report --example hyperparameter_sweep [-- --data DIR] [--steps N] [--weights FILE] [FOLDER]`
 //!
-//! Each run resumes training of the small network of `resume_pretrained` from the same weights. As many run side by side as there
-//! are cores. With the same folder again, runs that are complete are not made anew.
+//! Each run resumes training of the small network of `resume_pretrained` from the same weights. As
+//! many run side by side as there are cores. With the same folder again, runs that are complete are
+//! not made anew.
 
 #[path = "../support/arguments.rs"]
 mod arguments;
@@ -54,7 +56,8 @@ const DEFAULT: Setting = Setting { learning_rate: 0.01, batch_size: 256, momentu
 
 /// The default first, then one thing varied at a time.
 fn settings() -> Vec<Setting> {
-    let rates = [0.001, 0.002, 0.005, 0.02, 0.03].map(|learning_rate| Setting { learning_rate, ..DEFAULT });
+    let rates =
+        [0.001, 0.002, 0.005, 0.02, 0.03].map(|learning_rate| Setting { learning_rate, ..DEFAULT });
     let sizes = [64, 128, 512, 1024].map(|batch_size| Setting { batch_size, ..DEFAULT });
     let momenta = [0.8, 0.85, 0.95, 0.97].map(|momentum| Setting { momentum, ..DEFAULT });
     [&[DEFAULT][..], &rates, &sizes, &momenta].concat()
@@ -82,22 +85,30 @@ fn main() -> Result<()> {
     let data = arguments.path("data");
     let weights = NETWORK.weights(arguments.path("weights"), data)?;
     let problem = Problem::trained(NETWORK, data, &weights)?;
-    println!("{} parameters; {} settings into {}", problem.parameters(), settings().len(), folder.display());
+    println!(
+        "{} parameters; {} settings into {}",
+        problem.parameters(),
+        settings().len(),
+        folder.display()
+    );
 
-    let directions = match settings().iter().map(|setting| setting.folder(&folder)).find(|run| run.exists()) {
-        // The place that runs start from is the same for all.
-        Some(complete) => {
-            let run = Run::open(complete)?;
-            Eigenvectors { summary: run.curvature_summary(0)?, ..run.eigenvectors(0)? }
-        }
-        None => measure(&problem)?,
-    };
+    let directions =
+        match settings().iter().map(|setting| setting.folder(&folder)).find(|run| run.exists()) {
+            // The place that runs start from is the same for all.
+            Some(complete) => {
+                let run = Run::open(complete)?;
+                Eigenvectors { summary: run.curvature_summary(0)?, ..run.eigenvectors(0)? }
+            }
+            None => measure(&problem)?,
+        };
     let steps = arguments.number("steps", 1_500)?;
     let shared = Shared { folder: folder.clone(), weights, steps, directions };
     run_all(&problem, &shared)?;
 
-    let runs: Vec<Run> =
-        settings().iter().map(|setting| Run::open(setting.folder(&folder))).collect::<Result<_, _>>()?;
+    let runs: Vec<Run> = settings()
+        .iter()
+        .map(|setting| Run::open(setting.folder(&folder)))
+        .collect::<Result<_, _>>()?;
     let fits: Vec<RunFit> = runs.iter().map(RunFit::of).collect::<Result<_, _>>()?;
     let sweep = Sweep::of(&fits);
     println!("\n{sweep}\n{}", table::findings(&sweep, &fits));
@@ -107,13 +118,19 @@ fn main() -> Result<()> {
         ..ReportOptions::default()
     };
     let written = write_report(&runs, &options, &mut |_| {})?;
-    println!("report: {}; each figure by itself in {}", written.page.display(), folder.join("figures").display());
+    println!(
+        "report: {}; each figure by itself in {}",
+        written.page.display(),
+        folder.join("figures").display()
+    );
     Ok(())
 }
 
 /// Eigenvectors and what there is besides them, at the place that all runs start from.
 fn measure(problem: &Problem) -> Result<Eigenvectors> {
-    println!("the {DIRECTIONS} largest eigenvalues of the Hessian, its density, and the noise of gradients");
+    println!(
+        "the {DIRECTIONS} largest eigenvalues of the Hessian, its density, and the noise of gradients"
+    );
     let mut hessian = loss_over(problem, &problem.train, 5, 1_000, true)?;
     let sharpest = top_eigenpairs(&mut hessian, &LanczosOptions::largest(DIRECTIONS))?;
     let directions = eigenvectors(&hessian, &sharpest.largest);
@@ -146,7 +163,10 @@ fn run_all(problem: &Problem, shared: &Shared) -> Result<()> {
                 let next = || waiting.lock().ok()?.pop_front();
                 while let Some(setting) = next() {
                     match run(&mut own, setting, shared) {
-                        Ok(loss) => println!("{} done, loss {loss:.4}", setting.folder(Path::new("")).display()),
+                        Ok(loss) => println!(
+                            "{} done, loss {loss:.4}",
+                            setting.folder(Path::new("")).display()
+                        ),
                         Err(error) => {
                             eprintln!("{}: {error:#}", setting.folder(Path::new("")).display());
                             failed.store(true, Ordering::Relaxed);
@@ -170,7 +190,10 @@ fn is_there(run: &Path, steps: u64) -> Result<bool> {
     let mut rows = 0;
     Run::open(run)?.for_each_row(["step"], |_| rows += 1)?;
     if rows != steps {
-        bail!("{} has {rows} steps, not {steps}: say --steps {rows}, or name another folder", run.display());
+        bail!(
+            "{} has {rows} steps, not {steps}: say --steps {rows}, or name another folder",
+            run.display()
+        );
     }
     Ok(true)
 }
@@ -181,7 +204,8 @@ fn run(problem: &mut Problem, setting: Setting, shared: &Shared) -> Result<f64> 
     // Given its name when it is complete. What an interrupted sweep has left is made anew.
     let unfinished = folder.with_added_extension("unfinished");
     if unfinished.exists() {
-        fs::remove_dir_all(&unfinished).with_context(|| format!("cannot remove {}", unfinished.display()))?;
+        fs::remove_dir_all(&unfinished)
+            .with_context(|| format!("cannot remove {}", unfinished.display()))?;
     }
     problem.load(&shared.weights)?;
     let mut batches = Batches::new(problem.train.labels.size()[0], setting.batch_size, SEED);
@@ -204,6 +228,7 @@ fn run(problem: &mut Problem, setting: Setting, shared: &Shared) -> Result<f64> 
         }
     }
     optimizer.finish()?;
-    fs::rename(&unfinished, &folder).with_context(|| format!("cannot rename {}", unfinished.display()))?;
+    fs::rename(&unfinished, &folder)
+        .with_context(|| format!("cannot rename {}", unfinished.display()))?;
     Ok(loss_sum / (shared.steps - shared.steps / 2) as f64)
 }

@@ -1,11 +1,12 @@
-//! Linear regression, where the theory is exact (the paper's figure 2): from a random start to the stationary state.
+//! Linear regression, where the theory is exact (the paper's figure 2): from a random start to the
+//! stationary state.
 //!
-//! `cargo run --release --features report --example linear_regression [-- --data DIR] [--steps N] [FOLDER]` on
-//! Fashion-MNIST (`make data`), or on what is in DIR: data in MNIST's format, or a CIFAR-10 binary folder. Without a folder
-//! to write to, the first free `runs/linear-regression-<n>`.
+//! `cargo run --release --features report --example linear_regression [-- --data DIR] [--steps N] [FOLDER]`
+//! on Fashion-MNIST (`make data`), or on what is in DIR: data in MNIST's format, or a CIFAR-10
+//! binary folder. Without a folder to write to, the first free `runs/linear-regression-<n>`.
 //!
-//! The loss is quadratic: its Hessian is the same everywhere, and where its minimum is follows from the gradient at the
-//! start. Nothing below is fitted to the runs it is compared with.
+//! The loss is quadratic: its Hessian is the same everywhere, and where its minimum is follows from
+//! the gradient at the start. Nothing below is fitted to the runs it is compared with.
 
 #[path = "../support/arguments.rs"]
 mod arguments;
@@ -52,7 +53,8 @@ fn main() -> Result<()> {
 
     let output = Some(folder.join("report.html"));
     let figures = Some(folder.join("figures"));
-    let options = ReportOptions { output, figures, curvatures: Some(curvatures), ..ReportOptions::default() };
+    let options =
+        ReportOptions { output, figures, curvatures: Some(curvatures), ..ReportOptions::default() };
     let mut last = None;
     let written = write_report(&runs, &options, &mut |now| {
         if last.replace((now.run, now.stage.to_owned())) != Some((now.run, now.stage.to_owned())) {
@@ -70,6 +72,12 @@ fn tell_directions(spectrum: &[f64], directions: &Directions) {
     let residuals = directions.pairs.iter().map(|pair| pair.residual);
     let [error, residual] = [errors.fold(0.0, f64::max), residuals.fold(0.0, f64::max)];
     let trace = CLASSES as f64 * spectrum.iter().sum::<f64>();
-    println!("tr(H) = {trace:.1}; rho of {DIRECTIONS} directions from {:.4} to {:.4}", found[0], found[DIRECTIONS - 1]);
-    println!("  residuals ||H q - rho q|| up to {residual:.1e}; eigenvalues up to {error:.1e} off dense algebra's\n");
+    println!(
+        "tr(H) = {trace:.1}; rho of {DIRECTIONS} directions from {:.4} to {:.4}",
+        found[0],
+        found[DIRECTIONS - 1]
+    );
+    println!(
+        "  residuals ||H q - rho q|| up to {residual:.1e}; eigenvalues up to {error:.1e} off dense algebra's\n"
+    );
 }

@@ -1,5 +1,5 @@
-//! Linear regression of classes, one-hot, on pixels: L(W) = mean over images of |x W - y|^2 / 2. Its Hessian is
-//! X^T X / n, once for each class, wherever W is.
+//! Linear regression of classes, one-hot, on pixels: L(W) = mean over images of |x W - y|^2 / 2.
+//! Its Hessian is X^T X / n, once for each class, wherever W is.
 
 use anyhow::Result;
 use perrin::curvature::{GradientNoise, LossHessian, eigenvectors, gradient_noise, top_eigenpairs};
@@ -63,9 +63,14 @@ impl Problem {
         }
         let variables = VarStore::new(Device::Cpu);
         let reach = 1.0 / (dimension as f64).sqrt();
-        let weights = variables.root().var("weight", &[dimension, CLASSES], Init::Uniform { lo: -reach, up: reach });
+        let weights = variables.root().var(
+            "weight",
+            &[dimension, CLASSES],
+            Init::Uniform { lo: -reach, up: reach },
+        );
         let start = no_grad(|| weights.copy());
-        let (curvature, correlation) = (gram.to_kind(Kind::Float), correlation.to_kind(Kind::Float));
+        let (curvature, correlation) =
+            (gram.to_kind(Kind::Float), correlation.to_kind(Kind::Float));
         Problem { variables, pixels, targets, weights, start, gram, curvature, correlation }
     }
 
@@ -86,7 +91,8 @@ impl Problem {
 
     /// Mean loss of some images.
     pub fn loss(&self, chosen: &Tensor) -> Tensor {
-        let [pixels, targets] = [&self.pixels, &self.targets].map(|tensor| tensor.index_select(0, chosen));
+        let [pixels, targets] =
+            [&self.pixels, &self.targets].map(|tensor| tensor.index_select(0, chosen));
         let residuals = pixels.matmul(&self.weights) - targets;
         residuals.square().sum(Kind::Float) / (2 * chosen.numel()) as f64
     }
@@ -97,48 +103,64 @@ impl Problem {
         (&self.weights * bent).sum(Kind::Float) + 0.5
     }
 
-    /// The `count` sharpest directions along which W is off the minimum, and how far, -<g, q> / rho.
+    /// The `count` sharpest directions along which W is off the minimum, and how far, -<g, q> /
+    /// rho.
     ///
-    /// Each eigenvalue is there ten times, once a class, and in its eigenspace any direction is an eigenvector. So the
-    /// search is for the weights of one class, with an eigenvector u of each eigenvalue; of the eigenspace, all u c^T, the
-    /// direction is taken that the gradient has a part in. Along the others there is nothing but noise.
+    /// Each eigenvalue is there ten times, once a class, and in its eigenspace any direction is an
+    /// eigenvector. So the search is for the weights of one class, with an eigenvector u of each
+    /// eigenvalue; of the eigenspace, all u c^T, the direction is taken that the gradient has a
+    /// part in. Along the others there is nothing but noise.
     pub fn directions(&self, count: usize) -> Result<Directions> {
         let of_one_class = VarStore::new(Device::Cpu);
         let weights = of_one_class.root().zeros("weight", &self.curvature.size()[..1]);
-        let loss = |_| (self.curvature.mv(&weights) / 2. - self.correlation.select(1, 0)).dot(&weights);
+        let loss =
+            |_| (self.curvature.mv(&weights) / 2. - self.correlation.select(1, 0)).dot(&weights);
         let mut block = LossHessian::new(&of_one_class, &[self.count() as usize], loss)?;
         let options = LanczosOptions { residual_tolerance: 1e-5, ..LanczosOptions::largest(count) };
         let mut pairs = top_eigenpairs(&mut block, &options)?.largest;
 
-        let mut hessian = LossHessian::new(&self.variables, &[self.count() as usize], |_| self.loss_of_all())?;
+        let mut hessian =
+            LossHessian::new(&self.variables, &[self.count() as usize], |_| self.loss_of_all())?;
         let gradient = hessian.batch_gradient(0)?;
         let mut offsets = Vec::with_capacity(count);
         for pair in &mut pairs {
             let mut slopes = [0.0; CLASSES as usize];
             for (row, element) in gradient.chunks(slopes.len()).zip(&pair.eigenvector) {
-                slopes.iter_mut().zip(row).for_each(|(slope, g)| *slope += f64::from(*g) * f64::from(*element));
+                slopes
+                    .iter_mut()
+                    .zip(row)
+                    .for_each(|(slope, g)| *slope += f64::from(*g) * f64::from(*element));
             }
             let slope = slopes.iter().map(|slope| slope * slope).sum::<f64>().sqrt();
-            let across = |element: &f32| slopes.map(|of_class| (f64::from(*element) * of_class / slope) as f32);
+            let across = |element: &f32| {
+                slopes.map(|of_class| (f64::from(*element) * of_class / slope) as f32)
+            };
             pair.eigenvector = pair.eigenvector.iter().flat_map(across).collect();
             offsets.push(minimum_offset(slope, pair.eigenvalue)?);
             // What the whole Hessian says of it.
             let mut product = vec![0.0; pair.eigenvector.len()];
             hessian.multiply(&pair.eigenvector, &mut product)?;
-            let left =
-                product.iter().zip(&pair.eigenvector).map(|(p, q)| f64::from(*p) - pair.eigenvalue * f64::from(*q));
+            let left = product
+                .iter()
+                .zip(&pair.eigenvector)
+                .map(|(p, q)| f64::from(*p) - pair.eigenvalue * f64::from(*q));
             pair.residual = left.map(|element| element * element).sum::<f64>().sqrt();
         }
         Ok(Directions { vectors: eigenvectors(&hessian, &pairs), pairs, offsets })
     }
 
-    /// The covariance Sigma of the gradients of single images, here: no estimate, for all images are in it.
+    /// The covariance Sigma of the gradients of single images, here: no estimate, for all images
+    /// are in it.
     pub fn noise(&self, pairs: &[Eigenpair]) -> Noise {
         let _guard = tch::no_grad_guard();
         let residuals = self.pixels.matmul(&self.weights) - &self.targets;
         let along = pairs.iter().map(|pair| {
             let direction = Tensor::from_slice(&pair.eigenvector).view_as(&self.weights);
-            let slopes = (self.pixels.matmul(&direction) * &residuals).sum_dim_intlist(1, false, Kind::Double);
+            let slopes = (self.pixels.matmul(&direction) * &residuals).sum_dim_intlist(
+                1,
+                false,
+                Kind::Double,
+            );
             slopes.var(false).double_value(&[])
         });
         let along = along.collect();
@@ -157,7 +179,8 @@ impl Problem {
         Ok(gradient_noise(&mut hessian, pairs)?)
     }
 
-    /// All eigenvalues of X^T X / n, falling; each is the Hessian's once a class. By dense algebra in f64.
+    /// All eigenvalues of X^T X / n, falling; each is the Hessian's once a class. By dense algebra
+    /// in f64.
     pub fn spectrum(&self) -> Result<Vec<f64>> {
         let mut eigenvalues = Vec::<f64>::try_from(self.gram.linalg_eigvalsh("L"))?;
         eigenvalues.reverse();

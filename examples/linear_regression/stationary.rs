@@ -17,10 +17,12 @@ use super::training::{Batches, Training};
 use super::variances::{measure, pooled};
 use super::{BATCH, CLASSES};
 
-/// What is trained: name, learning rate times the largest eigenvalue, batches. The limit of stability is 2 (1 + beta) = 3.8.
+/// What is trained: name, learning rate times the largest eigenvalue, batches. The limit of
+/// stability is 2 (1 + beta) = 3.8.
 ///
-/// Independent batches are those of the theory. At the higher learning rate SGD is no longer near its Langevin limit; at the
-/// lower one a relaxation takes longer than an epoch, and there batches without replacement matter.
+/// Independent batches are those of the theory. At the higher learning rate SGD is no longer near
+/// its Langevin limit; at the lower one a relaxation takes longer than an epoch, and there batches
+/// without replacement matter.
 const TRAINED: [(&str, f64, Batches); 3] = [
     ("independent_batches", 0.1, Batches::WithReplacement(BATCH)),
     ("high_learning_rate", 1.0, Batches::WithReplacement(BATCH)),
@@ -40,11 +42,19 @@ pub fn observe(
         problem.restart();
         let (learning_rate, momentum) = (pull / directions.pairs[0].eigenvalue, 0.9);
         let batch_size = BATCH as f64;
-        let parameters = SgdParameters { learning_rate, momentum, weight_decay: 0.0, batch_size, noise_scale: 1.0 };
-        // A run of its own for each, so that the stationary one begins where the state is stationary.
+        let parameters = SgdParameters {
+            learning_rate,
+            momentum,
+            weight_decay: 0.0,
+            batch_size,
+            noise_scale: 1.0,
+        };
+        // A run of its own for each, so that the stationary one begins where the state is
+        // stationary.
         let approach = steps / 3;
         for (part, steps) in [("approach", approach), ("stationary", steps - approach)] {
-            let (title, place) = (&format!("{name}, {part}"), folder.join(format!("{part}_{name}")));
+            let (title, place) =
+                (&format!("{name}, {part}"), folder.join(format!("{part}_{name}")));
             let training = Training { title, batches, learning_rate, momentum, steps };
             training.run(problem, &directions.vectors, &place)?;
         }
@@ -65,8 +75,9 @@ fn tell(
 ) -> Result<()> {
     let noise = problem.noise(&directions.pairs);
     let measured = problem.measured_noise(&directions.pairs)?;
-    let within =
-        |(mode, exact): &(&ModeNoise, &f64)| (mode.variance.value - **exact).abs() <= 2. * mode.variance.standard_error;
+    let within = |(mode, exact): &(&ModeNoise, &f64)| {
+        (mode.variance.value - **exact).abs() <= 2. * mode.variance.standard_error
+    };
     println!(
         "tr(Sigma) = {:.2} of all images; perrin's gradient_noise from {}: {:.2} +- {:.2}, and {} of {} q^T Sigma q within two errors",
         noise.trace,
@@ -86,7 +97,10 @@ fn tell(
     };
     for mode in &modes {
         let [position, velocity] = mode.ratios.each_ref().map(shown);
-        println!("{:>4} {:>9.4} {position:>22} {velocity:>22} {:>9.3}", mode.mode, mode.eigenvalue, mode.langevin);
+        println!(
+            "{:>4} {:>9.4} {position:>22} {velocity:>22} {:>9.3}",
+            mode.mode, mode.eigenvalue, mode.langevin
+        );
     }
     for (of, quantity) in ["position", "velocity"].into_iter().enumerate() {
         let [mean, low, high] = pooled(modes.iter().map(|mode| mode.ratios[of]));
@@ -102,12 +116,15 @@ fn tell(
         let spectrum = curvatures.spectrum().map_err(anyhow::Error::msg)?;
         let noise_scale = noise.trace / spectrum.trace();
         let exact = exact_curve(&SgdParameters { noise_scale, ..*parameters }, &spectrum, 1)?[1];
-        let interval = speed.interval.known().map_or([f64::NAN; 2], |interval| [interval.low, interval.high]);
+        let interval =
+            speed.interval.known().map_or([f64::NAN; 2], |interval| [interval.low, interval.high]);
         for (name, predicted) in [("eq. 12", langevin), ("the exact theory", exact)] {
             let measured = speed.mean_local_displacement_squared;
             let [low, high] = interval.map(|end| end / predicted);
             let ratio = measured / predicted;
-            println!("speed: {measured:.4e}, by {name} {predicted:.4e}: {ratio:.4} ({low:.4} to {high:.4}) of it");
+            println!(
+                "speed: {measured:.4e}, by {name} {predicted:.4e}: {ratio:.4} ({low:.4} to {high:.4}) of it"
+            );
         }
     }
     println!();

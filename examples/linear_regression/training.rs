@@ -39,12 +39,17 @@ impl Training<'_> {
             Batches::Epochs(size) => (size, Some(count / size)),
             Batches::WithReplacement(size) => (size, None),
         };
-        let mut options = Options::new().batch_size(batch_size as u64).project_onto(directions.clone());
+        let mut options =
+            Options::new().batch_size(batch_size as u64).project_onto(directions.clone());
         if let Some(steps) = steps_per_epoch {
             options = options.steps_per_epoch(steps as u64);
         }
-        let mut optimizer =
-            options.build(nn::sgd(self.momentum, 0., 0., false), &problem.variables, self.learning_rate, folder)?;
+        let mut optimizer = options.build(
+            nn::sgd(self.momentum, 0., 0., false),
+            &problem.variables,
+            self.learning_rate,
+            folder,
+        )?;
         let mut order = Tensor::new();
         for step in 0..self.steps {
             let chosen = match self.batches {
@@ -56,9 +61,13 @@ impl Training<'_> {
                     }
                     Some(order.narrow(0, place * size, size))
                 }
-                Batches::WithReplacement(size) => Some(Tensor::randint(count, [size], (Kind::Int64, Device::Cpu))),
+                Batches::WithReplacement(size) => {
+                    Some(Tensor::randint(count, [size], (Kind::Int64, Device::Cpu)))
+                }
             };
-            optimizer.backward_step(&chosen.map_or_else(|| problem.loss_of_all(), |images| problem.loss(&images)));
+            optimizer.backward_step(
+                &chosen.map_or_else(|| problem.loss_of_all(), |images| problem.loss(&images)),
+            );
             if std::io::stdout().is_terminal() && (step + 1) % (self.steps / 20).max(1) == 0 {
                 print!("\r{}: step {} of {}", self.title, step + 1, self.steps);
                 std::io::stdout().flush()?;

@@ -22,7 +22,8 @@ impl Trajectory {
         Ok(trajectory)
     }
 
-    /// What eq. 5 has in its place: from rest at the reference point, where the minimum is `offset` away.
+    /// What eq. 5 has in its place: from rest at the reference point, where the minimum is `offset`
+    /// away.
     pub fn expected(mode: &LangevinMode, offset: f64, steps: u64) -> Result<Trajectory> {
         let mut trajectory = Trajectory { positions: Vec::new(), velocities: Vec::new() };
         for step in 1..=steps {
@@ -35,14 +36,18 @@ impl Trajectory {
 
     /// R^2 of position and velocity: the part of their variation that `expected` explains.
     pub fn explained_by(&self, expected: &Trajectory) -> [f64; 2] {
-        [r_squared(&self.positions, &expected.positions), r_squared(&self.velocities, &expected.velocities)]
+        [
+            r_squared(&self.positions, &expected.positions),
+            r_squared(&self.velocities, &expected.velocities),
+        ]
     }
 
-    /// R^2 that this expectation leads to where the noise of `mode` comes on top: its variance after so many steps from a
-    /// point (eq. 6) is what stays unexplained.
+    /// R^2 that this expectation leads to where the noise of `mode` comes on top: its variance
+    /// after so many steps from a point (eq. 6) is what stays unexplained.
     pub fn explains_of_noisy(&self, mode: &LangevinMode) -> [f64; 2] {
         let noise = (1..=self.positions.len() as u64).map(|step| mode.covariance_from_point(step));
-        let [position, velocity] = noise.fold([0.0; 2], |sum, [[x, _], [_, v]]| [sum[0] + x, sum[1] + v]);
+        let [position, velocity] =
+            noise.fold([0.0; 2], |sum, [[x, _], [_, v]]| [sum[0] + x, sum[1] + v]);
         [(&self.positions, position), (&self.velocities, velocity)].map(|(values, noise)| {
             let signal = variation(values);
             signal / (signal + noise)
@@ -57,6 +62,7 @@ fn variation(values: &[f64]) -> f64 {
 }
 
 fn r_squared(measured: &[f64], expected: &[f64]) -> f64 {
-    let left: f64 = measured.iter().zip(expected).map(|(value, expected)| (value - expected).powi(2)).sum();
+    let left: f64 =
+        measured.iter().zip(expected).map(|(value, expected)| (value - expected).powi(2)).sum();
     1.0 - left / variation(measured)
 }

@@ -19,8 +19,8 @@ pub struct ModeRatios {
     pub langevin: f64,
 }
 
-/// Measures the modes that hold 20 relaxation times in the run. The noise is that of the images at its end: nothing is fitted
-/// to the motion.
+/// Measures the modes that hold 20 relaxation times in the run. The noise is that of the images at
+/// its end: nothing is fitted to the motion.
 pub fn measure(
     run: &Run,
     directions: &Directions,
@@ -44,7 +44,8 @@ pub fn measure(
             mode: measured.mode,
             eigenvalue: measured.eigenvalue,
             ratios: [over(measured.position, position), over(measured.velocity, velocity)],
-            langevin: LangevinMode::new(&parameters, measured.eigenvalue)?.position_variance() / position,
+            langevin: LangevinMode::new(&parameters, measured.eigenvalue)?.position_variance()
+                / position,
         })
     };
     isotropy.modes.iter().map(of_mode).collect()

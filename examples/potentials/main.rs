@@ -1,12 +1,14 @@
-//! What the motion sees is not the potential: a process with anisotropic noise, of the paper's appendix H.4.
+//! What the motion sees is not the potential: a process with anisotropic noise, of the paper's
+//! appendix H.4.
 //!
-//! `cargo run --example potentials --no-default-features --features report [-- FOLDER]` (no libtorch needed); without a
-//! folder, the first free `runs/potentials-<n>`.
+//! `cargo run --example potentials --no-default-features --features report [-- FOLDER]` (no
+//! libtorch needed); without a folder, the first free `runs/potentials-<n>`.
 //!
-//! The process is dx = (b - A x) dt + sqrt(2 D / kappa) dW in two dimensions. A is symmetric, so there is a potential
-//! Phi(x) = x^T A x / 2 - b^T x, and the force is -grad Phi. But the noise has other axes than A, and so it is not Phi that
-//! says where the process is, but the modified potential Psi(x) = (x - mu)^T U (x - mu) / 2, A = (D + Q) U; and a current
-//! flows along Psi's level sets for ever.
+//! The process is dx = (b - A x) dt + sqrt(2 D / kappa) dW in two dimensions. A is symmetric, so
+//! there is a potential Phi(x) = x^T A x / 2 - b^T x, and the force is -grad Phi. But the noise has
+//! other axes than A, and so it is not Phi that says where the process is, but the modified
+//! potential Psi(x) = (x - mu)^T U (x - mu) / 2, A = (D + Q) U; and a current flows along Psi's
+//! level sets for ever.
 
 #[path = "../support/arguments.rs"]
 mod arguments;
@@ -23,7 +25,8 @@ use perrin::theory::ornstein_uhlenbeck::OrnsteinUhlenbeck;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-/// Noise 2 D / kappa: the paper's number is unreadable; with this one the stationary state fits the paper's window.
+/// Noise 2 D / kappa: the paper's number is unreadable; with this one the stationary state fits the
+/// paper's window.
 const KAPPA: f64 = 4000.0;
 /// The slowest relaxation takes a time of 1.
 const SPACING_TIME: f64 = 0.05;
@@ -34,7 +37,9 @@ fn main() -> Result<()> {
     let folder = Arguments::read(&[], &[])?.folder_or_free("potentials");
     // Eigenvectors (-1, 1) and (1, 1), eigenvalues 4 and 1.
     let axes = Matrix2::new(-1.0, 1.0, 1.0, 1.0);
-    let drift = axes.try_inverse().expect("the axes are independent") * Matrix2::new(4.0, 0.0, 0.0, 1.0) * axes;
+    let drift = axes.try_inverse().expect("the axes are independent")
+        * Matrix2::new(4.0, 0.0, 0.0, 1.0)
+        * axes;
     let diffusion = Matrix2::new(4.0, 0.0, 0.0, 1.0);
     let offset = Vector2::new(-0.1, 0.05);
     let mean = drift.try_inverse().expect("no eigenvalue is 0") * offset;
@@ -51,7 +56,8 @@ fn main() -> Result<()> {
 
     std::fs::create_dir_all(&folder)?;
     // Short steps from a corner of the window: the way in, and then the stationary state.
-    let way = process.sample_path(&DVector::from_vec(vec![0.09, -0.09]), 0.005, 3000, &mut random)?;
+    let way =
+        process.sample_path(&DVector::from_vec(vec![0.09, -0.09]), 0.005, 3000, &mut random)?;
     let svg = figure::svg(&[picture::panels(&process, &modified, &way)?], [420, 403])?;
     std::fs::write(folder.join("potentials.svg"), &svg)?;
     let page = folder.join("potentials.html");
@@ -69,10 +75,13 @@ fn main() -> Result<()> {
 fn findings(process: &OrnsteinUhlenbeck, path: &DMatrix<f64>) -> Result<String> {
     let points = path.ncols();
     let mean = process.mean();
-    let [x, y]: [Vec<f64>; 2] = [0, 1].map(|row| path.row(row).iter().map(|value| value - mean[row]).collect());
-    let average = |of: &dyn Fn(usize) -> f64| long_run::mean(&(0..points - 1).map(of).collect::<Vec<f64>>());
+    let [x, y]: [Vec<f64>; 2] =
+        [0, 1].map(|row| path.row(row).iter().map(|value| value - mean[row]).collect());
+    let average =
+        |of: &dyn Fn(usize) -> f64| long_run::mean(&(0..points - 1).map(of).collect::<Vec<f64>>());
     let covariance = process.stationary_covariance();
-    // As exp(-kappa Phi) would have it, were the noise as strong in all directions as it is in the mean.
+    // As exp(-kappa Phi) would have it, were the noise as strong in all directions as it is in the
+    // mean.
     let strength = 0.5 * process.diffusion().trace() / process.kappa();
     let naive = process.drift().clone().try_inverse().expect("the drift is stable") * strength;
     let lagged = process.stationary_cross_covariance(SPACING_TIME)?;

@@ -17,7 +17,11 @@ const ARROWS: usize = 13;
 const LONGEST: f64 = 0.02;
 
 /// Phi on the left, Psi with the current on the right, and the path over both.
-pub fn panels(process: &OrnsteinUhlenbeck, modified: &FokkerPlanck, path: &DMatrix<f64>) -> Result<Vec<Panel>> {
+pub fn panels(
+    process: &OrnsteinUhlenbeck,
+    modified: &FokkerPlanck,
+    path: &DMatrix<f64>,
+) -> Result<Vec<Panel>> {
     let mut original = panel("Original potential Phi");
     // A is symmetric here: Phi(x) = (x - mu)^T A (x - mu) / 2 and a constant.
     areas(&mut original, process.drift(), process.mean());
@@ -34,7 +38,8 @@ fn panel(title: &str) -> Panel {
     Panel::new(title, ["x_1", "x_2"], [WINDOW; 2])
 }
 
-/// The areas within level sets of (x - centre)^T M (x - centre), from the outermost, dark, to the innermost, light.
+/// The areas within level sets of (x - centre)^T M (x - centre), from the outermost, dark, to the
+/// innermost, light.
 fn areas(panel: &mut Panel, matrix: &DMatrix<f64>, centre: &DVector<f64>) {
     let eigen = SymmetricEigen::new(matrix.clone());
     let value = |x: f64, y: f64| {
@@ -48,7 +53,8 @@ fn areas(panel: &mut Panel, matrix: &DMatrix<f64>, centre: &DVector<f64>) {
         let outline = (0..90).map(|point| {
             let (sine, cosine) = (point as f64 / 90.0 * std::f64::consts::TAU).sin_cos();
             let along = |axis: usize, amount: f64| {
-                eigen.eigenvectors.column(axis) * (amount * share * (highest / eigen.eigenvalues[axis]).sqrt())
+                eigen.eigenvectors.column(axis)
+                    * (amount * share * (highest / eigen.eigenvalues[axis]).sqrt())
             };
             let point = centre + along(0, cosine) + along(1, sine);
             [point[0], point[1]]
@@ -61,7 +67,8 @@ fn areas(panel: &mut Panel, matrix: &DMatrix<f64>, centre: &DVector<f64>) {
 
 /// Arrows of the stationary current, their middle at the point they are of.
 fn currents(panel: &mut Panel, modified: &FokkerPlanck) -> Result<()> {
-    let place = |index: usize| WINDOW[0] + (index as f64 + 0.5) / ARROWS as f64 * (WINDOW[1] - WINDOW[0]);
+    let place =
+        |index: usize| WINDOW[0] + (index as f64 + 0.5) / ARROWS as f64 * (WINDOW[1] - WINDOW[0]);
     let mut currents = Vec::new();
     for (i, j) in (0..ARROWS * ARROWS).map(|index| (index / ARROWS, index % ARROWS)) {
         let point = DVector::from_vec(vec![place(i), place(j)]);
@@ -75,7 +82,9 @@ fn currents(panel: &mut Panel, modified: &FokkerPlanck) -> Result<()> {
         let along = current * (LONGEST / (strongest * relative.sqrt()));
         if relative > 0.01 {
             let from = point - 0.5 * &along;
-            panel.layers.push(Layer::Arrow { from: [from[0], from[1]], along: [along[0], along[1]] });
+            panel
+                .layers
+                .push(Layer::Arrow { from: [from[0], from[1]], along: [along[0], along[1]] });
         }
     }
     Ok(())

@@ -2,8 +2,8 @@
 //!
 //! `cargo run --release --features report --example pretrain -- small|resnet [--epochs N] [--data DIR] [FOLDER]`
 //!
-//! `--epochs N` stops after N epochs of this time; the same command with the same folder goes on. What it made is in
-//! examples/data/.
+//! `--epochs N` stops after N epochs of this time; the same command with the same folder goes on.
+//! What it made is in examples/data/.
 
 #[path = "../support/arguments.rs"]
 mod arguments;
@@ -23,7 +23,8 @@ use networks::Architecture;
 use problem::{Batches, Problem};
 use tch::nn::{self, OptimizerConfig};
 
-/// How a network is trained: SGD, cross-entropy, batches drawn without replacement, no augmentation.
+/// How a network is trained: SGD, cross-entropy, batches drawn without replacement, no
+/// augmentation.
 struct Recipe {
     seed: u64,
     batch_size: usize,
@@ -33,11 +34,21 @@ struct Recipe {
     schedule: &'static [(f64, u64)],
 }
 
-const SMALL: Recipe =
-    Recipe { seed: 1, batch_size: 256, momentum: 0.9, weight_decay: 1e-4, schedule: &[(0.1, 6), (0.03, 6), (0.01, 8)] };
+const SMALL: Recipe = Recipe {
+    seed: 1,
+    batch_size: 256,
+    momentum: 0.9,
+    weight_decay: 1e-4,
+    schedule: &[(0.1, 6), (0.03, 6), (0.01, 8)],
+};
 
-const RESNET: Recipe =
-    Recipe { seed: 1, batch_size: 128, momentum: 0.9, weight_decay: 5e-4, schedule: &[(0.1, 5), (0.03, 3), (0.01, 4)] };
+const RESNET: Recipe = Recipe {
+    seed: 1,
+    batch_size: 128,
+    momentum: 0.9,
+    weight_decay: 5e-4,
+    schedule: &[(0.1, 5), (0.03, 3), (0.01, 4)],
+};
 
 fn main() -> Result<()> {
     let (architecture, arguments) = Architecture::read_arguments(&["epochs", "data"], &[])?;
@@ -56,10 +67,13 @@ fn main() -> Result<()> {
     println!("{}: {} parameters", architecture.name(), problem.parameters());
     println!("{recipe}");
     let epochs = recipe.schedule.iter().map(|(_, epochs)| epochs).sum();
-    let trained = (1..=epochs).rev().find(|&epoch| checkpoint(&weights, epoch).exists()).unwrap_or(0);
+    let trained =
+        (1..=epochs).rev().find(|&epoch| checkpoint(&weights, epoch).exists()).unwrap_or(0);
     if trained > 0 {
         problem.load(&checkpoint(&weights, trained))?;
-        println!("going on after epoch {trained}; the momentum starts from zero, as it does in no run of one piece");
+        println!(
+            "going on after epoch {trained}; the momentum starts from zero, as it does in no run of one piece"
+        );
     }
     let until = epochs.min(trained.saturating_add(arguments.number("epochs", epochs)?));
     train(&problem, &recipe, trained, until, &weights)?;
@@ -81,15 +95,27 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// Trains from after epoch `trained` up to epoch `until`, and leaves a checkpoint of the last epoch that was finished.
-fn train(problem: &Problem, recipe: &Recipe, trained: u64, until: u64, weights: &Path) -> Result<()> {
+/// Trains from after epoch `trained` up to epoch `until`, and leaves a checkpoint of the last epoch
+/// that was finished.
+fn train(
+    problem: &Problem,
+    recipe: &Recipe,
+    trained: u64,
+    until: u64,
+    weights: &Path,
+) -> Result<()> {
     let sgd = nn::sgd(recipe.momentum, 0., recipe.weight_decay, false);
     let mut optimizer = sgd.build(&problem.variables, recipe.learning_rate(1))?;
     for epoch in trained + 1..=until {
         let began = Instant::now();
         optimizer.set_lr(recipe.learning_rate(epoch));
-        // Of its own for each epoch, so that an epoch's order does not depend on where training was taken up.
-        let mut batches = Batches::new(problem.train.labels.size()[0], recipe.batch_size, 1_000 * recipe.seed + epoch);
+        // Of its own for each epoch, so that an epoch's order does not depend on where training was
+        // taken up.
+        let mut batches = Batches::new(
+            problem.train.labels.size()[0],
+            recipe.batch_size,
+            1_000 * recipe.seed + epoch,
+        );
         for _ in 0..batches.steps_per_epoch() {
             optimizer.backward_step(&problem.loss(&problem.train, &batches.next(), true));
         }
@@ -104,8 +130,12 @@ fn train(problem: &Problem, recipe: &Recipe, trained: u64, until: u64, weights: 
         // Whole or not at all. The ending tells libtorch the format.
         let whole = checkpoint(weights, epoch);
         let partial = whole.with_extension("partial.safetensors");
-        problem.variables.save(&partial).with_context(|| format!("cannot write {}", partial.display()))?;
-        fs::rename(&partial, &whole).with_context(|| format!("cannot rename {}", partial.display()))?;
+        problem
+            .variables
+            .save(&partial)
+            .with_context(|| format!("cannot write {}", partial.display()))?;
+        fs::rename(&partial, &whole)
+            .with_context(|| format!("cannot rename {}", partial.display()))?;
         if epoch > 1 {
             let _ = fs::remove_file(checkpoint(weights, epoch - 1));
         }

@@ -32,9 +32,17 @@ pub fn table(fit: &RunFit, run: &Run) -> Result<String> {
     let question = widest(|row| row.question.len());
     let measured = widest(|row| row.measured.len());
     let mut text = String::new();
-    writeln!(text, "{:of$}  {:question$}  {:measured$}  theory", "paper", "", "measured [95% interval]")?;
+    writeln!(
+        text,
+        "{:of$}  {:question$}  {:measured$}  theory",
+        "paper", "", "measured [95% interval]"
+    )?;
     for row in &rows {
-        writeln!(text, "{:of$}  {:question$}  {:measured$}  {}", row.of, row.question, row.measured, row.theory)?;
+        writeln!(
+            text,
+            "{:of$}  {:question$}  {:measured$}  {}",
+            row.of, row.question, row.measured, row.theory
+        )?;
     }
     Ok(text)
 }
@@ -43,7 +51,8 @@ fn speed(fit: &RunFit) -> Option<Row> {
     let speed = fit.speed.known()?;
     let range = speed.moving_average.as_ref()?;
     let mean = speed.mean_local_displacement_squared;
-    let trend = fit.finding(Question::ConstantSpeed).map(|finding| format!("; {}", finding.sentence));
+    let trend =
+        fit.finding(Question::ConstantSpeed).map(|finding| format!("; {}", finding.sentence));
     Some(Row {
         of: "fig. 1",
         question: "mean ||delta||^2; moving average over it".to_owned(),
@@ -66,7 +75,9 @@ fn speed_of_gradients(fit: &RunFit, run: &Run) -> Result<Option<Row>> {
     };
     let noise = summary.and_then(|summary| summary.gradient_noise);
     let settings = (window.learning_rate, window.momentum, window.batch_size, fit.speed.known());
-    let (Some(noise), (Some(rate), Some(momentum), Some(batch_size), Some(speed))) = (noise, settings) else {
+    let (Some(noise), (Some(rate), Some(momentum), Some(batch_size), Some(speed))) =
+        (noise, settings)
+    else {
         return Ok(None);
     };
     let unit = rate * rate / (batch_size as f64 * (1.0 - momentum * momentum));
@@ -76,7 +87,11 @@ fn speed_of_gradients(fit: &RunFit, run: &Run) -> Result<Option<Row>> {
     Ok(Some(Row {
         of: "eq. 12",
         question: "||delta||^2 over eq. 12 with the measured tr(Sigma)".to_owned(),
-        measured: format!("{ratio:.2} [{:.2}, {:.2}]", ratio * (1.0 - error), ratio * (1.0 + error)),
+        measured: format!(
+            "{ratio:.2} [{:.2}, {:.2}]",
+            ratio * (1.0 - error),
+            ratio * (1.0 + error)
+        ),
         theory: "1".to_owned(),
     }))
 }
@@ -84,15 +99,21 @@ fn speed_of_gradients(fit: &RunFit, run: &Run) -> Result<Option<Row>> {
 fn exponent(fit: &RunFit) -> Option<Row> {
     let law = fit.displacement.known()?;
     let interval = law.interval.known();
-    let range = interval.map_or(String::new(), |interval| format!(" [{:.2}, {:.2}]", interval.low, interval.high));
+    let range = interval
+        .map_or(String::new(), |interval| format!(" [{:.2}, {:.2}]", interval.low, interval.high));
     let predicted = fit.predicted.known().filter(|predicted| !predicted.projected_part);
     Some(Row {
         of: "fig. 1, eq. 13",
-        question: format!("exponent c of ||Delta||^2, steps {} to {}", law.first_step, law.last_step),
+        question: format!(
+            "exponent c of ||Delta||^2, steps {} to {}",
+            law.first_step, law.last_step
+        ),
         measured: format!("{:.3}{range}", law.exponent),
         theory: match (predicted, interval) {
             (Some(predicted), _) => format!("{:.3} (whole spectrum)", predicted.exact_exponent),
-            (None, Some(interval)) => format!("{:.3} ({} modes fitted)", interval.expected, interval.modes),
+            (None, Some(interval)) => {
+                format!("{:.3} ({} modes fitted)", interval.expected, interval.modes)
+            }
             (None, None) => "anything but 1".to_owned(),
         },
     })
@@ -117,7 +138,10 @@ fn isotropy(fit: &RunFit) -> Vec<Row> {
         let curvatures = first.eigenvalue / last.eigenvalue;
         rows.push(Row {
             of: "fig. 3, eq. 10",
-            question: format!("Var q_{} over Var q_{}, rho_{0} : rho_{1} = {curvatures:.1}", first.mode, last.mode),
+            question: format!(
+                "Var q_{} over Var q_{}, rho_{0} : rho_{1} = {curvatures:.1}",
+                first.mode, last.mode
+            ),
             measured: interval(ratio, 2),
             theory: "1".to_owned(),
         });
@@ -125,7 +149,10 @@ fn isotropy(fit: &RunFit) -> Vec<Row> {
     let ratios = isotropy.modes.iter().filter_map(|mode| mode.position_over_modified_loss);
     rows.extend(spread(ratios).map(|measured| Row {
         of: "fig. 3, eq. 10",
-        question: format!("Var q over the modified loss's, {} modes: least, median, most", isotropy.modes.len()),
+        question: format!(
+            "Var q over the modified loss's, {} modes: least, median, most",
+            isotropy.modes.len()
+        ),
         measured,
         theory: "1, 1, 1".to_owned(),
     }));
@@ -141,7 +168,8 @@ fn isotropy(fit: &RunFit) -> Vec<Row> {
 fn swings(fit: &RunFit) -> Vec<Row> {
     let Some(window) = fit.modes.window.known() else { return Vec::new() };
     // Modes whose velocity's spectrum has a peak that noise with momentum alone does not show.
-    let peaks: Vec<(f64, f64, bool)> = fit.modes.modes.iter().filter_map(|mode| peak(mode, window)).collect();
+    let peaks: Vec<(f64, f64, bool)> =
+        fit.modes.modes.iter().filter_map(|mode| peak(mode, window)).collect();
     let modes = fit.modes.modes.len();
     let agreeing = peaks.iter().filter(|(_, _, agrees)| *agrees).count();
     let mut rows = vec![Row {
@@ -150,35 +178,43 @@ fn swings(fit: &RunFit) -> Vec<Row> {
         measured: format!("{} of {modes}; where the Hessian has it: {agreeing}", peaks.len()),
         theory: "all".to_owned(),
     }];
-    rows.extend(spread(peaks.iter().map(|(measured, predicted, _)| measured / predicted)).map(|measured| Row {
-        of: "fig. 5, eq. 11",
-        question: "frequency of the peak over the Hessian's: least, median, most".to_owned(),
-        measured,
-        theory: "1, 1, 1".to_owned(),
-    }));
+    rows.extend(spread(peaks.iter().map(|(measured, predicted, _)| measured / predicted)).map(
+        |measured| Row {
+            of: "fig. 5, eq. 11",
+            question: "frequency of the peak over the Hessian's: least, median, most".to_owned(),
+            measured,
+            theory: "1, 1, 1".to_owned(),
+        },
+    ));
     rows
 }
 
-/// Frequency of the peak, the one that the Hessian's eigenvalue implies in discrete time, and whether they agree.
+/// Frequency of the peak, the one that the Hessian's eigenvalue implies in discrete time, and
+/// whether they agree.
 fn peak(mode: &ModeFit, window: &Window) -> Option<(f64, f64, bool)> {
     let curvature = mode.hessian_eigenvalue? + window.weight_decay?;
     // 4 sin^2(angle/2) = eta (rho + lambda) / sqrt(beta)
     let sine = (0.25 * window.learning_rate? * curvature / window.momentum?.sqrt()).sqrt();
     let predicted = 2.0 * sine.asin() / TAU;
-    let peak = mode.spectrum.known().filter(|peak| peak.against_noise.rejected && predicted > 0.0)?;
+    let peak =
+        mode.spectrum.known().filter(|peak| peak.against_noise.rejected && predicted > 0.0)?;
     Some((peak.cycles_per_step, predicted, peak.agrees_with(predicted)))
 }
 
 fn rotations(fit: &RunFit) -> Option<Row> {
-    let rotations: Vec<_> = fit.modes.modes.iter().filter_map(|mode| mode.rotation.known()).collect();
+    let rotations: Vec<_> =
+        fit.modes.modes.iter().filter_map(|mode| mode.rotation.known()).collect();
     let clockwise = |rotation: &&&perrin::analysis::modes::Rotation| {
         rotation.against_detailed_balance.rejected && rotation.area_per_step.value < 0.0
     };
     let turning = rotations.iter().filter(clockwise).count();
-    let ratios = rotations.iter().map(|rotation| rotation.area_per_step.value / rotation.predicted_area_per_step);
+    let ratios = rotations
+        .iter()
+        .map(|rotation| rotation.area_per_step.value / rotation.predicted_area_per_step);
     Some(Row {
         of: "fig. 5, eq. 11",
-        question: "modes that turn clockwise; current over the theory's: least, median, most".to_owned(),
+        question: "modes that turn clockwise; current over the theory's: least, median, most"
+            .to_owned(),
         measured: format!("{turning} of {}; {}", rotations.len(), spread(ratios)?),
         theory: "all; 1, 1, 1".to_owned(),
     })

@@ -1,18 +1,20 @@
-//! Resumes training of a trained network and compares how it moves with the theory: figures 1, 3, 4, 5 and 7 of the paper.
+//! Resumes training of a trained network and compares how it moves with the theory: figures 1, 3,
+//! 4, 5 and 7 of the paper.
 //!
-//! `cargo run --release --features report --example resume_pretrained [-- small|mnist|resnet] [--data DIR] [--weights FILE]
-//! [--steps N] [--refresh N] [--learning-rate X] [--momentum X] [--batch N] [--weight-decay X] [--with-replacement]
-//! [--directions N] [--examples N: how many the Hessian is of] [FOLDER]`
+//! `cargo run --release --features report --example resume_pretrained [-- small|mnist|resnet] [--data DIR] [--weights FILE] [--steps N] [--refresh N] [--learning-rate X] [--momentum X] [--batch N] [--weight-decay X] [--with-replacement] [--directions N] [--examples N: how many the Hessian is of] [FOLDER]`
 //!
-//! Batches are drawn without replacement, as usual and as in the paper; `--with-replacement` draws them as the theory has it. Of a
-//! folder with a run in it, such as one that was interrupted, the findings are told and nothing is trained.
+//! Batches are drawn without replacement, as usual and as in the paper; `--with-replacement` draws
+//! them as the theory has it. Of a folder with a run in it, such as one that was interrupted, the
+//! findings are told and nothing is trained.
 //!
-//! - `small`, the default: a network that cannot fit Fashion-MNIST exactly, and so keeps its gradient noise. Along the sharp
-//!   directions it is stationary; along the flat ones it drifts on.
-//! - `mnist`: one that can, and so may lose its gradient noise and drift on. The largest: minutes go by for its eigenvectors alone.
-//! - `resnet`: with batch normalisation. Loss, Hessian and gradient noise are those of *training mode*, over batches of the size
-//!   trained with: it is the loss whose gradients SGD follows. In evaluation mode, with running averages for the moments of a
-//!   batch, the function is another one, and it changes as training goes on without any step along it.
+//! - `small`, the default: a network that cannot fit Fashion-MNIST exactly, and so keeps its
+//!   gradient noise. Along the sharp directions it is stationary; along the flat ones it drifts on.
+//! - `mnist`: one that can, and so may lose its gradient noise and drift on. The largest: minutes
+//!   go by for its eigenvectors alone.
+//! - `resnet`: with batch normalisation. Loss, Hessian and gradient noise are those of *training
+//!   mode*, over batches of the size trained with: it is the loss whose gradients SGD follows. In
+//!   evaluation mode, with running averages for the moments of a batch, the function is another
+//!   one, and it changes as training goes on without any step along it.
 
 #[path = "../support/arguments.rs"]
 mod arguments;
@@ -53,7 +55,11 @@ fn main() -> Result<()> {
     let data = arguments.path("data");
     let folder = arguments.folder_or_free(&format!("{}-resumed", architecture.name()));
     tch::manual_seed(SEED as i64);
-    let problem = Problem::trained(architecture, data, &architecture.weights(arguments.path("weights"), data)?)?;
+    let problem = Problem::trained(
+        architecture,
+        data,
+        &architecture.weights(arguments.path("weights"), data)?,
+    )?;
     println!("{}: {} parameters", architecture.name(), problem.parameters());
     tell_quality("before", &problem);
 
@@ -63,10 +69,18 @@ fn main() -> Result<()> {
         return tell_findings(&folder, &problem, &plan, train_mode);
     }
 
-    // The sharpest directions, which are estimated again as training goes on, and what there is besides them.
+    // The sharpest directions, which are estimated again as training goes on, and what there is
+    // besides them.
     let hessian = measure::hessian(&problem, &plan, train_mode)?;
-    let mut curvature = EigenpairFollower::new(hessian, LanczosOptions::largest(plan.directions), plan.refresh_steps)?;
-    println!("the {} largest eigenvalues of the Hessian of {} examples", plan.directions, plan.hessian_examples);
+    let mut curvature = EigenpairFollower::new(
+        hessian,
+        LanczosOptions::largest(plan.directions),
+        plan.refresh_steps,
+    )?;
+    println!(
+        "the {} largest eigenvalues of the Hessian of {} examples",
+        plan.directions, plan.hessian_examples
+    );
     let eigenvectors = curvature.refresh()?;
     let summary = measure::summary(&mut curvature, &eigenvectors, &problem, &plan, train_mode)?;
     measure::tell(&eigenvectors, &summary);
@@ -101,9 +115,11 @@ fn main() -> Result<()> {
         let estimate = |step| {
             let due = if step < plan.steps { curvature.refresh_if_due(step)? } else { None };
             let Some(eigenvectors) = due else { return Ok(None) };
-            let [first, last] = [0, plan.directions - 1].map(|index| eigenvectors.eigenvalues[index]);
+            let [first, last] =
+                [0, plan.directions - 1].map(|index| eigenvectors.eigenvalues[index]);
             println!("step {step:6}: eigenvalues from {first:.2} to {last:.2}");
-            let summary = measure::summary(&mut curvature, &eigenvectors, &problem, &plan, train_mode)?;
+            let summary =
+                measure::summary(&mut curvature, &eigenvectors, &problem, &plan, train_mode)?;
             anyhow::Ok(Some(eigenvectors.with_summary(summary)))
         };
         if let Some(error) = optimizer.follow(estimate) {
@@ -124,7 +140,11 @@ fn tell_findings(folder: &Path, problem: &Problem, plan: &Plan, train_mode: bool
         &ReportOptions { figures: Some(folder.join("figures")), ..ReportOptions::default() },
         &mut |_| {},
     )?;
-    println!("report: {}; each figure by itself in {}", written.page.display(), folder.join("figures").display());
+    println!(
+        "report: {}; each figure by itself in {}",
+        written.page.display(),
+        folder.join("figures").display()
+    );
     Ok(())
 }
 

@@ -30,7 +30,8 @@ pub fn summary(
     plan: &Plan,
     train_mode: bool,
 ) -> Result<CurvatureSummary> {
-    let mut gradients = loss_over(problem, &problem.train, plan.noise_batches, plan.noise_batch, train_mode)?;
+    let mut gradients =
+        loss_over(problem, &problem.train, plan.noise_batches, plan.noise_batch, train_mode)?;
     curvature::summary(curvature.hessian(), &mut gradients, eigenvectors, plan.effort)
 }
 
@@ -42,7 +43,8 @@ pub fn tell(eigenvectors: &Eigenvectors, summary: &CurvatureSummary) {
     }
     if let Some(noise) = &summary.gradient_noise {
         let ratios = noise.variances.iter().zip(rho).map(|(variance, rho)| variance.value / rho);
-        let (low, high) = ratios.fold((f64::INFINITY, 0_f64), |(low, high), ratio| (low.min(ratio), high.max(ratio)));
+        let (low, high) = ratios
+            .fold((f64::INFINITY, 0_f64), |(low, high), ratio| (low.min(ratio), high.max(ratio)));
         println!(
             "  gradient noise: q_i^T Sigma q_i / rho_i from {low:.3} to {high:.3}, tr(Sigma) {:.2}",
             noise.trace.value
@@ -50,14 +52,25 @@ pub fn tell(eigenvectors: &Eigenvectors, summary: &CurvatureSummary) {
     }
 }
 
-/// Measures training and test loss in the plane of the first and the last direction of the rows fitted, around the mean of
-/// these rows' positions, and leaves them in the run's folder.
-pub fn landscape(folder: &Path, fit: &RunFit, problem: &Problem, plan: &Plan, train_mode: bool) -> Result<()> {
-    let Some((window, basis)) = fit.modes.window.known().and_then(|window| Some((window, window.basis?))) else {
+/// Measures training and test loss in the plane of the first and the last direction of the rows
+/// fitted, around the mean of these rows' positions, and leaves them in the run's folder.
+pub fn landscape(
+    folder: &Path,
+    fit: &RunFit,
+    problem: &Problem,
+    plan: &Plan,
+    train_mode: bool,
+) -> Result<()> {
+    let Some((window, basis)) =
+        fit.modes.window.known().and_then(|window| Some((window, window.basis?)))
+    else {
         println!("no landscape: there is no stretch of rows to centre it on");
         return Ok(());
     };
-    println!("the loss in the plane of two directions, around steps {} to {}", window.first_step, window.last_step);
+    println!(
+        "the loss in the plane of two directions, around steps {} to {}",
+        window.first_step, window.last_step
+    );
     let modes = [1, fit.modes.modes.len()];
     let moments = modes.map(|mode| fit.modes.modes[mode - 1].moments.known());
     let [Some(first), Some(last)] = moments else {

@@ -10,8 +10,16 @@ use crate::networks::Architecture;
 const DIRECTIONS: usize = 30;
 
 /// Names of the options that change a plan.
-pub const OPTIONS: &[&str] =
-    &["steps", "refresh", "learning-rate", "momentum", "batch", "weight-decay", "directions", "examples"];
+pub const OPTIONS: &[&str] = &[
+    "steps",
+    "refresh",
+    "learning-rate",
+    "momentum",
+    "batch",
+    "weight-decay",
+    "directions",
+    "examples",
+];
 
 /// How training is resumed, and what is measured of the loss.
 pub struct Plan {
@@ -70,8 +78,9 @@ impl Plan {
                 landscape_points: 9,
                 landscape_examples: 1_000,
             },
-            // Its loss of a batch depends on the whole batch, so batches are as large as in training everywhere. The
-            // eigenvectors of fewer examples are sharp for these alone: few directions, and many examples.
+            // Its loss of a batch depends on the whole batch, so batches are as large as in
+            // training everywhere. The eigenvectors of fewer examples are sharp for these alone:
+            // few directions, and many examples.
             Architecture::Resnet => Plan {
                 directions: 10,
                 learning_rate: 0.01,

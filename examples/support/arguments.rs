@@ -1,4 +1,5 @@
-//! The arguments of an example: options with a value (`--data DIR`), switches, and at most one folder to write to.
+//! The arguments of an example: options with a value (`--data DIR`), switches, and at most one
+//! folder to write to.
 
 #![allow(dead_code)] // Each example uses a part of it.
 
@@ -18,15 +19,21 @@ pub struct Arguments {
 }
 
 impl Arguments {
-    /// Reads this program's arguments. `options` take a value, `switches` do not; names are without their dashes.
+    /// Reads this program's arguments. `options` take a value, `switches` do not; names are without
+    /// their dashes.
     pub fn read(options: &[&str], switches: &[&str]) -> Result<Arguments> {
         Arguments::of(std::env::args_os().skip(1), options, switches)
     }
 
-    pub fn of(said: impl Iterator<Item = OsString>, options: &[&str], switches: &[&str]) -> Result<Arguments> {
+    pub fn of(
+        said: impl Iterator<Item = OsString>,
+        options: &[&str],
+        switches: &[&str],
+    ) -> Result<Arguments> {
         let usage = || {
             let options = options.iter().map(|name| format!("[--{name} VALUE]"));
-            let all: Vec<_> = options.chain(switches.iter().map(|name| format!("[--{name}]"))).collect();
+            let all: Vec<_> =
+                options.chain(switches.iter().map(|name| format!("[--{name}]"))).collect();
             format!("arguments: {} [FOLDER TO WRITE TO]", all.join(" "))
         };
         let mut arguments = Arguments::default();
@@ -34,7 +41,9 @@ impl Arguments {
         while let Some(word) = said.next() {
             match word.to_str().and_then(|word| word.strip_prefix("--")) {
                 Some(name) if options.contains(&name) => {
-                    let value = said.next().with_context(|| format!("--{name} needs a value; {}", usage()))?;
+                    let value = said
+                        .next()
+                        .with_context(|| format!("--{name} needs a value; {}", usage()))?;
                     arguments.values.insert(name.to_string(), value);
                 }
                 Some(name) if switches.contains(&name) => arguments.switches.push(name.to_string()),
@@ -57,7 +66,9 @@ impl Arguments {
     pub fn number<T: FromStr>(&self, name: &str, default: T) -> Result<T> {
         let Some(value) = self.values.get(name) else { return Ok(default) };
         let number = value.to_str().and_then(|text| text.parse().ok());
-        number.with_context(|| format!("--{name} {} is not a number of the kind it takes", value.display()))
+        number.with_context(|| {
+            format!("--{name} {} is not a number of the kind it takes", value.display())
+        })
     }
 
     /// Whether `--name` was said.
@@ -70,7 +81,8 @@ impl Arguments {
         self.folder.as_deref()
     }
 
-    /// The folder to write to: the one said, or else the first of `runs/<name>-1`, `runs/<name>-2`, ... that is free.
+    /// The folder to write to: the one said, or else the first of `runs/<name>-1`, `runs/<name>-2`,
+    /// ... that is free.
     pub fn folder_or_free(&self, name: &str) -> PathBuf {
         let free = || {
             let folder = |number: u32| PathBuf::from(format!("runs/{name}-{number}"));

@@ -62,14 +62,17 @@ impl Classifier {
         (self.digits.labels.size()[0] / BATCH) as u64
     }
 
-    /// An epoch's batches, each digit drawn from all. Theory takes batches to be independent; in an order without repetition the
-    /// noise cancels over an epoch, and directions that take longer than one scatter less than they should.
+    /// An epoch's batches, each digit drawn from all. Theory takes batches to be independent; in an
+    /// order without repetition the noise cancels over an epoch, and directions that take longer
+    /// than one scatter less than they should.
     pub fn batches(&self) -> impl Iterator<Item = (Tensor, Tensor)> + use<> {
         let (count, steps) = (self.digits.labels.size()[0], self.steps_per_epoch() as i64);
         let drawn = Tensor::randint(count, [steps * BATCH], (Kind::Int64, Device::Cpu));
         let images = self.digits.images.index_select(0, &drawn);
         let labels = self.digits.labels.index_select(0, &drawn);
-        (0..steps).map(move |number| (images.narrow(0, number * BATCH, BATCH), labels.narrow(0, number * BATCH, BATCH)))
+        (0..steps).map(move |number| {
+            (images.narrow(0, number * BATCH, BATCH), labels.narrow(0, number * BATCH, BATCH))
+        })
     }
 
     /// The loss of each digit by itself, as the Hessian and the gradient noise take it.

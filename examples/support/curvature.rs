@@ -19,7 +19,8 @@ pub struct Effort {
     pub density_steps: usize,
 }
 
-/// The mean loss over the first examples of `images`, in so many batches of one size. They come in no order.
+/// The mean loss over the first examples of `images`, in so many batches of one size. They come in
+/// no order.
 pub fn loss_over<'a>(
     problem: &'a Problem,
     images: &'a Images,
@@ -29,13 +30,14 @@ pub fn loss_over<'a>(
 ) -> Result<LossHessian<'a>> {
     Ok(LossHessian::new(&problem.variables, &vec![batch_size; batches], move |batch| {
         let start = (batch * batch_size) as i64;
-        let numbers = Tensor::arange_start(start, start + batch_size as i64, (Kind::Int64, Device::Cpu));
+        let numbers =
+            Tensor::arange_start(start, start + batch_size as i64, (Kind::Int64, Device::Cpu));
         problem.loss(images, &numbers, train_mode)
     })?)
 }
 
-/// Trace and density besides the eigenvectors by `hessian`, and the noise of gradients by `gradients`, whose batches are
-/// smaller: batches of one example tell it best.
+/// Trace and density besides the eigenvectors by `hessian`, and the noise of gradients by
+/// `gradients`, whose batches are smaller: batches of one example tell it best.
 pub fn summary(
     hessian: &mut LossHessian,
     gradients: &mut LossHessian,
@@ -44,8 +46,16 @@ pub fn summary(
 ) -> Result<CurvatureSummary> {
     let noise_alone = SummaryOptions { trace: None, density: None, gradient_noise: true };
     let without_noise = SummaryOptions {
-        trace: Some(TraceOptions { sketch: 0, samples: effort.trace_samples, ..TraceOptions::default() }),
-        density: Some(DensityOptions { starts: effort.density_starts, steps: effort.density_steps, seed: 0 }),
+        trace: Some(TraceOptions {
+            sketch: 0,
+            samples: effort.trace_samples,
+            ..TraceOptions::default()
+        }),
+        density: Some(DensityOptions {
+            starts: effort.density_starts,
+            steps: effort.density_steps,
+            seed: 0,
+        }),
         gradient_noise: false,
     };
     Ok(CurvatureSummary {

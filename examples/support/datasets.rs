@@ -1,7 +1,8 @@
-//! Standard image data, in the formats they are published in: MNIST, Fashion-MNIST, CIFAR-10's binary version.
+//! Standard image data, in the formats they are published in: MNIST, Fashion-MNIST, CIFAR-10's
+//! binary version.
 //!
-//! Each is looked for in the folder the user names (`--data DIR`), otherwise in the places where it is installed. Nothing is
-//! downloaded here: `make data` does that.
+//! Each is looked for in the folder the user names (`--data DIR`), otherwise in the places where it
+//! is installed. Nothing is downloaded here: `make data` does that.
 
 #![allow(dead_code)] // Each example uses a part of it.
 
@@ -45,9 +46,10 @@ impl Standard {
     fn places(self) -> Vec<PathBuf> {
         match self {
             Standard::Mnist => cached("mnist").into_iter().collect(),
-            Standard::FashionMnist => {
-                cached("fashion-mnist").into_iter().chain(["/usr/share/datasets/fashion-mnist".into()]).collect()
-            }
+            Standard::FashionMnist => cached("fashion-mnist")
+                .into_iter()
+                .chain(["/usr/share/datasets/fashion-mnist".into()])
+                .collect(),
         }
     }
 }
@@ -60,7 +62,8 @@ pub fn load(folder: Option<&Path>, otherwise: Standard) -> Result<Dataset> {
     }
 }
 
-/// MNIST or Fashion-MNIST, or anything in their format, from `folder` or else from where the standard one is installed.
+/// MNIST or Fashion-MNIST, or anything in their format, from `folder` or else from where the
+/// standard one is installed.
 pub fn load_gray(folder: Option<&Path>, standard: Standard) -> Result<Dataset> {
     // What is in a folder of the user's own cannot be told from the format.
     let name = if folder.is_some() { "the data of --data" } else { standard.name() };
@@ -85,14 +88,17 @@ pub fn load_gray(folder: Option<&Path>, standard: Standard) -> Result<Dataset> {
 pub fn cifar10(folder: &Path) -> Result<Dataset> {
     let batches = (1..=5).map(|number| cifar(&folder.join(format!("data_batch_{number}.bin"))));
     let batches: Vec<Images> = batches.collect::<Result<_>>()?;
-    let join = |part: fn(&Images) -> &Tensor| Tensor::cat(&batches.iter().map(part).collect::<Vec<_>>(), 0);
+    let join = |part: fn(&Images) -> &Tensor| {
+        Tensor::cat(&batches.iter().map(part).collect::<Vec<_>>(), 0)
+    };
     let train = Images { images: join(|batch| &batch.images), labels: join(|batch| &batch.labels) };
     Ok(Dataset { name: "CIFAR-10", train, test: cifar(&folder.join(CIFAR_TEST))? })
 }
 
 /// A file that `make data` makes beside MNIST, such as a trained network's weights.
 pub fn beside_mnist(folder: Option<&Path>, file: &str) -> Result<PathBuf> {
-    let places = folder.map_or_else(|| Standard::Mnist.places(), |folder| vec![folder.to_path_buf()]);
+    let places =
+        folder.map_or_else(|| Standard::Mnist.places(), |folder| vec![folder.to_path_buf()]);
     let found = places.iter().map(|place| place.join(file)).find(|path| path.exists());
     found.with_context(|| format!("no {file} in {}: get it with `make data`", places[0].display()))
 }
@@ -107,7 +113,8 @@ fn holds(folder: &Path, file: &str) -> bool {
 
 /// A data set's folder where `make data` puts it; none on a machine without a home folder.
 fn cached(name: &str) -> Option<PathBuf> {
-    let set = |variable| std::env::var_os(variable).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let set =
+        |variable| std::env::var_os(variable).filter(|value| !value.is_empty()).map(PathBuf::from);
     let base = set("XDG_CACHE_HOME").or_else(|| set("HOME").map(|home| home.join(".cache")));
     Some(base?.join("perrin").join("data").join(name))
 }
@@ -116,7 +123,8 @@ fn gray(images: &Path, labels: &Path) -> Result<Images> {
     let pixels = idx::read_idx(images, 3)?;
     let classes = idx::read_idx(labels, 1)?;
     let shape = [pixels.shape[0], 1, pixels.shape[1], pixels.shape[2]];
-    tensors(&pixels.values, &shape, &classes.values).with_context(|| format!("in {}", labels.display()))
+    tensors(&pixels.values, &shape, &classes.values)
+        .with_context(|| format!("in {}", labels.display()))
 }
 
 fn cifar(file: &Path) -> Result<Images> {

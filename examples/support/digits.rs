@@ -24,5 +24,8 @@ pub fn load() -> Result<Digits> {
         pixels.extend(numbers[..64].iter().map(|gray| gray / 8. - 1.));
         labels.push(numbers[64] as i64);
     }
-    Ok(Digits { images: Tensor::from_slice(&pixels).reshape([-1, 64]), labels: Tensor::from_slice(&labels) })
+    Ok(Digits {
+        images: Tensor::from_slice(&pixels).reshape([-1, 64]),
+        labels: Tensor::from_slice(&labels),
+    })
 }

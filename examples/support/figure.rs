@@ -1,4 +1,5 @@
-//! Figures that perrin's report does not have: panels side by side, as SVG, and a page that shows them.
+//! Figures that perrin's report does not have: panels side by side, as SVG, and a page that shows
+//! them.
 
 #![allow(dead_code)] // Each example uses a part of it.
 
@@ -39,7 +40,12 @@ pub enum Layer {
 
 impl Panel {
     pub fn new(title: &str, labels: [&str; 2], limits: [[f64; 2]; 2]) -> Panel {
-        Panel { title: title.to_owned(), labels: labels.map(str::to_owned), limits, layers: Vec::new() }
+        Panel {
+            title: title.to_owned(),
+            labels: labels.map(str::to_owned),
+            limits,
+            layers: Vec::new(),
+        }
     }
 
     pub fn line(&mut self, points: Vec<[f64; 2]>, colour: RGBColor, width: f64) {
@@ -52,17 +58,24 @@ pub fn svg(rows: &[Vec<Panel>], size: [u32; 2]) -> Result<String> {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0).max(1);
     let [width, height] = [size[0] * columns as u32, size[1] * rows.len() as u32];
     let mut text = String::new();
-    let root = SVGBackend::with_string(&mut text, (UNIT * width, UNIT * height)).into_drawing_area();
+    let root =
+        SVGBackend::with_string(&mut text, (UNIT * width, UNIT * height)).into_drawing_area();
     draw(&root, rows, columns).map_err(|error| anyhow!("cannot draw: {error}"))?;
     drop(root);
     // The size it is meant to be seen in; the view box has the drawing's units.
     let drawn = format!("width=\"{}\" height=\"{}\"", UNIT * width, UNIT * height);
-    Ok(text.replacen(&drawn, &format!("width=\"{width}\" height=\"{height}\""), 1).replace(" opacity=\"1\"", ""))
+    Ok(text
+        .replacen(&drawn, &format!("width=\"{width}\" height=\"{height}\""), 1)
+        .replace(" opacity=\"1\"", ""))
 }
 
 type Area<'a> = plotters::drawing::DrawingArea<SVGBackend<'a>, plotters::coord::Shift>;
 
-fn draw(root: &Area, rows: &[Vec<Panel>], columns: usize) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+fn draw(
+    root: &Area,
+    rows: &[Vec<Panel>],
+    columns: usize,
+) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let unit = |pixels: u32| pixels * UNIT;
     root.fill(&WHITE).map_err(|error| error.to_string())?;
     let places = root.split_evenly((rows.len(), columns));
@@ -100,7 +113,11 @@ fn draw(root: &Area, rows: &[Vec<Panel>], columns: usize) -> Result<(), Box<dyn 
                     Layer::Line { points, colour, width } => {
                         let style = colour.stroke_width((width * f64::from(UNIT)).round() as u32);
                         let parts = inside(points, &panel.limits);
-                        chart.draw_series(parts.into_iter().map(|part| PathElement::new(part, style))).map(|_| ())
+                        chart
+                            .draw_series(
+                                parts.into_iter().map(|part| PathElement::new(part, style)),
+                            )
+                            .map(|_| ())
                     }
                     Layer::Area { outline, colour } => {
                         let clipped = clip(outline, &panel.limits);
@@ -108,7 +125,11 @@ fn draw(root: &Area, rows: &[Vec<Panel>], columns: usize) -> Result<(), Box<dyn 
                     }
                     Layer::Arrow { from, along } => {
                         let style = ARROWS.stroke_width(UNIT * 3 / 2);
-                        chart.draw_series(arrow(*from, *along).map(|part| PathElement::new(part, style))).map(|_| ())
+                        chart
+                            .draw_series(
+                                arrow(*from, *along).map(|part| PathElement::new(part, style)),
+                            )
+                            .map(|_| ())
                     }
                 };
                 drawn.map_err(|error| error.to_string())?;
@@ -121,12 +142,18 @@ fn draw(root: &Area, rows: &[Vec<Panel>], columns: usize) -> Result<(), Box<dyn 
 /// With so many digits, and no sign where they are all 0.
 fn number(value: f64, digits: usize) -> String {
     let text = format!("{value:.digits$}");
-    if text.trim_start_matches('-').bytes().all(|byte| matches!(byte, b'0' | b'.')) { "0".to_owned() } else { text }
+    if text.trim_start_matches('-').bytes().all(|byte| matches!(byte, b'0' | b'.')) {
+        "0".to_owned()
+    } else {
+        text
+    }
 }
 
 /// The parts of a line that lie within the axes.
 fn inside(points: &[[f64; 2]], limits: &[[f64; 2]; 2]) -> Vec<Vec<(f64, f64)>> {
-    let within = |point: &[f64; 2]| (0..2).all(|axis| (limits[axis][0]..=limits[axis][1]).contains(&point[axis]));
+    let within = |point: &[f64; 2]| {
+        (0..2).all(|axis| (limits[axis][0]..=limits[axis][1]).contains(&point[axis]))
+    };
     let parts = points.split(|point| !within(point)).filter(|part| part.len() > 1);
     parts.map(|part| part.iter().map(|&[x, y]| (x, y)).collect()).collect()
 }
@@ -143,7 +170,9 @@ fn clip(outline: &[[f64; 2]], limits: &[[f64; 2]; 2]) -> Vec<(f64, f64)> {
                 let [before, here] = [depth(&previous), depth(point)];
                 if (before < 0.0) != (here < 0.0) {
                     let share = before / (before - here);
-                    kept.push([0, 1].map(|axis| previous[axis] + share * (point[axis] - previous[axis])));
+                    kept.push(
+                        [0, 1].map(|axis| previous[axis] + share * (point[axis] - previous[axis])),
+                    );
                 }
                 if here >= 0.0 {
                     kept.push(*point);
@@ -158,7 +187,8 @@ fn clip(outline: &[[f64; 2]], limits: &[[f64; 2]; 2]) -> Vec<(f64, f64)> {
 /// A shaft and a head.
 fn arrow([x, y]: [f64; 2], [dx, dy]: [f64; 2]) -> [Vec<(f64, f64)>; 2] {
     let tip = (x + dx, y + dy);
-    let wing = |side: f64| (tip.0 - 0.35 * dx - 0.2 * side * dy, tip.1 - 0.35 * dy + 0.2 * side * dx);
+    let wing =
+        |side: f64| (tip.0 - 0.35 * dx - 0.2 * side * dy, tip.1 - 0.35 * dy + 0.2 * side * dx);
     [vec![(x, y), tip], vec![wing(1.0), tip, wing(-1.0)]]
 }
 

@@ -15,22 +15,27 @@ use crate::datasets::{self, Standard};
 /// Which network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Architecture {
-    /// Three convolutions, 6,138 parameters, for Fashion-MNIST. Too small to fit its data exactly, so that it keeps its
-    /// gradient noise and comes to a stationary state.
+    /// Three convolutions, 6,138 parameters, for Fashion-MNIST. Too small to fit its data exactly,
+    /// so that it keeps its gradient noise and comes to a stationary state.
     Small,
-    /// 390,410 parameters, for MNIST: the network of the Python package `digit-recognizer-py`. It fits its data.
+    /// 390,410 parameters, for MNIST: the network of the Python package `digit-recognizer-py`. It
+    /// fits its data.
     Mnist,
     /// A ResNet of three blocks with batch normalisation, 77,754 parameters, for Fashion-MNIST.
     Resnet,
 }
 
 impl Architecture {
-    /// Reads a program's arguments: a network's name first, if at all (else the small one), the rest as
-    /// [`Arguments::read`] does.
-    pub fn read_arguments(options: &[&str], switches: &[&str]) -> Result<(Architecture, Arguments)> {
+    /// Reads a program's arguments: a network's name first, if at all (else the small one), the
+    /// rest as [`Arguments::read`] does.
+    pub fn read_arguments(
+        options: &[&str],
+        switches: &[&str],
+    ) -> Result<(Architecture, Arguments)> {
         let mut said = std::env::args_os().skip(1).peekable();
         let all = [Architecture::Small, Architecture::Mnist, Architecture::Resnet];
-        let named = |word: &OsString| all.into_iter().find(|architecture| word == architecture.name());
+        let named =
+            |word: &OsString| all.into_iter().find(|architecture| word == architecture.name());
         let architecture = said.peek().and_then(named);
         if architecture.is_some() {
             said.next();
@@ -67,16 +72,22 @@ impl Architecture {
         self == Architecture::Resnet
     }
 
-    /// Trained weights: `said`, or else the file that comes with the examples or, of MNIST, that `make data` makes.
+    /// Trained weights: `said`, or else the file that comes with the examples or, of MNIST, that
+    /// `make data` makes.
     pub fn weights(self, said: Option<&Path>, data: Option<&Path>) -> Result<PathBuf> {
         let path = match (said, self) {
             (Some(said), _) => said.to_path_buf(),
-            (None, Architecture::Mnist) => datasets::beside_mnist(data, "handwriting_model.safetensors")?,
-            (None, _) => {
-                Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("examples/data/{}.safetensors", self.name()))
+            (None, Architecture::Mnist) => {
+                datasets::beside_mnist(data, "handwriting_model.safetensors")?
             }
+            (None, _) => Path::new(env!("CARGO_MANIFEST_DIR"))
+                .join(format!("examples/data/{}.safetensors", self.name())),
         };
-        ensure!(path.exists(), "there are no weights in {}; the example `pretrain` makes them", path.display());
+        ensure!(
+            path.exists(),
+            "there are no weights in {}; the example `pretrain` makes them",
+            path.display()
+        );
         Ok(path)
     }
 
@@ -135,19 +146,20 @@ fn resnet(root: &nn::Path) -> SequentialT {
 fn convolution(path: &nn::Path, from: i64, to: i64, size: i64, stride: i64) -> SequentialT {
     let convolution = ConvConfig { stride, padding: size / 2, bias: false, ..Default::default() };
     let normalisation = BatchNormConfig { ws_init: Init::Const(1.0), ..Default::default() };
-    nn::seq_t().add(nn::conv2d(path / "convolution", from, to, size, convolution)).add(nn::batch_norm2d(
-        path / "normalisation",
-        to,
-        normalisation,
-    ))
+    nn::seq_t()
+        .add(nn::conv2d(path / "convolution", from, to, size, convolution))
+        .add(nn::batch_norm2d(path / "normalisation", to, normalisation))
 }
 
 /// He et al. 2016, with a convolution of 1 x 1 on the short cut where shapes differ.
 fn block(path: &nn::Path, from: i64, to: i64, stride: i64) -> impl ModuleT + use<> {
     let first = convolution(&(path / "first"), from, to, 3, stride);
     let second = convolution(&(path / "second"), to, to, 3, 1);
-    let shortcut =
-        if from == to && stride == 1 { nn::seq_t() } else { convolution(&(path / "shortcut"), from, to, 1, stride) };
+    let shortcut = if from == to && stride == 1 {
+        nn::seq_t()
+    } else {
+        convolution(&(path / "shortcut"), from, to, 1, stride)
+    };
     nn::func_t(move |x, train| {
         let through = first.forward_t(x, train).relu().apply_t(&second, train);
         (through + x.apply_t(&shortcut, train)).relu()

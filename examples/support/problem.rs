@@ -14,7 +14,8 @@ use tch::{Device, Tensor, no_grad};
 use crate::datasets::{self, Images};
 use crate::networks::Architecture;
 
-/// Examples in a forward pass where the batch does not matter: fast, and small enough for a graph of double backward.
+/// Examples in a forward pass where the batch does not matter: fast, and small enough for a graph
+/// of double backward.
 const CHUNK: i64 = 1_000;
 
 /// A network with its data.
@@ -49,7 +50,11 @@ impl Problem {
     }
 
     /// With trained weights.
-    pub fn trained(architecture: Architecture, data: Option<&Path>, weights: &Path) -> Result<Problem> {
+    pub fn trained(
+        architecture: Architecture,
+        data: Option<&Path>,
+        weights: &Path,
+    ) -> Result<Problem> {
         let mut problem = Problem::new(architecture, data)?;
         problem.load(weights)?;
         Ok(problem)
@@ -61,14 +66,18 @@ impl Problem {
             .with_context(|| format!("{} does not hold this network's weights", weights.display()))
     }
 
-    /// Another network of the same kind on the same data, for another thread; its weights are to be loaded.
+    /// Another network of the same kind on the same data, for another thread; its weights are to be
+    /// loaded.
     pub fn another(&self, architecture: Architecture) -> Problem {
-        let shared =
-            |part: &Images| Images { images: part.images.shallow_clone(), labels: part.labels.shallow_clone() };
+        let shared = |part: &Images| Images {
+            images: part.images.shallow_clone(),
+            labels: part.labels.shallow_clone(),
+        };
         Problem::of(architecture, shared(&self.train), shared(&self.test))
     }
 
-    /// Mean cross-entropy of some of `part`'s examples, by their numbers; in training mode or in that of evaluation.
+    /// Mean cross-entropy of some of `part`'s examples, by their numbers; in training mode or in
+    /// that of evaluation.
     pub fn loss(&self, part: &Images, examples: &Tensor, train_mode: bool) -> Tensor {
         let logits = self.network.forward_t(&part.images.index_select(0, examples), train_mode);
         logits.cross_entropy_for_logits(&part.labels.index_select(0, examples))
@@ -81,7 +90,8 @@ impl Problem {
         for start in (0..count).step_by(CHUNK as usize) {
             let size = CHUNK.min(count - start);
             let labels = images.labels.narrow(0, start, size);
-            let logits = no_grad(|| self.network.forward_t(&images.images.narrow(0, start, size), false));
+            let logits =
+                no_grad(|| self.network.forward_t(&images.images.narrow(0, start, size), false));
             loss += size as f64 * logits.cross_entropy_for_logits(&labels).double_value(&[]);
             right += size as f64 * logits.accuracy_for_logits(&labels).double_value(&[]);
         }
@@ -93,7 +103,8 @@ impl Problem {
     }
 }
 
-/// Mini-batches of a training set, from a seed. A new order each epoch, without what is left over, so that all have one size.
+/// Mini-batches of a training set, from a seed. A new order each epoch, without what is left over,
+/// so that all have one size.
 pub struct Batches {
     random: ChaCha8Rng,
     order: Vec<i64>,
@@ -114,7 +125,8 @@ impl Batches {
         }
     }
 
-    /// Draws each batch from all examples, as the theory has it (assumption 1), and not from those the epoch has left.
+    /// Draws each batch from all examples, as the theory has it (assumption 1), and not from those
+    /// the epoch has left.
     pub fn with_replacement(mut self) -> Batches {
         self.with_replacement = true;
         self
@@ -128,7 +140,8 @@ impl Batches {
     pub fn next(&mut self) -> Tensor {
         if self.with_replacement {
             let count = self.order.len() as i64;
-            let drawn: Vec<i64> = (0..self.size).map(|_| self.random.random_range(0..count)).collect();
+            let drawn: Vec<i64> =
+                (0..self.size).map(|_| self.random.random_range(0..count)).collect();
             return Tensor::from_slice(&drawn);
         }
         if self.next >= self.order.len() / self.size {

@@ -13,7 +13,8 @@ use super::stationarity::{EffectiveSamples, Stationarity};
 
 /// A test speaks against stationarity below this.
 const LEVEL: f64 = 0.05;
-/// Weights are averaged over this many autocorrelation times of the slowest mode: its variance falls to a twentieth.
+/// Weights are averaged over this many autocorrelation times of the slowest mode: its variance
+/// falls to a twentieth.
 const AVERAGED_TIMES: f64 = 20.0;
 
 const NO_CURVATURE: &str = "no curvature is known: it takes eigenvalues (`--eigenvalues`), or directions logged at every \
@@ -50,7 +51,8 @@ pub struct StabilityAdvice {
 pub struct LearningRateAdvice {
     /// Whether to do it now: the run goes on, at one rate, and is stationary.
     pub lower_now: bool,
-    /// Whether all tests find the run stationary: it gains nothing more at this rate, and a lower one has less noise.
+    /// Whether all tests find the run stationary: it gains nothing more at this rate, and a lower
+    /// one has less noise.
     pub stationary: bool,
     /// Whether the run has ended: its log was closed, or an error stopped it.
     pub ended: bool,
@@ -78,7 +80,10 @@ pub struct AveragingAdvice {
 }
 
 /// Stability, from the largest rho + lambda that is known.
-pub fn stability(sgd: Result<PlainSgd, String>, largest: Option<(f64, Curvatures)>) -> Answer<StabilityAdvice> {
+pub fn stability(
+    sgd: Result<PlainSgd, String>,
+    largest: Option<(f64, Curvatures)>,
+) -> Answer<StabilityAdvice> {
     let PlainSgd { learning_rate, momentum } = match sgd {
         Ok(sgd) => sgd,
         Err(reason) => return Answer::CannotSay { reason },
@@ -91,7 +96,13 @@ pub fn stability(sgd: Result<PlainSgd, String>, largest: Option<(f64, Curvatures
     }
     let learning_rate_limit = 2.0 * (1.0 + momentum) / largest_curvature;
     let share = learning_rate / learning_rate_limit;
-    Answer::Known(StabilityAdvice { learning_rate, largest_curvature, curvatures, learning_rate_limit, share })
+    Answer::Known(StabilityAdvice {
+        learning_rate,
+        largest_curvature,
+        curvatures,
+        learning_rate_limit,
+        share,
+    })
 }
 
 /// The learning rate, from what is stationary, how it went, and whether the run goes on.
@@ -109,18 +120,29 @@ pub fn learning_rate(
     let mut evidence = Vec::new();
     let mut stationary = beginning.is_stationary();
     evidence.push(match beginning.first_step.filter(|_| stationary) {
-        Some(step) if beginning.given => format!("stationary from step {} on, as given", grouped(step)),
+        Some(step) if beginning.given => {
+            format!("stationary from step {} on, as given", grouped(step))
+        }
         Some(step) => format!("stationary from step {} on", grouped(step)),
         None => beginning.change_in_words(),
     });
-    if let Some((trend, change)) = speed.known().and_then(|speed| Some((speed.trend.known()?, speed.change?))) {
+    if let Some((trend, change)) =
+        speed.known().and_then(|speed| Some((speed.trend.known()?, speed.change?)))
+    {
         stationary &= trend.p_value >= LEVEL;
-        evidence.push(format!("the speed {} over the window ({})", change.in_words(false), p_value(trend.p_value)));
+        evidence.push(format!(
+            "the speed {} over the window ({})",
+            change.in_words(false),
+            p_value(trend.p_value)
+        ));
     }
     match &stationarity.fluctuation_dissipation {
         Answer::Known(relation) => {
             stationary &= relation.holds;
-            evidence.push(format!("the fluctuation-dissipation ratio is {:.2}, 1 if stationary", relation.ratio));
+            evidence.push(format!(
+                "the fluctuation-dissipation ratio is {:.2}, 1 if stationary",
+                relation.ratio
+            ));
         }
         Answer::CannotSay { reason } => {
             evidence.push(format!("the fluctuation-dissipation ratio is not known: {reason}"))
@@ -139,14 +161,22 @@ pub fn learning_rate(
 }
 
 /// The window of an average, from the modes' autocorrelation times at one learning rate.
-pub fn averaging(modes: &[Answer<EffectiveSamples>], rates: Option<LearningRates>) -> Answer<AveragingAdvice> {
+pub fn averaging(
+    modes: &[Answer<EffectiveSamples>],
+    rates: Option<LearningRates>,
+) -> Answer<AveragingAdvice> {
     if rates.is_some_and(|rates| rates.changes_in_window) {
-        return Answer::cannot_say("the learning rate changes, and with it how long the modes remember");
+        return Answer::cannot_say(
+            "the learning rate changes, and with it how long the modes remember",
+        );
     }
     let reason = modes.iter().find_map(Answer::reason);
-    let known = modes.iter().enumerate().filter_map(|(index, mode)| Some((index + 1, mode.known()?)));
+    let known =
+        modes.iter().enumerate().filter_map(|(index, mode)| Some((index + 1, mode.known()?)));
     let (resolved, unresolved): (Vec<_>, Vec<_>) = known.partition(|(_, mode)| mode.resolved);
-    let slowest = resolved.iter().max_by(|a, b| a.1.autocorrelation_steps.total_cmp(&b.1.autocorrelation_steps));
+    let slowest = resolved
+        .iter()
+        .max_by(|a, b| a.1.autocorrelation_steps.total_cmp(&b.1.autocorrelation_steps));
     let Some((mode, slowest)) = slowest else {
         return Answer::cannot_say(match (modes, reason) {
             ([], _) => NO_DIRECTIONS,
@@ -173,18 +203,27 @@ mod tests {
         let sgd = PlainSgd { learning_rate: 0.1, momentum: 0.9 };
         let answer = stability(Ok(sgd), Some((38.0, Curvatures::Given)));
         let advice = answer.known().unwrap();
-        assert!((advice.share - 1.0).abs() < 1e-12 && (advice.learning_rate_limit - 0.1).abs() < 1e-12);
+        assert!(
+            (advice.share - 1.0).abs() < 1e-12 && (advice.learning_rate_limit - 0.1).abs() < 1e-12
+        );
         assert!(stability(Ok(sgd), None).reason().is_some());
         assert!(stability(Ok(sgd), Some((-1.0, Curvatures::Fitted))).reason().is_some());
-        assert!(stability(Err("unknown".to_owned()), Some((1.0, Curvatures::Given))).reason().is_some());
+        assert!(
+            stability(Err("unknown".to_owned()), Some((1.0, Curvatures::Given))).reason().is_some()
+        );
     }
 
     #[test]
     fn the_slowest_resolved_mode_sets_the_window() {
         let mode = |autocorrelation_steps, resolved| {
-            Answer::Known(EffectiveSamples { autocorrelation_steps, effective_samples: 100.0, resolved })
+            Answer::Known(EffectiveSamples {
+                autocorrelation_steps,
+                effective_samples: 100.0,
+                resolved,
+            })
         };
-        let modes = [mode(5.0, true), mode(40.0, true), mode(1e4, false), Answer::cannot_say("constant")];
+        let modes =
+            [mode(5.0, true), mode(40.0, true), mode(1e4, false), Answer::cannot_say("constant")];
         let answer = averaging(&modes, None);
         let advice = answer.known().unwrap();
         assert_eq!((advice.window_steps, advice.mode, advice.unresolved_modes), (800.0, 2, 1));
@@ -192,7 +231,8 @@ mod tests {
     }
 
     fn stationary_from(first_step: Option<u64>) -> Stationarity {
-        let change = Some(Change { from: 2.0, to: 1.76, deviation: 0.1, course: Course::AlongLine });
+        let change =
+            Some(Change { from: 2.0, to: 1.76, deviation: 0.1, course: Course::AlongLine });
         let beginning = Beginning {
             first_step,
             given: false,
@@ -202,8 +242,12 @@ mod tests {
             tested: vec!["loss".to_owned()],
             untested: Vec::new(),
         };
-        let fluctuation_dissipation =
-            FluctuationDissipation { position_times_gradient: 1.0, kinetic: 1.0, ratio: 1.0, holds: true };
+        let fluctuation_dissipation = FluctuationDissipation {
+            position_times_gradient: 1.0,
+            kinetic: 1.0,
+            ratio: 1.0,
+            holds: true,
+        };
         Stationarity {
             beginning: Answer::Known(beginning),
             fluctuation_dissipation: Answer::Known(fluctuation_dissipation),
@@ -223,8 +267,12 @@ mod tests {
     #[test]
     fn lower_now_is_said_of_a_stationary_run_that_goes_on_at_one_rate_alone() {
         let advice = |first_step, rates, state| {
-            let answer =
-                learning_rate(&stationary_from(first_step), &Answer::cannot_say("no rows"), Some(rates), state);
+            let answer = learning_rate(
+                &stationary_from(first_step),
+                &Answer::cannot_say("no rows"),
+                Some(rates),
+                state,
+            );
             answer.known().unwrap().clone()
         };
         let falling = LearningRates { present: 1.5e-6, changes_in_window: true, ..ONE_RATE };
@@ -236,8 +284,12 @@ mod tests {
         let scheduled = advice(Some(1), falling, RunState::Open);
         assert!(!scheduled.lower_now);
         assert_eq!((scheduled.schedule_from, scheduled.present), (Some(0.02), 1.5e-6));
-        assert_eq!(advice(None, ONE_RATE, RunState::Open).evidence[0], "loss falls by 12% (p = 0.010)");
-        let unknown = learning_rate(&stationary_from(Some(1)), &Answer::cannot_say(""), None, RunState::Open);
+        assert_eq!(
+            advice(None, ONE_RATE, RunState::Open).evidence[0],
+            "loss falls by 12% (p = 0.010)"
+        );
+        let unknown =
+            learning_rate(&stationary_from(Some(1)), &Answer::cannot_say(""), None, RunState::Open);
         assert_eq!(unknown.reason(), Some(not_known("learning rate").as_str()));
     }
 }

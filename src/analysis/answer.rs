@@ -4,10 +4,11 @@ use serde::Serialize;
 
 use crate::error::Error;
 
-/// What the data say, or the reason why they cannot say it. In JSON: the value itself, or `{"cannot_say": "reason"}`.
+/// What the data say, or the reason why they cannot say it. In JSON: the value itself, or
+/// `{"cannot_say": "reason"}`.
 ///
-/// Not an error: that a run of one row has no exponent is an answer about the run. A value in an answer holds only
-/// finite numbers.
+/// Not an error: that a run of one row has no exponent is an answer about the run. A value in an
+/// answer holds only finite numbers.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum Answer<T> {
@@ -44,7 +45,8 @@ impl<T> Answer<T> {
     }
 }
 
-/// Of a computation on numbers in memory. An error of reading is no answer: it goes to the caller as an error.
+/// Of a computation on numbers in memory. An error of reading is no answer: it goes to the caller
+/// as an error.
 impl<T> From<Result<T, Error>> for Answer<T> {
     fn from(result: Result<T, Error>) -> Answer<T> {
         match result {

@@ -39,14 +39,17 @@ impl Change {
     pub(crate) fn by(course: Course, values: &[f64], deviation: f64) -> Option<Change> {
         let tenth = values.len() / 10;
         match course {
-            Course::FirstTenthToLastHalf => Change::between(values, tenth, values.len() / 2, deviation),
+            Course::FirstTenthToLastHalf => {
+                Change::between(values, tenth, values.len() / 2, deviation)
+            }
             Course::FirstTenthToLast => Change::between(values, tenth, tenth, deviation),
             Course::AlongLine => Change::along_line(values, deviation),
         }
         .map(|change| Change { course, ..change })
     }
 
-    /// Of a quantity that is above 0, along the line; where that falls below 0, between the first and the last tenth.
+    /// Of a quantity that is above 0, along the line; where that falls below 0, between the first
+    /// and the last tenth.
     pub(crate) fn of_positive(values: &[f64], deviation: f64) -> Option<Change> {
         let line = Change::by(Course::AlongLine, values, deviation);
         let tenths = || Change::by(Course::FirstTenthToLast, values, deviation);
@@ -87,15 +90,20 @@ impl Change {
         Some((self.to - self.from) / self.deviation).filter(|deviations| deviations.is_finite())
     }
 
-    /// "falls by 12%", "shifts by 0.41 standard deviations": of a position in deviations, as its 0 is arbitrary.
+    /// "falls by 12%", "shifts by 0.41 standard deviations": of a position in deviations, as its 0
+    /// is arbitrary.
     pub fn in_words(&self, is_position: bool) -> String {
         match self.ratio().filter(|_| !is_position) {
             Some(ratio) if ratio > LARGEST_RATIO => format!("rises by a factor {}", number(ratio)),
             Some(ratio) if ratio >= 1.0 => format!("rises by {}", percent(ratio - 1.0)),
-            Some(ratio) if ratio < 1.0 / LARGEST_RATIO => format!("falls by a factor {}", number(1.0 / ratio)),
+            Some(ratio) if ratio < 1.0 / LARGEST_RATIO => {
+                format!("falls by a factor {}", number(1.0 / ratio))
+            }
             Some(ratio) => format!("falls by {}", percent(1.0 - ratio)),
             None => match self.deviations() {
-                Some(deviations) => format!("shifts by {:.2} standard deviations", deviations.abs()),
+                Some(deviations) => {
+                    format!("shifts by {:.2} standard deviations", deviations.abs())
+                }
                 None => format!("goes from {} to {}", number(self.from), number(self.to)),
             },
         }
@@ -108,7 +116,8 @@ mod tests {
 
     #[test]
     fn a_change_is_told_in_a_unit_one_knows() {
-        let change = |from, to, deviation| Change { from, to, deviation, course: Course::AlongLine };
+        let change =
+            |from, to, deviation| Change { from, to, deviation, course: Course::AlongLine };
         assert_eq!(change(2.0, 1.76, 0.1).in_words(false), "falls by 12%");
         assert_eq!(change(2.0, 2.03, 0.1).in_words(false), "rises by 1.5%");
         assert_eq!(change(1e-9, 2.0, 0.1).in_words(false), "rises by a factor 2.000e9");
@@ -124,7 +133,10 @@ mod tests {
         assert_eq!((between.from, between.to), (0.5, 14.5));
         let line = Change::along_line(&values, 1.0).unwrap();
         assert!(line.from.abs() < 1e-12 && (line.to - 19.0).abs() < 1e-12);
-        assert!(Change::between(&values, 0, 10, 1.0).is_none() && Change::along_line(&[1.0], 1.0).is_none());
+        assert!(
+            Change::between(&values, 0, 10, 1.0).is_none()
+                && Change::along_line(&[1.0], 1.0).is_none()
+        );
         assert!(Change::along_line(&[1.0, f64::NAN], 1.0).is_none());
         // A line through these falls below 0.
         let falling: Vec<f64> = (0..100).map(|index| (-f64::from(index) / 10.0).exp()).collect();

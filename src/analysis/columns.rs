@@ -23,9 +23,11 @@ pub(crate) fn floats(column: &ArrayRef) -> Cow<'_, [f64]> {
 /// The same; null is `None`.
 pub(crate) fn options(column: &ArrayRef) -> Vec<Option<f64>> {
     match column.data_type() {
-        DataType::Int64 => {
-            column.as_primitive::<Int64Type>().iter().map(|value| value.map(|value| value as f64)).collect()
-        }
+        DataType::Int64 => column
+            .as_primitive::<Int64Type>()
+            .iter()
+            .map(|value| value.map(|value| value as f64))
+            .collect(),
         _ => column.as_primitive::<Float64Type>().iter().collect(),
     }
 }

@@ -1,12 +1,12 @@
 //! Does the parameter vector diffuse, and how fast: ||Delta_k||^2 = a k^c.
 //!
-//! c = 1 is ordinary diffusion, c > 1 faster, c < 1 slower than it. The fit is the paper's (section 8): least squares
-//! of ln ||Delta_k||^2 on ln k, over a window (figure 1: the last two thirds of the points), over all points (figure 6),
-//! and over growing prefixes (figure 7).
+//! c = 1 is ordinary diffusion, c > 1 faster, c < 1 slower than it. The fit is the paper's (section
+//! 8): least squares of ln ||Delta_k||^2 on ln k, over a window (figure 1: the last two thirds of
+//! the points), over all points (figure 6), and over growing prefixes (figure 7).
 //!
-//! The plain least-squares interval takes the points for independent. Those of a trajectory are strongly correlated, and
-//! it is far too narrow: it is given only to be seen beside the honest one of
-//! [`displacement_noise`](super::displacement_noise).
+//! The plain least-squares interval takes the points for independent. Those of a trajectory are
+//! strongly correlated, and it is far too narrow: it is given only to be seen beside the honest one
+//! of [`displacement_noise`](super::displacement_noise).
 
 use serde::Serialize;
 
@@ -27,14 +27,15 @@ const PREFIXES: u64 = 10;
 pub struct DisplacementPowerLaw {
     /// c, the anomalous diffusion exponent.
     pub exponent: f64,
-    /// The 95% interval of the exponent that the expected curve E||Delta_k||^2 has over the same points.
+    /// The 95% interval of the exponent that the expected curve E||Delta_k||^2 has over the same
+    /// points.
     pub interval: Answer<ExponentInterval>,
     /// The plain least-squares interval, for independent points: far too narrow.
     pub plain_interval: Option<[f64; 2]>,
     /// a, in parameter units squared; none where it is too large or too small for a number.
     pub prefactor: Option<f64>,
-    /// The 95% interval of the prefactor that the expected curve has over the same points; none without an interval of the
-    /// exponent, whose trajectories it is from.
+    /// The 95% interval of the prefactor that the expected curve has over the same points; none
+    /// without an interval of the exponent, whose trajectories it is from.
     pub prefactor_interval: Option<[f64; 2]>,
     /// R^2 of the line on log-log axes; none where the displacement does not vary.
     pub r_squared: Option<f64>,
@@ -70,7 +71,8 @@ pub struct DiffusionFit {
 impl DiffusionFit {
     /// Takes a row: its step and its squared global displacement.
     pub fn push(&mut self, step: u64, global_displacement_squared: Option<f64>) {
-        let taken = global_displacement_squared.is_some_and(|squared| self.fit.push(step as f64, squared));
+        let taken =
+            global_displacement_squared.is_some_and(|squared| self.fit.push(step as f64, squared));
         *(if taken { &mut self.taken } else { &mut self.left_out }) += 1;
         self.not_finite.see(step, &[global_displacement_squared]);
         let (first, _) = self.steps.unwrap_or((step, step));
@@ -155,23 +157,35 @@ mod tests {
 
     #[test]
     fn a_power_law_is_found_again_and_gaps_are_counted() {
-        let rows = (100..200).map(|k: u64| (k, (k != 150 && k != 160).then(|| 2e-4 * (k as f64).powf(0.8))));
+        let rows = (100..200)
+            .map(|k: u64| (k, (k != 150 && k != 160).then(|| 2e-4 * (k as f64).powf(0.8))));
         let answer = fit(rows.clone().chain([(200, None), (201, Some(0.0))]));
         let law = answer.known().unwrap();
         assert!((law.exponent - 0.8).abs() < 1e-12, "{}", law.exponent);
         assert!((law.prefactor.unwrap() / 2e-4 - 1.0).abs() < 1e-11);
-        assert_eq!((law.points, law.points_left_out, law.first_step, law.last_step), (98, 4, 100, 201));
+        assert_eq!(
+            (law.points, law.points_left_out, law.first_step, law.last_step),
+            (98, 4, 100, 201)
+        );
         // What came before a NaN is no answer about the window.
-        let reason = "displacements are NaN or infinite from step 200 on; `--to 199` fits the rows before";
-        assert_eq!(fit(rows.chain([(200, Some(f64::NAN)), (201, Some(1.0))])).reason(), Some(reason));
+        let reason =
+            "displacements are NaN or infinite from step 200 on; `--to 199` fits the rows before";
+        assert_eq!(
+            fit(rows.chain([(200, Some(f64::NAN)), (201, Some(1.0))])).reason(),
+            Some(reason)
+        );
     }
 
     #[test]
     fn prefixes_end_at_each_tenth() {
         let mut fit = PrefixFit::new(200);
-        (1..=200).for_each(|k: u64| fit.push(k, Some((k as f64).powf(if k < 100 { 1.0 } else { 1.5 }))));
+        (1..=200)
+            .for_each(|k: u64| fit.push(k, Some((k as f64).powf(if k < 100 { 1.0 } else { 1.5 }))));
         let (all, prefixes) = fit.answer();
-        assert_eq!(prefixes.iter().map(|prefix| prefix.last_step).collect::<Vec<_>>()[..3], [20, 40, 60]);
+        assert_eq!(
+            prefixes.iter().map(|prefix| prefix.last_step).collect::<Vec<_>>()[..3],
+            [20, 40, 60]
+        );
         assert_eq!(prefixes.len(), 10);
         assert!((prefixes[0].exponent - 1.0).abs() < 1e-12 && prefixes[9].exponent > 1.1);
         assert_eq!(all.known().unwrap().exponent, prefixes[9].exponent);
@@ -193,7 +207,8 @@ mod tests {
         let law = level.known().unwrap();
         assert!(law.exponent.abs() < 1e-15 && law.r_squared.is_none());
         // A prefactor of e^-2000 is too small for a number.
-        let steep = fit((1000..1010).map(|k: u64| (k, Some((290.0 * (k as f64 / 1000.0).ln()).exp()))));
+        let steep =
+            fit((1000..1010).map(|k: u64| (k, Some((290.0 * (k as f64 / 1000.0).ln()).exp()))));
         assert_eq!(steep.known().unwrap().prefactor, None);
     }
 }

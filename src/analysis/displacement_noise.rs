@@ -1,13 +1,15 @@
-//! How far the fitted exponent of a single trajectory strays from that of the expected curve, by simulation.
+//! How far the fitted exponent of a single trajectory strays from that of the expected curve, by
+//! simulation.
 //!
-//! One trajectory gives one ||Delta_k||^2, whose points are correlated over the whole window: what the positions
-//! happened to be at the reference point and what the slowest modes do stays in all of them. There is no error bar in
-//! the points themselves. But along each mode the process is a linear recursion driven by noise; once its curvatures are
-//! known (measured, or fitted to the projections by [`mode_recursion`](super::mode_recursion)), trajectories can be drawn
-//! that stray as the measured one does. The paper's fit is made to each, and the 2.5% and 97.5% quantiles of
-//! (fitted exponent - exponent of the expected curve) are laid around the measured exponent, in reverse (the basic, or
-//! pivotal, parametric bootstrap: Davison & Hinkley, Bootstrap Methods and their Application, 1997, section 5.2).
-//! The strength of the noise cancels.
+//! One trajectory gives one ||Delta_k||^2, whose points are correlated over the whole window: what
+//! the positions happened to be at the reference point and what the slowest modes do stays in all
+//! of them. There is no error bar in the points themselves. But along each mode the process is a
+//! linear recursion driven by noise; once its curvatures are known (measured, or fitted to the
+//! projections by [`mode_recursion`](super::mode_recursion)), trajectories can be drawn that stray
+//! as the measured one does. The paper's fit is made to each, and the 2.5% and 97.5% quantiles of
+//! (fitted exponent - exponent of the expected curve) are laid around the measured exponent, in
+//! reverse (the basic, or pivotal, parametric bootstrap: Davison & Hinkley, Bootstrap Methods and
+//! their Application, 1997, section 5.2). The strength of the noise cancels.
 
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -33,7 +35,8 @@ pub struct ExponentInterval {
     pub low: f64,
     /// Upper end.
     pub high: f64,
-    /// The exponent of the expected curve by the modes that were used: another estimate, without an interval.
+    /// The exponent of the expected curve by the modes that were used: another estimate, without an
+    /// interval.
     pub expected: f64,
     /// Where the curvatures are from.
     pub curvatures: Curvatures,
@@ -54,7 +57,8 @@ pub enum Curvatures {
     Fitted,
 }
 
-/// The exponent of sum E(x_k - x_0)^2 over a window, and 95% bounds on how far that of a single trajectory is above it.
+/// The exponent of sum E(x_k - x_0)^2 over a window, and 95% bounds on how far that of a single
+/// trajectory is above it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ExponentScatter {
     /// Of the expected curve.
@@ -73,7 +77,8 @@ impl ExponentScatter {
         [measured - self.high, measured - self.low]
     }
 
-    /// What a prefactor measured on one trajectory is to be multiplied with, for the ends of its 95% interval.
+    /// What a prefactor measured on one trajectory is to be multiplied with, for the ends of its
+    /// 95% interval.
     pub fn prefactor_factors(&self) -> [f64; 2] {
         let [low, high] = self.log_prefactor;
         [(-high).exp(), (-low).exp()]
@@ -84,7 +89,12 @@ impl ExponentScatter {
 ///
 /// # Errors
 /// [`Error::NotEnoughData`] without modes, or for a window of fewer than three points.
-pub fn exponent_scatter(modes: &[WeightedMode], window: Window, start: Start, seed: u64) -> Result<ExponentScatter> {
+pub fn exponent_scatter(
+    modes: &[WeightedMode],
+    window: Window,
+    start: Start,
+    seed: u64,
+) -> Result<ExponentScatter> {
     let question = "draw trajectories";
     let copies: usize = modes.iter().map(WeightedMode::copies).sum();
     let affordable = (MOST_DRAWS / REPLICATES / copies.max(1)).max(20);
@@ -106,17 +116,30 @@ pub fn exponent_scatter(modes: &[WeightedMode], window: Window, start: Start, se
     let [slopes, intercepts] = deviations.map(quantiles);
     let finite = [expected, slopes, intercepts].iter().flatten().all(|number| number.is_finite());
     if !finite {
-        return Err(Error::NotEnoughData { question, reason: "displacements are out of range".to_owned() });
+        return Err(Error::NotEnoughData {
+            question,
+            reason: "displacements are out of range".to_owned(),
+        });
     }
-    Ok(ExponentScatter { expected: expected[0], low: slopes[0], high: slopes[1], log_prefactor: intercepts })
+    Ok(ExponentScatter {
+        expected: expected[0],
+        low: slopes[0],
+        high: slopes[1],
+        log_prefactor: intercepts,
+    })
 }
 
-/// 2.5% and 97.5% quantiles of ||Delta_k||^2 over its expectation, at each of some rising steps, of trajectories that
-/// start so at k = 0. The same seed gives the same answer.
+/// 2.5% and 97.5% quantiles of ||Delta_k||^2 over its expectation, at each of some rising steps, of
+/// trajectories that start so at k = 0. The same seed gives the same answer.
 ///
 /// # Errors
 /// [`Error::NotEnoughData`] without modes.
-pub fn displacement_scatter(modes: &[WeightedMode], steps: &[u64], start: Start, seed: u64) -> Result<Vec<[f64; 2]>> {
+pub fn displacement_scatter(
+    modes: &[WeightedMode],
+    steps: &[u64],
+    start: Start,
+    seed: u64,
+) -> Result<Vec<[f64; 2]>> {
     let walk = Walk::new(modes, steps, start)?;
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     let mut curve = vec![0.0; steps.len()];
@@ -149,23 +172,37 @@ mod tests {
     use crate::theory::parameters::SgdParameters;
     use crate::theory::spectrum::Spectrum;
 
-    const PARAMETERS: SgdParameters =
-        SgdParameters { learning_rate: 0.1, momentum: 0.9, weight_decay: 1e-4, batch_size: 32.0, noise_scale: 2.0 };
+    const PARAMETERS: SgdParameters = SgdParameters {
+        learning_rate: 0.1,
+        momentum: 0.9,
+        weight_decay: 1e-4,
+        batch_size: 32.0,
+        noise_scale: 2.0,
+    };
 
     fn modes(eigenvalues: &[f64], multiplicity: f64) -> Vec<WeightedMode> {
         let mode = |&eigenvalue| DiscreteMode::new(&PARAMETERS, eigenvalue).unwrap();
-        eigenvalues.iter().map(|eigenvalue| WeightedMode { mode: mode(eigenvalue), multiplicity }).collect()
+        eigenvalues
+            .iter()
+            .map(|eigenvalue| WeightedMode { mode: mode(eigenvalue), multiplicity })
+            .collect()
     }
 
     #[test]
     fn the_expected_exponent_is_that_of_the_curve() {
         let eigenvalues = [2.0, 0.3, 0.01];
         let window = Window { first: 100, last: 399, every: 1 };
-        let scatter = exponent_scatter(&modes(&eigenvalues, 1.0), window, Start::Stationary, 1).unwrap();
-        let curve = exact_curve(&PARAMETERS, &Spectrum::from_eigenvalues(&eigenvalues).unwrap(), 399).unwrap();
+        let scatter =
+            exponent_scatter(&modes(&eigenvalues, 1.0), window, Start::Stationary, 1).unwrap();
+        let curve =
+            exact_curve(&PARAMETERS, &Spectrum::from_eigenvalues(&eigenvalues).unwrap(), 399)
+                .unwrap();
         assert!((scatter.expected - exponent(&curve, 100, 399, 1).unwrap()).abs() < 1e-9);
         assert!(scatter.low < -0.1 && scatter.high > 0.1, "{scatter:?}");
-        assert_eq!(scatter, exponent_scatter(&modes(&eigenvalues, 1.0), window, Start::Stationary, 1).unwrap());
+        assert_eq!(
+            scatter,
+            exponent_scatter(&modes(&eigenvalues, 1.0), window, Start::Stationary, 1).unwrap()
+        );
     }
 
     /// A free walk of many directions: chi-squared numbers, relative scatter sqrt(2 / n).
@@ -173,7 +210,9 @@ mod tests {
     fn many_directions_scatter_less() {
         let window = Window { first: 50, last: 150, every: 1 };
         let width = |multiplicity: f64| {
-            let scatter = exponent_scatter(&modes(&[1e-6], multiplicity), window, Start::Stationary, 1).unwrap();
+            let scatter =
+                exponent_scatter(&modes(&[1e-6], multiplicity), window, Start::Stationary, 1)
+                    .unwrap();
             scatter.high - scatter.low
         };
         // Once linear, the width falls as the root; drawn as 400 copies and as 4 shrunk ones.
@@ -181,12 +220,16 @@ mod tests {
         assert!((few / many / 10.0 - 1.0).abs() < 0.15, "{few} {many}");
     }
 
-    /// x_k - x_0 of one mode is normal: its square over the expectation is chi-squared of one degree of freedom.
+    /// x_k - x_0 of one mode is normal: its square over the expectation is chi-squared of one
+    /// degree of freedom.
     #[test]
     fn the_displacement_of_one_mode_scatters_as_chi_squared() {
-        let scatter = displacement_scatter(&modes(&[0.3], 1.0), &[7, 40, 1000], Start::Stationary, 1).unwrap();
+        let scatter =
+            displacement_scatter(&modes(&[0.3], 1.0), &[7, 40, 1000], Start::Stationary, 1)
+                .unwrap();
         for [low, high] in scatter {
-            // 2.5% and 97.5% quantiles 0.00098 and 5.02; of 999 draws the upper one's standard error is 0.4.
+            // 2.5% and 97.5% quantiles 0.00098 and 5.02; of 999 draws the upper one's standard
+            // error is 0.4.
             assert!(low < 0.004 && (high - 5.02).abs() < 1.2, "{low} {high}");
         }
         assert!(
@@ -199,6 +242,14 @@ mod tests {
     fn without_modes_or_points_there_is_no_answer() {
         let window = Window { first: 5, last: 9, every: 1 };
         assert!(exponent_scatter(&[], window, Start::Stationary, 1).is_err());
-        assert!(exponent_scatter(&modes(&[1.0], 1.0), Window { last: 6, ..window }, Start::Stationary, 1).is_err());
+        assert!(
+            exponent_scatter(
+                &modes(&[1.0], 1.0),
+                Window { last: 6, ..window },
+                Start::Stationary,
+                1
+            )
+            .is_err()
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! How many independent values the position along a mode is worth, by its integrated autocorrelation time.
+//! How many independent values the position along a mode is worth, by its integrated
+//! autocorrelation time.
 
 use serde::Serialize;
 
@@ -59,7 +60,10 @@ mod tests {
             let answer = effective_samples(&position, 10);
             let found = answer.known().unwrap();
             // Standard error sqrt(2 * 13 / 8,000), 6%: Sokal.
-            assert!((found.effective_samples / rows - 1.0).abs() < 0.2 && found.resolved, "{found:?}");
+            assert!(
+                (found.effective_samples / rows - 1.0).abs() < 0.2 && found.resolved,
+                "{found:?}"
+            );
             assert!((found.autocorrelation_steps / 10.0 - 1.0).abs() < 0.25);
         }
         assert!(effective_samples(&series([1.0; 50]), 1).reason().is_some());

@@ -6,9 +6,11 @@ use std::path::Path;
 
 use crate::error::{Error, Result};
 
-/// The eigenvalues of a file of eigenvectors, and not the vectors: those may be larger than the memory.
+/// The eigenvalues of a file of eigenvectors, and not the vectors: those may be larger than the
+/// memory.
 pub(crate) fn eigenvalues_of(path: &Path) -> Result<Vec<f64>> {
-    let damaged = |reason: &str| Error::Damaged { path: path.to_owned(), reason: reason.to_owned() };
+    let damaged =
+        |reason: &str| Error::Damaged { path: path.to_owned(), reason: reason.to_owned() };
     let read = |error| Error::io("read", path)(error);
     let mut file = File::open(path).map_err(Error::io("open", path))?;
     let length = file.metadata().map_err(read)?.len();
@@ -20,18 +22,22 @@ pub(crate) fn eigenvalues_of(path: &Path) -> Result<Vec<f64>> {
     }
     let mut header = vec![0; header_length as usize];
     file.read_exact(&mut header).map_err(read)?;
-    let header: serde_json::Value = serde_json::from_slice(&header).map_err(|_| damaged("its header is no JSON"))?;
+    let header: serde_json::Value =
+        serde_json::from_slice(&header).map_err(|_| damaged("its header is no JSON"))?;
     let tensor = &header["eigenvalues"];
     let offset = |index: usize| tensor["data_offsets"][index].as_u64();
     let bytes = match (tensor["dtype"].as_str(), offset(0), offset(1)) {
-        (Some("F64"), Some(from), Some(to)) if from <= to && to <= length - 8 - header_length => from..to,
+        (Some("F64"), Some(from), Some(to)) if from <= to && to <= length - 8 - header_length => {
+            from..to
+        }
         _ => return Err(damaged("it has no eigenvalues")),
     };
     let mut values = vec![0; (bytes.end - bytes.start) as usize];
     file.seek(SeekFrom::Start(8 + header_length + bytes.start)).map_err(read)?;
     file.read_exact(&mut values).map_err(read)?;
     // Those of the file may be with weight decay; here they are the Hessian's own.
-    let weight_decay = header["__metadata__"]["perrin.weight_decay"].as_str().and_then(|text| text.parse().ok());
+    let weight_decay =
+        header["__metadata__"]["perrin.weight_decay"].as_str().and_then(|text| text.parse().ok());
     let less = weight_decay.unwrap_or(0.0);
     Ok(values.as_chunks().0.iter().map(|&value| f64::from_le_bytes(value) - less).collect())
 }

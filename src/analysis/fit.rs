@@ -45,7 +45,8 @@ pub struct RunFit {
     pub state: RunState,
     /// Seconds of observation up to the last row; none where that is not finite.
     pub elapsed_seconds: Option<f64>,
-    /// Whether the window was chosen by hand; else it is the last two thirds of the rows (the paper's figure 1).
+    /// Whether the window was chosen by hand; else it is the last two thirds of the rows (the
+    /// paper's figure 1).
     pub window_chosen: bool,
     /// ||Delta_k||^2 = a k^c over the window.
     pub displacement: Answer<DisplacementPowerLaw>,
@@ -59,7 +60,8 @@ pub struct RunFit {
     pub projected_share: Option<f64>,
     /// The exponent at each lag, over all origins, of the projected part.
     pub lags: Answer<LagExponents>,
-    /// Mean of ||delta_k||^2 over the window, by default late enough for the momentum to have built up.
+    /// Mean of ||delta_k||^2 over the window, by default late enough for the momentum to have built
+    /// up.
     pub speed: Answer<Speed>,
     /// sigma^2 tr(H) from that mean by eq. 12.
     pub gradient_noise: Answer<GradientNoise>,
@@ -71,8 +73,8 @@ pub struct RunFit {
     pub advice: Advice,
     /// Oscillation, isotropy, equipartition, currents and noise along the directions projected on.
     pub modes: ModesFit,
-    /// What else to know when reading these: rows dropped or left out, an optimizer that the theory does not describe,
-    /// changes from outside, a run that was not closed.
+    /// What else to know when reading these: rows dropped or left out, an optimizer that the theory
+    /// does not describe, changes from outside, a run that was not closed.
     pub notes: Vec<String>,
     /// All of it in words, in the order of reading.
     pub findings: Vec<Finding>,

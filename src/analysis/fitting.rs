@@ -1,4 +1,5 @@
-//! How a [`RunFit`] is made: a run is read, every question is asked of it, and the answers are put into words.
+//! How a [`RunFit`] is made: a run is read, every question is asked of it, and the answers are put
+//! into words.
 
 use std::cell::OnceCell;
 
@@ -35,13 +36,14 @@ impl RunFit {
         RunFit::with(run, &FitOptions::default())
     }
 
-    /// Reads the run three times, however many directions it has: for its settings, for all columns, and for the rows of the
-    /// modes' window. Memory does not grow with the rows.
+    /// Reads the run three times, however many directions it has: for its settings, for all
+    /// columns, and for the rows of the modes' window. Memory does not grow with the rows.
     ///
     /// # Errors
-    /// [`Error::InvalidInput`] for curvatures that are no measurement: a number that is not finite, a density without
-    /// weight, lists that do not fit together; [`Error::EmptyRun`] when there are no rows up to the last step; those of
-    /// reading: [`Error::Damaged`], [`Error::NewerSchema`], [`Error::Io`].
+    /// [`Error::InvalidInput`] for curvatures that are no measurement: a number that is not finite,
+    /// a density without weight, lists that do not fit together; [`Error::EmptyRun`] when there are
+    /// no rows up to the last step; those of reading: [`Error::Damaged`], [`Error::NewerSchema`],
+    /// [`Error::Io`].
     pub fn with(run: &Run, options: &FitOptions) -> Result<RunFit> {
         if let Some(given) = &options.curvatures {
             given.check()?;
@@ -70,15 +72,26 @@ impl RunFit {
             last_step: extent.steps.1,
             state: inputs.health.state(),
             elapsed_seconds: rows.elapsed.filter(|seconds| seconds.is_finite()),
-            window_chosen: [options.first_step, options.last_step, options.stationary_from].iter().any(Option::is_some),
-            predicted: process.prediction(&displacement, &rows.curve.found, &displacement_projected, &speed),
-            displacement: with_interval(displacement, |exponent| process.interval_of_whole(process.window, exponent)),
+            window_chosen: [options.first_step, options.last_step, options.stationary_from]
+                .iter()
+                .any(Option::is_some),
+            predicted: process.prediction(
+                &displacement,
+                &rows.curve.found,
+                &displacement_projected,
+                &speed,
+            ),
+            displacement: with_interval(displacement, |exponent| {
+                process.interval_of_whole(process.window, exponent)
+            }),
             displacement_all: displacement_of_all_rows(displacement_all, &inputs, &process),
             prefixes,
             displacement_projected,
             projected_share: inputs.projections.as_ref().and_then(Projections::share),
             lags: lags(&inputs),
-            gradient_noise: rows.speed.gradient_noise(&info.optimizer, info.layout.parameter_groups),
+            gradient_noise: rows
+                .speed
+                .gradient_noise(&info.optimizer, info.layout.parameter_groups),
             advice: advice(&inputs, &process, &stationarity, &speed, rates),
             speed,
             stationarity,
@@ -99,25 +112,38 @@ fn stationarity(inputs: &Inputs, options: &FitOptions) -> Stationarity {
         return Stationarity::nothing(&reason, inputs.info.layout.directions);
     }
     let positions = inputs.projections.iter().flat_map(|projections| &projections.positions);
-    let mut quantities = vec![("local displacement".to_owned(), &rows.local), ("loss".to_owned(), &rows.loss)];
-    quantities.extend((1..).zip(positions.clone()).map(|(mode, series)| (format!("position {mode}"), series)));
+    let mut quantities =
+        vec![("local displacement".to_owned(), &rows.local), ("loss".to_owned(), &rows.loss)];
+    quantities.extend(
+        (1..).zip(positions.clone()).map(|(mode, series)| (format!("position {mode}"), series)),
+    );
     Stationarity {
         beginning: match options.stationary_from {
             Some(step) => Answer::Known(beginning_given(&quantities, step, first_step, last_step)),
             None => beginning(&quantities, first_step, last_step),
         },
         fluctuation_dissipation: rows.relation.answer(inputs.sgd()),
-        modes: positions.map(|position| effective_samples(position, inputs.info.every_steps)).collect(),
+        modes: positions
+            .map(|position| effective_samples(position, inputs.info.every_steps))
+            .collect(),
     }
 }
 
-/// The modes from where they are stationary, or from where they are asked for; this reads their rows once more.
-fn modes(run: &Run, inputs: &Inputs, options: &FitOptions, stationarity: &Stationarity) -> Result<ModesFit> {
+/// The modes from where they are stationary, or from where they are asked for; this reads their
+/// rows once more.
+fn modes(
+    run: &Run,
+    inputs: &Inputs,
+    options: &FitOptions,
+    stationarity: &Stationarity,
+) -> Result<ModesFit> {
     match inputs.rows.not_finite.reason() {
         Some(reason) if inputs.projections.is_some() => Ok(ModesFit::nothing(reason)),
         _ => {
-            let stationary_from = stationarity.beginning.known().and_then(|beginning| beginning.first_step);
-            inputs.read_modes(run, options.stationary_from.or(options.first_step).or(stationary_from))
+            let stationary_from =
+                stationarity.beginning.known().and_then(|beginning| beginning.first_step);
+            inputs
+                .read_modes(run, options.stationary_from.or(options.first_step).or(stationary_from))
         }
     }
 }
@@ -152,8 +178,8 @@ fn displacement_projected(inputs: &Inputs, process: &Process) -> Answer<Displace
     with_interval(law, |exponent| process.interval_of_projected(process.window, exponent))
 }
 
-/// The power law over all rows. There is no interval where some are missing early on: each of these weighs much on a
-/// logarithmic axis.
+/// The power law over all rows. There is no interval where some are missing early on: each of these
+/// weighs much on a logarithmic axis.
 fn displacement_of_all_rows(
     law: Answer<DisplacementPowerLaw>,
     inputs: &Inputs,
@@ -177,7 +203,12 @@ fn lags(inputs: &Inputs) -> Answer<LagExponents> {
         Some(Projections { basis_changed: Some(step), .. }) => {
             Answer::cannot_say(format!("the directions were replaced at step {step}"))
         }
-        Some(found) => lag_exponents(&found.lags, info.layout.directions, info.every_steps, found.memory_rows()),
+        Some(found) => lag_exponents(
+            &found.lags,
+            info.layout.directions,
+            info.every_steps,
+            found.memory_rows(),
+        ),
         None => Answer::cannot_say(
             "there are no directions, and distances from other points than the reference are not logged",
         ),
@@ -202,11 +233,16 @@ fn advice(
     }
 }
 
-/// How the run began, as its first step shows: where hardly any later one is as short there was no momentum behind it yet.
-/// Rows of every n-th step have no first step, and n steps on it matters little.
+/// How the run began, as its first step shows: where hardly any later one is as short there was no
+/// momentum behind it yet. Rows of every n-th step have no first step, and n steps on it matters
+/// little.
 fn start_of(inputs: &Inputs) -> Start {
     let short = inputs.rows.shorter_than_first().is_some_and(|share| share < SHORT);
-    if short && inputs.info.every_steps <= 1 && inputs.extent.steps.0 == 1 { Start::AtRest } else { Start::Stationary }
+    if short && inputs.info.every_steps <= 1 && inputs.extent.steps.0 == 1 {
+        Start::AtRest
+    } else {
+        Start::Stationary
+    }
 }
 
 fn with_interval(
@@ -215,10 +251,11 @@ fn with_interval(
 ) -> Answer<DisplacementPowerLaw> {
     if let Answer::Known(law) = &mut law {
         law.interval = interval(law.exponent);
-        law.prefactor_interval = law.prefactor.zip(law.interval.known()).and_then(|(prefactor, interval)| {
-            let ends = interval.prefactor_factors.map(|factor| prefactor * factor);
-            ends.iter().all(|end| end.is_normal()).then_some(ends)
-        });
+        law.prefactor_interval =
+            law.prefactor.zip(law.interval.known()).and_then(|(prefactor, interval)| {
+                let ends = interval.prefactor_factors.map(|factor| prefactor * factor);
+                ends.iter().all(|end| end.is_normal()).then_some(ends)
+            });
     }
     law
 }

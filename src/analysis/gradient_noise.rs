@@ -1,4 +1,5 @@
-//! The gradient noise: sigma^2 tr(H) that a speed speaks of, by eq. 12, and sigma^2 that measured gradients do.
+//! The gradient noise: sigma^2 tr(H) that a speed speaks of, by eq. 12, and sigma^2 that measured
+//! gradients do.
 
 use serde::Serialize;
 
@@ -30,14 +31,18 @@ pub struct GradientNoise {
 }
 
 impl GradientNoise {
-    /// E||delta||^2 that eq. 12 gives at other settings, with the interval of sigma^2 tr(H) alone: network, data and
-    /// place are taken to be the same. `noise_scale` and `weight_decay` of the parameters are not used.
+    /// E||delta||^2 that eq. 12 gives at other settings, with the interval of sigma^2 tr(H) alone:
+    /// network, data and place are taken to be the same. `noise_scale` and `weight_decay` of the
+    /// parameters are not used.
     ///
     /// # Errors
     /// [`Error::InvalidValue`](crate::Error::InvalidValue) for parameters out of range.
     pub fn predicted_speed(&self, parameters: &SgdParameters) -> Result<(f64, Option<Estimate>)> {
         let unit = local_displacement(&SgdParameters { noise_scale: 1.0, ..*parameters }, 1.0)?;
-        Ok((unit * self.noise_scale_times_trace, self.interval.known().map(|interval| interval.scaled(unit))))
+        Ok((
+            unit * self.noise_scale_times_trace,
+            self.interval.known().map(|interval| interval.scaled(unit)),
+        ))
     }
 
     /// By eq. 12 from a speed, where it describes what was run; the reason where not.
@@ -47,13 +52,21 @@ impl GradientNoise {
         optimizer: &OptimizerInfo,
         parameter_groups: usize,
     ) -> std::result::Result<GradientNoise, String> {
-        let PlainSgd { learning_rate, momentum } = settings.plain_sgd(optimizer, parameter_groups)?;
+        let PlainSgd { learning_rate, momentum } =
+            settings.plain_sgd(optimizer, parameter_groups)?;
         let batch_size = settings.batch_size()?;
         let speed = speed.known().ok_or_else(|| speed.reason().unwrap_or_default().to_owned())?;
         // Eq. 12 has no weight decay, and its inverse is where the noise scale is asked for.
-        let parameters = SgdParameters { learning_rate, momentum, weight_decay: 0.0, batch_size, noise_scale: 0.0 };
+        let parameters = SgdParameters {
+            learning_rate,
+            momentum,
+            weight_decay: 0.0,
+            batch_size,
+            noise_scale: 0.0,
+        };
         let noise_scale_times_trace =
-            noise_trace(&parameters, speed.mean_local_displacement_squared).map_err(|error| error.to_string())?;
+            noise_trace(&parameters, speed.mean_local_displacement_squared)
+                .map_err(|error| error.to_string())?;
         if !noise_scale_times_trace.is_finite() {
             return Err("it is too large for a number".to_owned());
         }
@@ -68,8 +81,12 @@ impl GradientNoise {
     }
 }
 
-/// sigma^2 by the covariance of gradients: over all directions where the spectrum has all, else along those it has.
-pub(crate) fn noise_scale_of_gradients(given: &Curvatures, spectrum: &Spectrum) -> Option<Measured> {
+/// sigma^2 by the covariance of gradients: over all directions where the spectrum has all, else
+/// along those it has.
+pub(crate) fn noise_scale_of_gradients(
+    given: &Curvatures,
+    spectrum: &Spectrum,
+) -> Option<Measured> {
     let noise = given.gradient_noise.as_ref()?;
     let (sum, error) = if given.density.is_some() {
         (noise.trace.value, noise.trace.standard_error)

@@ -46,8 +46,8 @@ pub struct Health {
     pub not_locked: Option<String>,
     /// Whiles in which the log could not be written.
     pub interruptions: u64,
-    /// When the largest eigenvalue rose above the limit of stability, unless it has fallen below again: the step, the
-    /// eigenvalue with weight decay, the limit.
+    /// When the largest eigenvalue rose above the limit of stability, unless it has fallen below
+    /// again: the step, the eigenvalue with weight decay, the limit.
     pub unstable: Option<(u64, f64, f64)>,
     /// Since when, and why, new directions could not be estimated, unless some have been since.
     pub estimate_failed: Option<(u64, String)>,
@@ -60,7 +60,8 @@ pub struct Health {
 }
 
 impl Health {
-    /// Sums up all events of a run, given in order; what was told of steps that were discarded afterwards is left out.
+    /// Sums up all events of a run, given in order; what was told of steps that were discarded
+    /// afterwards is left out.
     pub fn of(events: &[Event]) -> Health {
         let mut health = Health::default();
         kept_events(events).for_each(|event| health.add(&event));
@@ -82,7 +83,9 @@ impl Health {
     /// Adds an event of a step that the run still has, the next in order.
     pub fn add(&mut self, event: &Event) {
         match &event.kind {
-            EventKind::RowsDropped { count, .. } => self.rows_dropped = self.rows_dropped.saturating_add(*count),
+            EventKind::RowsDropped { count, .. } => {
+                self.rows_dropped = self.rows_dropped.saturating_add(*count)
+            }
             EventKind::OutsideWrite { count, .. } => {
                 self.outside_writes = self.outside_writes_before.saturating_add(*count);
             }
@@ -93,7 +96,9 @@ impl Health {
                 let first = || (parameters.first().cloned().unwrap_or_default(), reason.clone());
                 self.first_not_observed.get_or_insert_with(first);
             }
-            EventKind::Recovered { rows, .. } => self.rows_recovered = self.rows_recovered.saturating_add(*rows),
+            EventKind::Recovered { rows, .. } => {
+                self.rows_recovered = self.rows_recovered.saturating_add(*rows)
+            }
             EventKind::Stopped { reason } => self.stopped = Some((event.step, reason.clone())),
             EventKind::Finished { .. } => self.finished = Some(event.step),
             EventKind::NotLocked { reason } => self.not_locked = Some(reason.clone()),
@@ -123,15 +128,18 @@ impl Health {
         }
     }
 
-    /// One sentence for each thing that a reader of the numbers should know; none for a run without any.
+    /// One sentence for each thing that a reader of the numbers should know; none for a run without
+    /// any.
     pub fn notes(&self) -> Vec<String> {
         let mut notes = Vec::new();
         if let Some(step) = self.non_finite {
             notes.push(format!("displacements were NaN or infinite, first at step {step}"));
         }
         if self.parameters_added > 0 {
-            notes
-                .push(format!("{} joined after observation began", counted(self.parameters_added as u64, "parameter")));
+            notes.push(format!(
+                "{} joined after observation began",
+                counted(self.parameters_added as u64, "parameter")
+            ));
         }
         if let Some((name, reason)) = &self.first_not_observed {
             let count = counted(self.parameters_not_observed as u64, "parameter");
@@ -144,8 +152,14 @@ impl Health {
             notes.push(format!("{dropped} dropped because the log could not keep up"));
         }
         if self.outside_writes > 0 {
-            let times = if self.outside_writes == 1 { "once".to_owned() } else { counted(self.outside_writes, "time") };
-            notes.push(format!("parameters were changed {times} from outside: part of the global displacement"));
+            let times = if self.outside_writes == 1 {
+                "once".to_owned()
+            } else {
+                counted(self.outside_writes, "time")
+            };
+            notes.push(format!(
+                "parameters were changed {times} from outside: part of the global displacement"
+            ));
         }
         if let Some((step, sharpness, limit)) = self.unstable {
             notes.push(format!(
@@ -166,7 +180,10 @@ impl Health {
             ));
         }
         if let Some((step, reason)) = &self.stopped {
-            notes.push(format!("an error stopped the log after step {step}: {}", cut(reason, MOST_OF_REASON)));
+            notes.push(format!(
+                "an error stopped the log after step {step}: {}",
+                cut(reason, MOST_OF_REASON)
+            ));
         }
         notes
     }
@@ -179,7 +196,11 @@ mod tests {
     #[test]
     fn events_are_summed_up_and_told() {
         let event = |step, kind| Event { step, elapsed_seconds: 1.0, kind };
-        let outside = |count| EventKind::OutsideWrite { parameters: Vec::new(), displacement_squared: None, count };
+        let outside = |count| EventKind::OutsideWrite {
+            parameters: Vec::new(),
+            displacement_squared: None,
+            count,
+        };
         let dropped = |count| EventKind::RowsDropped { count, first_step: 1, last_step: 2 };
         let nan = || EventKind::NonFinite {
             local_displacement_squared: "NaN".to_owned(),
@@ -193,7 +214,15 @@ mod tests {
             event(7, outside(2)),
             event(8, nan()),
             event(8, EventKind::Finished { rows: 8, dropped: 7 }),
-            event(9, EventKind::Resumed { last_step: Some(8), rows_discarded: 0, next_landscape: None, time: None }),
+            event(
+                9,
+                EventKind::Resumed {
+                    last_step: Some(8),
+                    rows_discarded: 0,
+                    next_landscape: None,
+                    time: None,
+                },
+            ),
             event(9, outside(3)),
             event(8, EventKind::StabilityCrossed { sharpness: 41.0, limit: 40.0, unstable: true }),
             event(9, EventKind::Finished { rows: 9, dropped: 7 }),
@@ -211,11 +240,23 @@ mod tests {
         };
         assert_eq!(health, expected);
         assert_eq!(health.notes().len(), 4);
-        assert!(health.notes().iter().any(|note| note.starts_with("parameters were changed 5 times from outside")));
+        assert!(
+            health
+                .notes()
+                .iter()
+                .any(|note| note.starts_with("parameters were changed 5 times from outside"))
+        );
         let once = Health { outside_writes: 1, rows_dropped: 1, ..Health::default() }.notes();
-        assert!(once[0].starts_with("1 row was dropped") && once[1].starts_with("parameters were changed once from"));
+        assert!(
+            once[0].starts_with("1 row was dropped")
+                && once[1].starts_with("parameters were changed once from")
+        );
         let before = Health::of(&events[..8]);
-        assert_eq!((before.finished, before.resumed), (None, 1), "a run taken up again is not finished");
+        assert_eq!(
+            (before.finished, before.resumed),
+            (None, 1),
+            "a run taken up again is not finished"
+        );
         assert!(Health::default().notes().is_empty());
     }
 }

@@ -1,5 +1,5 @@
-//! Which modes an interval is drawn from: measured curvatures, or the recursion fitted to the projections; and what is
-//! said where neither is to be had.
+//! Which modes an interval is drawn from: measured curvatures, or the recursion fitted to the
+//! projections; and what is said where neither is to be had.
 
 use std::cell::OnceCell;
 
@@ -7,7 +7,8 @@ use super::Answer;
 use super::curvatures::Curvatures;
 use super::diffusion::DisplacementPowerLaw;
 use super::displacement::{
-    MeasuredDisplacement, PredictedDisplacement, exponent_interval, predicted_displacement, weighted_modes,
+    MeasuredDisplacement, PredictedDisplacement, exponent_interval, predicted_displacement,
+    weighted_modes,
 };
 use super::displacement_noise::{self, ExponentInterval, Start, WeightedMode, Window};
 use super::inputs::projections::Projections;
@@ -30,17 +31,27 @@ pub(crate) struct Process<'a> {
     pub(crate) batch_size: Result<f64, String>,
     pub(crate) curvatures: Option<&'a Curvatures>,
     pub(crate) projections: Option<&'a Projections>,
-    /// The interval of the projected part over the window, around 0: the same trajectories do for every exponent. Starts
-    /// empty.
+    /// The interval of the projected part over the window, around 0: the same trajectories do for
+    /// every exponent. Starts empty.
     pub(crate) around_zero: OnceCell<Answer<ExponentInterval>>,
 }
 
 impl Process<'_> {
     /// The interval of the exponent of the global displacement over some rows.
-    pub(crate) fn interval_of_whole(&self, rows: Window, exponent: f64) -> Answer<ExponentInterval> {
-        if let Some(curvatures) = self.curvatures.filter(|curvatures| curvatures.density.is_some()) {
+    pub(crate) fn interval_of_whole(
+        &self,
+        rows: Window,
+        exponent: f64,
+    ) -> Answer<ExponentInterval> {
+        if let Some(curvatures) = self.curvatures.filter(|curvatures| curvatures.density.is_some())
+        {
             return self.given_modes(curvatures).map_or_else(Answer::cannot_say, |modes| {
-                exponent_interval(&modes, displacement_noise::Curvatures::Given, (rows, self.start), exponent)
+                exponent_interval(
+                    &modes,
+                    displacement_noise::Curvatures::Given,
+                    (rows, self.start),
+                    exponent,
+                )
             });
         }
         match self.projections.and_then(Projections::share) {
@@ -57,7 +68,11 @@ impl Process<'_> {
     }
 
     /// The interval of the exponent of the displacement along the projections over some rows.
-    pub(crate) fn interval_of_projected(&self, rows: Window, exponent: f64) -> Answer<ExponentInterval> {
+    pub(crate) fn interval_of_projected(
+        &self,
+        rows: Window,
+        exponent: f64,
+    ) -> Answer<ExponentInterval> {
         let mut interval = if rows == self.window {
             self.around_zero.get_or_init(|| self.draw_around_zero(rows)).clone()
         } else {
@@ -71,15 +86,23 @@ impl Process<'_> {
 
     fn draw_around_zero(&self, rows: Window) -> Answer<ExponentInterval> {
         let of_projections = self.curvatures.filter(|curvatures| {
-            self.projections.is_some_and(|found| found.recursions.len() == curvatures.eigenvalues.len())
+            self.projections
+                .is_some_and(|found| found.recursions.len() == curvatures.eigenvalues.len())
         });
         let modes = match of_projections {
             Some(curvatures) => {
-                let alone = Curvatures { eigenvalues: curvatures.eigenvalues.clone(), ..Curvatures::default() };
-                let same = self.projections.map_or(Ok(()), |projections| self.same_basis(projections));
+                let alone = Curvatures {
+                    eigenvalues: curvatures.eigenvalues.clone(),
+                    ..Curvatures::default()
+                };
+                let same =
+                    self.projections.map_or(Ok(()), |projections| self.same_basis(projections));
                 match same.and_then(|()| alone.spectrum()) {
-                    Ok(spectrum) => (self.modes_of(&spectrum), displacement_noise::Curvatures::Given),
-                    // Beside a density a negative one is left out, and the rows themselves tell what it does.
+                    Ok(spectrum) => {
+                        (self.modes_of(&spectrum), displacement_noise::Curvatures::Given)
+                    }
+                    // Beside a density a negative one is left out, and the rows themselves tell
+                    // what it does.
                     Err(_) if curvatures.density.is_some() => {
                         (self.fitted_modes(), displacement_noise::Curvatures::Fitted)
                     }
@@ -89,12 +112,15 @@ impl Process<'_> {
             None => (self.fitted_modes(), displacement_noise::Curvatures::Fitted),
         };
         match modes {
-            (Ok(modes), curvatures) => exponent_interval(&modes, curvatures, (rows, self.start), 0.0),
+            (Ok(modes), curvatures) => {
+                exponent_interval(&modes, curvatures, (rows, self.start), 0.0)
+            }
             (Err(reason), _) => Answer::CannotSay { reason },
         }
     }
 
-    /// The prediction of the measured curvatures: of the whole where they have a density, else of the projected part.
+    /// The prediction of the measured curvatures: of the whole where they have a density, else of
+    /// the projected part.
     pub(crate) fn prediction(
         &self,
         whole: &Answer<DisplacementPowerLaw>,
@@ -102,7 +128,8 @@ impl Process<'_> {
         projected: &Answer<DisplacementPowerLaw>,
         speed: &Answer<Speed>,
     ) -> Answer<PredictedDisplacement> {
-        self.try_prediction(whole, whole_curve, projected, speed).unwrap_or_else(|reason| Answer::CannotSay { reason })
+        self.try_prediction(whole, whole_curve, projected, speed)
+            .unwrap_or_else(|reason| Answer::CannotSay { reason })
     }
 
     fn try_prediction(
@@ -115,13 +142,18 @@ impl Process<'_> {
         let Some(curvatures) = self.curvatures else {
             return Err("no eigenvalues are given".to_owned());
         };
-        let parameters = SgdParameters { batch_size: self.batch_size.clone()?, ..self.parameters()? };
-        let of_projections = self.projections.filter(|found| found.recursions.len() == curvatures.eigenvalues.len());
+        let parameters =
+            SgdParameters { batch_size: self.batch_size.clone()?, ..self.parameters()? };
+        let of_projections =
+            self.projections.filter(|found| found.recursions.len() == curvatures.eigenvalues.len());
         let measured = if curvatures.density.is_some() {
             let speed = known(speed)?;
             MeasuredDisplacement {
                 speed: speed.mean_local_displacement_squared,
-                speed_interval: speed.interval.known().map(|interval| [interval.low, interval.high]),
+                speed_interval: speed
+                    .interval
+                    .known()
+                    .map(|interval| [interval.low, interval.high]),
                 exponent: known(whole)?.exponent,
                 window: self.window,
                 start: self.start,
@@ -129,7 +161,8 @@ impl Process<'_> {
             }
         } else if let Some(projections) = of_projections {
             self.same_basis(projections)?;
-            let speed = projections.together.squared_velocity.mean() * parameters.learning_rate.powi(2);
+            let speed =
+                projections.together.squared_velocity.mean() * parameters.learning_rate.powi(2);
             let points = projections.together.curve.found.clone();
             let exponent = known(projected)?.exponent;
             let (window, start) = (self.window, self.start);
@@ -150,7 +183,8 @@ impl Process<'_> {
             return Some((largest + decay, displacement_noise::Curvatures::Given));
         }
         let sgd = self.sgd.as_ref().ok()?;
-        let fitted = self.projections?.recursions.iter().filter_map(|recursion| recursion.curvature(*sgd));
+        let fitted =
+            self.projections?.recursions.iter().filter_map(|recursion| recursion.curvature(*sgd));
         fitted.reduce(f64::max).map(|largest| (largest, displacement_noise::Curvatures::Fitted))
     }
 
@@ -158,7 +192,13 @@ impl Process<'_> {
     fn parameters(&self) -> Result<SgdParameters, String> {
         let PlainSgd { learning_rate, momentum } = self.sgd.clone()?;
         let weight_decay = self.weight_decay.clone()?;
-        Ok(SgdParameters { learning_rate, momentum, weight_decay, batch_size: 1.0, noise_scale: 1.0 })
+        Ok(SgdParameters {
+            learning_rate,
+            momentum,
+            weight_decay,
+            batch_size: 1.0,
+            noise_scale: 1.0,
+        })
     }
 
     fn given_modes(&self, curvatures: &Curvatures) -> Result<Vec<WeightedMode>, String> {
@@ -175,15 +215,20 @@ impl Process<'_> {
         self.same_basis(projections)?;
         let mut modes = Vec::with_capacity(projections.recursions.len());
         for (index, recursion) in projections.recursions.iter().enumerate() {
-            let mode = recursion.mode(sgd).map_err(|reason| format!("mode {}: {reason}", index + 1))?;
+            let mode =
+                recursion.mode(sgd).map_err(|reason| format!("mode {}: {reason}", index + 1))?;
             modes.extend(mode.map(|mode| WeightedMode { mode, multiplicity: 1.0 }));
         }
         if modes.is_empty() {
             return Err("nothing moves along the projections".to_owned());
         }
         // The recursion is fitted to successive steps only: a row a step.
-        let expected =
-            |lag| modes.iter().map(|mode| mode.multiplicity * mode.mode.mean_squared_displacement(lag)).sum::<f64>();
+        let expected = |lag| {
+            modes
+                .iter()
+                .map(|mode| mode.multiplicity * mode.mode.mean_squared_displacement(lag))
+                .sum::<f64>()
+        };
         is_reproduced(&projections.lags, projections.recursions.len(), expected)?;
         Ok(modes)
     }

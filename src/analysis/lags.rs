@@ -1,4 +1,5 @@
-//! The time-averaged mean squared displacement of the projected motion, and the exponent it has at each lag.
+//! The time-averaged mean squared displacement of the projected motion, and the exponent it has at
+//! each lag.
 //!
 //! MSD(k) = mean over t of sum_i (x_i(t + k) - x_i(t))^2, over all origins t in the run. For lags that are short beside
 //! the run that is a mean over many nearly independent displacements, and nothing has to be known of the process: the
@@ -19,7 +20,8 @@ pub const STRETCHES: usize = 20;
 pub const FRACTION: u64 = 4;
 /// A stretch has to be so many times as long as the velocities remember.
 const MEMORIES_A_STRETCH: f64 = 10.0;
-/// A process whose displacements differ by less than this share is not refused, however sure the difference.
+/// A process whose displacements differ by less than this share is not refused, however sure the
+/// difference.
 const TOLERATED_DIFFERENCE: f64 = 0.15;
 /// Half widths of a 95% interval by which it has to differ: some four standard errors.
 const SURE_DIFFERENCE: f64 = 2.0;
@@ -61,9 +63,15 @@ pub struct Crossover {
     pub slower_beyond: bool,
 }
 
-/// Reads the exponents off sums over `modes` coordinates, pushed every `every` steps; `memory_rows` is how long the
-/// slowest velocity remembers: stretches have to be ten times as long to be nearly independent.
-pub fn lag_exponents(sums: &DisplacementSums, modes: usize, every: u64, memory_rows: f64) -> Answer<LagExponents> {
+/// Reads the exponents off sums over `modes` coordinates, pushed every `every` steps; `memory_rows`
+/// is how long the slowest velocity remembers: stretches have to be ten times as long to be nearly
+/// independent.
+pub fn lag_exponents(
+    sums: &DisplacementSums,
+    modes: usize,
+    every: u64,
+    memory_rows: f64,
+) -> Answer<LagExponents> {
     let lags = sums.lags();
     if lags.len() < 5 {
         let rows = 5 * STRETCHES as u64 * FRACTION;
@@ -79,7 +87,9 @@ pub fn lag_exponents(sums: &DisplacementSums, modes: usize, every: u64, memory_r
     }
     let stretches = sums.by_stretch(modes);
     if stretches.iter().flatten().any(|msd| !(msd.is_finite() && *msd > 0.0)) {
-        return Answer::cannot_say("displacements are unknown, zero or not finite through a part of the run");
+        return Answer::cannot_say(
+            "displacements are unknown, zero or not finite through a part of the run",
+        );
     }
     let index_of = |lag: u64| lags.iter().position(|&other| other == lag);
     let local: Vec<LocalExponent> = lags
@@ -88,23 +98,34 @@ pub fn lag_exponents(sums: &DisplacementSums, modes: usize, every: u64, memory_r
         .filter(|(_, lag)| lag.is_power_of_two() && **lag > 1)
         .filter_map(|(index, &lag)| {
             let (below, above) = (index_of(lag / HALF_WIDTH)?, index_of(lag * HALF_WIDTH)?);
-            let exponent = jackknife(&stretches, |msd| slope(&lags[below..=above], &msd[below..=above]))?;
+            let exponent =
+                jackknife(&stretches, |msd| slope(&lags[below..=above], &msd[below..=above]))?;
             let mean_squared_displacement = pooled(&stretches, None)[index];
-            Some(LocalExponent { lag_steps: lag.saturating_mul(every), mean_squared_displacement, exponent })
+            Some(LocalExponent {
+                lag_steps: lag.saturating_mul(every),
+                mean_squared_displacement,
+                exponent,
+            })
         })
         .collect();
     let first = lags.partition_point(|&lag| 3 * lag < lags[lags.len() - 1]);
     let fitted = first.min(lags.len() - 3)..lags.len();
-    let Some(exponent) = jackknife(&stretches, |msd| slope(&lags[fitted.clone()], &msd[fitted.clone()])) else {
+    let Some(exponent) =
+        jackknife(&stretches, |msd| slope(&lags[fitted.clone()], &msd[fitted.clone()]))
+    else {
         return Answer::cannot_say("displacements are out of range");
     };
     let fit_lags = [lags[fitted.start], lags[lags.len() - 1]].map(|lag| lag.saturating_mul(every));
     Answer::Known(LagExponents { modes, exponent, fit_lags, crossovers: crossovers(&local), local })
 }
 
-/// Whether a process has the measured mean squared displacement at the longest lag and at a half of it; the reason if
-/// not. `expected` is of a lag in rows. Without lags there is nothing against it.
-pub fn is_reproduced(sums: &DisplacementSums, modes: usize, expected: impl Fn(u64) -> f64) -> Result<(), String> {
+/// Whether a process has the measured mean squared displacement at the longest lag and at a half of
+/// it; the reason if not. `expected` is of a lag in rows. Without lags there is nothing against it.
+pub fn is_reproduced(
+    sums: &DisplacementSums,
+    modes: usize,
+    expected: impl Fn(u64) -> f64,
+) -> Result<(), String> {
     let stretches = sums.by_stretch(modes);
     let lags = sums.lags();
     let Some(&longest) = lags.last() else { return Ok(()) };
@@ -145,13 +166,14 @@ fn pooled(stretches: &[Vec<f64>], without: Option<usize>) -> Vec<f64> {
     sums
 }
 
-/// A function of the mean over stretches, its bias removed to first order, with its interval (Efron & Tibshirani, An
-/// Introduction to the Bootstrap, chapter 11).
+/// A function of the mean over stretches, its bias removed to first order, with its interval (Efron
+/// & Tibshirani, An Introduction to the Bootstrap, chapter 11).
 fn jackknife(stretches: &[Vec<f64>], of: impl Fn(&[f64]) -> f64) -> Option<Estimate> {
     let count = stretches.len() as f64;
     let whole = of(&pooled(stretches, None));
-    let pseudo: Vec<f64> =
-        (0..stretches.len()).map(|index| count * whole - (count - 1.0) * of(&pooled(stretches, Some(index)))).collect();
+    let pseudo: Vec<f64> = (0..stretches.len())
+        .map(|index| count * whole - (count - 1.0) * of(&pooled(stretches, Some(index))))
+        .collect();
     let mean = pseudo.iter().sum::<f64>() / count;
     let variance = pseudo.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (count - 1.0);
     let half = two_sided(count - 1.0, 0.05) * (variance / count).sqrt();
@@ -159,8 +181,9 @@ fn jackknife(stretches: &[Vec<f64>], of: impl Fn(&[f64]) -> f64) -> Option<Estim
     [mean, half].iter().all(|value| value.is_finite()).then_some(estimate)
 }
 
-/// Where neighbouring local exponents are on different sides of 1, by a straight line in ln k. Only where the intervals
-/// say so: both are clear of 1, or all between two clear ones on different sides.
+/// Where neighbouring local exponents are on different sides of 1, by a straight line in ln k. Only
+/// where the intervals say so: both are clear of 1, or all between two clear ones on different
+/// sides.
 fn crossovers(local: &[LocalExponent]) -> Vec<Crossover> {
     let mut found = Vec::new();
     let mut clear: Option<&LocalExponent> = None;
@@ -196,7 +219,10 @@ mod tests {
         let answer = exponents((0..4000).map(f64::from), 4000);
         let found = answer.known().unwrap();
         assert!((found.exponent.value - 2.0).abs() < 1e-9, "{:?}", found.exponent);
-        assert_eq!(found.local.iter().map(|local| local.lag_steps).collect::<Vec<_>>(), [2, 4, 8, 16]);
+        assert_eq!(
+            found.local.iter().map(|local| local.lag_steps).collect::<Vec<_>>(),
+            [2, 4, 8, 16]
+        );
         assert!(found.crossovers.is_empty());
     }
 
@@ -217,6 +243,10 @@ mod tests {
         assert!(exponents((0..100).map(f64::from), 100).reason().is_some());
         assert!(exponents((0..4000).map(|_| 1.0), 4000).reason().is_some());
         assert!(exponents((0..4000).map(|_| f64::NAN), 4000).reason().is_some());
-        assert!(lag_exponents(&DisplacementSums::new(4000, STRETCHES, FRACTION), 1, 1, 1.0).reason().is_some());
+        assert!(
+            lag_exponents(&DisplacementSums::new(4000, STRETCHES, FRACTION), 1, 1, 1.0)
+                .reason()
+                .is_some()
+        );
     }
 }

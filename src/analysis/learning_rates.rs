@@ -77,10 +77,15 @@ mod tests {
     fn a_schedule_is_told_from_a_drop_before_the_window() {
         let dropped = rates([0.1, 0.1, 0.01, 0.01, 0.01], 3).unwrap();
         assert!(!dropped.changes_in_window);
-        assert_eq!((dropped.first, dropped.highest, dropped.window_first, dropped.present), (0.1, 0.1, 0.01, 0.01));
+        assert_eq!(
+            (dropped.first, dropped.highest, dropped.window_first, dropped.present),
+            (0.1, 0.1, 0.01, 0.01)
+        );
         assert_eq!(dropped.present_since, 3);
         let falling = rates([0.1, 0.05, 0.02, 0.01], 2).unwrap();
-        assert!(falling.changes_in_window && falling.window_first == 0.05 && falling.present == 0.01);
+        assert!(
+            falling.changes_in_window && falling.window_first == 0.05 && falling.present == 0.01
+        );
         assert_eq!(rates([0.1, f64::NAN], 1), None);
         assert_eq!(rates([], 1), None);
     }

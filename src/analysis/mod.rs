@@ -1,7 +1,8 @@
 //! What a run's log says, offline: one file a question.
 //!
-//! A run's files are read in one place (`inputs`), which keeps sums, so that a log of any length is read in little memory.
-//! The questions are functions of these inputs. What the rows cannot answer is answered so, with the reason: see [`Answer`].
+//! A run's files are read in one place (`inputs`), which keeps sums, so that a log of any length is
+//! read in little memory. The questions are functions of these inputs. What the rows cannot answer
+//! is answered so, with the reason: see [`Answer`].
 
 pub mod advice;
 pub mod answer;

@@ -1,13 +1,16 @@
-//! The recursion of one projected mode, by least squares: what [`displacement_noise`](super::displacement_noise) draws
-//! trajectories from where no curvatures were given.
+//! The recursion of one projected mode, by least squares: what
+//! [`displacement_noise`](super::displacement_noise) draws trajectories from where no curvatures
+//! were given.
 //!
-//! Between successive steps v' - beta v = -(rho + lambda) (x - mu) + noise: a line of known left side on x. Noise of one
-//! step is independent of x, so the least-squares line is the maximum-likelihood one. Where a mode relaxes slowly beside
-//! the run, its fitted curvature is too large, by about four relaxations a run in the mean (Kendall, Biometrika 1954, for
-//! AR(1)). Half of that is taken off: without it intervals of the exponent cover 90% in the worst case tried, with all
-//! of it 99.5% (docs/analysis.md).
+//! Between successive steps v' - beta v = -(rho + lambda) (x - mu) + noise: a line of known left
+//! side on x. Noise of one step is independent of x, so the least-squares line is the
+//! maximum-likelihood one. Where a mode relaxes slowly beside the run, its fitted curvature is too
+//! large, by about four relaxations a run in the mean (Kendall, Biometrika 1954, for AR(1)). Half
+//! of that is taken off: without it intervals of the exponent cover 90% in the worst case tried,
+//! with all of it 99.5% (docs/analysis.md).
 //!
-//! It is of all rows; [`modes`](super::modes) fits the same line over its window, and gives intervals.
+//! It is of all rows; [`modes`](super::modes) fits the same line over its window, and gives
+//! intervals.
 
 use super::settings::PlainSgd;
 use crate::stats::regression::LineFit;
@@ -32,7 +35,8 @@ pub struct ModeRecursion {
 }
 
 impl ModeRecursion {
-    /// Takes a row. A row whose step does not follow the one before, or with a value that is not finite, makes no pair.
+    /// Takes a row. A row whose step does not follow the one before, or with a value that is not
+    /// finite, makes no pair.
     pub fn push(&mut self, step: u64, position: f64, velocity: f64, momentum: f64) {
         let finite = position.is_finite() && velocity.is_finite();
         if let Some((before, x, v)) = self.previous
@@ -45,9 +49,19 @@ impl ModeRecursion {
         self.previous = finite.then_some((step, position, velocity));
     }
 
-    /// Takes pairs of rows of successive steps: the positions and velocities of the first ones, and the velocities of the second.
-    pub(crate) fn extend(&mut self, positions: &[f64], velocities: &[f64], next_velocities: &[f64], momentum: f64) {
-        let changes = next_velocities.iter().zip(velocities).map(|(next, velocity)| next - momentum * velocity);
+    /// Takes pairs of rows of successive steps: the positions and velocities of the first ones, and
+    /// the velocities of the second.
+    pub(crate) fn extend(
+        &mut self,
+        positions: &[f64],
+        velocities: &[f64],
+        next_velocities: &[f64],
+        momentum: f64,
+    ) {
+        let changes = next_velocities
+            .iter()
+            .zip(velocities)
+            .map(|(next, velocity)| next - momentum * velocity);
         self.line.extend(positions, &changes.collect::<Vec<f64>>());
         self.pairs += positions.len() as u64;
     }
@@ -63,10 +77,14 @@ impl ModeRecursion {
         self.line.line().ok().map(|line| -line.slope)
     }
 
-    /// The mode, or none where it does not move; the reason where it is nothing the theory describes.
+    /// The mode, or none where it does not move; the reason where it is nothing the theory
+    /// describes.
     pub fn mode(&self, sgd: PlainSgd) -> Result<Option<DiscreteMode>, String> {
         if self.pairs < FEWEST_PAIRS {
-            return Err(format!("there are {} pairs of successive steps; it takes {FEWEST_PAIRS}", self.pairs));
+            return Err(format!(
+                "there are {} pairs of successive steps; it takes {FEWEST_PAIRS}",
+                self.pairs
+            ));
         }
         let Ok(line) = self.line.line() else { return Ok(None) };
         let curvature = -line.slope;
@@ -79,7 +97,8 @@ impl ModeRecursion {
             return Ok(None);
         }
         let a_relaxation = (1.0 - sgd.momentum) / (sgd.learning_rate * self.pairs as f64);
-        let curvature = (curvature - BIAS_RELAXATIONS * a_relaxation).max(FEWEST_RELAXATIONS * a_relaxation);
+        let curvature =
+            (curvature - BIAS_RELAXATIONS * a_relaxation).max(FEWEST_RELAXATIONS * a_relaxation);
         let parameters = SgdParameters {
             learning_rate: sgd.learning_rate,
             momentum: sgd.momentum,

@@ -28,7 +28,11 @@ impl NotFinite {
             return None;
         }
         let before = self.window_first.is_some_and(|first| first < self.first);
-        let remedy = if before { format!("; `--to {}` fits the rows before", self.first - 1) } else { String::new() };
+        let remedy = if before {
+            format!("; `--to {}` fits the rows before", self.first - 1)
+        } else {
+            String::new()
+        };
         Some(format!("displacements are NaN or infinite from step {} on{remedy}", self.first))
     }
 }
@@ -44,10 +48,14 @@ mod tests {
         assert_eq!(seen.reason(), None);
         seen.see(6, &[Some(1.0), Some(f64::INFINITY)]);
         seen.see(7, &[Some(f64::NAN), Some(1.0)]);
-        let reason = "displacements are NaN or infinite from step 6 on; `--to 5` fits the rows before";
+        let reason =
+            "displacements are NaN or infinite from step 6 on; `--to 5` fits the rows before";
         assert_eq!(seen.reason().as_deref(), Some(reason));
         let mut at_once = NotFinite::default();
         at_once.see(1, &[Some(f64::NAN)]);
-        assert_eq!(at_once.reason().as_deref(), Some("displacements are NaN or infinite from step 1 on"));
+        assert_eq!(
+            at_once.reason().as_deref(),
+            Some("displacements are NaN or infinite from step 1 on")
+        );
     }
 }

@@ -6,14 +6,15 @@ use std::thread;
 /// A piece of work, independent of the others.
 pub(crate) type Task<'a> = Box<dyn FnOnce() + Send + 'a>;
 
-/// Does all tasks on as many threads as the machine runs at once, this one among them. Which thread does which is left to
-/// chance: tasks must not depend on it.
+/// Does all tasks on as many threads as the machine runs at once, this one among them. Which thread
+/// does which is left to chance: tasks must not depend on it.
 pub(crate) fn in_parallel(tasks: Vec<Task>) {
     let threads = thread::available_parallelism().map_or(1, usize::from).min(tasks.len());
     let tasks = Mutex::new(tasks.into_iter());
     let work = || {
         loop {
-            // A task is done without the lock; a poisoned one means that a thread has panicked, which ends the scope.
+            // A task is done without the lock; a poisoned one means that a thread has panicked,
+            // which ends the scope.
             let task = tasks.lock().map(|mut tasks| tasks.next());
             let Ok(Some(task)) = task else { return };
             task();

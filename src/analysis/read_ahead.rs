@@ -15,7 +15,11 @@ const AHEAD: usize = 4;
 ///
 /// # Errors
 /// As [`Run::steps`]; the first one ends the reading.
-pub(crate) fn read_ahead(run: &Run, columns: &[&str], mut visit: impl FnMut(RecordBatch) -> bool) -> Result<()> {
+pub(crate) fn read_ahead(
+    run: &Run,
+    columns: &[&str],
+    mut visit: impl FnMut(RecordBatch) -> bool,
+) -> Result<()> {
     let batches = run.steps(columns)?;
     thread::scope(|scope| {
         let (sender, receiver) = sync_channel(AHEAD);

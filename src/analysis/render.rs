@@ -25,8 +25,13 @@ impl Display for RunFit {
         let said_before = self.displacement.known().and_then(|law| law.interval.reason());
         power_law(text, "  all rows   ", &self.displacement_all, said_before)?;
         if !self.prefixes.is_empty() {
-            let exponents: Vec<String> = self.prefixes.iter().map(|prefix| format!("{:.2}", prefix.exponent)).collect();
-            say(text, "  prefixes   ", &format!("c by tenths of the run: {}", exponents.join(" ")))?;
+            let exponents: Vec<String> =
+                self.prefixes.iter().map(|prefix| format!("{:.2}", prefix.exponent)).collect();
+            say(
+                text,
+                "  prefixes   ",
+                &format!("c by tenths of the run: {}", exponents.join(" ")),
+            )?;
         }
         if self.projected_share.is_some() {
             writeln!(text, "the same along the projections{}", share(self.projected_share))?;
@@ -72,7 +77,8 @@ fn power_law(
 ) -> fmt::Result {
     said(text, name, law, |law| {
         let prefactor = law.prefactor.map_or_else(|| "out of range".to_owned(), number);
-        let r_squared = law.r_squared.map_or_else(|| "none".to_owned(), |r_squared| format!("{r_squared:.4}"));
+        let r_squared =
+            law.r_squared.map_or_else(|| "none".to_owned(), |r_squared| format!("{r_squared:.4}"));
         let (first, last) = (grouped(law.first_step), grouped(law.last_step));
         let mut lines = format!(
             "c = {:.4}  a = {prefactor}  R^2 = {r_squared}\n{} points, steps {first} to {last}",
@@ -82,13 +88,18 @@ fn power_law(
         match &law.interval {
             Answer::Known(interval) => lines += &exponent_interval(interval),
             Answer::CannotSay { reason } if said_before == Some(reason.as_str()) => {}
-            Answer::CannotSay { reason } => lines += &format!("\n95% interval of c: cannot say: {reason}"),
+            Answer::CannotSay { reason } => {
+                lines += &format!("\n95% interval of c: cannot say: {reason}")
+            }
         }
         if let Some([low, high]) = law.prefactor_interval {
             let _ = write!(lines, "\n95% interval of a: {} to {}", number(low), number(high));
         }
         if let (Some([low, high]), Some(_)) = (law.plain_interval, law.interval.known()) {
-            let _ = write!(lines, "\nplain least squares would say {low:.3} to {high:.3}: far too narrow");
+            let _ = write!(
+                lines,
+                "\nplain least squares would say {low:.3} to {high:.3}: far too narrow"
+            );
         }
         lines
     })
@@ -129,8 +140,13 @@ fn lags(lags: &LagExponents) -> String {
         );
     }
     for crossover in &lags.crossovers {
-        let [from, to] = if crossover.slower_beyond { ["faster", "slower"] } else { ["slower", "faster"] };
-        let _ = write!(lines, "\nfrom {from} to {to} than diffusion at {} steps", number(crossover.lag_steps));
+        let [from, to] =
+            if crossover.slower_beyond { ["faster", "slower"] } else { ["slower", "faster"] };
+        let _ = write!(
+            lines,
+            "\nfrom {from} to {to} than diffusion at {} steps",
+            number(crossover.lag_steps)
+        );
     }
     lines
 }
@@ -139,7 +155,12 @@ fn speed(speed: &Speed) -> String {
     let mut lines = number(speed.mean_local_displacement_squared);
     match &speed.interval {
         Answer::Known(interval) => {
-            let _ = write!(lines, ", 95% interval {} to {}", number(interval.low), number(interval.high));
+            let _ = write!(
+                lines,
+                ", 95% interval {} to {}",
+                number(interval.low),
+                number(interval.high)
+            );
         }
         Answer::CannotSay { reason } => lines += &format!("\n95% interval: cannot say: {reason}"),
     }
@@ -173,7 +194,11 @@ fn stationarity(text: &mut Formatter<'_>, fit: &RunFit) -> fmt::Result {
         say(text, "  tested     ", &beginning.tested.join(", "))?;
         if !beginning.untested.is_empty() {
             let untested = beginning.untested.join(", ");
-            say(text, "  untested   ", &format!("constant, unknown or too slow to test: {untested}"))?;
+            say(
+                text,
+                "  untested   ",
+                &format!("constant, unknown or too slow to test: {untested}"),
+            )?;
         }
     }
     finding(text, "  relation   ", fit, Question::Relation)?;
@@ -192,14 +217,17 @@ fn stationarity(text: &mut Formatter<'_>, fit: &RunFit) -> fmt::Result {
 fn predicted(predicted: &PredictedDisplacement) -> String {
     let of = if predicted.projected_part { "along the projections" } else { "of the whole" };
     let [exact, langevin, measured] =
-        [predicted.exact_exponent, predicted.langevin_exponent, predicted.measured_exponent].map(thousandths);
+        [predicted.exact_exponent, predicted.langevin_exponent, predicted.measured_exponent]
+            .map(thousandths);
     let mut lines = format!("{of}: c = {exact} exact, {langevin} Langevin, {measured} measured");
     lines += &match &predicted.interval {
         Answer::Known(interval) => exponent_interval(interval),
         Answer::CannotSay { reason } => format!("\n95% interval of c: cannot say: {reason}"),
     };
     let _ = write!(lines, "\nsigma^2 = {}, from the speed", number(predicted.noise_scale));
-    if let (Some(scale), Some(height)) = (predicted.noise_scale_of_gradients, predicted.height_by_gradients) {
+    if let (Some(scale), Some(height)) =
+        (predicted.noise_scale_of_gradients, predicted.height_by_gradients)
+    {
         let _ = write!(
             lines,
             "\nsigma^2 = {} [{}, {}], from the covariance of gradients:\nby it the curve is {} [{}, {}] times as high",

@@ -26,7 +26,9 @@ pub(crate) fn said<T>(
 ) -> fmt::Result {
     match answer {
         Answer::Known(value) => say(text, name, &known(value)),
-        Answer::CannotSay { reason } => say(text, name, &format!("cannot say: {}", printable::line(reason))),
+        Answer::CannotSay { reason } => {
+            say(text, name, &format!("cannot say: {}", printable::line(reason)))
+        }
     }
 }
 
@@ -34,7 +36,8 @@ pub(crate) fn said<T>(
 pub(crate) fn number(value: f64) -> String {
     let scientific = format!("{value:.3e}");
     // The exponent after rounding: 0.00099999 is 0.001.
-    let exponent: i32 = scientific.rsplit_once('e').and_then(|(_, exponent)| exponent.parse().ok()).unwrap_or(0);
+    let exponent: i32 =
+        scientific.rsplit_once('e').and_then(|(_, exponent)| exponent.parse().ok()).unwrap_or(0);
     match exponent {
         _ if value == 0.0 => "0".to_owned(),
         -3..=4 => format!("{value:.*}", (3 - exponent).max(0) as usize),
@@ -81,7 +84,9 @@ pub(crate) fn p_value(value: f64) -> String {
     match value {
         ..1e-16 => "p < 1e-16".to_owned(),
         1e-16..0.000_995 => format!("p = {value:.1e}"),
-        0.000_995..0.0995 => format!("p = {value:.*}", (1.0 - (value * 1.005).log10().floor()) as usize),
+        0.000_995..0.0995 => {
+            format!("p = {value:.*}", (1.0 - (value * 1.005).log10().floor()) as usize)
+        }
         _ => format!("p = {value:.2}"),
     }
 }
@@ -109,15 +114,24 @@ mod tests {
 
     #[test]
     fn settings_are_as_they_were_given() {
-        let cases = [(0.02, "0.02"), (5e-4, "0.0005"), (128.0, "128"), (1.103690250631173e-6, "1.104e-6")];
-        for (value, expected) in cases.into_iter().chain([(0.049999993048007556, "0.05"), (2.1e-6, "2.1e-6")]) {
+        let cases =
+            [(0.02, "0.02"), (5e-4, "0.0005"), (128.0, "128"), (1.103690250631173e-6, "1.104e-6")];
+        for (value, expected) in
+            cases.into_iter().chain([(0.049999993048007556, "0.05"), (2.1e-6, "2.1e-6")])
+        {
             assert_eq!(setting(value), expected);
         }
     }
 
     #[test]
     fn shares_and_p_values_have_two_digits() {
-        let shares = [(0.0, "less than 0.01%"), (0.004, "0.40%"), (-0.0162, "1.6%"), (0.123, "12%"), (3.5, "350%")];
+        let shares = [
+            (0.0, "less than 0.01%"),
+            (0.004, "0.40%"),
+            (-0.0162, "1.6%"),
+            (0.123, "12%"),
+            (3.5, "350%"),
+        ];
         for (share, expected) in shares {
             assert_eq!(percent(share), expected);
         }

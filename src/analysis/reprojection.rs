@@ -19,14 +19,16 @@ pub struct Projected {
     pub projected: u64,
 }
 
-/// Writes the run anew into the folder `output`, with positions and velocities along `directions` instead of those it
-/// has: as the observer would have logged them, in f64. Rows of steps whose displacement was not
-/// kept have nulls there. `progress` is told now and then how many rows are written.
+/// Writes the run anew into the folder `output`, with positions and velocities along `directions`
+/// instead of those it has: as the observer would have logged them, in f64. Rows of steps whose
+/// displacement was not kept have nulls there. `progress` is told now and then how many rows are
+/// written.
 ///
 /// # Errors
-/// [`Error::NotEnoughData`] for a run without deltas, [`Error::ShapeMismatch`] for directions that do not fit together (or,
-/// if they name no parameters, with those kept), [`Error::Parameters`] where the directions are of parameters whose
-/// deltas were not kept, [`Error::RunExists`] for `output`, and what reading and writing runs gives.
+/// [`Error::NotEnoughData`] for a run without deltas, [`Error::ShapeMismatch`] for directions that
+/// do not fit together (or, if they name no parameters, with those kept), [`Error::Parameters`]
+/// where the directions are of parameters whose deltas were not kept, [`Error::RunExists`] for
+/// `output`, and what reading and writing runs gives.
 pub fn project(
     run: &Run,
     directions: &Eigenvectors,
@@ -69,8 +71,9 @@ pub fn project(
         progress(done.rows);
     }
     // Those of directions that the new run does not have are left out.
-    let of_directions =
-        |event: &Event| matches!(event.kind, EventKind::BasisChanged { .. } | EventKind::StabilityCrossed { .. });
+    let of_directions = |event: &Event| {
+        matches!(event.kind, EventKind::BasisChanged { .. } | EventKind::StabilityCrossed { .. })
+    };
     for event in run.event_reader() {
         let event = event?;
         if !of_directions(&event) {
@@ -90,19 +93,27 @@ fn project_one(vectors: &[&[f32]], delta: &FullDelta, rows: &mut RowBuffer) {
     };
     rows.projections.extend(along(&delta.displacement).into_iter().map(Some));
     let learning_rate = delta.learning_rate.filter(|rate| *rate != 0.0);
-    rows.projections.extend(along(&delta.delta).into_iter().map(|moved| learning_rate.map(|rate| moved / rate)));
+    rows.projections.extend(
+        along(&delta.delta).into_iter().map(|moved| learning_rate.map(|rate| moved / rate)),
+    );
 }
 
-/// The directions with an element for each of the deltas': zero for parameters that they do not have.
+/// The directions with an element for each of the deltas': zero for parameters that they do not
+/// have.
 fn arranged(directions: &Eigenvectors, kept: &[ParameterInfo]) -> Result<Vec<Vec<f32>>> {
     directions.check()?;
     let elements = ranges(kept).last().map_or(0, |range| range.end);
     let mut copies: Vec<(Range<usize>, usize)> = Vec::new();
     for (parameter, from) in directions.parameters.iter().zip(ranges(&directions.parameters)) {
-        let same = |other: &ParameterInfo| other.name == parameter.name && other.shape == parameter.shape;
-        let Some(to) = kept.iter().zip(ranges(kept)).find(|(other, _)| same(other)).map(|(_, range)| range) else {
+        let same =
+            |other: &ParameterInfo| other.name == parameter.name && other.shape == parameter.shape;
+        let Some(to) =
+            kept.iter().zip(ranges(kept)).find(|(other, _)| same(other)).map(|(_, range)| range)
+        else {
             let (name, shape) = (&parameter.name, &parameter.shape);
-            let reason = format!("the directions have `{name}` {shape:?}, whose displacements were not kept");
+            let reason = format!(
+                "the directions have `{name}` {shape:?}, whose displacements were not kept"
+            );
             return Err(Error::Parameters { reason });
         };
         copies.push((from, to.start));

@@ -1,4 +1,5 @@
-//! Whether the hyperparameters are known and stayed the same through a window: the theory needs them constant.
+//! Whether the hyperparameters are known and stayed the same through a window: the theory needs
+//! them constant.
 
 use super::fit::RunFit;
 use super::render_text::setting;
@@ -28,7 +29,8 @@ enum Setting {
     Changed(u64),
 }
 
-/// Why the theory says nothing of what an optimizer does, in a clause; none for sgd, and where the optimizer is not known.
+/// Why the theory says nothing of what an optimizer does, in a clause; none for sgd, and where the
+/// optimizer is not known.
 pub(crate) fn beyond_theory(optimizer: &OptimizerInfo) -> Option<String> {
     let what = match optimizer.name.as_deref()? {
         "sgd" => return None,
@@ -44,8 +46,8 @@ pub(crate) fn beyond_theory(optimizer: &OptimizerInfo) -> Option<String> {
     ))
 }
 
-/// Optimizer and settings as they are at the last row, of all parameter groups, and what they were at first if that was
-/// another thing.
+/// Optimizer and settings as they are at the last row, of all parameter groups, and what they were
+/// at first if that was another thing.
 pub(crate) fn settings_in_words(fit: &RunFit) -> String {
     let name = match &fit.optimizer.name {
         Some(name) => printable::cut(name, MOST_OF_NAME).into_owned(),
@@ -73,7 +75,8 @@ pub(crate) fn settings_in_words(fit: &RunFit) -> String {
 }
 
 /// Why there is nothing to say of modes.
-pub(crate) const NO_DIRECTIONS: &str = "the run has no directions: `Options::project_onto` logs positions along them";
+pub(crate) const NO_DIRECTIONS: &str =
+    "the run has no directions: `Options::project_onto` logs positions along them";
 
 /// What logs a setting.
 pub(crate) fn remedy(setting: &str) -> &'static str {
@@ -96,13 +99,15 @@ fn is_sgd(optimizer: &OptimizerInfo, parameter_groups: usize) -> Result<(), Stri
         None => return Err(not_known("optimizer")),
     }
     if parameter_groups != 1 {
-        return Err(format!("the theory is for one parameter group, and there are {parameter_groups}"));
+        return Err(format!(
+            "the theory is for one parameter group, and there are {parameter_groups}"
+        ));
     }
     Ok(())
 }
 
-/// Whether its momentum is without dampening and not Nesterov's; the reason if not. Without momentum there is nothing to
-/// dampen or to look ahead with.
+/// Whether its momentum is without dampening and not Nesterov's; the reason if not. Without
+/// momentum there is nothing to dampen or to look ahead with.
 fn is_heavy_ball(optimizer: &OptimizerInfo, momentum: Option<f64>) -> Result<(), String> {
     match (optimizer.dampening, optimizer.nesterov) {
         _ if momentum == Some(0.0) => Ok(()),
@@ -115,7 +120,8 @@ fn is_heavy_ball(optimizer: &OptimizerInfo, momentum: Option<f64>) -> Result<(),
     }
 }
 
-/// Whether rows are those of the recursion that the theory describes, whatever the learning rate; the reason if not.
+/// Whether rows are those of the recursion that the theory describes, whatever the learning rate;
+/// the reason if not.
 pub(crate) fn is_plain_sgd(
     optimizer: &OptimizerInfo,
     parameter_groups: usize,
@@ -146,10 +152,17 @@ impl Setting {
     }
 
     /// The value, if it is one number that meets the condition.
-    fn constant(self, name: &str, requirement: &str, meets: impl Fn(f64) -> bool) -> Result<f64, String> {
+    fn constant(
+        self,
+        name: &str,
+        requirement: &str,
+        meets: impl Fn(f64) -> bool,
+    ) -> Result<f64, String> {
         match self {
             Setting::Constant(value) if meets(value) => Ok(value),
-            Setting::Constant(value) => Err(format!("the {name} is {value}, and the theory needs it {requirement}")),
+            Setting::Constant(value) => {
+                Err(format!("the {name} is {value}, and the theory needs it {requirement}"))
+            }
             Setting::Changed(step) => {
                 Err(format!("the {name} changed at step {step}, and the theory needs it constant"))
             }
@@ -167,14 +180,21 @@ impl Settings {
         self.batch_size = self.batch_size.see(batch_size.map(|examples| examples as f64), step);
     }
 
-    /// Learning rate and momentum, where the rows were made by what the theory describes: SGD without dampening or
-    /// Nesterov's momentum, in one parameter group; otherwise the reason why not.
-    pub fn plain_sgd(&self, optimizer: &OptimizerInfo, parameter_groups: usize) -> Result<PlainSgd, String> {
+    /// Learning rate and momentum, where the rows were made by what the theory describes: SGD
+    /// without dampening or Nesterov's momentum, in one parameter group; otherwise the reason why
+    /// not.
+    pub fn plain_sgd(
+        &self,
+        optimizer: &OptimizerInfo,
+        parameter_groups: usize,
+    ) -> Result<PlainSgd, String> {
         is_sgd(optimizer, parameter_groups)?;
-        let learning_rate =
-            self.learning_rate.constant("learning rate", "above 0", |value| value > 0.0 && value.is_finite())?;
-        let momentum =
-            self.momentum.constant("momentum", "at least 0 and below 1", |value| (0.0..1.0).contains(&value))?;
+        let learning_rate = self
+            .learning_rate
+            .constant("learning rate", "above 0", |value| value > 0.0 && value.is_finite())?;
+        let momentum = self
+            .momentum
+            .constant("momentum", "at least 0 and below 1", |value| (0.0..1.0).contains(&value))?;
         is_heavy_ball(optimizer, Some(momentum))?;
         Ok(PlainSgd { learning_rate, momentum })
     }
@@ -198,6 +218,7 @@ impl Settings {
 
     /// lambda, at least 0, or why it is not to be had.
     pub fn weight_decay(&self) -> Result<f64, String> {
-        self.weight_decay.constant("weight decay", "at least 0", |value| value >= 0.0 && value.is_finite())
+        self.weight_decay
+            .constant("weight decay", "at least 0", |value| value >= 0.0 && value.is_finite())
     }
 }

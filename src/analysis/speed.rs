@@ -1,9 +1,10 @@
-//! How fast the parameter vector moves: the mean of ||delta_k||^2, and the gradient noise sigma^2 tr(H) it speaks of.
+//! How fast the parameter vector moves: the mean of ||delta_k||^2, and the gradient noise sigma^2
+//! tr(H) it speaks of.
 //!
-//! In the stationary state of SGD with momentum (eq. 12, Assumption 5: gradient noise with covariance sigma^2 H)
-//! E||delta||^2 = eta^2 sigma^2 tr(H) / (S (1 - beta^2)), with learning rate eta, momentum beta and batch size S.
-//! Solved for sigma^2 tr(H), a property of the network and the data, it predicts the speed at every other eta, beta
-//! and S.
+//! In the stationary state of SGD with momentum (eq. 12, Assumption 5: gradient noise with
+//! covariance sigma^2 H) E||delta||^2 = eta^2 sigma^2 tr(H) / (S (1 - beta^2)), with learning rate
+//! eta, momentum beta and batch size S. Solved for sigma^2 tr(H), a property of the network and the
+//! data, it predicts the speed at every other eta, beta and S.
 
 use std::num::NonZeroUsize;
 
@@ -30,11 +31,13 @@ pub struct Speed {
     pub mean_local_displacement_squared: f64,
     /// Its 95% interval, widened for the correlation of the rows.
     pub interval: Answer<Estimate>,
-    /// Whether the speed is constant: a slope in it against zero, correlation of the rows allowed for.
+    /// Whether the speed is constant: a slope in it against zero, correlation of the rows allowed
+    /// for.
     pub trend: Answer<Test>,
     /// How far it goes along the line of that slope; `None` for fewer than two rows.
     pub change: Option<Change>,
-    /// Its moving average over 15 rows; none with fewer rows. Far apart ends say that the state is not stationary.
+    /// Its moving average over 15 rows; none with fewer rows. Far apart ends say that the state is
+    /// not stationary.
     pub moving_average: Option<MovingAverageRange>,
     /// Rows averaged.
     pub points: u64,
@@ -164,9 +167,14 @@ impl SpeedFit {
         &self.settings
     }
 
-    /// sigma^2 tr(H) by eq. 12, where the rows so far were made by what eq. 12 describes: SGD without dampening or
-    /// Nesterov's momentum, one parameter group, and learning rate, momentum and batch size known and constant.
-    pub fn gradient_noise(&self, optimizer: &OptimizerInfo, parameter_groups: usize) -> Answer<GradientNoise> {
+    /// sigma^2 tr(H) by eq. 12, where the rows so far were made by what eq. 12 describes: SGD
+    /// without dampening or Nesterov's momentum, one parameter group, and learning rate, momentum
+    /// and batch size known and constant.
+    pub fn gradient_noise(
+        &self,
+        optimizer: &OptimizerInfo,
+        parameter_groups: usize,
+    ) -> Answer<GradientNoise> {
         GradientNoise::of(&self.speed(), &self.settings, optimizer, parameter_groups)
             .map_or_else(|reason| Answer::CannotSay { reason }, Answer::Known)
     }
@@ -200,11 +208,18 @@ mod tests {
         let known = fit([Some(1.0), None, Some(3.0), None]);
         let answer = known.speed();
         let speed = answer.known().unwrap();
-        assert_eq!((speed.mean_local_displacement_squared, speed.points, speed.points_left_out), (2.0, 2, 2));
+        assert_eq!(
+            (speed.mean_local_displacement_squared, speed.points, speed.points_left_out),
+            (2.0, 2, 2)
+        );
         assert_eq!((speed.first_step, speed.last_step, speed.moving_average), (1, 4, None));
         // The mean of what came before a NaN is none of the window.
-        let reason = "displacements are NaN or infinite from step 3 on; `--to 2` fits the rows before";
-        assert_eq!(fit([Some(1.0), None, Some(f64::NAN), Some(1.0)]).speed().reason(), Some(reason));
+        let reason =
+            "displacements are NaN or infinite from step 3 on; `--to 2` fits the rows before";
+        assert_eq!(
+            fit([Some(1.0), None, Some(f64::NAN), Some(1.0)]).speed().reason(),
+            Some(reason)
+        );
     }
 
     #[test]
@@ -212,7 +227,10 @@ mod tests {
         let fit = fit((1..=20).map(|value| Some(f64::from(value))));
         let range = fit.speed().known().unwrap().moving_average.unwrap();
         // The means of 1..=15 and of 6..=20.
-        assert_eq!(range, MovingAverageRange { first: 8.0, last: 13.0, lowest: 8.0, highest: 13.0 });
+        assert_eq!(
+            range,
+            MovingAverageRange { first: 8.0, last: 13.0, lowest: 8.0, highest: 13.0 }
+        );
     }
 
     #[test]
@@ -234,7 +252,9 @@ mod tests {
         let other = |name: &str| OptimizerInfo { name: Some(name.to_owned()), ..sgd() };
         assert!(reason(&steady, other("adam")).contains("adam"));
         assert!(reason(&steady, OptimizerInfo::default()).contains("not known"));
-        assert!(reason(&steady, OptimizerInfo { nesterov: Some(true), ..sgd() }).contains("Nesterov"));
+        assert!(
+            reason(&steady, OptimizerInfo { nesterov: Some(true), ..sgd() }).contains("Nesterov")
+        );
         assert!(reason(&steady, OptimizerInfo { dampening: Some(0.1), ..sgd() }).contains("0.1"));
         assert!(reason(&steady, OptimizerInfo { dampening: None, ..sgd() }).contains("not known"));
         assert!(steady.gradient_noise(&sgd(), 2).reason().is_some());
@@ -249,13 +269,21 @@ mod tests {
             "the learning rate changed at step 3, and the theory needs it constant"
         );
         assert_eq!(after(None, Some(32)), not_known("learning rate"));
-        assert_eq!(after(Some(1e-2), Some(64)), "the batch size changed at step 3, and the theory needs it constant");
+        assert_eq!(
+            after(Some(1e-2), Some(64)),
+            "the batch size changed at step 3, and the theory needs it constant"
+        );
         assert_eq!(reason(&SpeedFit::default(), sgd()), not_known("learning rate"));
         assert!(reason(&fit([None]), sgd()).contains("no row has"));
 
         let with = |learning_rate, momentum| {
             let mut fit = SpeedFit::default();
-            fit.push(1, Some(1.0), Hyperparameters { learning_rate, momentum, weight_decay: None }, Some(32));
+            fit.push(
+                1,
+                Some(1.0),
+                Hyperparameters { learning_rate, momentum, weight_decay: None },
+                Some(32),
+            );
             reason(&fit, sgd())
         };
         assert!(with(Some(0.0), Some(0.9)).contains("above 0"));

@@ -1,16 +1,20 @@
-//! Whether, and from where on, the run is stationary, and how many independent values its modes are worth.
+//! Whether, and from where on, the run is stationary, and how many independent values its modes are
+//! worth.
 //!
-//! Local displacement, loss and the positions along the modes are each tested twice: the first tenth against the last
-//! half (Geweke, Bayesian Statistics 4, 1992), and for a trend; both with the variance of correlated means
-//! ([`long_run`](crate::stats::long_run)). The stationary part begins at the first of 0, 1/64, 1/32, ..., 1/2 of the run after which no
-//! test fails; the level is 5% for all tests of a beginning together (Bonferroni), so that 19 of 20 stationary runs are
-//! said to be stationary from their first row. A quantity that remembers too long beside the run cannot be tested and is
-//! named: a mode that has not yet relaxed is not stationary in any sense a log could show. A beginning may also be given.
+//! Local displacement, loss and the positions along the modes are each tested twice: the first
+//! tenth against the last half (Geweke, Bayesian Statistics 4, 1992), and for a trend; both with
+//! the variance of correlated means ([`long_run`](crate::stats::long_run)). The stationary part
+//! begins at the first of 0, 1/64, 1/32, ..., 1/2 of the run after which no test fails; the level
+//! is 5% for all tests of a beginning together (Bonferroni), so that 19 of 20 stationary runs are
+//! said to be stationary from their first row. A quantity that remembers too long beside the run
+//! cannot be tested and is named: a mode that has not yet relaxed is not stationary in any sense a
+//! log could show. A beginning may also be given.
 //!
-//! The fluctuation-dissipation relation (Yaida, ICLR 2019, for SGD with momentum) <theta . g> = eta (1+beta)/2 <||v||^2>
-//! needs no gradients here: g = beta v - v', and theta . v follows from successive squared displacements.
-//! Summed over a window it says that ||Delta||^2 has not grown; its ratio is 1 in a stationary state, 0 for a free
-//! walk with as much momentum, negative for motion in one direction.
+//! The fluctuation-dissipation relation (Yaida, ICLR 2019, for SGD with momentum) <theta . g> = eta
+//! (1+beta)/2 <||v||^2> needs no gradients here: g = beta v - v', and theta . v follows from
+//! successive squared displacements. Summed over a window it says that ||Delta||^2 has not grown;
+//! its ratio is 1 in a stationary state, 0 for a free walk with as much momentum, negative for
+//! motion in one direction.
 
 use serde::Serialize;
 
@@ -58,7 +62,8 @@ pub struct Beginning {
     pub first_step: Option<u64>,
     /// Whether that was given, and is not what the tests say.
     pub given: bool,
-    /// The quantity that was most against it at the first row; of a beginning that was given, from there on.
+    /// The quantity that was most against it at the first row; of a beginning that was given, from
+    /// there on.
     pub worst: String,
     /// By how much it changes; `None` where nothing was tested.
     pub change: Option<Change>,
@@ -92,17 +97,24 @@ impl Beginning {
         self.first_step.is_some() && !(self.given && self.p_value < LEVEL)
     }
 
-    /// How the quantity that was most against it changes, size first: "loss falls by 12% (p = 0.01)".
+    /// How the quantity that was most against it changes, size first: "loss falls by 12% (p =
+    /// 0.01)".
     pub(crate) fn change_in_words(&self) -> String {
         let is_position = self.worst.starts_with("position");
-        let change = self.change.map_or_else(|| "changes".to_owned(), |change| change.in_words(is_position));
+        let change =
+            self.change.map_or_else(|| "changes".to_owned(), |change| change.in_words(is_position));
         format!("{} {change} ({})", self.worst, p_value(self.p_value))
     }
 }
 
-/// The stationary part begins at `given`, somebody says: the rows up to `last_step` are tested from there on. Also where
-/// nothing can be tested it is taken to begin there.
-pub fn beginning_given(quantities: &[Named], given: u64, first_step: u64, last_step: u64) -> Beginning {
+/// The stationary part begins at `given`, somebody says: the rows up to `last_step` are tested from
+/// there on. Also where nothing can be tested it is taken to begin there.
+pub fn beginning_given(
+    quantities: &[Named],
+    given: u64,
+    first_step: u64,
+    last_step: u64,
+) -> Beginning {
     let share = given.saturating_sub(first_step) as f64 / (last_step - first_step).max(1) as f64;
     let mut beginning = Beginning {
         first_step: Some(given),
@@ -143,7 +155,8 @@ fn beginning_at(share: f64, first_step: u64, last_step: u64) -> u64 {
 pub fn beginning(quantities: &[Named], first_step: u64, last_step: u64) -> Answer<Beginning> {
     let series: Vec<(&str, Vec<f64>)> =
         quantities.iter().map(|(name, series)| (name.as_str(), series.means())).collect();
-    let at_first: Vec<Option<(f64, Course)>> = series.iter().map(|(_, values)| smallest_p(values)).collect();
+    let at_first: Vec<Option<(f64, Course)>> =
+        series.iter().map(|(_, values)| smallest_p(values)).collect();
     let named = |testable: bool| {
         let these = series.iter().zip(&at_first).filter(move |(_, p)| p.is_some() == testable);
         these.map(|((name, _), _)| (*name).to_owned()).collect::<Vec<_>>()
@@ -151,7 +164,9 @@ pub fn beginning(quantities: &[Named], first_step: u64, last_step: u64) -> Answe
     let (tested, untested) = (named(true), named(false));
     let p_values = at_first.iter().enumerate().filter_map(|(index, p)| Some((index, (*p)?)));
     let Some((worst, (p_value, course))) = p_values.min_by(|a, b| a.1.0.total_cmp(&b.1.0)) else {
-        return Answer::cannot_say("no quantity is known, moves and forgets fast enough beside the run to be tested");
+        return Answer::cannot_say(
+            "no quantity is known, moves and forgets fast enough beside the run to be tested",
+        );
     };
     // Two tests a quantity.
     let tests = 2.0 * tested.len() as f64;
@@ -179,8 +194,8 @@ pub fn beginning(quantities: &[Named], first_step: u64, last_step: u64) -> Answe
     })
 }
 
-/// The smaller p-value of the tests that can be made, and which it is: beside a transient there is no telling a trend, and
-/// the reverse.
+/// The smaller p-value of the tests that can be made, and which it is: beside a transient there is
+/// no telling a trend, and the reverse.
 fn smallest_p(values: &[f64]) -> Option<(f64, Course)> {
     let tests = [
         (contrast(values, values.len() / 10, values.len() / 2), Course::FirstTenthToLastHalf),
@@ -208,7 +223,8 @@ pub struct RelationFit {
 impl RelationFit {
     /// Takes a row: step, squared local and squared global displacement.
     pub fn push(&mut self, step: u64, local: Option<f64>, global: Option<f64>) {
-        let known = local.zip(global).filter(|(local, global)| local.is_finite() && global.is_finite());
+        let known =
+            local.zip(global).filter(|(local, global)| local.is_finite() && global.is_finite());
         if let (Some((before, from)), Some((local, global))) = (self.previous, known) {
             if step == before + 1 {
                 self.growth += global - from;
@@ -228,7 +244,9 @@ impl RelationFit {
             Err(reason) => return Answer::CannotSay { reason },
         };
         if self.pairs == 0 {
-            return Answer::cannot_say("it needs both displacements at successive steps, and there are none");
+            return Answer::cannot_say(
+                "it needs both displacements at successive steps, and there are none",
+            );
         }
         let pairs = self.pairs as f64;
         let mean_square = self.squared_steps / pairs;
@@ -273,15 +291,24 @@ pub(super) mod tests {
             answer.known().unwrap().first_step
         };
         assert_eq!(begins(series(noise(1, 3000))), Some(1));
-        let decaying = noise(1, 3000).enumerate().map(|(row, noise)| noise + 20.0 * (-(row as f64) / 30.0).exp());
+        let decaying = noise(1, 3000)
+            .enumerate()
+            .map(|(row, noise)| noise + 20.0 * (-(row as f64) / 30.0).exp());
         let first = begins(series(decaying)).unwrap();
         assert!((90..400).contains(&first), "{first}");
-        assert_eq!(begins(series(noise(1, 3000).enumerate().map(|(row, noise)| noise + 0.01 * row as f64))), None);
+        assert_eq!(
+            begins(series(
+                noise(1, 3000).enumerate().map(|(row, noise)| noise + 0.01 * row as f64)
+            )),
+            None
+        );
     }
 
     #[test]
     fn a_beginning_that_is_given_is_tested_from_there_on() {
-        let decaying = noise(1, 3000).enumerate().map(|(row, noise)| noise + 20.0 * (-(row as f64) / 30.0).exp());
+        let decaying = noise(1, 3000)
+            .enumerate()
+            .map(|(row, noise)| noise + 20.0 * (-(row as f64) / 30.0).exp());
         let values = series(decaying);
         let quantities = [("loss".to_owned(), &values)];
         let of = |step: u64| beginning_given(&quantities, step, 1, 3000);
@@ -300,7 +327,8 @@ pub(super) mod tests {
             *sum += noise;
             Some(*sum)
         }));
-        let quantities = [("a".to_owned(), &steady), ("b".to_owned(), &constant), ("c".to_owned(), &walk)];
+        let quantities =
+            [("a".to_owned(), &steady), ("b".to_owned(), &constant), ("c".to_owned(), &walk)];
         let answer = beginning(&quantities, 1, 3000);
         assert_eq!(answer.known().unwrap().untested, ["b", "c"]);
         assert!(beginning(&quantities[1..], 1, 3000).reason().is_some());
@@ -312,7 +340,8 @@ pub(super) mod tests {
         let sgd = PlainSgd { learning_rate: 0.1, momentum: 0.9 };
         // Forty coordinates: of a free walk the ratio scatters by sqrt(2 / 40) about 0.
         let relation = |pull: f64| {
-            let (mut position, mut velocity, mut fit) = ([0.0; 40], [0.0; 40], RelationFit::default());
+            let (mut position, mut velocity, mut fit) =
+                ([0.0; 40], [0.0; 40], RelationFit::default());
             let mut noise = noise(5, 40 * 3000);
             for step in 1..=3000 {
                 for (position, velocity) in position.iter_mut().zip(&mut velocity) {

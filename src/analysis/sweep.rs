@@ -1,8 +1,8 @@
-//! Many runs against one: does eq. 12, calibrated on a default run, predict the speeds of the others, and do the measured
-//! eigenvalues predict their exponents?
+//! Many runs against one: does eq. 12, calibrated on a default run, predict the speeds of the
+//! others, and do the measured eigenvalues predict their exponents?
 //!
-//! sigma^2 tr(H) is taken from the first run alone; eq. 12 gives the speed at every other learning rate, batch size and
-//! momentum. Exponents are over all rows. (Both as the paper's figure 6.)
+//! sigma^2 tr(H) is taken from the first run alone; eq. 12 gives the speed at every other learning
+//! rate, batch size and momentum. Exponents are over all rows. (Both as the paper's figure 6.)
 //!
 //! R^2 is 1 - sum (measured - predicted)^2 / sum (measured - mean)^2 over the runs but the first,
 //! of logarithms for speeds: nothing is fitted, so it may be negative.
@@ -51,8 +51,8 @@ pub struct SweepRun {
     pub predicted_speed: Answer<f64>,
     /// c over all rows.
     pub exponent: Answer<f64>,
-    /// c of the expected curve over all rows, from the curvature known of this run or else from the recursion fitted to
-    /// its projections.
+    /// c of the expected curve over all rows, from the curvature known of this run or else from the
+    /// recursion fitted to its projections.
     pub predicted_exponent: Answer<f64>,
     /// What the theory takes for granted and this run does not show.
     pub failed_assumptions: Vec<String>,
@@ -64,10 +64,12 @@ impl Sweep {
         let default = fits.first().map(|fit| &fit.gradient_noise);
         let runs: Vec<SweepRun> = fits.iter().map(|fit| SweepRun::of(fit, default)).collect();
         let others = runs.get(1..).unwrap_or_default();
-        let speeds =
-            others.iter().map(|run| (run.speed.known().map(|x| x.ln()), run.predicted_speed.known().map(|x| x.ln())));
-        let exponents =
-            others.iter().map(|run| (run.exponent.known().copied(), run.predicted_exponent.known().copied()));
+        let speeds = others.iter().map(|run| {
+            (run.speed.known().map(|x| x.ln()), run.predicted_speed.known().map(|x| x.ln()))
+        });
+        let exponents = others
+            .iter()
+            .map(|run| (run.exponent.known().copied(), run.predicted_exponent.known().copied()));
         Sweep { speed_r_squared: r_squared(speeds), exponent_r_squared: r_squared(exponents), runs }
     }
 }
@@ -96,15 +98,20 @@ impl SweepRun {
                 predicted.as_ref().ok(),
                 speed.and_then(|speed| speed.interval.known()),
             ),
-            predicted_speed: predicted
-                .map_or_else(|reason| Answer::CannotSay { reason }, |(speed, _)| Answer::Known(speed)),
+            predicted_speed: predicted.map_or_else(
+                |reason| Answer::CannotSay { reason },
+                |(speed, _)| Answer::Known(speed),
+            ),
             exponent: map(&fit.displacement_all, |law: &DisplacementPowerLaw| law.exponent),
             predicted_exponent,
         }
     }
 }
 
-fn predicted_speed(default: &GradientNoise, run: &Answer<GradientNoise>) -> Result<(f64, Option<Estimate>), String> {
+fn predicted_speed(
+    default: &GradientNoise,
+    run: &Answer<GradientNoise>,
+) -> Result<(f64, Option<Estimate>), String> {
     let run = run.known().ok_or_else(|| run.reason().unwrap_or_default().to_owned())?;
     let parameters = SgdParameters {
         learning_rate: run.learning_rate,
@@ -123,9 +130,10 @@ fn failed_assumptions(
 ) -> Vec<String> {
     let asked = |finding: &&Finding| match finding.question {
         Question::Settings => true,
-        Question::Stationarity | Question::ConstantSpeed | Question::Relation | Question::SmallSteps => {
-            finding.verdict == Verdict::Fails
-        }
+        Question::Stationarity
+        | Question::ConstantSpeed
+        | Question::Relation
+        | Question::SmallSteps => finding.verdict == Verdict::Fails,
         _ => false,
     };
     let said = |finding: &Finding| format!("{}: {}", finding.question, finding.sentence);
@@ -157,21 +165,31 @@ fn r_squared(pairs: impl Iterator<Item = (Option<f64>, Option<f64>)>) -> Answer<
     let measured: Vec<f64> = pairs.iter().map(|pair| pair.0).collect();
     let scatter = Moments::of(&measured).population_variance() * measured.len() as f64;
     if pairs.len() < 2 || scatter <= 0.0 {
-        return Answer::cannot_say("it takes two runs besides the first that differ and are predicted");
+        return Answer::cannot_say(
+            "it takes two runs besides the first that differ and are predicted",
+        );
     }
-    let residual: f64 = pairs.iter().map(|(measured, predicted)| (measured - predicted).powi(2)).sum();
+    let residual: f64 =
+        pairs.iter().map(|(measured, predicted)| (measured - predicted).powi(2)).sum();
     Answer::Known(1.0 - residual / scatter)
 }
 
 impl Display for Sweep {
     fn fmt(&self, text: &mut Formatter<'_>) -> fmt::Result {
         writeln!(text, "   learning   batch  momen-          ||delta||^2              exponent c")?;
-        writeln!(text, "       rate    size     tum   measured   eq. 12  ratio  measured  expected")?;
+        writeln!(
+            text,
+            "       rate    size     tum   measured   eq. 12  ratio  measured  expected"
+        )?;
         for (index, run) in self.runs.iter().enumerate() {
             let or_none = |value: Option<String>| value.unwrap_or_else(|| "-".to_owned());
             let of = |answer: &Answer<f64>| or_none(answer.known().map(|value| number(*value)));
             let exponent = |answer: &Answer<f64>| or_none(answer.known().copied().map(thousandths));
-            let ratio = run.speed.known().zip(run.predicted_speed.known()).map(|(speed, predicted)| speed / predicted);
+            let ratio = run
+                .speed
+                .known()
+                .zip(run.predicted_speed.known())
+                .map(|(speed, predicted)| speed / predicted);
             writeln!(
                 text,
                 "{:>2} {:>8} {:>7} {:>7} {:>10} {:>8} {:>6} {:>9} {:>9}",
@@ -186,8 +204,12 @@ impl Display for Sweep {
                 exponent(&run.predicted_exponent)
             )?;
         }
-        said(text, "R^2 of ln ||delta||^2  ", &self.speed_r_squared, |value| format!("{value:.3}"))?;
-        said(text, "R^2 of c               ", &self.exponent_r_squared, |value| format!("{value:.3}"))?;
+        said(text, "R^2 of ln ||delta||^2  ", &self.speed_r_squared, |value| {
+            format!("{value:.3}")
+        })?;
+        said(text, "R^2 of c               ", &self.exponent_r_squared, |value| {
+            format!("{value:.3}")
+        })?;
         for (index, run) in self.runs.iter().enumerate() {
             writeln!(text, "{:>2} {}", index + 1, printable::line(&run.run.display().to_string()))?;
             for failed in &run.failed_assumptions {
@@ -208,7 +230,10 @@ mod tests {
         assert_eq!(of(&[(1.0, 1.0), (2.0, 2.0), (4.0, 4.0)]).known(), Some(&1.0));
         // A constant offset is an error, however well a line would fit.
         assert_eq!(of(&[(0.0, 1.0), (2.0, 3.0)]).known(), Some(&0.0));
-        assert!(of(&[(1.0, 1.0)]).reason().is_some() && of(&[(1.0, 1.0), (1.0, 2.0)]).reason().is_some());
+        assert!(
+            of(&[(1.0, 1.0)]).reason().is_some()
+                && of(&[(1.0, 1.0), (1.0, 2.0)]).reason().is_some()
+        );
         assert!(r_squared([(None, Some(1.0))].into_iter()).reason().is_some());
     }
 

@@ -1,5 +1,5 @@
-//! Trajectories of ||Delta_k||^2, drawn from the exact process: modes that start in their stationary state at k = 0, or at rest
-//! there, leaping from point to point.
+//! Trajectories of ||Delta_k||^2, drawn from the exact process: modes that start in their
+//! stationary state at k = 0, or at rest there, leaping from point to point.
 
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
@@ -7,8 +7,8 @@ use rand_distr::{Distribution, StandardNormal};
 use crate::error::{Error, Result};
 use crate::theory::discrete::DiscreteMode;
 
-/// A mode that stands for more directions than this is drawn that often, with its scatter shrunk to the number it
-/// stands for.
+/// A mode that stands for more directions than this is drawn that often, with its scatter shrunk to
+/// the number it stands for.
 const MOST_COPIES: f64 = 4.0;
 
 /// A mode, and how many directions are like it.
@@ -69,7 +69,8 @@ impl Walk {
             return Err(Error::NotEnoughData { question: "draw trajectories", reason });
         }
         // The points of a window are spaced by powers of two: a few leaps serve for all.
-        let (mut leaps, mut leap_to, mut before) = (Vec::new(), Vec::with_capacity(points.len()), 0);
+        let (mut leaps, mut leap_to, mut before) =
+            (Vec::new(), Vec::with_capacity(points.len()), 0);
         for &point in points {
             let steps = point - before;
             before = point;
@@ -79,10 +80,15 @@ impl Walk {
                 leaps.len() - 1
             }));
         }
-        let walkers = modes.iter().map(|mode| Walker::new(mode, points, start, &leaps)).collect::<Result<Vec<_>>>()?;
+        let walkers = modes
+            .iter()
+            .map(|mode| Walker::new(mode, points, start, &leaps))
+            .collect::<Result<Vec<_>>>()?;
         let mut expected = vec![0.0; points.len()];
         for walker in &walkers {
-            let add = |(sum, squared): (&mut f64, &f64)| *sum += walker.copies as f64 * walker.scale * squared;
+            let add = |(sum, squared): (&mut f64, &f64)| {
+                *sum += walker.copies as f64 * walker.scale * squared
+            };
             expected.iter_mut().zip(&walker.expected).for_each(add);
         }
         Ok(Walk { walkers, leap_to, expected })
@@ -95,7 +101,8 @@ impl Walk {
     }
 }
 
-/// Carries (position, velocity) of one mode from the reference point to the first point, and from point to point.
+/// Carries (position, velocity) of one mode from the reference point to the first point, and from
+/// point to point.
 struct Walker {
     copies: usize,
     scale: f64,
@@ -133,7 +140,10 @@ impl Walker {
         let (mode, copies) = (&weighted.mode, weighted.copies());
         let scale = weighted.multiplicity / copies as f64;
         let scatter = scale.recip().sqrt().min(1.0);
-        let expected = points.iter().map(|&step| start.mean_squared_displacement(mode, step)).collect::<Result<_>>()?;
+        let expected = points
+            .iter()
+            .map(|&step| start.mean_squared_displacement(mode, step))
+            .collect::<Result<_>>()?;
         let start = match start {
             Start::Stationary => triangle(mode.stationary_covariance()),
             Start::AtRest => [mode.position_variance().sqrt(), 0.0, 0.0],

@@ -1,9 +1,10 @@
 //! A window's rows by a few points: where they crowd on a logarithmic axis, one stands for many.
 //!
-//! A power law over a window is the least-squares line through all its rows on logarithmic axes. Curves that are drawn or
-//! computed for comparison are known at a few hundred points, whose line is the same if each counts as often as there
-//! are rows around it. Evenly spaced points would not do from the first step on: of ten million rows, step 1 would weigh
-//! as much as the next ten thousand.
+//! A power law over a window is the least-squares line through all its rows on logarithmic axes.
+//! Curves that are drawn or computed for comparison are known at a few hundred points, whose line
+//! is the same if each counts as often as there are rows around it. Evenly spaced points would not
+//! do from the first step on: of ten million rows, step 1 would weigh as much as the next ten
+//! thousand.
 
 /// The rows of a window: k = `first`, `first + every`, ..., up to `last`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,8 +39,13 @@ impl WindowPoints {
         let shares: Vec<f64> = rows.iter().map(|rows| rows / count).collect();
         let logarithms: Vec<f64> = steps.iter().map(|&step| (step as f64).ln()).collect();
         let middle = logarithms.iter().zip(&shares).map(|(x, share)| share * x).sum::<f64>();
-        let squares: f64 = logarithms.iter().zip(&shares).map(|(x, share)| share * (x - middle).powi(2)).sum();
-        let slope_weights = logarithms.iter().zip(&shares).map(|(x, share)| share * (x - middle) / squares).collect();
+        let squares: f64 =
+            logarithms.iter().zip(&shares).map(|(x, share)| share * (x - middle).powi(2)).sum();
+        let slope_weights = logarithms
+            .iter()
+            .zip(&shares)
+            .map(|(x, share)| share * (x - middle) / squares)
+            .collect();
         WindowPoints { steps, shares, slope_weights, middle }
     }
 
@@ -124,8 +130,14 @@ mod tests {
         ] {
             let points = WindowPoints::new(window(first, last, every), most);
             let rows = (last - first) / every + 1;
-            assert!(points.steps.len() <= most && points.steps.len() > most / 3, "{}", points.steps.len());
-            assert!(points.steps.is_sorted_by(|a, b| a < b) && *points.steps.last().unwrap() <= last);
+            assert!(
+                points.steps.len() <= most && points.steps.len() > most / 3,
+                "{}",
+                points.steps.len()
+            );
+            assert!(
+                points.steps.is_sorted_by(|a, b| a < b) && *points.steps.last().unwrap() <= last
+            );
             let counted: f64 = rows_around(&points.steps, window(first, last, every)).iter().sum();
             assert!((counted - rows as f64).abs() < 1e-6 * rows as f64, "{counted} of {rows}");
         }
@@ -145,7 +157,11 @@ mod tests {
             let values: Vec<f64> = points.steps.iter().map(|&k| curve(k)).collect();
             let [slope, intercept] = points.line(&values);
             assert!((slope - all.exponent).abs() < 1e-4, "{slope} {}", all.exponent);
-            assert!((intercept - all.ln_prefactor).abs() < 1e-3, "{intercept} {}", all.ln_prefactor);
+            assert!(
+                (intercept - all.ln_prefactor).abs() < 1e-3,
+                "{intercept} {}",
+                all.ln_prefactor
+            );
         }
     }
 }

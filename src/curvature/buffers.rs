@@ -1,5 +1,5 @@
-//! Variables that are not trained, such as the running statistics of batch normalisation: a forward pass in training
-//! mode writes to them, so they are put back.
+//! Variables that are not trained, such as the running statistics of batch normalisation: a forward
+//! pass in training mode writes to them, so they are put back.
 
 use std::sync::PoisonError;
 
@@ -19,8 +19,10 @@ impl Buffers {
     pub fn of(store: &VarStore) -> Buffers {
         let variables = store.variables_.lock().unwrap_or_else(PoisonError::into_inner);
         let trainable = variables.trainable_variables.iter().map(|variable| &variable.tensor);
-        let trainable: Vec<_> = trainable.filter(|tensor| is_dense(tensor)).map(Tensor::data_ptr).collect();
-        // Running statistics are dense; a sparse constant has no address to compare, and nothing writes to it.
+        let trainable: Vec<_> =
+            trainable.filter(|tensor| is_dense(tensor)).map(Tensor::data_ptr).collect();
+        // Running statistics are dense; a sparse constant has no address to compare, and nothing
+        // writes to it.
         let dense = variables.named_variables.values().filter(|tensor| is_dense(tensor));
         let others = dense.filter(|tensor| !trainable.contains(&tensor.data_ptr()));
         Buffers { tensors: others.map(Tensor::shallow_clone).collect() }
@@ -34,16 +36,16 @@ impl Buffers {
     }
 }
 
-/// Puts back what has changed since: at the latest when it is dropped, so that a forward pass that panics leaves nothing
-/// changed either.
+/// Puts back what has changed since: at the latest when it is dropped, so that a forward pass that
+/// panics leaves nothing changed either.
 pub(super) struct Snapshot<'a> {
     tensors: &'a mut Vec<Tensor>,
     values: Vec<Tensor>,
 }
 
 impl Snapshot<'_> {
-    /// Values are compared, since batch normalisation leaves the version counters alone; what has not changed is not
-    /// touched, because a graph of the caller's may hold on to it.
+    /// Values are compared, since batch normalisation leaves the version counters alone; what has
+    /// not changed is not touched, because a graph of the caller's may hold on to it.
     pub fn restore(mut self) -> TorchResult<()> {
         self.put_back()
     }

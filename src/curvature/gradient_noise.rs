@@ -1,13 +1,16 @@
-//! The covariance of gradient noise along eigenvectors: does Sigma = sigma^2 H (Assumption 5 of the paper) hold?
+//! The covariance of gradient noise along eigenvectors: does Sigma = sigma^2 H (Assumption 5 of the
+//! paper) hold?
 //!
-//! Sigma is the covariance of the gradient of a single example, so that of a batch of n examples has covariance Sigma/n.
-//! From batch gradients g_1 .. g_B, taken as independent, Sigma follows without bias through Helmert's contrasts
+//! Sigma is the covariance of the gradient of a single example, so that of a batch of n examples
+//! has covariance Sigma/n. From batch gradients g_1 .. g_B, taken as independent, Sigma follows
+//! without bias through Helmert's contrasts
 //!
-//!   c_b = sqrt(n_b N_{b-1} / N_b) (g_b - mean of the examples before),   N_b = n_1 + .. + n_b,   b = 2 .. B,
+//!   c_b = sqrt(n_b N_{b-1} / N_b) (g_b - mean of the examples before), N_b = n_1 + .. + n_b, b = 2
+//!   .. B,
 //!
-//! which are uncorrelated, of mean zero and covariance Sigma each, whatever the batches' sizes. They come in one pass,
-//! with the running mean (Welford 1962); of each only its K components and its length are kept. Standard errors are
-//! the jackknife's over the contrasts.
+//! which are uncorrelated, of mean zero and covariance Sigma each, whatever the batches' sizes.
+//! They come in one pass, with the running mean (Welford 1962); of each only its K components and
+//! its length are kept. Standard errors are the jackknife's over the contrasts.
 
 use nalgebra::{DMatrix, DVector};
 
@@ -27,7 +30,8 @@ pub struct ModeNoise {
     pub variance: Measured,
 }
 
-/// The covariance Sigma of the gradients of single examples, seen along K eigenvectors q_i of the Hessian.
+/// The covariance Sigma of the gradients of single examples, seen along K eigenvectors q_i of the
+/// Hessian.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GradientNoise {
     /// One for each eigenvector, in the order given.
@@ -36,14 +40,17 @@ pub struct GradientNoise {
     pub covariance: DMatrix<f64>,
     /// tr(Sigma), over all m directions.
     pub trace: Measured,
-    /// sigma^2: sum of q_i^T Sigma q_i over sum of rho_i. Under Assumption 5, tr(Sigma) = sigma^2 tr(H) as well.
+    /// sigma^2: sum of q_i^T Sigma q_i over sum of rho_i. Under Assumption 5, tr(Sigma) = sigma^2
+    /// tr(H) as well.
     pub noise_scale: Measured,
-    /// Pearson's correlation of q_i^T Sigma q_i and rho_i over the modes; none where one of them does not vary.
+    /// Pearson's correlation of q_i^T Sigma q_i and rho_i over the modes; none where one of them
+    /// does not vary.
     pub correlation: Option<Measured>,
-    /// Frobenius norm of the covariance's part off the diagonal, over that of all of it: 0 if eigenvectors of H are
-    /// those of Sigma.
+    /// Frobenius norm of the covariance's part off the diagonal, over that of all of it: 0 if
+    /// eigenvectors of H are those of Sigma.
     pub off_diagonal: Measured,
-    /// What `off_diagonal` would be in the mean, nearly, from as many batches if there were no part off the diagonal.
+    /// What `off_diagonal` would be in the mean, nearly, from as many batches if there were no part
+    /// off the diagonal.
     pub off_diagonal_by_chance: f64,
     /// Batches used.
     pub batches: usize,
@@ -51,13 +58,14 @@ pub struct GradientNoise {
     pub examples: usize,
 }
 
-/// Measures the gradient noise of `loss` along the eigenvectors of `pairs`: one gradient for each batch. Batches of
-/// size 1 use the examples best; batches should be drawn at random, not sorted by class. Weight decay adds no noise and
-/// does not count.
+/// Measures the gradient noise of `loss` along the eigenvectors of `pairs`: one gradient for each
+/// batch. Batches of size 1 use the examples best; batches should be drawn at random, not sorted by
+/// class. Weight decay adds no noise and does not count.
 ///
 /// # Errors
-/// [`Error::NotEnoughData`] for fewer than 3 batches, no eigenvector, or eigenvalues whose sum is not positive;
-/// [`Error::ShapeMismatch`] for eigenvectors of other parameters, and those of [`LossHessian::batch_gradient`].
+/// [`Error::NotEnoughData`] for fewer than 3 batches, no eigenvector, or eigenvalues whose sum is
+/// not positive; [`Error::ShapeMismatch`] for eigenvectors of other parameters, and those of
+/// [`LossHessian::batch_gradient`].
 pub fn gradient_noise(loss: &mut LossHessian, pairs: &[Eigenpair]) -> Result<GradientNoise> {
     let dimension = loss.dimension();
     for pair in pairs {
@@ -77,7 +85,10 @@ pub(super) fn gradient_noise_along(
     let dimension = loss.dimension();
     let sizes = loss.batch_sizes().to_vec();
     let eigenvalues = DVector::from_column_slice(eigenvalues);
-    let cannot = |reason: &str| Error::NotEnoughData { question: "measure gradient noise", reason: reason.to_owned() };
+    let cannot = |reason: &str| Error::NotEnoughData {
+        question: "measure gradient noise",
+        reason: reason.to_owned(),
+    };
     if sizes.len() < 3 {
         return Err(cannot("it takes at least 3 batches"));
     }
@@ -100,7 +111,10 @@ pub(super) fn gradient_noise_along(
             inner_products(columns, &difference, &mut components);
             let factor = (share * examples).sqrt();
             let length_squared = share * examples * difference.iter().map(|x| x * x).sum::<f64>();
-            contrasts.push(Contrast { components: DVector::from_vec(components) * factor, length_squared });
+            contrasts.push(Contrast {
+                components: DVector::from_vec(components) * factor,
+                length_squared,
+            });
         }
         mean.iter_mut().zip(&difference).for_each(|(mean, difference)| *mean += share * difference);
         examples += size;
@@ -147,18 +161,24 @@ fn summarize(contrasts: &[Contrast], eigenvalues: &DVector<f64>, examples: usize
             statistic(&(rest / (count - 1.0)))
         });
         let (_, spread) = mean_and_spread(without);
-        Measured { value: statistic(&covariance), standard_error: (spread * (count - 1.0) / count).sqrt() }
+        Measured {
+            value: statistic(&covariance),
+            standard_error: (spread * (count - 1.0) / count).sqrt(),
+        }
     };
     // Of a mean, the jackknife's standard error is the usual one.
     let mean = |squares: &mut dyn Iterator<Item = f64>| {
         let (value, spread) = mean_and_spread(squares);
         Measured { value, standard_error: (spread / (count * (count - 1.0))).sqrt() }
     };
-    let variance = |i: usize| mean(&mut contrasts.iter().map(|contrast| contrast.components[i].powi(2)));
+    let variance =
+        |i: usize| mean(&mut contrasts.iter().map(|contrast| contrast.components[i].powi(2)));
     let correlation = jackknife(&|covariance| correlation(covariance, eigenvalues));
     let modes = eigenvalues.iter().enumerate();
     GradientNoise {
-        modes: modes.map(|(i, &eigenvalue)| ModeNoise { eigenvalue, variance: variance(i) }).collect(),
+        modes: modes
+            .map(|(i, &eigenvalue)| ModeNoise { eigenvalue, variance: variance(i) })
+            .collect(),
         trace: mean(&mut contrasts.iter().map(|contrast| contrast.length_squared)),
         noise_scale: jackknife(&|covariance| noise_scale(covariance, eigenvalues)),
         correlation: Some(correlation).filter(|correlation| correlation.value.is_finite()),
@@ -170,8 +190,8 @@ fn summarize(contrasts: &[Contrast], eigenvalues: &DVector<f64>, examples: usize
     }
 }
 
-/// Of independent Gaussian components, an estimated covariance has, in the mean, the square of the product of their
-/// variances over the count.
+/// Of independent Gaussian components, an estimated covariance has, in the mean, the square of the
+/// product of their variances over the count.
 fn off_diagonal_by_chance(covariance: &DMatrix<f64>, count: f64) -> f64 {
     let variances = covariance.diagonal();
     let off = (variances.sum().powi(2) - variances.norm_squared()) / count;

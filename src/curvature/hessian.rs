@@ -1,8 +1,8 @@
 //! The Hessian of a loss over batches of data, as an operator, by double backward.
 //!
-//! For a batch with loss L_b the gradient is computed with its graph, once; each product is the gradient of <g_b, v>
-//! through that graph (Pearlmutter 1994), so the vectors of a block share it. The graph is freed before the next batch:
-//! memory is that of one batch, however many there are.
+//! For a batch with loss L_b the gradient is computed with its graph, once; each product is the
+//! gradient of <g_b, v> through that graph (Pearlmutter 1994), so the vectors of a block share it.
+//! The graph is freed before the next batch: memory is that of one batch, however many there are.
 
 use tch::nn::VarStore;
 use tch::{TchError, Tensor, no_grad, with_grad};
@@ -18,16 +18,18 @@ use crate::variables::sum_kind;
 /// What the loss of a batch is, and so what that of all the data is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Reduction {
-    /// L_b is the mean over the n_b terms of its batch: L = sum_b n_b L_b / sum_b n_b, the mean over all terms. A term is
-    /// what the loss averages over: an example, a token that is not padding, a pixel.
+    /// L_b is the mean over the n_b terms of its batch: L = sum_b n_b L_b / sum_b n_b, the mean
+    /// over all terms. A term is what the loss averages over: an example, a token that is not
+    /// padding, a pixel.
     #[default]
     Mean,
     /// L_b is a sum over its batch: L = sum_b L_b.
     Sum,
 }
 
-/// Hessian of L(theta) + lambda/2 ||theta||^2 with respect to chosen parameters theta of a variable store, where L
-/// comes from the losses of batches. It is that of the parameters' values at each product.
+/// Hessian of L(theta) + lambda/2 ||theta||^2 with respect to chosen parameters theta of a variable
+/// store, where L comes from the losses of batches. It is that of the parameters' values at each
+/// product.
 ///
 /// ```no_run
 /// # use tch::{nn, nn::ModuleT, Device, Tensor};
@@ -45,15 +47,17 @@ pub enum Reduction {
 /// ```
 ///
 /// # What it leaves alone
-/// Parameters, their `.grad` and whether they require gradients. Variables of the store that are not trainable (the
-/// running statistics of batch normalisation) may be written to by the closure's forward pass; they are put back. Train
-/// or evaluation mode is the closure's own argument to `forward_t`.
+/// Parameters, their `.grad` and whether they require gradients. Variables of the store that are
+/// not trainable (the running statistics of batch normalisation) may be written to by the closure's
+/// forward pass; they are put back. Train or evaluation mode is the closure's own argument to
+/// `forward_t`.
 ///
 /// # Which elements
-/// theta is the chosen trainable variables in the store's order, each row-major: as the observer has them. A variable
-/// that is frozen at the time of a product stays in theta as a constant: its rows and columns are zero, with weight
-/// decay too. Likewise zero, but for weight decay, is one that the loss does not use. A tensor that the store has under
-/// several names is in theta once, under the alphabetically first of them.
+/// theta is the chosen trainable variables in the store's order, each row-major: as the observer
+/// has them. A variable that is frozen at the time of a product stays in theta as a constant: its
+/// rows and columns are zero, with weight decay too. Likewise zero, but for weight decay, is one
+/// that the loss does not use. A tensor that the store has under several names is in theta once,
+/// under the alphabetically first of them.
 pub struct LossHessian<'a> {
     pub(super) parameters: Parameters,
     buffers: Buffers,
@@ -64,17 +68,23 @@ pub struct LossHessian<'a> {
 }
 
 impl<'a> LossHessian<'a> {
-    /// With respect to all trainable variables of `store`. `loss(b)` is the loss of batch b of `batch_sizes.len()`,
-    /// a scalar, always the same for the same parameters. It is the mean over `batch_sizes[b]` terms, unless
-    /// [`reduction`](Self::reduction) says otherwise; without weight decay, unless the closure adds it.
+    /// With respect to all trainable variables of `store`. `loss(b)` is the loss of batch b of
+    /// `batch_sizes.len()`, a scalar, always the same for the same parameters. It is the mean over
+    /// `batch_sizes[b]` terms, unless [`reduction`](Self::reduction) says otherwise; without weight
+    /// decay, unless the closure adds it.
     ///
-    /// Sizes are numbers of the terms that the mean is over, since batches are weighted by them. For a mean over tokens
-    /// that are not padding that is their number in the batch, not the number of sequences.
+    /// Sizes are numbers of the terms that the mean is over, since batches are weighted by them.
+    /// For a mean over tokens that are not padding that is their number in the batch, not the
+    /// number of sequences.
     ///
     /// # Errors
-    /// [`Error::InvalidValue`] for no batch or an empty one, [`Error::Parameters`] for a store without trainable
-    /// variables.
-    pub fn new(store: &VarStore, batch_sizes: &[usize], loss: impl FnMut(usize) -> Tensor + 'a) -> Result<Self> {
+    /// [`Error::InvalidValue`] for no batch or an empty one, [`Error::Parameters`] for a store
+    /// without trainable variables.
+    pub fn new(
+        store: &VarStore,
+        batch_sizes: &[usize],
+        loss: impl FnMut(usize) -> Tensor + 'a,
+    ) -> Result<Self> {
         Self::of(store, |_| true, batch_sizes, loss)
     }
 
@@ -88,7 +98,8 @@ impl<'a> LossHessian<'a> {
         batch_sizes: &[usize],
         loss: impl FnMut(usize) -> Tensor + 'a,
     ) -> Result<Self> {
-        let invalid = |name, requirement| Err(Error::InvalidValue { name, value: 0.0, requirement });
+        let invalid =
+            |name, requirement| Err(Error::InvalidValue { name, value: 0.0, requirement });
         if batch_sizes.is_empty() {
             return invalid("number of batches", "at least 1");
         }
@@ -112,7 +123,8 @@ impl<'a> LossHessian<'a> {
         self
     }
 
-    /// Adds lambda I, as an optimizer's weight decay does; default 0. Eigenvalues move by lambda, eigenvectors stay.
+    /// Adds lambda I, as an optimizer's weight decay does; default 0. Eigenvalues move by lambda,
+    /// eigenvectors stay.
     #[must_use]
     pub fn weight_decay(mut self, weight_decay: f64) -> Self {
         self.weight_decay = weight_decay;
@@ -124,9 +136,10 @@ impl<'a> LossHessian<'a> {
         self.parameters.infos()
     }
 
-    /// The most memory that a product with a block of vectors takes, in bytes, where the parameters are: their copies and
-    /// the sums of their products, 4 m and 8 m bytes each for parameters of f32. Not counted is the graph of one batch,
-    /// several times what a training step of its size takes.
+    /// The most memory that a product with a block of vectors takes, in bytes, where the parameters
+    /// are: their copies and the sums of their products, 4 m and 8 m bytes each for parameters of
+    /// f32. Not counted is the graph of one batch, several times what a training step of its size
+    /// takes.
     pub fn memory_bytes(&self, block_size: usize) -> u64 {
         let of = |block: &Block| {
             let kinds = [block.tensor.kind(), sum_kind(block.tensor.device())];
@@ -141,12 +154,12 @@ impl<'a> LossHessian<'a> {
         &self.batch_sizes
     }
 
-    /// Gradient of L_b / n_b for a sum, of L_b for a mean: in both cases the mean over the examples of batch `batch`,
-    /// without weight decay. m elements.
+    /// Gradient of L_b / n_b for a sum, of L_b for a mean: in both cases the mean over the examples
+    /// of batch `batch`, without weight decay. m elements.
     ///
     /// # Errors
-    /// [`Error::InvalidValue`] for a batch there is not, [`Error::NonFiniteLoss`], [`Error::Parameters`] for a loss that
-    /// does not depend on the parameters, [`Error::Torch`].
+    /// [`Error::InvalidValue`] for a batch there is not, [`Error::NonFiniteLoss`],
+    /// [`Error::Parameters`] for a loss that does not depend on the parameters, [`Error::Torch`].
     pub fn batch_gradient(&mut self, batch: usize) -> Result<Vec<f32>> {
         let Some(&size) = self.batch_sizes.get(batch) else {
             let requirement = "below the number of batches";
@@ -158,20 +171,25 @@ impl<'a> LossHessian<'a> {
             let active = parameters.active();
             let gradients = gradients(loss, &active, batch, scale, false)?;
             let mut sum = GradientSum::default();
-            sum.add(&gradients).and_then(|()| sum.write(&active, &mut flat)).map_err(torch("read a gradient"))
+            sum.add(&gradients)
+                .and_then(|()| sum.write(&active, &mut flat))
+                .map_err(torch("read a gradient"))
         })?;
         Ok(flat)
     }
 
-    /// Looks whether the loss of the first batch can be differentiated twice. Made before a pass over all batches that
-    /// asks for gradients only, so that an operation without second derivative is told of at once.
+    /// Looks whether the loss of the first batch can be differentiated twice. Made before a pass
+    /// over all batches that asks for gradients only, so that an operation without second
+    /// derivative is told of at once.
     pub(super) fn check_second_derivative(&mut self) -> Result<()> {
         self.preserving_buffers(|parameters, loss| {
             let active = parameters.active();
             let gradients = gradients(loss, &active, 0, 1.0, true)?;
             let ones = active.iter().map(|block| block.tensor.f_ones_like()?.f_reshape([-1]));
-            let ones = no_grad(|| ones.collect::<TorchResult<Vec<_>>>()).map_err(torch("make a vector"))?;
-            add_products(&gradients, &active, &[ones], &mut [GradientSum::default()]).map_err(refusal::twice)
+            let ones = no_grad(|| ones.collect::<TorchResult<Vec<_>>>())
+                .map_err(torch("make a vector"))?;
+            add_products(&gradients, &active, &[ones], &mut [GradientSum::default()])
+                .map_err(refusal::twice)
         })
     }
 
@@ -189,7 +207,9 @@ impl<'a> LossHessian<'a> {
     /// Share of a batch's loss in the whole.
     pub(super) fn weight(&self, batch: usize) -> f64 {
         match self.reduction {
-            Reduction::Mean => self.batch_sizes[batch] as f64 / self.batch_sizes.iter().sum::<usize>() as f64,
+            Reduction::Mean => {
+                self.batch_sizes[batch] as f64 / self.batch_sizes.iter().sum::<usize>() as f64
+            }
             Reduction::Sum => 1.0,
         }
     }
@@ -201,8 +221,8 @@ impl SymmetricOperator for LossHessian<'_> {
     }
 
     /// # Errors
-    /// As [`batch_gradient`](LossHessian::batch_gradient), [`Error::NoSecondDerivative`] for a loss that has only the
-    /// first, and [`Error::ShapeMismatch`] for lengths that do not fit.
+    /// As [`batch_gradient`](LossHessian::batch_gradient), [`Error::NoSecondDerivative`] for a loss
+    /// that has only the first, and [`Error::ShapeMismatch`] for lengths that do not fit.
     fn multiply(&mut self, vectors: &[f32], products: &mut [f32]) -> Result<()> {
         let dimension = self.dimension();
         if vectors.len() != products.len() || !vectors.len().is_multiple_of(dimension) {
@@ -210,24 +230,31 @@ impl SymmetricOperator for LossHessian<'_> {
             let expected = format!("the same multiple of {dimension}");
             return Err(Error::ShapeMismatch { name: "block of vectors", found, expected });
         }
-        let weights: Vec<f64> = (0..self.batch_sizes.len()).map(|batch| self.weight(batch)).collect();
+        let weights: Vec<f64> =
+            (0..self.batch_sizes.len()).map(|batch| self.weight(batch)).collect();
         let weight_decay = self.weight_decay;
         products.fill(0.0);
         self.preserving_buffers(|parameters, loss| {
             let active = parameters.active();
             let directions = vectors.chunks_exact(dimension).map(|vector| pieces(&active, vector));
-            let directions: Vec<_> = directions.collect::<TorchResult<_>>().map_err(torch("copy vectors"))?;
-            let mut sums: Vec<GradientSum> = directions.iter().map(|_| GradientSum::default()).collect();
+            let directions: Vec<_> =
+                directions.collect::<TorchResult<_>>().map_err(torch("copy vectors"))?;
+            let mut sums: Vec<GradientSum> =
+                directions.iter().map(|_| GradientSum::default()).collect();
             for (batch, &weight) in weights.iter().enumerate() {
                 let gradients = gradients(loss, &active, batch, weight, true)?;
-                add_products(&gradients, &active, &directions, &mut sums).map_err(refusal::twice)?;
+                add_products(&gradients, &active, &directions, &mut sums)
+                    .map_err(refusal::twice)?;
             }
-            for ((sum, vector), product) in
-                sums.iter().zip(vectors.chunks_exact(dimension)).zip(products.chunks_exact_mut(dimension))
+            for ((sum, vector), product) in sums
+                .iter()
+                .zip(vectors.chunks_exact(dimension))
+                .zip(products.chunks_exact_mut(dimension))
             {
                 sum.write(&active, product).map_err(torch("read a product"))?;
                 for block in &active {
-                    for (product, element) in block.of_mut(product).iter_mut().zip(block.of(vector)) {
+                    for (product, element) in block.of_mut(product).iter_mut().zip(block.of(vector))
+                    {
                         *product += (weight_decay * f64::from(*element)) as f32;
                     }
                 }
@@ -247,14 +274,22 @@ pub(super) fn torch(action: &'static str) -> impl FnOnce(TchError) -> Error {
 /// The number that the loss of a batch is.
 pub(super) fn scalar(loss: &Tensor) -> Result<f64> {
     if loss.numel() != 1 {
-        let (found, expected) = (format!("{:?}", loss.size()), "[]: reduce it to a scalar".to_owned());
+        let (found, expected) =
+            (format!("{:?}", loss.size()), "[]: reduce it to a scalar".to_owned());
         return Err(Error::ShapeMismatch { name: "loss of a batch", found, expected });
     }
     no_grad(|| loss.f_reshape([])?.f_double_value(&[])).map_err(torch("read the loss"))
 }
 
-/// Gradients of `scale` times the loss of a batch, one for each block; undefined where the loss does not use it.
-fn gradients(loss: &mut Loss, blocks: &[&Block], batch: usize, scale: f64, with_graph: bool) -> Result<Vec<Tensor>> {
+/// Gradients of `scale` times the loss of a batch, one for each block; undefined where the loss
+/// does not use it.
+fn gradients(
+    loss: &mut Loss,
+    blocks: &[&Block],
+    batch: usize,
+    scale: f64,
+    with_graph: bool,
+) -> Result<Vec<Tensor>> {
     if blocks.is_empty() {
         // Asked for no gradients, libtorch would write all of them to the parameters' `.grad`.
         return Ok(Vec::new());
@@ -279,13 +314,15 @@ fn gradients(loss: &mut Loss, blocks: &[&Block], batch: usize, scale: f64, with_
 /// The elements of a flat vector, one tensor for each block, of the block's kind and device.
 fn pieces(blocks: &[&Block], vector: &[f32]) -> TorchResult<Vec<Tensor>> {
     let piece = |block: &&Block| {
-        Tensor::f_from_slice(block.of(vector))?.f_to_device(block.tensor.device())?.f_to_kind(block.tensor.kind())
+        Tensor::f_from_slice(block.of(vector))?
+            .f_to_device(block.tensor.device())?
+            .f_to_kind(block.tensor.kind())
     };
     blocks.iter().map(piece).collect()
 }
 
-/// Adds to each sum the product of a batch's Hessian with the corresponding direction. `gradients` come with their
-/// graph.
+/// Adds to each sum the product of a batch's Hessian with the corresponding direction. `gradients`
+/// come with their graph.
 fn add_products(
     gradients: &[Tensor],
     blocks: &[&Block],
@@ -294,8 +331,10 @@ fn add_products(
 ) -> TorchResult<()> {
     for (number, (direction, sum)) in directions.iter().zip(sums).enumerate() {
         // A gradient without a graph is constant: the loss is linear in that parameter.
-        let dependent =
-            gradients.iter().zip(direction).filter(|(gradient, _)| gradient.defined() && gradient.requires_grad());
+        let dependent = gradients
+            .iter()
+            .zip(direction)
+            .filter(|(gradient, _)| gradient.defined() && gradient.requires_grad());
         let mut slope: Option<Tensor> = None;
         for (gradient, piece) in dependent {
             let term = gradient.f_reshape([-1])?.f_dot(piece)?;

@@ -34,17 +34,23 @@ pub struct LandscapePlane {
 }
 
 impl LandscapePlane {
-    /// The plane of vectors number i and j of `eigenvectors`, `modes`, counted from 1; 21 x 21 points that reach
-    /// `half_widths` to both sides, in the parameters' units. Widths of a few standard deviations of the run's positions
-    /// show what the run sees.
+    /// The plane of vectors number i and j of `eigenvectors`, `modes`, counted from 1; 21 x 21
+    /// points that reach `half_widths` to both sides, in the parameters' units. Widths of a few
+    /// standard deviations of the run's positions show what the run sees.
     ///
-    /// The origin is where the parameters are when the landscape is measured; [`around`](Self::around) and
-    /// [`at_step`](Self::at_step) say otherwise.
+    /// The origin is where the parameters are when the landscape is measured;
+    /// [`around`](Self::around) and [`at_step`](Self::at_step) say otherwise.
     ///
     /// # Errors
-    /// [`Error::InvalidValue`] for a mode there is not, twice the same mode, or a width that is not positive and finite.
-    pub fn new(eigenvectors: &Eigenvectors, modes: [usize; 2], half_widths: [f64; 2]) -> Result<Self> {
-        let invalid = |name, value, requirement| Err(Error::InvalidValue { name, value, requirement });
+    /// [`Error::InvalidValue`] for a mode there is not, twice the same mode, or a width that is not
+    /// positive and finite.
+    pub fn new(
+        eigenvectors: &Eigenvectors,
+        modes: [usize; 2],
+        half_widths: [f64; 2],
+    ) -> Result<Self> {
+        let invalid =
+            |name, value, requirement| Err(Error::InvalidValue { name, value, requirement });
         let count = eigenvectors.eigenvectors.len();
         if let Some(mode) = modes.into_iter().find(|mode| !(1..=count).contains(mode)) {
             return invalid("mode", mode as f64, "the number of an eigenvector, counted from 1");
@@ -52,12 +58,19 @@ impl LandscapePlane {
         if modes[0] == modes[1] {
             return invalid("second mode", modes[1] as f64, "another one than the first");
         }
-        if let Some(width) = half_widths.into_iter().find(|width| !(width.is_finite() && *width > 0.0)) {
+        if let Some(width) =
+            half_widths.into_iter().find(|width| !(width.is_finite() && *width > 0.0))
+        {
             return invalid("half-width", width, "positive and finite");
         }
-        let eigenvalue = |mode: usize| eigenvectors.eigenvalues.get(mode - 1).copied().unwrap_or(f64::NAN);
+        let eigenvalue =
+            |mode: usize| eigenvectors.eigenvalues.get(mode - 1).copied().unwrap_or(f64::NAN);
         Ok(LandscapePlane {
-            parameters: eigenvectors.parameters.iter().map(|parameter| parameter.name.clone()).collect(),
+            parameters: eigenvectors
+                .parameters
+                .iter()
+                .map(|parameter| parameter.name.clone())
+                .collect(),
             directions: modes.map(|mode| eigenvectors.eigenvectors[mode - 1].clone()),
             eigenvalues: modes.map(|mode| eigenvalue(mode) - eigenvectors.weight_decay),
             half_widths,
@@ -71,15 +84,17 @@ impl LandscapePlane {
     }
 
     /// Takes as origin these values, by name; for a run's reference point
-    /// `Tensor::read_safetensors("runs/mnist/reference.safetensors")`. Parameters it does not name stay where they are.
+    /// `Tensor::read_safetensors("runs/mnist/reference.safetensors")`. Parameters it does not name
+    /// stay where they are.
     #[must_use]
     pub fn around(mut self, origin: Vec<(String, Tensor)>) -> Self {
         self.origin = origin;
         self
     }
 
-    /// Says that the origin is not the run's reference point but where the parameters are after this step: the run's
-    /// positions, which count from the reference point, are not drawn over such a landscape.
+    /// Says that the origin is not the run's reference point but where the parameters are after
+    /// this step: the run's positions, which count from the reference point, are not drawn over
+    /// such a landscape.
     #[must_use]
     pub fn at_step(mut self, step: u64) -> Self {
         self.step = step;
@@ -108,7 +123,8 @@ impl LandscapePlane {
     }
 
     fn check(&self, train: &LossHessian) -> Result<()> {
-        let invalid = |name, value, requirement| Err(Error::InvalidValue { name, value, requirement });
+        let invalid =
+            |name, value, requirement| Err(Error::InvalidValue { name, value, requirement });
         if let Some(points) = self.points.into_iter().find(|points| *points < 2) {
             return invalid("points along a direction", points as f64, "at least 2");
         }
@@ -120,19 +136,24 @@ impl LandscapePlane {
         if self.parameters.is_empty() || self.parameters.iter().eq(names) {
             return Ok(());
         }
-        Err(Error::Parameters { reason: "the eigenvectors are of other parameters than the loss".to_owned() })
+        Err(Error::Parameters {
+            reason: "the eigenvectors are of other parameters than the loss".to_owned(),
+        })
     }
 
     fn coordinates(&self, axis: usize) -> Vec<f64> {
         let last = (self.points[axis] - 1) as f64;
-        let at = |index: usize| self.centre[axis] + self.half_widths[axis] * (2.0 * index as f64 / last - 1.0);
+        let at = |index: usize| {
+            self.centre[axis] + self.half_widths[axis] * (2.0 * index as f64 / last - 1.0)
+        };
         (0..self.points[axis]).map(at).collect()
     }
 }
 
-/// Measures the losses on the grid of `plane`: that of `train`, and of `test` over the same parameters where one is
-/// given. Both are losses over batches as the Hessian takes them, weight decay included where they were told to.
-/// A line of progress is shown on stderr where that is a terminal.
+/// Measures the losses on the grid of `plane`: that of `train`, and of `test` over the same
+/// parameters where one is given. Both are losses over batches as the Hessian takes them, weight
+/// decay included where they were told to. A line of progress is shown on stderr where that is a
+/// terminal.
 ///
 /// ```no_run
 /// # use tch::{nn, nn::ModuleT, Device, Tensor};
@@ -147,13 +168,14 @@ impl LandscapePlane {
 /// # Ok(()) }
 /// ```
 ///
-/// Left as found, also after an error or a panic of a closure: what [`LossHessian`] leaves, and the values of the
-/// parameters. Where a loss is not finite the landscape has NaN.
+/// Left as found, also after an error or a panic of a closure: what [`LossHessian`] leaves, and the
+/// values of the parameters. Where a loss is not finite the landscape has NaN.
 ///
 /// # Errors
-/// [`Error::InvalidValue`] for fewer than 2 points or a centre that is not finite; [`Error::ShapeMismatch`] and
-/// [`Error::Parameters`] for directions, a test loss or an origin of other parameters; where eigenvalues are known,
-/// those of [`LossHessian::batch_gradient`] at the origin; [`Error::Torch`].
+/// [`Error::InvalidValue`] for fewer than 2 points or a centre that is not finite;
+/// [`Error::ShapeMismatch`] and [`Error::Parameters`] for directions, a test loss or an origin of
+/// other parameters; where eigenvalues are known, those of [`LossHessian::batch_gradient`] at the
+/// origin; [`Error::Torch`].
 pub fn loss_landscape(
     train: &mut LossHessian,
     test: Option<&mut LossHessian>,
@@ -180,12 +202,14 @@ fn measure(
     moved: &mut Moved,
 ) -> Result<LossLandscape> {
     let coordinates = [0, 1].map(|axis| plane.coordinates(axis));
-    let points: Vec<[f64; 2]> = coordinates[1].iter().flat_map(|y| coordinates[0].iter().map(|x| [*x, *y])).collect();
+    let points: Vec<[f64; 2]> =
+        coordinates[1].iter().flat_map(|y| coordinates[0].iter().map(|x| [*x, *y])).collect();
     let quadratic_loss = if plane.eigenvalues.iter().all(|eigenvalue| eigenvalue.is_finite()) {
         moved.to([0.0; 2]).map_err(torch("move the parameters"))?;
         let (value, slopes) = (value(train)?, slopes(train, &plane.directions)?);
-        let along =
-            |axis: usize, x: f64| slopes[axis] * x + 0.5 * (plane.eigenvalues[axis] + train.weight_decay) * x * x;
+        let along = |axis: usize, x: f64| {
+            slopes[axis] * x + 0.5 * (plane.eigenvalues[axis] + train.weight_decay) * x * x
+        };
         Some(points.iter().map(|point| value + along(0, point[0]) + along(1, point[1])).collect())
     } else {
         None
@@ -201,7 +225,10 @@ fn measure(
         }
         line.show(|elapsed| {
             let (done, all) = (done + 1, points.len());
-            format!("loss at {done} of {all} points, about {} left", time_left(elapsed, done, (all - done) as f64))
+            format!(
+                "loss at {done} of {all} points, about {} left",
+                time_left(elapsed, done, (all - done) as f64)
+            )
         });
     }
     Ok(LossLandscape {
@@ -227,7 +254,9 @@ fn value(loss: &mut LossHessian) -> Result<f64> {
             value += weight * scalar(&loss(batch))?;
         }
         if weight_decay != 0.0 {
-            value += 0.5 * weight_decay * squared_norm(parameters).map_err(torch("sum the parameters' squares"))?;
+            value += 0.5
+                * weight_decay
+                * squared_norm(parameters).map_err(torch("sum the parameters' squares"))?;
         }
         Ok(value)
     })?;
@@ -235,7 +264,9 @@ fn value(loss: &mut LossHessian) -> Result<f64> {
 }
 
 fn squared_norm(parameters: &Parameters) -> TorchResult<f64> {
-    let of = |block: &Block| block.tensor.f_to_kind(Kind::Double)?.f_square()?.f_sum(Kind::Double)?.f_double_value(&[]);
+    let of = |block: &Block| {
+        block.tensor.f_to_kind(Kind::Double)?.f_square()?.f_sum(Kind::Double)?.f_double_value(&[])
+    };
     parameters.blocks.iter().map(of).sum()
 }
 
@@ -245,7 +276,8 @@ fn slopes(loss: &mut LossHessian, directions: &[Vec<f32>; 2]) -> Result<[f64; 2]
     for batch in 0..loss.batch_sizes().len() {
         let gradient = loss.batch_gradient(batch)?;
         // What `batch_gradient` returns is a mean over examples, whatever the closure does.
-        let examples = if loss.reduction == Reduction::Sum { loss.batch_sizes()[batch] as f64 } else { 1.0 };
+        let examples =
+            if loss.reduction == Reduction::Sum { loss.batch_sizes()[batch] as f64 } else { 1.0 };
         for (slope, direction) in slopes.iter_mut().zip(directions) {
             *slope += loss.weight(batch) * examples * inner_product(&gradient, direction);
         }
@@ -254,13 +286,15 @@ fn slopes(loss: &mut LossHessian, directions: &[Vec<f32>; 2]) -> Result<[f64; 2]
         let along = |direction: &[f32]| -> TorchResult<f64> {
             let of = |block: &Block| {
                 let theta = block.tensor.f_to_kind(Kind::Double)?.f_reshape([-1])?;
-                let piece = Tensor::f_from_slice(block.of(direction))?.f_to_device(theta.device())?;
+                let piece =
+                    Tensor::f_from_slice(block.of(direction))?.f_to_device(theta.device())?;
                 theta.f_dot(&piece.f_to_kind(Kind::Double)?)?.f_double_value(&[])
             };
             no_grad(|| loss.parameters.blocks.iter().map(of).sum())
         };
         for (slope, direction) in slopes.iter_mut().zip(directions) {
-            *slope += loss.weight_decay * along(direction).map_err(torch("project the parameters"))?;
+            *slope +=
+                loss.weight_decay * along(direction).map_err(torch("project the parameters"))?;
         }
     }
     Ok(slopes)

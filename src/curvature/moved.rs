@@ -1,7 +1,8 @@
 //! Moving parameters through a plane, and putting them back as they were, bit for bit.
 //!
-//! Values are copied before and after, never added to and subtracted from. They are written to past autograd's version
-//! counters, so that neither a graph of the caller's nor an observer takes what is undone for a change.
+//! Values are copied before and after, never added to and subtracted from. They are written to past
+//! autograd's version counters, so that neither a graph of the caller's nor an observer takes what
+//! is undone for a change.
 
 use tch::{Kind, Tensor, no_grad};
 
@@ -9,7 +10,8 @@ use super::hessian::torch;
 use super::parameters::{Block, Parameters, TorchResult};
 use crate::error::{Error, Result};
 
-/// Parameters on their way through the plane; back where they were at the latest when this is dropped.
+/// Parameters on their way through the plane; back where they were at the latest when this is
+/// dropped.
 pub(super) struct Moved {
     parts: Vec<Part>,
 }
@@ -27,11 +29,17 @@ struct Part {
 impl Moved {
     /// # Errors
     /// [`Error::ShapeMismatch`] for an origin of other shapes, [`Error::Torch`].
-    pub fn of(parameters: &Parameters, origin: &[(String, Tensor)], directions: &[Vec<f32>; 2]) -> Result<Moved> {
+    pub fn of(
+        parameters: &Parameters,
+        origin: &[(String, Tensor)],
+        directions: &[Vec<f32>; 2],
+    ) -> Result<Moved> {
         let part = |block: &Block| {
-            let named = origin.iter().find(|(name, _)| block.is_called(name)).map(|(_, origin)| origin);
+            let named =
+                origin.iter().find(|(name, _)| block.is_called(name)).map(|(_, origin)| origin);
             if let Some(origin) = named.filter(|origin| origin.size() != block.tensor.size()) {
-                let (found, expected) = (format!("{:?}", origin.size()), format!("{:?}", block.tensor.size()));
+                let (found, expected) =
+                    (format!("{:?}", origin.size()), format!("{:?}", block.tensor.size()));
                 return Err(Error::ShapeMismatch { name: "tensor of the origin", found, expected });
             }
             no_grad(|| Part::of(block, named, directions)).map_err(torch("copy the parameters"))
@@ -43,7 +51,8 @@ impl Moved {
     pub fn to(&mut self, [x, y]: [f64; 2]) -> TorchResult<()> {
         no_grad(|| {
             for Part { memory, origin, directions: [first, second], .. } in &mut self.parts {
-                let place = origin.f_add(&first.f_mul_scalar(x)?)?.f_add(&second.f_mul_scalar(y)?)?;
+                let place =
+                    origin.f_add(&first.f_mul_scalar(x)?)?.f_add(&second.f_mul_scalar(y)?)?;
                 memory.f_copy_(&place)?;
             }
             Ok(())
@@ -77,7 +86,8 @@ impl Part {
                 .f_to_kind(kind)
         };
         let before = memory.f_to_dtype(memory.kind(), false, true)?;
-        let origin = origin.unwrap_or(&before).f_detach()?.f_to_device(memory.device())?.f_to_kind(kind)?;
+        let origin =
+            origin.unwrap_or(&before).f_detach()?.f_to_device(memory.device())?.f_to_kind(kind)?;
         let directions = [direction(&directions[0])?, direction(&directions[1])?];
         Ok(Part { before, origin, directions, memory })
     }

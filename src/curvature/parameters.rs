@@ -5,7 +5,9 @@ use tch::{Device, Kind, TchError, Tensor, no_grad};
 
 use crate::error::{Error, Result};
 use crate::record::ParameterInfo;
-use crate::variables::{Variable, dense, overlapping, parameter_info, sum_kind, unfit, variables_after};
+use crate::variables::{
+    Variable, dense, overlapping, parameter_info, sum_kind, unfit, variables_after,
+};
 
 /// What libtorch answers.
 pub(super) type TorchResult<T> = std::result::Result<T, TchError>;
@@ -15,7 +17,8 @@ pub(super) type TorchResult<T> = std::result::Result<T, TchError>;
 pub(super) struct Block {
     pub name: String,
     other_names: Vec<String>,
-    /// Shares the network's tensor. Its values, kind, device and whether it is frozen are those of the moment.
+    /// Shares the network's tensor. Its values, kind, device and whether it is frozen are those of
+    /// the moment.
     pub tensor: Tensor,
     /// Other variables of autograd over the same memory: its gradient is the sum of all of theirs.
     twins: Vec<Tensor>,
@@ -68,11 +71,21 @@ impl Parameters {
             }
             let Variable { name, other_names, tensor, twins, group, .. } = variable;
             if let Some(why_not) = unfit(&tensor) {
-                return Err(Error::Parameters { reason: format!("parameter {name} has no Hessian here: {why_not}") });
+                return Err(Error::Parameters {
+                    reason: format!("parameter {name} has no Hessian here: {why_not}"),
+                });
             }
             let (start, length) = (parameters.dimension, tensor.numel());
             parameters.dimension += length;
-            parameters.blocks.push(Block { name, other_names, tensor, twins, group, start, length });
+            parameters.blocks.push(Block {
+                name,
+                other_names,
+                tensor,
+                twins,
+                group,
+                start,
+                length,
+            });
         }
         let tensors = parameters.blocks.iter().map(|block| (block.name.as_str(), &block.tensor));
         if let Some([one, other]) = overlapping(tensors) {
@@ -103,7 +116,8 @@ impl Parameters {
     }
 }
 
-/// Gradients of a scalar, one dense tensor for each block; undefined where it does not depend on the block.
+/// Gradients of a scalar, one dense tensor for each block; undefined where it does not depend on
+/// the block.
 pub(super) fn differentiate(
     scalar: &Tensor,
     blocks: &[&Block],
@@ -111,7 +125,8 @@ pub(super) fn differentiate(
     create_graph: bool,
 ) -> TorchResult<Vec<Tensor>> {
     let inputs: Vec<&Tensor> = blocks.iter().flat_map(|block| block.variables()).collect();
-    let mut gradients = Tensor::f_run_backward(&[scalar], &inputs, keep_graph, create_graph)?.into_iter();
+    let mut gradients =
+        Tensor::f_run_backward(&[scalar], &inputs, keep_graph, create_graph)?.into_iter();
     let of_block = |block: &&Block| {
         let mut sum = Tensor::new();
         for gradient in gradients.by_ref().take(block.variables().count()).filter(Tensor::defined) {
@@ -134,7 +149,9 @@ impl GradientSum {
     pub fn add(&mut self, gradients: &[Tensor]) -> TorchResult<()> {
         self.parts.resize_with(gradients.len(), || None);
         no_grad(|| {
-            for (sum, gradient) in self.parts.iter_mut().zip(gradients).filter(|(_, gradient)| gradient.defined()) {
+            for (sum, gradient) in
+                self.parts.iter_mut().zip(gradients).filter(|(_, gradient)| gradient.defined())
+            {
                 match sum {
                     Some(sum) => *sum = sum.f_add_(gradient)?,
                     None => {

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use crate::linalg::lanczos::Progress;
 
-/// A line on stderr that is written over; silent where that is not a terminal. It goes away when this is dropped.
+/// A line on stderr that is written over; silent where that is not a terminal. It goes away when
+/// this is dropped.
 #[derive(Debug)]
 pub(super) struct StatusLine {
     shown: bool,
@@ -40,11 +41,11 @@ pub(super) fn time_left(elapsed: Duration, done: usize, left: f64) -> humantime:
     humantime::format_duration(Duration::from_secs(seconds as u64))
 }
 
-/// Shows on stderr how far a search for eigenpairs has come, and how long it may still take. Silent where stderr is not
-/// a terminal. The line goes away when this is dropped.
+/// Shows on stderr how far a search for eigenpairs has come, and how long it may still take. Silent
+/// where stderr is not a terminal. The line goes away when this is dropped.
 ///
-/// The time left is at most that of all products allowed. Once pairs converge, it is estimated from the rate at which
-/// they do; before that nobody knows.
+/// The time left is at most that of all products allowed. Once pairs converge, it is estimated from
+/// the rate at which they do; before that nobody knows.
 #[derive(Debug)]
 pub struct ProgressLine {
     line: StatusLine,
@@ -93,7 +94,8 @@ impl Forecast {
             (products_per_pair * wanted.saturating_sub(converged) as f64).min(at_most)
         });
         let time = |left: f64| time_left(elapsed, products, left);
-        let residual = worst_residual.map_or(String::new(), |residual| format!(", worst residual {residual:.0e}"));
+        let residual = worst_residual
+            .map_or(String::new(), |residual| format!(", worst residual {residual:.0e}"));
         let left = match expected {
             Some(expected) => format!("about {} left", time(expected)),
             None => format!("at most {} left", time(at_most)),

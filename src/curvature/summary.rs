@@ -1,8 +1,10 @@
-//! Trace, spectral density and gradient noise of a Hessian, measured in one call, as a run's folder keeps them.
+//! Trace, spectral density and gradient noise of a Hessian, measured in one call, as a run's folder
+//! keeps them.
 //!
-//! The directions of eigenvectors that are known already are put aside: with Q their matrix, the products are those of
-//! (I - Q Q^T) H (I - Q Q^T). The trace is the sum of the known eigenvalues and the rest's estimate, whose variance no
-//! longer has the large eigenvalues in it; the density is that of the rest.
+//! The directions of eigenvectors that are known already are put aside: with Q their matrix, the
+//! products are those of (I - Q Q^T) H (I - Q Q^T). The trace is the sum of the known eigenvalues
+//! and the rest's estimate, whose variance no longer has the large eigenvalues in it; the density
+//! is that of the rest.
 
 use super::gradient_noise::{GradientNoise, gradient_noise_along};
 use super::hessian::LossHessian;
@@ -21,30 +23,40 @@ pub struct SummaryOptions {
     pub trace: Option<TraceOptions>,
     /// The density of the eigenvalues beside those known; 4 starts of 50 products by default.
     pub density: Option<DensityOptions>,
-    /// Gradient noise along the eigenvectors, from one gradient of each of the Hessian's batches; by default it is
-    /// measured. There is none without eigenvectors, or where the sum of their eigenvalues is not above 0. Batches of
-    /// one example say most: for it a second [`LossHessian`] may be summarised.
+    /// Gradient noise along the eigenvectors, from one gradient of each of the Hessian's batches;
+    /// by default it is measured. There is none without eigenvectors, or where the sum of their
+    /// eigenvalues is not above 0. Batches of one example say most: for it a second [`LossHessian`]
+    /// may be summarised.
     pub gradient_noise: bool,
 }
 
 impl Default for SummaryOptions {
     fn default() -> Self {
         let density = DensityOptions { starts: 4, steps: 50, seed: 0 };
-        SummaryOptions { trace: Some(TraceOptions::default()), density: Some(density), gradient_noise: true }
+        SummaryOptions {
+            trace: Some(TraceOptions::default()),
+            density: Some(density),
+            gradient_noise: true,
+        }
     }
 }
 
 impl LossHessian<'_> {
-    /// Measures what there is besides the eigenpairs given (of [`EigenpairFollower`](super::EigenpairFollower), or of
-    /// [`eigenvectors`](super::eigenvectors); they must be orthonormal, and there may be none), without weight decay.
-    /// [`Eigenvectors::with_summary`] then hands it over with the directions of a run, [`CurvatureSummary::save`] puts it into the
-    /// folder of one.
+    /// Measures what there is besides the eigenpairs given (of
+    /// [`EigenpairFollower`](super::EigenpairFollower), or of
+    /// [`eigenvectors`](super::eigenvectors); they must be orthonormal, and there may be none),
+    /// without weight decay. [`Eigenvectors::with_summary`] then hands it over with the directions
+    /// of a run, [`CurvatureSummary::save`] puts it into the folder of one.
     ///
     /// # Errors
-    /// [`Error::ShapeMismatch`] for eigenvectors of another length, [`Error::NotEnoughData`] for directions without
-    /// eigenvalues; with gradient noise as
+    /// [`Error::ShapeMismatch`] for eigenvectors of another length, [`Error::NotEnoughData`] for
+    /// directions without eigenvalues; with gradient noise as
     /// [`gradient_noise`](super::gradient_noise); and as [`trace`] and [`spectral_density`].
-    pub fn summary(&mut self, known: &Eigenvectors, options: &SummaryOptions) -> Result<CurvatureSummary> {
+    pub fn summary(
+        &mut self,
+        known: &Eigenvectors,
+        options: &SummaryOptions,
+    ) -> Result<CurvatureSummary> {
         let weight_decay = std::mem::replace(&mut self.weight_decay, 0.0);
         let without = WithoutDecay { hessian: self, weight_decay };
         measure(without.hessian, known, options)
@@ -63,9 +75,14 @@ impl Drop for WithoutDecay<'_, '_> {
     }
 }
 
-fn measure(hessian: &mut LossHessian, known: &Eigenvectors, options: &SummaryOptions) -> Result<CurvatureSummary> {
+fn measure(
+    hessian: &mut LossHessian,
+    known: &Eigenvectors,
+    options: &SummaryOptions,
+) -> Result<CurvatureSummary> {
     if known.eigenvalues.len() != known.eigenvectors.len() {
-        let [found, expected] = [&known.eigenvalues.len(), &known.eigenvectors.len()].map(|count| format!("[{count}]"));
+        let [found, expected] =
+            [&known.eigenvalues.len(), &known.eigenvectors.len()].map(|count| format!("[{count}]"));
         return Err(Error::ShapeMismatch { name: "eigenvalues", found, expected });
     }
     let dimension = hessian.dimension();
@@ -73,17 +90,25 @@ fn measure(hessian: &mut LossHessian, known: &Eigenvectors, options: &SummaryOpt
         check_vectors("eigenvector", std::slice::from_ref(vector), dimension)?;
     }
     let columns: Vec<&[f32]> = known.eigenvectors.iter().map(Vec::as_slice).collect();
-    let eigenvalues: Vec<f64> = known.eigenvalues.iter().map(|rho| rho - known.weight_decay).collect();
+    let eigenvalues: Vec<f64> =
+        known.eigenvalues.iter().map(|rho| rho - known.weight_decay).collect();
     if !eigenvalues.iter().all(|rho| rho.is_finite()) {
         let reason = "an eigenvalue is not known".to_owned();
-        return Err(Error::NotEnoughData { question: "measure what is beside these directions", reason });
+        return Err(Error::NotEnoughData {
+            question: "measure what is beside these directions",
+            reason,
+        });
     }
     if options.trace.is_some() || options.density.is_some() {
         hessian.check_second_derivative()?;
     }
     // Without a direction, or where the eigenvalues say of no scale, the noise has no sigma^2.
     let gradient_noise = match options.gradient_noise && eigenvalues.iter().sum::<f64>() > 0.0 {
-        true => Some(GradientNoiseSummary::from(&gradient_noise_along(hessian, &eigenvalues, &columns)?)),
+        true => Some(GradientNoiseSummary::from(&gradient_noise_along(
+            hessian,
+            &eigenvalues,
+            &columns,
+        )?)),
         false => None,
     };
     let mut summary = CurvatureSummary { gradient_noise, ..CurvatureSummary::default() };
@@ -133,8 +158,9 @@ impl SymmetricOperator for Rest<'_> {
     }
 }
 
-/// The density of a whole operator beside its `largest` largest eigenvalues: the highest `largest` of m parts of its
-/// weight are taken away. Where those eigenvectors are known, [`LossHessian::summary`] does it more exactly.
+/// The density of a whole operator beside its `largest` largest eigenvalues: the highest `largest`
+/// of m parts of its weight are taken away. Where those eigenvectors are known,
+/// [`LossHessian::summary`] does it more exactly.
 pub fn density_beside_largest(density: &SpectralDensity, largest: usize) -> SpectralBulk {
     without(density, largest, |a, b| b.total_cmp(a))
 }

@@ -1,4 +1,5 @@
-//! Eigenvalues and eigenvectors with what is known of their accuracy, and comparisons of two sets of them.
+//! Eigenvalues and eigenvectors with what is known of their accuracy, and comparisons of two sets
+//! of them.
 
 use super::tall::inner_product;
 use crate::error::{Error, Result};
@@ -12,7 +13,8 @@ pub struct Eigenpair {
     pub eigenvector: Vec<f32>,
     /// ||H q - rho q||. H has an eigenvalue this near to `eigenvalue`.
     pub residual: f64,
-    /// Whether `residual` is within the tolerance asked for. If not, `eigenvector` may be far from any eigenvector.
+    /// Whether `residual` is within the tolerance asked for. If not, `eigenvector` may be far from
+    /// any eigenvector.
     pub converged: bool,
 }
 
@@ -25,7 +27,8 @@ pub struct Eigenpairs {
     pub smallest: Vec<Eigenpair>,
     /// Products spent in all.
     pub products: usize,
-    /// Products after which every pair asked for had converged for the first time: without the probe.
+    /// Products after which every pair asked for had converged for the first time: without the
+    /// probe.
     pub products_to_convergence: Option<usize>,
     /// Times the basis was compressed to stay within `max_basis`.
     pub restarts: usize,
@@ -40,8 +43,8 @@ impl Eigenpairs {
     }
 }
 
-/// Turns eigenvectors so that each has a positive inner product with its counterpart among those of an earlier time.
-/// Vectors without a counterpart are left as they are.
+/// Turns eigenvectors so that each has a positive inner product with its counterpart among those of
+/// an earlier time. Vectors without a counterpart are left as they are.
 ///
 /// # Errors
 /// [`Error::ShapeMismatch`] for vectors of another length.
@@ -55,8 +58,8 @@ pub fn align_signs(pairs: &mut [Eigenpair], previous: &[Vec<f32>]) -> Result<()>
     Ok(())
 }
 
-/// How much of each vector lies in the span of orthonormal vectors: sum over j of <a_i, b_j>^2, for unit a_i between 0
-/// (orthogonal to all) and 1.
+/// How much of each vector lies in the span of orthonormal vectors: sum over j of <a_i, b_j>^2, for
+/// unit a_i between 0 (orthogonal to all) and 1.
 ///
 /// # Errors
 /// [`Error::ShapeMismatch`] for vectors of different lengths.
@@ -68,13 +71,14 @@ pub fn overlaps(a: &[Vec<f32>], b: &[Vec<f32>]) -> Result<Vec<f64>> {
     Ok(a.iter().map(|x| b.iter().map(|y| squared(x, y)).sum()).collect())
 }
 
-/// How much of one subspace lies in another, both given by orthonormal vectors: the mean squared cosine of their
-/// principal angles, sum over i, j of <a_i, b_j>^2, divided by the smaller dimension. 1: one contains the other; 0:
-/// orthogonal. Two random subspaces of dimension k in m dimensions have k / m. Exchanged or mixed vectors within a
-/// subspace do not lower it.
+/// How much of one subspace lies in another, both given by orthonormal vectors: the mean squared
+/// cosine of their principal angles, sum over i, j of <a_i, b_j>^2, divided by the smaller
+/// dimension. 1: one contains the other; 0: orthogonal. Two random subspaces of dimension k in m
+/// dimensions have k / m. Exchanged or mixed vectors within a subspace do not lower it.
 ///
 /// # Errors
-/// [`Error::ShapeMismatch`] for vectors of different lengths, and [`Error::NotEnoughData`] if one set is empty.
+/// [`Error::ShapeMismatch`] for vectors of different lengths, and [`Error::NotEnoughData`] if one
+/// set is empty.
 pub fn subspace_overlap(a: &[Vec<f32>], b: &[Vec<f32>]) -> Result<f64> {
     let smaller = a.len().min(b.len());
     if smaller == 0 {

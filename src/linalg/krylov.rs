@@ -1,19 +1,21 @@
 //! The subspace that Lanczos grows, and what is known of the operator on it.
 //!
-//! Columns v_1 .. v_N are orthonormal. The first n, the expanded ones, have been multiplied; what their products point
-//! at outside the first n is spanned by the other N - n, the frontier. Then, with G the N x n matrix of coefficients,
+//! Columns v_1 .. v_N are orthonormal. The first n, the expanded ones, have been multiplied; what
+//! their products point at outside the first n is spanned by the other N - n, the frontier. Then,
+//! with G the N x n matrix of coefficients,
 //!
 //!   H V_n = V_N G + F,
 //!
-//! where F is only what rounding the columns to `f32` leaves out. The norm of each of its columns is measured and kept
-//! (`defects`). Rounding errors of different columns are nearly orthogonal in a long vector, so in a combination of
-//! columns they add in quadrature.
+//! where F is only what rounding the columns to `f32` leaves out. The norm of each of its columns
+//! is measured and kept (`defects`). Rounding errors of different columns are nearly orthogonal in
+//! a long vector, so in a combination of columns they add in quadrature.
 //!
-//! From a single start vector the frontier is one column and G tridiagonal: Lanczos. From a block the frontier has the
-//! block's width: block Lanczos, of which one direction at a time may be expanded. All of G is kept, not the three
-//! diagonals, so
+//! From a single start vector the frontier is one column and G tridiagonal: Lanczos. From a block
+//! the frontier has the block's width: block Lanczos, of which one direction at a time may be
+//! expanded. All of G is kept, not the three diagonals, so
 //! - nothing is assumed of the operator: G's asymmetry is the operator's, seen at no extra product;
-//! - a residual of y in V_n follows exactly: H V_n y - theta V_n y = V_N (G y - theta y) + F y, from numbers at hand.
+//! - a residual of y in V_n follows exactly: H V_n y - theta V_n y = V_N (G y - theta y) + F y,
+//!   from numbers at hand.
 
 use nalgebra::{DMatrix, DVector, SymmetricEigen};
 use rand::SeedableRng;
@@ -21,17 +23,21 @@ use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 
 use super::operator::CountedOperator;
-use super::tall::{inner_products, norm, normalize_against, recombine, reflect, subtract_combination};
+use super::tall::{
+    inner_products, norm, normalize_against, recombine, reflect, subtract_combination,
+};
 use crate::error::{Error, Result};
 
-/// A remainder shorter than this, relative to the longest product so far, is rounding of the product and not a
-/// direction.
+/// A remainder shorter than this, relative to the longest product so far, is rounding of the
+/// product and not a direction.
 const BREAKDOWN: f64 = 1e-6;
-/// Known coefficients smaller than this, relative to the product, are left to the pass over all columns.
+/// Known coefficients smaller than this, relative to the product, are left to the pass over all
+/// columns.
 const NEGLIGIBLE: f64 = 1e-6;
 
 /// |<u, H v> - <v, H u>| relative to the longest product, above which an operator does not pass for symmetric. Rounding
-/// stays far below, TensorFloat-32 products too; dropout or other data at each product are far above.
+/// stays far below, TensorFloat-32 products too; dropout or other data at each product are far
+/// above.
 pub(super) const SYMMETRY_TOLERANCE: f64 = 1e-2;
 
 /// See the module. Dimensions: m of the operator, n expanded of N columns.
@@ -95,7 +101,8 @@ impl<'a> Krylov<'a> {
         self.basis.len()
     }
 
-    /// Largest |<u, H v> - <v, H u>| of two columns so far, relative to the longest product at the time.
+    /// Largest |<u, H v> - <v, H u>| of two columns so far, relative to the longest product at the
+    /// time.
     pub(super) fn asymmetry(&self) -> f64 {
         self.asymmetry
     }
@@ -115,7 +122,8 @@ impl<'a> Krylov<'a> {
         let dimension = self.operator.dimension();
         // A second draw only because the first may be unlucky where almost nothing is left.
         (0..2).any(|_| {
-            let direction = (0..dimension).map(|_| StandardNormal.sample(&mut self.random)).collect();
+            let direction =
+                (0..dimension).map(|_| StandardNormal.sample(&mut self.random)).collect();
             self.basis.len() < dimension && self.add(direction)
         })
     }
@@ -133,8 +141,8 @@ impl<'a> Krylov<'a> {
         self.projected.swap_rows(self.expanded, index);
     }
 
-    /// Multiplies the first `count` directions of the frontier, in one block, and takes their products into the
-    /// relation.
+    /// Multiplies the first `count` directions of the frontier, in one block, and takes their
+    /// products into the relation.
     ///
     /// # Errors
     /// The operator's, and [`Error::NotSymmetric`].
@@ -149,25 +157,32 @@ impl<'a> Krylov<'a> {
         for product in products.chunks_exact(dimension) {
             self.absorb(product);
             if self.asymmetry > symmetry_tolerance {
-                return Err(Error::NotSymmetric { asymmetry: self.asymmetry, tolerance: symmetry_tolerance });
+                return Err(Error::NotSymmetric {
+                    asymmetry: self.asymmetry,
+                    tolerance: symmetry_tolerance,
+                });
             }
         }
         Ok(())
     }
 
-    /// Takes the product of column n into the relation: a new column of G, and a new direction at the frontier's end.
+    /// Takes the product of column n into the relation: a new column of G, and a new direction at
+    /// the frontier's end.
     fn absorb(&mut self, product: &[f32]) {
         let (n, count) = (self.expanded, self.basis.len());
         let mut rest: Vec<f64> = product.iter().map(|&element| f64::from(element)).collect();
         let length = norm(&rest);
         self.longest_product = self.longest_product.max(length);
-        // Twice is enough (Parlett, The Symmetric Eigenvalue Problem, 6.9). The first time, symmetry gives the
-        // coefficients of the expanded columns, nearly all of them zero, so that the whole basis is read once less.
+        // Twice is enough (Parlett, The Symmetric Eigenvalue Problem, 6.9). The first time,
+        // symmetry gives the coefficients of the expanded columns, nearly all of them zero, so that
+        // the whole basis is read once less.
         let columns: Vec<&[f32]> = self.basis.iter().map(Vec::as_slice).collect();
-        let mut coefficients: Vec<f64> = self.projected.row(n).columns(0, n).iter().copied().collect();
+        let mut coefficients: Vec<f64> =
+            self.projected.row(n).columns(0, n).iter().copied().collect();
         coefficients.resize(count, 0.0);
         inner_products(&columns[n..], &rest, &mut coefficients[n..]);
-        let known: Vec<usize> = (0..count).filter(|&i| coefficients[i].abs() > NEGLIGIBLE * length).collect();
+        let known: Vec<usize> =
+            (0..count).filter(|&i| coefficients[i].abs() > NEGLIGIBLE * length).collect();
         let known_columns: Vec<&[f32]> = known.iter().map(|&i| columns[i]).collect();
         let known_coefficients: Vec<f64> = known.iter().map(|&i| coefficients[i]).collect();
         subtract_combination(&known_columns, &known_coefficients, &mut rest);
@@ -179,7 +194,8 @@ impl<'a> Krylov<'a> {
         for (&i, known) in known.iter().zip(&known_coefficients) {
             column[i] += known;
         }
-        let difference = (0..n).map(|i| (column[i] - self.projected[(n, i)]).abs()).fold(0.0, f64::max);
+        let difference =
+            (0..n).map(|i| (column[i] - self.projected[(n, i)]).abs()).fold(0.0, f64::max);
         if self.longest_product > 0.0 {
             self.asymmetry = self.asymmetry.max(difference / self.longest_product);
         }
@@ -196,7 +212,10 @@ impl<'a> Krylov<'a> {
             return;
         }
         let direction: Vec<f32> = rest.iter().map(|element| (element / remainder) as f32).collect();
-        let lost = rest.iter().zip(&direction).map(|(exact, &stored)| (exact - remainder * f64::from(stored)).powi(2));
+        let lost = rest
+            .iter()
+            .zip(&direction)
+            .map(|(exact, &stored)| (exact - remainder * f64::from(stored)).powi(2));
         self.defects.push(lost.sum::<f64>().sqrt());
         self.push_column(direction);
         self.projected[(count, n)] = remainder;
@@ -226,8 +245,9 @@ impl<'a> Krylov<'a> {
         }
     }
 
-    /// Turns the frontier so that its first direction is the one in which the residuals of the Ritz vectors `targets`
-    /// are largest together (the leading left singular vector of their coefficients).
+    /// Turns the frontier so that its first direction is the one in which the residuals of the Ritz
+    /// vectors `targets` are largest together (the leading left singular vector of their
+    /// coefficients).
     pub(super) fn steer(&mut self, ritz: &Ritz, targets: &[usize]) {
         let width = self.frontier();
         if width < 2 || targets.is_empty() {
@@ -235,9 +255,10 @@ impl<'a> Krylov<'a> {
         }
         let outward = ritz.outward.select_columns(targets);
         let eigen = SymmetricEigen::new(&outward * outward.transpose());
-        // A Householder reflection exchanges the direction and the first; the sign is free, and this one does not
-        // cancel.
-        let mut normal: DVector<f64> = eigen.eigenvectors.column(eigen.eigenvalues.imax()).into_owned();
+        // A Householder reflection exchanges the direction and the first; the sign is free, and
+        // this one does not cancel.
+        let mut normal: DVector<f64> =
+            eigen.eigenvectors.column(eigen.eigenvalues.imax()).into_owned();
         normal[0] += if normal[0] < 0.0 { -1.0 } else { 1.0 };
         normal.normalize_mut();
         let n = self.expanded;
@@ -246,14 +267,16 @@ impl<'a> Krylov<'a> {
         let along = rows.tr_mul(&normal);
         rows.ger(-2.0, &normal, &along, 1.0);
         for column in 0..n {
-            // What rounding took from a direction is missing from each product that had a part in it.
-            let lost = in_quadrature(self.projected.column(column).rows(n, width).iter(), &rounding);
+            // What rounding took from a direction is missing from each product that had a part in
+            // it.
+            let lost =
+                in_quadrature(self.projected.column(column).rows(n, width).iter(), &rounding);
             self.defects[column] = self.defects[column].hypot(lost);
         }
     }
 
-    /// Keeps the chosen Ritz vectors as the expanded columns, and the frontier: the relation goes on holding (thick
-    /// restart, Wu & Simon 2000).
+    /// Keeps the chosen Ritz vectors as the expanded columns, and the frontier: the relation goes
+    /// on holding (thick restart, Wu & Simon 2000).
     pub(super) fn restart(&mut self, ritz: &Ritz, keep: &[usize]) {
         let (n, width, kept) = (self.expanded, self.frontier(), keep.len());
         let coefficients = ritz.vectors.select_columns(keep);
@@ -293,5 +316,9 @@ impl<'a> Krylov<'a> {
 
 /// Norm of the combination of orthogonal vectors of the given norms.
 fn in_quadrature<'a>(coefficients: impl Iterator<Item = &'a f64>, norms: &[f64]) -> f64 {
-    coefficients.zip(norms).map(|(coefficient, norm)| (coefficient * norm).powi(2)).sum::<f64>().sqrt()
+    coefficients
+        .zip(norms)
+        .map(|(coefficient, norm)| (coefficient * norm).powi(2))
+        .sum::<f64>()
+        .sqrt()
 }

@@ -1,5 +1,5 @@
-//! Linear algebra of matrices that are known by their products, and of a few long vectors. Nothing here knows a run, a
-//! file or a framework.
+//! Linear algebra of matrices that are known by their products, and of a few long vectors. Nothing
+//! here knows a run, a file or a framework.
 
 pub mod operator;
 pub mod rows;

@@ -5,7 +5,8 @@ use std::ops::Range;
 /// Elements of a cache line, what rows are aligned to and filled up with zeros to.
 pub(super) const LINE: usize = 16;
 
-/// Rows of equal length, each beginning with a cache line: one that begins elsewhere is read two thirds as fast.
+/// Rows of equal length, each beginning with a cache line: one that begins elsewhere is read two
+/// thirds as fast.
 #[derive(Debug, Default)]
 pub struct Rows {
     memory: Vec<f32>,
@@ -79,7 +80,10 @@ mod tests {
             rows.row_mut(number).fill(number as f32);
         }
         rows.copy_row(1, 2);
-        assert_eq!((rows.row(0), rows.row(1), rows.row(2)), (&[0.0; 21][..], &[1.0; 21][..], &[1.0; 21][..]));
+        assert_eq!(
+            (rows.row(0), rows.row(1), rows.row(2)),
+            (&[0.0; 21][..], &[1.0; 21][..], &[1.0; 21][..])
+        );
         assert_eq!(rows.lines(1, 1..2)[0][4..6], [1.0, 0.0], "filled up with zeros");
     }
 }

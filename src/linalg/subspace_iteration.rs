@@ -1,11 +1,11 @@
 //! Subspace iteration as the paper uses it (appendix H.1), for comparison with [`super::lanczos`].
 //!
-//! K random orthonormal vectors are multiplied and made orthonormal again (QR), a fixed number of times; the
-//! eigenvalues are the diagonal of R. Nothing in the method says how good they are, so it is followed here by K more
-//! products for Rayleigh quotients and residuals, counted apart.
+//! K random orthonormal vectors are multiplied and made orthonormal again (QR), a fixed number of
+//! times; the eigenvalues are the diagonal of R. Nothing in the method says how good they are, so
+//! it is followed here by K more products for Rayleigh quotients and residuals, counted apart.
 //!
-//! It converges to the eigenvalues largest in magnitude: negative ones come up among the others, and R has lost their
-//! sign.
+//! It converges to the eigenvalues largest in magnitude: negative ones come up among the others,
+//! and R has lost their sign.
 
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -23,8 +23,8 @@ pub struct SubspaceIterationOptions {
     pub count: usize,
     /// Multiplications of all K vectors, at least 1. The paper's is 10.
     pub iterations: usize,
-    /// Residual, relative to the largest eigenvalue in magnitude, at which a pair is marked converged. Nothing else
-    /// depends on it.
+    /// Residual, relative to the largest eigenvalue in magnitude, at which a pair is marked
+    /// converged. Nothing else depends on it.
     pub residual_tolerance: f64,
     /// Seed of the random start.
     pub seed: u64,
@@ -43,11 +43,12 @@ pub struct SubspaceIteration {
     pub products_for_residuals: usize,
 }
 
-/// Runs subspace iteration. If the operator's rank is smaller than K, only as many vectors are left.
+/// Runs subspace iteration. If the operator's rank is smaller than K, only as many vectors are
+/// left.
 ///
 /// # Errors
-/// [`Error::InvalidValue`] for a count or number of iterations of 0, [`Error::NonFiniteProduct`], and what the operator
-/// returns.
+/// [`Error::InvalidValue`] for a count or number of iterations of 0, [`Error::NonFiniteProduct`],
+/// and what the operator returns.
 pub fn subspace_iteration(
     operator: &mut dyn SymmetricOperator,
     options: &SubspaceIterationOptions,
@@ -60,7 +61,8 @@ pub fn subspace_iteration(
     let mut operator = CountedOperator::new(operator)?;
     let dimension = operator.dimension();
     let mut random = ChaCha8Rng::seed_from_u64(options.seed);
-    let mut draw = || (0..dimension).map(|_| StandardNormal.sample(&mut random)).collect::<Vec<f32>>();
+    let mut draw =
+        || (0..dimension).map(|_| StandardNormal.sample(&mut random)).collect::<Vec<f32>>();
     let mut basis: Vec<Vec<f32>> = (0..options.count.min(dimension)).map(|_| draw()).collect();
     orthonormalize(&mut basis);
     let mut diagonal_of_r = Vec::new();
@@ -78,7 +80,8 @@ pub fn subspace_iteration(
     }
     let products = operator.products();
     let images = multiply(&mut operator, &basis)?;
-    let mut pairs: Vec<Eigenpair> = basis.into_iter().zip(&images).map(|(column, image)| pair(column, image)).collect();
+    let mut pairs: Vec<Eigenpair> =
+        basis.into_iter().zip(&images).map(|(column, image)| pair(column, image)).collect();
     let scale = pairs.iter().map(|pair| pair.eigenvalue.abs()).fold(0.0, f64::max);
     for pair in &mut pairs {
         pair.converged = pair.residual <= options.residual_tolerance * scale;
@@ -110,7 +113,8 @@ mod tests {
     use crate::linalg::operator::DiagonalOperator;
 
     fn run(diagonal: Vec<f64>, count: usize, iterations: usize) -> Result<SubspaceIteration> {
-        let options = SubspaceIterationOptions { count, iterations, residual_tolerance: 1e-3, seed: 3 };
+        let options =
+            SubspaceIterationOptions { count, iterations, residual_tolerance: 1e-3, seed: 3 };
         subspace_iteration(&mut DiagonalOperator { diagonal }, &options)
     }
 

@@ -1,8 +1,10 @@
-//! Kernels for a few long `f32` columns: inner products, subtraction, recombination, all summed in `f64`.
+//! Kernels for a few long `f32` columns: inner products, subtraction, recombination, all summed in
+//! `f64`.
 //!
-//! Such a basis does not fit into a cache, so what counts is how often it is read. Rows are taken in blocks that stay
-//! in the cache, and four columns at a time share each load of the `f64` vector. Everything runs on the calling thread:
-//! libtorch's threads spin between two products and would fight with others.
+//! Such a basis does not fit into a cache, so what counts is how often it is read. Rows are taken
+//! in blocks that stay in the cache, and four columns at a time share each load of the `f64`
+//! vector. Everything runs on the calling thread: libtorch's threads spin between two products and
+//! would fight with others.
 
 use std::array;
 
@@ -10,7 +12,8 @@ use nalgebra::DMatrix;
 
 /// Rows in a block: 16 KiB of the `f64` vector, so that it stays in the first-level cache.
 const BLOCK_ROWS: usize = 2048;
-/// Rows in a block of [`recombine`], where every column's part of the block is held at once, as `f64`.
+/// Rows in a block of [`recombine`], where every column's part of the block is held at once, as
+/// `f64`.
 const RECOMBINE_ROWS: usize = 256;
 /// Elements summed side by side, so that additions need not wait for each other.
 const LANES: usize = 4;
@@ -87,14 +90,18 @@ fn subtract_group<const N: usize>(columns: [&[f32]; N], factors: [f64; N], vecto
     }
 }
 
-/// Replaces the n columns by the k <= n combinations columns * `coefficients` (n x k), in place. Returns for each new
-/// column the norm of what rounding to `f32` took from it.
+/// Replaces the n columns by the k <= n combinations columns * `coefficients` (n x k), in place.
+/// Returns for each new column the norm of what rounding to `f32` took from it.
 ///
 /// # Panics
 /// If `coefficients` has not one row for each column, or has more columns than rows.
 pub fn recombine(columns: &mut Vec<Vec<f32>>, coefficients: &DMatrix<f64>) -> Vec<f64> {
     let (count, kept) = coefficients.shape();
-    assert!(columns.len() == count && kept <= count, "{count} x {kept} coefficients for {} columns", columns.len());
+    assert!(
+        columns.len() == count && kept <= count,
+        "{count} x {kept} coefficients for {} columns",
+        columns.len()
+    );
     let length = columns.first().map_or(0, Vec::len);
     let mut old = vec![0.0; count * RECOMBINE_ROWS];
     let mut new = vec![0.0; RECOMBINE_ROWS];
@@ -108,7 +115,9 @@ pub fn recombine(columns: &mut Vec<Vec<f32>>, coefficients: &DMatrix<f64>) -> Ve
         }
         for k in 0..kept {
             new.fill(0.0);
-            for (part, &factor) in old.chunks_exact(RECOMBINE_ROWS).zip(coefficients.column(k).iter()) {
+            for (part, &factor) in
+                old.chunks_exact(RECOMBINE_ROWS).zip(coefficients.column(k).iter())
+            {
                 for (new, element) in new.iter_mut().zip(part) {
                     *new += factor * element;
                 }
@@ -123,8 +132,8 @@ pub fn recombine(columns: &mut Vec<Vec<f32>>, coefficients: &DMatrix<f64>) -> Ve
     rounding.into_iter().map(f64::sqrt).collect()
 }
 
-/// Replaces the columns V by V (I - 2 u u^T), u = `normal` of norm 1. Returns for each column the norm of what rounding
-/// to `f32` took from it.
+/// Replaces the columns V by V (I - 2 u u^T), u = `normal` of norm 1. Returns for each column the
+/// norm of what rounding to `f32` took from it.
 ///
 /// # Panics
 /// If `normal` has not one element for each column.
@@ -167,8 +176,8 @@ pub fn inner_product(a: &[f32], b: &[f32]) -> f64 {
     a.iter().zip(b).map(|(&a, &b)| f64::from(a) * f64::from(b)).sum()
 }
 
-/// Makes the columns orthonormal, from the first to the last (Gram-Schmidt, twice). A column that depends on those
-/// before it to six digits is removed. Returns how many are left.
+/// Makes the columns orthonormal, from the first to the last (Gram-Schmidt, twice). A column that
+/// depends on those before it to six digits is removed. Returns how many are left.
 pub fn orthonormalize(columns: &mut Vec<Vec<f32>>) -> usize {
     let candidates = std::mem::take(columns);
     for mut column in candidates {
@@ -179,8 +188,8 @@ pub fn orthonormalize(columns: &mut Vec<Vec<f32>>) -> usize {
     columns.len()
 }
 
-/// Makes `column` orthogonal to the orthonormal `basis` and of norm 1. False, and `column` untouched, if it depends on
-/// them to six digits.
+/// Makes `column` orthogonal to the orthonormal `basis` and of norm 1. False, and `column`
+/// untouched, if it depends on them to six digits.
 pub(crate) fn normalize_against(basis: &[Vec<f32>], column: &mut [f32]) -> bool {
     let columns: Vec<&[f32]> = basis.iter().map(Vec::as_slice).collect();
     let mut exact: Vec<f64> = column.iter().map(|&element| f64::from(element)).collect();
@@ -207,7 +216,8 @@ mod tests {
 
     /// Odd lengths and counts, so that the remainders of lanes, groups and blocks are all visited.
     fn columns(count: usize, length: usize) -> Vec<Vec<f32>> {
-        let element = |i: usize, j: usize| (((i * 7919 + j * 104_729 + 13) % 1009) as f32 - 504.0) / 512.0;
+        let element =
+            |i: usize, j: usize| (((i * 7919 + j * 104_729 + 13) % 1009) as f32 - 504.0) / 512.0;
         (0..count).map(|j| (0..length).map(|i| element(i, j)).collect()).collect()
     }
 
@@ -217,7 +227,9 @@ mod tests {
 
     #[test]
     fn kernels_agree_with_plain_sums_at_odd_sizes() {
-        for (count, length) in [(0, 5), (1, 1), (3, 7), (6, 2 * BLOCK_ROWS + 3), (9, BLOCK_ROWS - 1)] {
+        for (count, length) in
+            [(0, 5), (1, 1), (3, 7), (6, 2 * BLOCK_ROWS + 3), (9, BLOCK_ROWS - 1)]
+        {
             let basis = columns(count, length);
             let vector: Vec<f64> = (0..length).map(|i| (i as f64 * 0.37).sin()).collect();
             let mut products = vec![f64::NAN; count];
@@ -229,7 +241,8 @@ mod tests {
                 assert!((plain - product).abs() <= 1e-13 * length as f64);
             }
             for i in 0..length {
-                let plain: f64 = vector[i] - (0..count).map(|j| products[j] * f64::from(basis[j][i])).sum::<f64>();
+                let plain: f64 = vector[i]
+                    - (0..count).map(|j| products[j] * f64::from(basis[j][i])).sum::<f64>();
                 assert!((plain - left[i]).abs() <= 1e-10, "{count} columns, row {i}");
             }
         }
@@ -243,10 +256,16 @@ mod tests {
         let rounding = recombine(&mut basis, &coefficients);
         assert_eq!(basis.len(), 3);
         for k in 0..3 {
-            let exact = |i: usize| (0..5).map(|j| coefficients[(j, k)] * f64::from(before[j][i])).sum::<f64>();
-            let errors: Vec<f64> = (0..before[0].len()).map(|i| exact(i) - f64::from(basis[k][i])).collect();
+            let exact = |i: usize| {
+                (0..5).map(|j| coefficients[(j, k)] * f64::from(before[j][i])).sum::<f64>()
+            };
+            let errors: Vec<f64> =
+                (0..before[0].len()).map(|i| exact(i) - f64::from(basis[k][i])).collect();
             assert!((norm(&errors) - rounding[k]).abs() <= 1e-12);
-            assert!(errors.iter().all(|error| error.abs() <= 2e-7), "half a unit in the last place of numbers up to 4");
+            assert!(
+                errors.iter().all(|error| error.abs() <= 2e-7),
+                "half a unit in the last place of numbers up to 4"
+            );
         }
     }
 
@@ -256,7 +275,8 @@ mod tests {
         let mut recombined = reflected.clone();
         let normal = nalgebra::DVector::from_fn(5, |i, _| (i as f64 + 0.3).sin()).normalize();
         let matrix = DMatrix::identity(5, 5) - &normal * normal.transpose() * 2.0;
-        let rounding = (reflect(&mut reflected, normal.as_slice()), recombine(&mut recombined, &matrix));
+        let rounding =
+            (reflect(&mut reflected, normal.as_slice()), recombine(&mut recombined, &matrix));
         for (a, b) in reflected.iter().flatten().zip(recombined.iter().flatten()) {
             assert!((a - b).abs() <= 3e-7, "one unit in the last place of numbers up to 4");
         }
@@ -273,8 +293,12 @@ mod tests {
         assert_eq!(orthonormalize(&mut basis), 7, "the dependent column is gone");
         for (i, a) in basis.iter().enumerate() {
             for (j, b) in basis.iter().enumerate() {
-                // Rounding of each element to f32 is at most 6e-8 of it, and errors of random sign average out.
-                assert!((inner_product(a, b) - f64::from(u8::from(i == j))).abs() < 6e-8, "{i} {j}");
+                // Rounding of each element to f32 is at most 6e-8 of it, and errors of random sign
+                // average out.
+                assert!(
+                    (inner_product(a, b) - f64::from(u8::from(i == j))).abs() < 6e-8,
+                    "{i} {j}"
+                );
             }
         }
     }

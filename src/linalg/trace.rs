@@ -1,13 +1,14 @@
 //! The trace of an operator from its products with random vectors, with a standard error.
 //!
-//! Hutchinson (1989): for g with independent signs as elements, E <g, H g> = tr(H), with variance 2 sum over i != j of
-//! H_ij^2. A few large eigenvalues make it large. Hutch++ (Meyer, Musco, Musco & Woodruff, SOSA 2021) takes the trace
-//! over the subspace that a few products point at exactly, and samples only the rest:
+//! Hutchinson (1989): for g with independent signs as elements, E <g, H g> = tr(H), with variance 2
+//! sum over i != j of H_ij^2. A few large eigenvalues make it large. Hutch++ (Meyer, Musco, Musco &
+//! Woodruff, SOSA 2021) takes the trace over the subspace that a few products point at exactly, and
+//! samples only the rest:
 //!
 //!   tr(H) = tr(Q^T H Q) + E <g, (I - Q Q^T) H (I - Q Q^T) g>.
 //!
-//! Given Q the estimate is unbiased, and the samples are independent, so their spread gives a standard error that
-//! covers the whole error.
+//! Given Q the estimate is unbiased, and the samples are independent, so their spread gives a
+//! standard error that covers the whole error.
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -51,29 +52,41 @@ pub struct TraceEstimate {
 /// Estimates tr(H).
 ///
 /// # Errors
-/// [`Error::InvalidValue`] for fewer than 2 samples or an empty block, [`Error::NonFiniteProduct`], and what the
-/// operator returns.
-pub fn trace(operator: &mut dyn SymmetricOperator, options: &TraceOptions) -> Result<TraceEstimate> {
+/// [`Error::InvalidValue`] for fewer than 2 samples or an empty block, [`Error::NonFiniteProduct`],
+/// and what the operator returns.
+pub fn trace(
+    operator: &mut dyn SymmetricOperator,
+    options: &TraceOptions,
+) -> Result<TraceEstimate> {
     let TraceOptions { sketch, samples, block_size, seed } = *options;
     if samples < 2 {
         let requirement = "at least 2, for a standard error";
         return Err(Error::InvalidValue { name: "samples", value: samples as f64, requirement });
     }
     if block_size == 0 {
-        return Err(Error::InvalidValue { name: "block_size", value: 0.0, requirement: "at least 1" });
+        return Err(Error::InvalidValue {
+            name: "block_size",
+            value: 0.0,
+            requirement: "at least 1",
+        });
     }
     let mut operator = CountedOperator::new(operator)?;
     let dimension = operator.dimension();
     let mut random = ChaCha8Rng::seed_from_u64(seed);
 
     // Gaussian: in a few dimensions vectors of signs may depend on each other.
-    let mut gaussian = || (0..dimension).map(|_| StandardNormal.sample(&mut random)).collect::<Vec<f32>>();
+    let mut gaussian =
+        || (0..dimension).map(|_| StandardNormal.sample(&mut random)).collect::<Vec<f32>>();
     let directions: Vec<Vec<f32>> = (0..sketch.min(dimension)).map(|_| gaussian()).collect();
     let mut basis = multiply(&mut operator, &directions, block_size)?;
     orthonormalize(&mut basis);
     let exact: f64 = quadratic_forms(&mut operator, &basis, block_size)?.iter().sum();
     if basis.len() == dimension {
-        return Ok(TraceEstimate { trace: exact, standard_error: 0.0, products: operator.products() });
+        return Ok(TraceEstimate {
+            trace: exact,
+            standard_error: 0.0,
+            products: operator.products(),
+        });
     }
     let columns: Vec<&[f32]> = basis.iter().map(Vec::as_slice).collect();
     let mut forms = Vec::with_capacity(samples);
@@ -110,7 +123,11 @@ fn outside(columns: &[&[f32]], vector: &[f32]) -> Vec<f32> {
 }
 
 /// H v of each.
-fn multiply(operator: &mut CountedOperator, vectors: &[Vec<f32>], block_size: usize) -> Result<Vec<Vec<f32>>> {
+fn multiply(
+    operator: &mut CountedOperator,
+    vectors: &[Vec<f32>],
+    block_size: usize,
+) -> Result<Vec<Vec<f32>>> {
     let mut results = Vec::with_capacity(vectors.len());
     for block in vectors.chunks(block_size) {
         let mut products = vec![0.0; block.len() * operator.dimension()];
@@ -121,11 +138,17 @@ fn multiply(operator: &mut CountedOperator, vectors: &[Vec<f32>], block_size: us
 }
 
 /// <v, H v> of each.
-fn quadratic_forms(operator: &mut CountedOperator, vectors: &[Vec<f32>], block_size: usize) -> Result<Vec<f64>> {
+fn quadratic_forms(
+    operator: &mut CountedOperator,
+    vectors: &[Vec<f32>],
+    block_size: usize,
+) -> Result<Vec<f64>> {
     let mut forms = Vec::with_capacity(vectors.len());
     for block in vectors.chunks(block_size) {
         let products = multiply(operator, block, block_size)?;
-        forms.extend(block.iter().zip(&products).map(|(vector, product)| inner_product(vector, product)));
+        forms.extend(
+            block.iter().zip(&products).map(|(vector, product)| inner_product(vector, product)),
+        );
     }
     Ok(forms)
 }

@@ -14,10 +14,10 @@ use crate::error::{Error, Result};
 
 /// Observes a tch optimizer from here on, into the run folder `directory`.
 ///
-/// The optimizer, whatever it is, behaves as before: same methods, same updates, bit for bit. tch gives no way to ask
-/// an optimizer for its learning rate, momentum or weight decay, so those columns are null until `set_lr` and the like
-/// are called; [`Options::build`] knows them from the start. A folder that holds a run is refused, never overwritten: give
-/// each run its own.
+/// The optimizer, whatever it is, behaves as before: same methods, same updates, bit for bit. tch
+/// gives no way to ask an optimizer for its learning rate, momentum or weight decay, so those
+/// columns are null until `set_lr` and the like are called; [`Options::build`] knows them from the
+/// start. A folder that holds a run is refused, never overwritten: give each run its own.
 ///
 /// ```no_run
 /// # use tch::{nn, nn::OptimizerConfig, Device};
@@ -32,18 +32,22 @@ use crate::error::{Error, Result};
 ///
 /// # Errors
 /// As [`Options::attach`]: an [`AttachError`], which gives the optimizer back.
-pub fn attach(optimizer: nn::Optimizer, directory: impl AsRef<Path>) -> std::result::Result<Optimizer, AttachError> {
+pub fn attach(
+    optimizer: nn::Optimizer,
+    directory: impl AsRef<Path>,
+) -> std::result::Result<Optimizer, AttachError> {
     Options::new().attach(optimizer, directory)
 }
 
 impl Options {
-    /// Observes a tch optimizer into a new run folder. Where its variable store is still empty, the run begins with the
-    /// first variables; one that is resumed needs them now.
+    /// Observes a tch optimizer into a new run folder. Where its variable store is still empty, the
+    /// run begins with the first variables; one that is resumed needs them now.
     ///
     /// # Errors
-    /// [`AttachError`], which gives the optimizer back, and in it
-    /// [`Error::RunExists`] if `directory` holds a run that is not to be resumed, [`Error::Parameters`] if there is nothing to observe,
-    /// [`Error::Io`] and [`Error::Torch`]; as [`RunWriter::resume`](crate::run::RunWriter::resume) where one is.
+    /// [`AttachError`], which gives the optimizer back, and in it [`Error::RunExists`] if
+    /// `directory` holds a run that is not to be resumed, [`Error::Parameters`] if there is nothing
+    /// to observe, [`Error::Io`] and [`Error::Torch`]; as
+    /// [`RunWriter::resume`](crate::run::RunWriter::resume) where one is.
     pub fn attach(
         mut self,
         optimizer: nn::Optimizer,
@@ -60,12 +64,14 @@ impl Options {
         }
     }
 
-    /// Builds an optimizer from its configuration and observes it: the log knows its hyperparameters, which are the
-    /// configuration's whatever [`hyperparameters`](Self::hyperparameters) said.
+    /// Builds an optimizer from its configuration and observes it: the log knows its
+    /// hyperparameters, which are the configuration's whatever
+    /// [`hyperparameters`](Self::hyperparameters) said.
     ///
     /// # Errors
-    /// As [`attach`](Self::attach), and [`Error::Torch`] if libtorch refuses the configuration. Whoever goes on
-    /// unobserved then builds the optimizer again: `perrin::unobserved(config.build(&variables, learning_rate)?)`.
+    /// As [`attach`](Self::attach), and [`Error::Torch`] if libtorch refuses the configuration.
+    /// Whoever goes on unobserved then builds the optimizer again:
+    /// `perrin::unobserved(config.build(&variables, learning_rate)?)`.
     pub fn build(
         mut self,
         config: impl KnownOptimizer,

@@ -8,10 +8,11 @@ use tch::nn;
 use super::optimizer::{Optimizer, unobserved};
 use crate::error::Error;
 
-/// Why a tch optimizer could not be observed; it gives the optimizer back, with its momentum and all.
+/// Why a tch optimizer could not be observed; it gives the optimizer back, with its momentum and
+/// all.
 ///
-/// `?` turns it into an [`Error`] or a [`tch::TchError`] as well as into `anyhow::Error` and `Box<dyn Error>`. A program
-/// that is to train in any case goes on unobserved:
+/// `?` turns it into an [`Error`] or a [`tch::TchError`] as well as into `anyhow::Error` and
+/// `Box<dyn Error>`. A program that is to train in any case goes on unobserved:
 ///
 /// ```no_run
 /// # use tch::{nn, nn::OptimizerConfig, Device};
@@ -27,7 +28,8 @@ use crate::error::Error;
 pub struct AttachError(Box<Refused>);
 
 struct Refused {
-    /// In a mutex, because an error is expected to be shared between threads, which an optimizer cannot be.
+    /// In a mutex, because an error is expected to be shared between threads, which an optimizer
+    /// cannot be.
     optimizer: Mutex<nn::Optimizer>,
     error: Error,
 }

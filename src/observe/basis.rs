@@ -1,4 +1,5 @@
-//! The directions that rows are projected on: taking them up, and what their eigenvalues say at once.
+//! The directions that rows are projected on: taking them up, and what their eigenvalues say at
+//! once.
 
 use tch::TchError;
 
@@ -32,7 +33,10 @@ impl Observation {
     }
 
     /// See [`Observer::follow`](super::Observer::follow).
-    pub fn follow<E>(&mut self, estimate: impl FnOnce(u64) -> std::result::Result<Option<Eigenvectors>, E>) -> Option<E>
+    pub fn follow<E>(
+        &mut self,
+        estimate: impl FnOnce(u64) -> std::result::Result<Option<Eigenvectors>, E>,
+    ) -> Option<E>
     where
         E: From<Error> + std::fmt::Display,
     {
@@ -60,7 +64,12 @@ impl Observation {
         self.directions.failures += 1;
         let count = self.directions.failures;
         if count.is_power_of_two() {
-            tracing::warn!(step = self.step, count, reason, "new directions could not be estimated; the last stay");
+            tracing::warn!(
+                step = self.step,
+                count,
+                reason,
+                "new directions could not be estimated; the last stay"
+            );
             self.tell(self.step + 1, EventKind::EstimateFailed { reason, count });
         }
     }
@@ -80,10 +89,14 @@ impl Observation {
 
     fn notice_stability(&mut self, eigenvectors: &Eigenvectors) {
         let eigenvalues = eigenvectors.eigenvalues.iter().copied().filter(|value| !value.is_nan());
-        let Some(largest) = eigenvalues.reduce(f64::max).map(|largest| largest - eigenvectors.weight_decay) else {
+        let Some(largest) =
+            eigenvalues.reduce(f64::max).map(|largest| largest - eigenvectors.weight_decay)
+        else {
             return;
         };
-        let Some((limit, weight_decay)) = stability_limit(self.directions.rule, &self.settings.hyperparameters) else {
+        let Some((limit, weight_decay)) =
+            stability_limit(self.directions.rule, &self.settings.hyperparameters)
+        else {
             return;
         };
         let sharpness = largest + weight_decay;
@@ -96,11 +109,12 @@ impl Observation {
 }
 
 impl Tracker {
-    /// Projects on these directions from now on; positions count from the reference point. The block of the directions
-    /// before must be finished.
+    /// Projects on these directions from now on; positions count from the reference point. The
+    /// block of the directions before must be finished.
     ///
     /// # Errors
-    /// As [`Projection::check`]. The directions before then stay in force; after [`Error::Torch`] there are none.
+    /// As [`Projection::check`]. The directions before then stay in force; after [`Error::Torch`]
+    /// there are none.
     pub fn project_onto(&mut self, directions: &Eigenvectors, memory_bytes: usize) -> Result<()> {
         let of = &self.parameters[..directions.parameters.len().min(self.parameters.len())];
         let elements = of.iter().map(|parameter| parameter.tensor.numel()).sum();
@@ -119,7 +133,8 @@ impl Tracker {
         self.projection.as_ref()
     }
 
-    /// Finishes the projection's block and hands over what was projected, row by row: positions, then displacements.
+    /// Finishes the projection's block and hands over what was projected, row by row: positions,
+    /// then displacements.
     pub fn finish_projection(&mut self, projected: &mut Vec<f64>) {
         if let Some(projection) = &mut self.projection {
             projection.finish(threads(), &mut self.projected);
@@ -129,7 +144,10 @@ impl Tracker {
     }
 
     /// Tells the projection, and the groups of the other parameters, which elements are whose.
-    pub(super) fn arrange(&mut self, projection: &mut Projection) -> std::result::Result<(), TchError> {
+    pub(super) fn arrange(
+        &mut self,
+        projection: &mut Projection,
+    ) -> std::result::Result<(), TchError> {
         let mut end = 0;
         let ranges: Vec<_> = self
             .parameters
@@ -140,23 +158,37 @@ impl Tracker {
                 start..end
             })
             .collect();
-        projection.arrange(&self.host_members.iter().map(|member| ranges[*member].clone()).collect::<Vec<_>>());
+        projection.arrange(
+            &self.host_members.iter().map(|member| ranges[*member].clone()).collect::<Vec<_>>(),
+        );
         self.device.project_onto(|parameter| projection.part(ranges[parameter].clone()))
     }
 }
 
 /// Lets `tracker` project on them, if they are of its parameters.
-pub(super) fn take_up(tracker: &mut Tracker, eigenvectors: &mut Eigenvectors, directions: &Directions) -> Result<()> {
+pub(super) fn take_up(
+    tracker: &mut Tracker,
+    eigenvectors: &mut Eigenvectors,
+    directions: &Directions,
+) -> Result<()> {
     let count = eigenvectors.eigenvectors.len();
     if count != directions.count {
         let expected = format!("[{}], as the run was begun with", directions.count);
-        return Err(Error::ShapeMismatch { name: "directions to project on", found: format!("[{count}]"), expected });
+        return Err(Error::ShapeMismatch {
+            name: "directions to project on",
+            found: format!("[{count}]"),
+            expected,
+        });
     }
     let observed = tracker.info();
     if eigenvectors.parameters.is_empty() {
         eigenvectors.parameters = observed;
     } else {
-        check_parameters(&eigenvectors.parameters, &tracker.parameters, directions.first_parameters)?;
+        check_parameters(
+            &eigenvectors.parameters,
+            &tracker.parameters,
+            directions.first_parameters,
+        )?;
         // Under the names that the run has for them.
         let names = observed.into_iter().map(|parameter| parameter.name);
         eigenvectors.parameters.iter_mut().zip(names).for_each(|(given, name)| given.name = name);
@@ -166,9 +198,13 @@ pub(super) fn take_up(tracker: &mut Tracker, eigenvectors: &mut Eigenvectors, di
     tracker.project_onto(eigenvectors, directions.memory_bytes)
 }
 
-/// Whether the directions are of the first of the observed parameters: all the run began with, and not necessarily those
-/// that have joined since.
-fn check_parameters(given: &[ParameterInfo], observed: &[Parameter], first_parameters: usize) -> Result<()> {
+/// Whether the directions are of the first of the observed parameters: all the run began with, and
+/// not necessarily those that have joined since.
+fn check_parameters(
+    given: &[ParameterInfo],
+    observed: &[Parameter],
+    first_parameters: usize,
+) -> Result<()> {
     let fits = |given: &ParameterInfo, observed: &Parameter| {
         observed.is_called(&given.name) && observed.tensor.size() == given.shape
     };
@@ -185,7 +221,9 @@ fn check_parameters(given: &[ParameterInfo], observed: &[Parameter], first_param
         }
         None => return Ok(()),
     };
-    Err(Error::Parameters { reason: format!("the directions to project on are of other parameters: {reason}") })
+    Err(Error::Parameters {
+        reason: format!("the directions to project on are of other parameters: {reason}"),
+    })
 }
 
 /// The rule of a known optimizer to which a limit of stability belongs.
@@ -195,7 +233,8 @@ pub(super) fn update_rule(optimizer: &OptimizerInfo) -> Option<UpdateRule> {
     (optimizer.name.as_deref() == Some("sgd")).then_some(rule)
 }
 
-/// The largest stable rho + lambda, and lambda; none where it is not known or differs between parameter groups.
+/// The largest stable rho + lambda, and lambda; none where it is not known or differs between
+/// parameter groups.
 fn stability_limit(rule: Option<UpdateRule>, groups: &[Hyperparameters]) -> Option<(f64, f64)> {
     let first = groups.first().filter(|first| groups.iter().all(|group| group == *first))?;
     let parameters = SgdParameters {

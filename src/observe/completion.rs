@@ -6,9 +6,12 @@ use super::device::{DeferredRow, read_all};
 use crate::error::{Error, Result};
 use crate::record::RowBuffer;
 
-/// Completes a block of rows on the worker thread: all that lives on a device is read together, and projected
-/// displacements become velocities.
-pub(super) fn complete(rows: &mut RowBuffer, deferred: &mut Vec<(usize, DeferredRow)>) -> Result<()> {
+/// Completes a block of rows on the worker thread: all that lives on a device is read together, and
+/// projected displacements become velocities.
+pub(super) fn complete(
+    rows: &mut RowBuffer,
+    deferred: &mut Vec<(usize, DeferredRow)>,
+) -> Result<()> {
     let per_row = rows.projections.len() / rows.len().max(1);
     let all = || deferred.iter().map(|(_, row)| row);
     let tensors: Vec<&Tensor> = all()
@@ -17,8 +20,10 @@ pub(super) fn complete(rows: &mut RowBuffer, deferred: &mut Vec<(usize, Deferred
             norms.chain(&row.positions).chain(&row.moved).chain(&row.loss)
         })
         .collect();
-    let values =
-        read_all(&tensors).map_err(|source| Error::Torch { action: "read displacements from their device", source })?;
+    let values = read_all(&tensors).map_err(|source| Error::Torch {
+        action: "read displacements from their device",
+        source,
+    })?;
     let mut values = values.into_iter();
     for (index, row) in deferred.drain(..) {
         let record = &mut rows.records[index];
@@ -34,7 +39,9 @@ pub(super) fn complete(rows: &mut RowBuffer, deferred: &mut Vec<(usize, Deferred
         let (positions, moved) = projections.split_at_mut(per_row / 2);
         for (sums, parts) in [(positions, row.positions.len()), (moved, row.moved.len())] {
             for _ in 0..parts {
-                sums.iter_mut().zip(values.by_ref()).for_each(|(sum, part)| *sum = sum.map(|sum| sum + part));
+                sums.iter_mut()
+                    .zip(values.by_ref())
+                    .for_each(|(sum, part)| *sum = sum.map(|sum| sum + part));
             }
         }
         if row.loss.is_some() {
@@ -45,7 +52,8 @@ pub(super) fn complete(rows: &mut RowBuffer, deferred: &mut Vec<(usize, Deferred
     Ok(())
 }
 
-/// v_k = delta_k / eta_k, whatever the optimizer; not known where eta is not, or differs between parameter groups.
+/// v_k = delta_k / eta_k, whatever the optimizer; not known where eta is not, or differs between
+/// parameter groups.
 fn velocities_from_displacements(rows: &mut RowBuffer, per_row: usize) {
     if per_row == 0 {
         return;

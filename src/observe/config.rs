@@ -4,7 +4,8 @@ use tch::nn::{Adam, AdamW, OptimizerConfig, RmsProp, Sgd};
 
 use crate::record::{Hyperparameters, OptimizerInfo};
 
-/// An optimizer configuration that can say what it is. tch's own do; implement it for one of your own.
+/// An optimizer configuration that can say what it is. tch's own do; implement it for one of your
+/// own.
 pub trait KnownOptimizer: OptimizerConfig {
     /// The optimizer's kind and the settings that stay.
     fn info(&self) -> OptimizerInfo;
@@ -13,7 +14,11 @@ pub trait KnownOptimizer: OptimizerConfig {
 }
 
 fn hyperparameters(learning_rate: f64, momentum: f64, weight_decay: f64) -> Hyperparameters {
-    Hyperparameters { learning_rate: Some(learning_rate), momentum: Some(momentum), weight_decay: Some(weight_decay) }
+    Hyperparameters {
+        learning_rate: Some(learning_rate),
+        momentum: Some(momentum),
+        weight_decay: Some(weight_decay),
+    }
 }
 
 impl KnownOptimizer for Sgd {

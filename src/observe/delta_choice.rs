@@ -31,25 +31,43 @@ pub(super) struct DeltaTap {
 
 impl DeltaOptions {
     /// # Errors
-    /// [`Error::InvalidValue`] for steps that make no row, [`Error::Parameters`] if nothing is chosen.
-    pub fn choose(&self, parameters: &[ParameterInfo], steps_between_rows: u64) -> Result<DeltaChoice> {
+    /// [`Error::InvalidValue`] for steps that make no row, [`Error::Parameters`] if nothing is
+    /// chosen.
+    pub fn choose(
+        &self,
+        parameters: &[ParameterInfo],
+        steps_between_rows: u64,
+    ) -> Result<DeltaChoice> {
         let every_steps = self.every_steps;
         if every_steps == 0 || !every_steps.is_multiple_of(steps_between_rows) {
             let requirement = "a multiple of the steps from row to row";
-            return Err(Error::InvalidValue { name: "steps between deltas", value: every_steps as f64, requirement });
+            return Err(Error::InvalidValue {
+                name: "steps between deltas",
+                value: every_steps as f64,
+                requirement,
+            });
         }
         let chosen = |member: &usize| (self.wanted)(&parameters[*member].name);
         let members: Vec<usize> = (0..parameters.len()).filter(chosen).collect();
         if members.is_empty() {
-            let names = parameters.iter().map(|parameter| parameter.name.as_str()).collect::<Vec<_>>().join(", ");
-            let reason = format!("no parameter was chosen whose displacements to keep; observed: {names}");
+            let names = parameters
+                .iter()
+                .map(|parameter| parameter.name.as_str())
+                .collect::<Vec<_>>()
+                .join(", ");
+            let reason =
+                format!("no parameter was chosen whose displacements to keep; observed: {names}");
             return Err(Error::Parameters { reason });
         }
         let shapes = members.iter().map(|member| &parameters[*member].shape);
         let elements = shapes.map(|shape| shape.iter().product::<i64>()).sum::<i64>();
         if elements > i64::from(i32::MAX) {
             let requirement = "below 2^31: choose fewer parameters";
-            return Err(Error::InvalidValue { name: "elements of a delta", value: elements as f64, requirement });
+            return Err(Error::InvalidValue {
+                name: "elements of a delta",
+                value: elements as f64,
+                requirement,
+            });
         }
         Ok(DeltaChoice { every_steps, members })
     }
@@ -68,11 +86,22 @@ impl DeltaChoice {
         self.members.iter().map(|member| parameters[*member].clone()).collect()
     }
 
-    pub fn start(self, directory: &Path, parameters: &[ParameterInfo], policy: QueuePolicy) -> Result<DeltaTap> {
+    pub fn start(
+        self,
+        directory: &Path,
+        parameters: &[ParameterInfo],
+        policy: QueuePolicy,
+    ) -> Result<DeltaTap> {
         let chosen = self.of(parameters);
-        let elements: i64 = chosen.iter().map(|parameter| parameter.shape.iter().product::<i64>()).sum();
+        let elements: i64 =
+            chosen.iter().map(|parameter| parameter.shape.iter().product::<i64>()).sum();
         let capacity = (WAITING_BYTES / (8 * elements.max(1) as usize)).clamp(2, 4_096);
-        let recorder = DeltaRecorder::start(DeltaWriter::create(directory, &chosen)?, directory, policy, capacity)?;
+        let recorder = DeltaRecorder::start(
+            DeltaWriter::create(directory, &chosen)?,
+            directory,
+            policy,
+            capacity,
+        )?;
         Ok(DeltaTap { choice: self, recorder })
     }
 }

@@ -10,7 +10,9 @@ use crate::run::FullDelta;
 impl Observation {
     /// Takes the step's whole displacement, where it is wanted; before the step is measured.
     pub(super) fn tap_delta(&mut self) -> Result<()> {
-        let Some(tap) = self.deltas.as_mut().filter(|tap| self.step.is_multiple_of(tap.choice.every_steps)) else {
+        let Some(tap) =
+            self.deltas.as_mut().filter(|tap| self.step.is_multiple_of(tap.choice.every_steps))
+        else {
             return Ok(());
         };
         if tap.recorder.failed() {
@@ -24,7 +26,8 @@ impl Observation {
 }
 
 impl Tracker {
-    /// theta - previous and theta - theta_* of some parameters, one after the other. Waits for their device.
+    /// theta - previous and theta - theta_* of some parameters, one after the other. Waits for
+    /// their device.
     fn displacement_of(&self, members: &[usize]) -> Result<(Vec<f32>, Vec<f32>)> {
         let read = || -> std::result::Result<_, TchError> {
             let (mut delta, mut displacement) = (Vec::new(), Vec::new());

@@ -1,8 +1,10 @@
-//! Displacements of everything else (other kinds, other devices, strided memory) by tensor operations.
+//! Displacements of everything else (other kinds, other devices, strided memory) by tensor
+//! operations.
 //!
-//! The parameters of one device and kind are gathered into one flat tensor a step, so that the number of operations
-//! does not grow with the number of parameters, and the sums stay on the device as scalars: nothing here waits for it.
-//! The worker thread reads the scalars of a whole block of rows at once ([`read_all`]).
+//! The parameters of one device and kind are gathered into one flat tensor a step, so that the
+//! number of operations does not grow with the number of parameters, and the sums stay on the
+//! device as scalars: nothing here waits for it. The worker thread reads the scalars of a whole
+//! block of rows at once ([`read_all`]).
 
 use tch::{Device, Kind, TchError, Tensor, no_grad};
 
@@ -12,13 +14,15 @@ use crate::variables::sum_kind;
 /// Scalars that are still being computed.
 #[derive(Debug, Default)]
 pub(super) struct DeferredRow {
-    /// Norms, one a group of parameters; their squares are added to the row's squared local displacement.
+    /// Norms, one a group of parameters; their squares are added to the row's squared local
+    /// displacement.
     pub local: Vec<Tensor>,
     /// The same of the global displacement.
     pub global: Vec<Tensor>,
     /// Norms of gradients.
     pub gradient: Vec<Tensor>,
-    /// Projections of theta - theta_*, K numbers a group of parameters; they add up to the row's positions.
+    /// Projections of theta - theta_*, K numbers a group of parameters; they add up to the row's
+    /// positions.
     pub positions: Vec<Tensor>,
     /// The same of the step's displacement.
     pub moved: Vec<Tensor>,
@@ -65,7 +69,10 @@ impl DeviceTracker {
     pub fn new(parameters: &[Parameter], starts: Vec<Start>) -> Result<Self, TchError> {
         let place = |start: &Start| {
             let tensor = &parameters[start.parameter].tensor;
-            (tensor.device(), if tensor.kind() == Kind::Double { Kind::Double } else { Kind::Float })
+            (
+                tensor.device(),
+                if tensor.kind() == Kind::Double { Kind::Double } else { Kind::Float },
+            )
         };
         let mut by_place: Vec<((Device, Kind), Vec<Start>)> = Vec::new();
         for start in starts {
@@ -75,14 +82,19 @@ impl DeviceTracker {
                 None => by_place.push((place, vec![start])),
             }
         }
-        let groups = by_place.into_iter().map(|((device, kind), starts)| Group::new(device, kind, &starts));
+        let groups =
+            by_place.into_iter().map(|((device, kind), starts)| Group::new(device, kind, &starts));
         Ok(DeviceTracker { groups: groups.collect::<Result<_, _>>()? })
     }
 
     /// Projects on directions from now on: `part` gives those of a parameter, [K, its elements].
-    pub fn project_onto(&mut self, part: impl Fn(usize) -> Result<Tensor, TchError>) -> Result<(), TchError> {
+    pub fn project_onto(
+        &mut self,
+        part: impl Fn(usize) -> Result<Tensor, TchError>,
+    ) -> Result<(), TchError> {
         let of_group = |group: &Group| {
-            let parts = group.members.iter().map(|member| part(*member)).collect::<Result<Vec<_>, _>>()?;
+            let parts =
+                group.members.iter().map(|member| part(*member)).collect::<Result<Vec<_>, _>>()?;
             Tensor::f_cat(&parts, 1)?.f_to_device(group.device)?.f_to_kind(group.kind)
         };
         // All of them before any is replaced: an error leaves those in force.
@@ -94,11 +106,16 @@ impl DeviceTracker {
     }
 
     /// Measures every parameter and remembers its values.
-    pub fn measure(&mut self, parameters: &[Parameter], row: &mut DeferredRow) -> Result<(), TchError> {
+    pub fn measure(
+        &mut self,
+        parameters: &[Parameter],
+        row: &mut DeferredRow,
+    ) -> Result<(), TchError> {
         no_grad(|| {
             for group in &mut self.groups {
                 group.gather(parameters)?;
-                // scratch holds theta; previous becomes the difference, then scratch and previous change places.
+                // scratch holds theta; previous becomes the difference, then scratch and previous
+                // change places.
                 let moved = group.scratch.f_sub_out(&group.previous, &group.previous)?;
                 row.local.push(norm(&moved, sum_kind(group.device))?);
                 if let Some(directions) = &group.directions {
@@ -126,7 +143,8 @@ impl DeviceTracker {
         })
     }
 
-    /// Values of `parameter` at the last pass, and its reference point, both flat; `None` if it is not one of these.
+    /// Values of `parameter` at the last pass, and its reference point, both flat; `None` if it is
+    /// not one of these.
     pub fn state_of(&self, parameter: usize) -> Option<(Tensor, Tensor)> {
         self.groups.iter().find_map(|group| {
             let number = group.members.iter().position(|member| *member == parameter)?;
@@ -143,7 +161,13 @@ impl Group {
             let flat = |choose: fn(&Start) -> &Tensor| {
                 let pieces: Result<Vec<Tensor>, TchError> = starts
                     .iter()
-                    .map(|start| choose(start).f_detach()?.f_to_device(device)?.f_to_kind(kind)?.f_reshape([-1]))
+                    .map(|start| {
+                        choose(start)
+                            .f_detach()?
+                            .f_to_device(device)?
+                            .f_to_kind(kind)?
+                            .f_reshape([-1])
+                    })
                     .collect();
                 Tensor::f_cat(&pieces?, 0)
             };
@@ -163,11 +187,15 @@ impl Group {
 
     /// Copies the parameters into `scratch`.
     fn gather(&mut self, parameters: &[Parameter]) -> Result<(), TchError> {
-        debug_assert!(self.members.iter().all(|member| parameters[*member].tensor.device() == self.device));
+        debug_assert!(
+            self.members.iter().all(|member| parameters[*member].tensor.device() == self.device)
+        );
         let pieces: Result<Vec<Tensor>, TchError> = self
             .members
             .iter()
-            .map(|member| parameters[*member].tensor.f_detach()?.f_to_kind(self.kind)?.f_reshape([-1]))
+            .map(|member| {
+                parameters[*member].tensor.f_detach()?.f_to_kind(self.kind)?.f_reshape([-1])
+            })
             .collect();
         let _ = Tensor::f_cat_out(&self.scratch, &pieces?, 0)?;
         Ok(())
@@ -180,7 +208,8 @@ pub(super) fn norm(values: &Tensor, sum_kind: Kind) -> Result<Tensor, TchError> 
     values.f_reshape([-1])?.f_linalg_norm(2, None::<&[i64]>, false, sum_kind)
 }
 
-/// Reads tensors from wherever they are, their elements one after the other: one copy, and one wait, a device and kind.
+/// Reads tensors from wherever they are, their elements one after the other: one copy, and one
+/// wait, a device and kind.
 pub(super) fn read_all(tensors: &[&Tensor]) -> Result<Vec<f64>, TchError> {
     let mut end = 0;
     let mut starts = Vec::with_capacity(tensors.len());
@@ -192,7 +221,8 @@ pub(super) fn read_all(tensors: &[&Tensor]) -> Result<Vec<f64>, TchError> {
     let mut left: Vec<usize> = (0..tensors.len()).collect();
     while let Some(&first) = left.first() {
         let place = |index: &usize| (tensors[*index].device(), tensors[*index].kind());
-        let (together, rest): (Vec<usize>, Vec<usize>) = left.iter().partition(|index| place(index) == place(&first));
+        let (together, rest): (Vec<usize>, Vec<usize>) =
+            left.iter().partition(|index| place(index) == place(&first));
         let joined = no_grad(|| {
             let flat: Result<Vec<Tensor>, TchError> =
                 together.iter().map(|index| tensors[*index].f_reshape([-1])).collect();

@@ -22,5 +22,9 @@ pub(super) fn norms(parameters: &[Parameter]) -> Result<Vec<Tensor>, TchError> {
 fn norm_of(gradient: &Tensor) -> Result<Tensor, TchError> {
     let sum_kind = sum_kind(gradient.device());
     // An embedding's gradient may be sparse; coalesced, its values are all there is to it.
-    if gradient.is_sparse() { norm(&gradient.f_coalesce()?.f_values()?, sum_kind) } else { norm(gradient, sum_kind) }
+    if gradient.is_sparse() {
+        norm(&gradient.f_coalesce()?.f_values()?, sum_kind)
+    } else {
+        norm(gradient, sum_kind)
+    }
 }

@@ -1,7 +1,8 @@
 //! Displacements of contiguous f32 parameters on the CPU, by the fused pass of [`super::kernel`].
 //!
-//! The parameters are cut into chunks that do not depend on the number of threads, and the chunks' sums are added in
-//! order: the same run gives the same rows on any machine. After the first step nothing is allocated.
+//! The parameters are cut into chunks that do not depend on the number of threads, and the chunks'
+//! sums are added in order: the same run gives the same rows on any machine. After the first step
+//! nothing is allocated.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -24,8 +25,8 @@ struct Chunk {
     found: Displacement,
 }
 
-/// The parameters of the fused pass. Their previous values and reference points lie one after the other in two long
-/// allocations: reading short ones of their own takes a quarter longer.
+/// The parameters of the fused pass. Their previous values and reference points lie one after the
+/// other in two long allocations: reading short ones of their own takes a quarter longer.
 #[derive(Debug, Default)]
 pub(super) struct HostTracker {
     chunks: Vec<Chunk>,
@@ -44,8 +45,8 @@ struct Share<'a> {
 }
 
 impl HostTracker {
-    /// Adds a parameter with its values before the first step and its reference point (equal lengths); parameters
-    /// are numbered in the order they are added.
+    /// Adds a parameter with its values before the first step and its reference point (equal
+    /// lengths); parameters are numbered in the order they are added.
     pub fn add(&mut self, previous: &[f32], reference: &[f32]) {
         for (number, piece) in previous.chunks(CHUNK).enumerate() {
             self.chunks.push(Chunk {
@@ -68,7 +69,11 @@ impl HostTracker {
     /// Values of parameter `number` at the last pass, and its reference point.
     pub fn state_of(&self, number: usize) -> (Vec<f32>, Vec<f32>) {
         let length_of = |wanted: fn(usize, usize) -> bool| -> usize {
-            self.chunks.iter().filter(|chunk| wanted(chunk.parameter, number)).map(|chunk| chunk.length).sum()
+            self.chunks
+                .iter()
+                .filter(|chunk| wanted(chunk.parameter, number))
+                .map(|chunk| chunk.length)
+                .sum()
         };
         let first = length_of(|parameter, number| parameter < number);
         let range = first..first + length_of(|parameter, number| parameter == number);
@@ -77,18 +82,25 @@ impl HostTracker {
 
     /// Measures every parameter and remembers its values.
     ///
-    /// `addresses` holds, for each parameter in the order added, where its elements are now. `moved` is left with
-    /// theta - previous of all parameters, one after the other where that is wanted.
+    /// `addresses` holds, for each parameter in the order added, where its elements are now.
+    /// `moved` is left with theta - previous of all parameters, one after the other where that is
+    /// wanted.
     ///
     /// # Safety
-    /// Each address must point to as many initialised f32 as the parameter had when added, valid and written by nobody
-    /// during the call.
+    /// Each address must point to as many initialised f32 as the parameter had when added, valid
+    /// and written by nobody during the call.
     #[allow(unsafe_code)]
-    pub unsafe fn measure(&mut self, addresses: &[usize], threads: usize, moved: Option<&mut [f32]>) -> Displacement {
+    pub unsafe fn measure(
+        &mut self,
+        addresses: &[usize],
+        threads: usize,
+        moved: Option<&mut [f32]>,
+    ) -> Displacement {
         self.pass(threads, moved, |share| {
             // SAFETY: the caller's promise.
             let theta = unsafe { share.chunk.theta(addresses) };
-            share.chunk.found = kernel::measure(theta, share.previous, share.reference, share.moved);
+            share.chunk.found =
+                kernel::measure(theta, share.previous, share.reference, share.moved);
         });
         let mut total = Displacement::default();
         self.chunks.iter().for_each(|chunk| total += chunk.found);
@@ -102,7 +114,9 @@ impl HostTracker {
     #[allow(unsafe_code)]
     pub unsafe fn snapshot(&mut self, addresses: &[usize], threads: usize) {
         // SAFETY: the caller's promise.
-        self.pass(threads, None, |share| share.previous.copy_from_slice(unsafe { share.chunk.theta(addresses) }));
+        self.pass(threads, None, |share| {
+            share.previous.copy_from_slice(unsafe { share.chunk.theta(addresses) })
+        });
     }
 
     /// Does `work` on each chunk, on libtorch's threads when there is enough of it.
@@ -111,7 +125,8 @@ impl HostTracker {
         let mut previous = &mut self.previous[..];
         let mut reference = &self.reference[..];
         let mut chunks = self.chunks.iter_mut();
-        // The threads take their shares from one iterator: each is given out once, without unsafe code.
+        // The threads take their shares from one iterator: each is given out once, without unsafe
+        // code.
         let shares = Mutex::new(std::iter::from_fn(move || {
             let chunk = chunks.next()?;
             let (mine, rest) = std::mem::take(&mut previous).split_at_mut(chunk.length);
@@ -139,7 +154,8 @@ impl Chunk {
     /// # Safety
     /// As [`HostTracker::measure`].
     unsafe fn theta<'a>(&self, addresses: &[usize]) -> &'a [f32] {
-        let first = std::ptr::with_exposed_provenance::<f32>(addresses[self.parameter]).wrapping_add(self.start);
+        let first = std::ptr::with_exposed_provenance::<f32>(addresses[self.parameter])
+            .wrapping_add(self.start);
         // SAFETY: the caller's promise, and a chunk lies within its parameter.
         unsafe { std::slice::from_raw_parts(first, self.length) }
     }
@@ -150,18 +166,22 @@ impl Chunk {
 mod tests {
     use super::*;
 
-    /// Several parameters, longer and shorter than a chunk, on one and on two threads: the same bits.
+    /// Several parameters, longer and shorter than a chunk, on one and on two threads: the same
+    /// bits.
     #[test]
     fn does_not_depend_on_the_number_of_threads() {
         let lengths = [10, 3 * CHUNK + 17, 1, 2 * CHUNK, 0];
-        let values: Vec<Vec<f32>> =
-            lengths.iter().map(|length| (0..*length).map(|i| (i as f32 * 0.618).sin()).collect()).collect();
+        let values: Vec<Vec<f32>> = lengths
+            .iter()
+            .map(|length| (0..*length).map(|i| (i as f32 * 0.618).sin()).collect())
+            .collect();
         let results = [1, 2].map(|threads| {
             let mut tracker = HostTracker::default();
             for theta in &values {
                 tracker.add(&vec![0.5; theta.len()], &vec![0.25; theta.len()]);
             }
-            let addresses: Vec<usize> = values.iter().map(|theta| theta.as_ptr().expose_provenance()).collect();
+            let addresses: Vec<usize> =
+                values.iter().map(|theta| theta.as_ptr().expose_provenance()).collect();
             // SAFETY: `values` outlives the call and has the lengths added.
             let first = unsafe { tracker.measure(&addresses, threads, None) };
             assert_eq!(tracker.state_of(1).0, values[1]);

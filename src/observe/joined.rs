@@ -36,7 +36,11 @@ impl Observation {
             }
         }
         for (reason, parameters) in reasons {
-            tracing::warn!(?parameters, reason, "added variables cannot be observed and are passed over");
+            tracing::warn!(
+                ?parameters,
+                reason,
+                "added variables cannot be observed and are passed over"
+            );
             self.tell(self.step + 1, EventKind::ParametersNotObserved { parameters, reason });
         }
     }
@@ -48,7 +52,9 @@ impl Observation {
         }
         let (mut parameters, mut reference) = (Vec::new(), Vec::new());
         for (parameter, tensor) in self.tracker.reference_of(members) {
-            reference.push(bytes_of(&tensor, &parameter.kind).map_err(torch("copy the added parameters"))?);
+            reference.push(
+                bytes_of(&tensor, &parameter.kind).map_err(torch("copy the added parameters"))?,
+            );
             parameters.push(parameter);
         }
         let (step, elapsed_seconds) = (self.step + 1, self.clock.elapsed().as_secs_f64());
@@ -66,14 +72,18 @@ pub(super) struct Added {
 }
 
 impl Tracker {
-    /// Watches those of more variables that are wanted, from where they are now. Those that the store has had before are
-    /// watched already, or are not wanted; those that cannot be observed are passed over.
+    /// Watches those of more variables that are wanted, from where they are now. Those that the
+    /// store has had before are watched already, or are not wanted; those that cannot be observed
+    /// are passed over.
     pub fn add(&mut self, found: Vec<Variable>) -> Result<Added> {
         let mut states = self.states();
         let first = states.len();
         let mut passed_over = Vec::new();
         for variable in found {
-            let known = self.parameters.iter_mut().find(|parameter| variable.is_known && parameter.is_at(&variable));
+            let known = self
+                .parameters
+                .iter_mut()
+                .find(|parameter| variable.is_known && parameter.is_at(&variable));
             if let Some(parameter) = known {
                 parameter.take_in(variable);
                 continue;
@@ -92,8 +102,10 @@ impl Tracker {
                 break;
             }
             let with = self.parameters[with].name.clone();
-            passed_over
-                .push((self.parameters.remove(number).name, format!("it shares some of its elements with {with}")));
+            passed_over.push((
+                self.parameters.remove(number).name,
+                format!("it shares some of its elements with {with}"),
+            ));
         }
         let joined = first..self.parameters.len();
         if !joined.is_empty() {
@@ -106,7 +118,9 @@ impl Tracker {
     /// # Errors
     /// [`Error::Parameters`] where an element would be measured twice.
     pub(super) fn check_overlaps(&self) -> Result<()> {
-        let Some([one, other]) = self.overlap().map(|pair| pair.map(|number| &self.parameters[number].name)) else {
+        let Some([one, other]) =
+            self.overlap().map(|pair| pair.map(|number| &self.parameters[number].name))
+        else {
             return Ok(());
         };
         let reason = format!(
@@ -118,11 +132,18 @@ impl Tracker {
 
     /// Two parameters that share some of their elements.
     fn overlap(&self) -> Option<[usize; 2]> {
-        overlapping(self.parameters.iter().enumerate().map(|(number, parameter)| (number, &parameter.tensor)))
+        overlapping(
+            self.parameters
+                .iter()
+                .enumerate()
+                .map(|(number, parameter)| (number, &parameter.tensor)),
+        )
     }
 
     /// Name, kind and shape of some parameters, and their reference points.
     pub fn reference_of(&self, members: Range<usize>) -> Vec<(ParameterInfo, Tensor)> {
-        members.map(|member| (self.parameters[member].info(), self.state(member).reference)).collect()
+        members
+            .map(|member| (self.parameters[member].info(), self.state(member).reference))
+            .collect()
     }
 }

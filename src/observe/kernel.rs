@@ -1,9 +1,9 @@
 //! The fused pass: one reading of contiguous f32 memory for both displacements.
 //!
-//! A training step has just filled the caches with something else, so the pass runs at the speed of memory: it reads
-//! each of theta, previous and reference once, and writes previous once. Differences are taken in f32, where they are
-//! exact or correctly rounded; squares and sums are f64, so that no displacement under- or overflows and the number of
-//! elements costs no digits.
+//! A training step has just filled the caches with something else, so the pass runs at the speed of
+//! memory: it reads each of theta, previous and reference once, and writes previous once.
+//! Differences are taken in f32, where they are exact or correctly rounded; squares and sums are
+//! f64, so that no displacement under- or overflows and the number of elements costs no digits.
 
 /// Squared displacements of a piece of the parameters.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -24,8 +24,8 @@ impl std::ops::AddAssign for Displacement {
 /// Independent sums, so that additions overlap and map onto vector registers.
 const LANES: usize = 16;
 
-/// Measures `theta` against `previous` and `reference`, leaves `theta` in `previous`, and writes theta - previous
-/// into `moved` where it is wanted. Equal lengths.
+/// Measures `theta` against `previous` and `reference`, leaves `theta` in `previous`, and writes
+/// theta - previous into `moved` where it is wanted. Equal lengths.
 pub(super) fn measure(
     theta: &[f32],
     previous: &mut [f32],
@@ -94,7 +94,8 @@ fn measure_lanes<const KEEP: bool>(
         }
         *before = *now;
     }
-    let mut total = Displacement { local_squared: local.iter().sum(), global_squared: global.iter().sum() };
+    let mut total =
+        Displacement { local_squared: local.iter().sum(), global_squared: global.iter().sum() };
     let mut moved_rest = moved_rest.iter_mut();
     for ((now, before), origin) in theta_rest.iter().zip(previous_rest).zip(reference_rest) {
         let delta = now - *before;
@@ -120,8 +121,10 @@ mod tests {
     fn agrees_with_f64_for_every_remainder_and_scale() {
         for length in [0, 1, 7, 15, 16, 17, 31, 33, 1000] {
             for scale in [1e-30f32, 1e-8, 1.0, 1e15, 1e25] {
-                let theta: Vec<f32> = (0..length).map(|i| (i as f32 * 0.37).sin() * scale).collect();
-                let reference: Vec<f32> = (0..length).map(|i| (i as f32 * 0.91).cos() * scale).collect();
+                let theta: Vec<f32> =
+                    (0..length).map(|i| (i as f32 * 0.37).sin() * scale).collect();
+                let reference: Vec<f32> =
+                    (0..length).map(|i| (i as f32 * 0.91).cos() * scale).collect();
                 let before: Vec<f32> = theta.iter().map(|x| x * (1.0 + 3e-7)).collect();
                 let mut previous = before.clone();
                 let found = measure(&theta, &mut previous, &reference, None);
@@ -132,7 +135,12 @@ mod tests {
                 let (mut previous, mut moved) = (before.clone(), vec![f32::NAN; length]);
                 assert_eq!(measure(&theta, &mut previous, &reference, Some(&mut moved)), found);
                 assert_eq!(previous, theta);
-                assert!(moved.iter().zip(theta.iter().zip(&before)).all(|(moved, (now, then))| *moved == now - then));
+                assert!(
+                    moved
+                        .iter()
+                        .zip(theta.iter().zip(&before))
+                        .all(|(moved, (now, then))| *moved == now - then)
+                );
             }
         }
     }

@@ -1,12 +1,14 @@
 //! Watching parameters from the training thread, at every step and at almost no cost.
 //!
-//! - [`attach`] wraps a tch optimizer: the one added line. [`Options`] has everything else, among it the form that
-//!   builds the optimizer and so knows its hyperparameters, and [`Options::observe`] for optimizers of one's own.
-//! - A step makes one row: how far the parameters moved, how far they are from where they began, and what was known of
-//!   the step. Contiguous f32 parameters on the CPU are measured by one fused pass over their memory; all others by
-//!   tensor operations on their device, read later by the worker thread.
-//! - A row is handed to the [`recorder`](crate::recorder), which never makes training fail and, unless told to wait for
-//!   a disk that cannot keep up, never makes it wait.
+//! - [`attach`] wraps a tch optimizer: the one added line. [`Options`] has everything else, among
+//!   it the form that builds the optimizer and so knows its hyperparameters, and
+//!   [`Options::observe`] for optimizers of one's own.
+//! - A step makes one row: how far the parameters moved, how far they are from where they began,
+//!   and what was known of the step. Contiguous f32 parameters on the CPU are measured by one fused
+//!   pass over their memory; all others by tensor operations on their device, read later by the
+//!   worker thread.
+//! - A row is handed to the [`recorder`](crate::recorder), which never makes training fail and,
+//!   unless told to wait for a disk that cannot keep up, never makes it wait.
 
 mod config;
 mod directions;

@@ -21,7 +21,8 @@ use crate::record::{Event, EventKind, Hyperparameters, RowBuffer, StepRecord};
 use crate::recorder::{Block, Clock, Health, Recorder, Row};
 use crate::variables;
 
-/// An observer at work: an [`Observer`](super::Observer) that has parameters to watch and a log to write.
+/// An observer at work: an [`Observer`](super::Observer) that has parameters to watch and a log to
+/// write.
 pub(super) struct Observation {
     pub(super) tracker: Tracker,
     pub(super) recorder: Recorder<DeferredRow>,
@@ -45,8 +46,8 @@ pub(super) struct Observation {
 }
 
 impl Observation {
-    /// See [`Observer::before_step`](super::Observer::before_step). `list` gives the optimizer's variables where there is
-    /// no store.
+    /// See [`Observer::before_step`](super::Observer::before_step). `list` gives the optimizer's
+    /// variables where there is no store.
     pub fn before_step(&mut self, list: impl FnOnce() -> Vec<Tensor>) {
         self.guarded(|observation| {
             // First, because taking up added variables takes note of the others' state too.
@@ -74,16 +75,22 @@ impl Observation {
             if observation.tracker.projection().is_some_and(Projection::is_due) {
                 observation.hand_over_block();
             }
-            // A row tells the true one-step displacement, so that the step before it leaves a snapshot.
+            // A row tells the true one-step displacement, so that the step before it leaves a
+            // snapshot.
             let gaps = observation.settings.every_steps > 1;
-            if gaps && observation.makes_row(observation.step + 1) { observation.tracker.snapshot() } else { Ok(()) }
+            if gaps && observation.makes_row(observation.step + 1) {
+                observation.tracker.snapshot()
+            } else {
+                Ok(())
+            }
         });
     }
 
-    /// See [`Observer::measure_gradient`](super::Observer::measure_gradient). What was taken first since the last step
-    /// counts.
+    /// See [`Observer::measure_gradient`](super::Observer::measure_gradient). What was taken first
+    /// since the last step counts.
     pub fn measure_gradient(&self) {
-        if !self.settings.gradient_norm || !self.makes_row(self.step + 1) || self.recorder.failed() {
+        if !self.settings.gradient_norm || !self.makes_row(self.step + 1) || self.recorder.failed()
+        {
             return;
         }
         let start = Instant::now();
@@ -105,7 +112,11 @@ impl Observation {
         self.settings.steps_per_epoch = None;
     }
 
-    pub fn set_hyperparameters(&mut self, group: Option<usize>, change: impl Fn(&mut Hyperparameters)) {
+    pub fn set_hyperparameters(
+        &mut self,
+        group: Option<usize>,
+        change: impl Fn(&mut Hyperparameters),
+    ) {
         let settings = &mut self.settings;
         match group {
             None => settings.hyperparameters.iter_mut().for_each(change),
@@ -182,7 +193,8 @@ impl Observation {
         step.is_multiple_of(self.settings.every_steps)
     }
 
-    /// Tells a change that was no step. One that ends where it began (averaged weights swapped in and out again) is none.
+    /// Tells a change that was no step. One that ends where it began (averaged weights swapped in
+    /// and out again) is none.
     fn notice_outside_write(&mut self) -> Result<()> {
         if !self.tracker.is_changed() {
             return Ok(());
@@ -197,8 +209,9 @@ impl Observation {
         Ok(())
     }
 
-    /// The change's squared length, which is left out of the next step's displacement. `None` where the values before it
-    /// are not at hand, and where reading it would make many steps wait for a device.
+    /// The change's squared length, which is left out of the next step's displacement. `None` where
+    /// the values before it are not at hand, and where reading it would make many steps wait for a
+    /// device.
     fn measure_outside_write(&mut self) -> Result<Option<f64>> {
         if !self.makes_row(self.step) && !self.makes_row(self.step + 1) {
             return Ok(None);
@@ -220,7 +233,12 @@ impl Observation {
         Ok(rows.records[0].local_displacement_squared)
     }
 
-    fn record(&mut self, loss: Option<&Tensor>, given_loss: Option<f64>, elapsed: Duration) -> Result<()> {
+    fn record(
+        &mut self,
+        loss: Option<&Tensor>,
+        given_loss: Option<f64>,
+        elapsed: Duration,
+    ) -> Result<()> {
         let mut deferred = DeferredRow::default();
         let loss_now = match loss {
             Some(loss) if loss.device() == Device::Cpu => loss.f_double_value(&[]).ok(),
@@ -232,10 +250,12 @@ impl Observation {
             None => given_loss,
         };
         self.tap_delta()?;
-        let change = if self.settings.every_steps == 1 { Change::Step } else { Change::StepAfterGap };
+        let change =
+            if self.settings.every_steps == 1 { Change::Step } else { Change::StepAfterGap };
         let displacement = self.tracker.measure(change, &mut deferred)?;
         if self.settings.gradient_norm {
-            deferred.gradient = self.gradient_norms.take().map_or_else(|| self.tracker.gradient_norms(), Ok)?;
+            deferred.gradient =
+                self.gradient_norms.take().map_or_else(|| self.tracker.gradient_norms(), Ok)?;
         }
         let record = StepRecord {
             step: self.step,
@@ -262,7 +282,11 @@ impl Observation {
     }
 
     pub(super) fn tell(&mut self, step: u64, kind: EventKind) {
-        self.recorder.event(Event { step, elapsed_seconds: self.clock.elapsed().as_secs_f64(), kind });
+        self.recorder.event(Event {
+            step,
+            elapsed_seconds: self.clock.elapsed().as_secs_f64(),
+            kind,
+        });
     }
 }
 

@@ -13,19 +13,23 @@ use crate::record::Hyperparameters;
 use crate::recorder::Health;
 use crate::run::Eigenvectors;
 
-/// Watches parameters from step to step. [`attach`](crate::attach) holds one for tch's optimizers; a loop with an
-/// optimizer of its own holds it directly ([`Options::observe`](super::Options::observe)) and calls
-/// [`after_step`](Self::after_step) once a step.
+/// Watches parameters from step to step. [`attach`](crate::attach) holds one for tch's optimizers;
+/// a loop with an optimizer of its own holds it directly
+/// ([`Options::observe`](super::Options::observe)) and calls [`after_step`](Self::after_step) once
+/// a step.
 ///
-/// No call fails, or waits for the disk (unless the queue is full and the policy is to wait), or for a device (but at
-/// changes from outside: the length of the first 64 is read at once, later that of those whose count is told). After an
-/// error the calls only count steps; [`health`](Self::health) and [`finish`](Self::finish) return it.
+/// No call fails, or waits for the disk (unless the queue is full and the policy is to wait), or
+/// for a device (but at changes from outside: the length of the first 64 is read at once, later
+/// that of those whose count is told). After an error the calls only count steps;
+/// [`health`](Self::health) and [`finish`](Self::finish) return it.
 ///
-/// During a call nobody else may write to the parameters: a network shared by several training threads (Hogwild) needs
-/// an optimizer step and its observation under one lock. A process with an observer must not fork and go on training
-/// in the child, which would have no thread that writes the log.
+/// During a call nobody else may write to the parameters: a network shared by several training
+/// threads (Hogwild) needs an optimizer step and its observation under one lock. A process with an
+/// observer must not fork and go on training in the child, which would have no thread that writes
+/// the log.
 ///
-/// Where the variable store is still empty, the run begins with the first variables: at the first call that finds some.
+/// Where the variable store is still empty, the run begins with the first variables: at the first
+/// call that finds some.
 pub struct Observer {
     state: State,
 }
@@ -56,13 +60,15 @@ impl Observer {
         Observer { state: State::Observing(Box::new(observation)) }
     }
 
-    /// Looks whether anything but the optimizer has changed the parameters since the last step, and for variables
-    /// added to the store. Optional for hand-written optimizers: call it right before the parameters are updated.
+    /// Looks whether anything but the optimizer has changed the parameters since the last step, and
+    /// for variables added to the store. Optional for hand-written optimizers: call it right before
+    /// the parameters are updated.
     ///
-    /// Changes are noticed by libtorch's version counter, which counts in-place operations and loaded checkpoints. What
-    /// writes through `Tensor::data` is not counted, among it the steps of libtorch's own SGD: two SGD optimizers over
-    /// the *same* parameters take each other's steps for their own. A change that ends where it began, as of averaged
-    /// weights that are swapped in for an evaluation and out again, is no change.
+    /// Changes are noticed by libtorch's version counter, which counts in-place operations and
+    /// loaded checkpoints. What writes through `Tensor::data` is not counted, among it the steps of
+    /// libtorch's own SGD: two SGD optimizers over the *same* parameters take each other's steps
+    /// for their own. A change that ends where it began, as of averaged weights that are swapped in
+    /// for an evaluation and out again, is no change.
     pub fn before_step(&mut self) {
         self.before_step_of(Vec::new);
     }
@@ -75,12 +81,13 @@ impl Observer {
         }
     }
 
-    /// Records the step that has just been taken. `loss` is the loss it was taken on, if at hand: a scalar; on a
-    /// device it is read later, by the worker thread.
+    /// Records the step that has just been taken. `loss` is the loss it was taken on, if at hand: a
+    /// scalar; on a device it is read later, by the worker thread.
     ///
-    /// Where [`Options::gradient_norm`](super::Options::gradient_norm) is wanted, the gradients must still be those of the
-    /// step: zeroed before this call, their norm is 0. A loop that zeroes them earlier, or clips them, calls
-    /// [`measure_gradient`](Self::measure_gradient) before.
+    /// Where [`Options::gradient_norm`](super::Options::gradient_norm) is wanted, the gradients
+    /// must still be those of the step: zeroed before this call, their norm is 0. A loop that
+    /// zeroes them earlier, or clips them, calls [`measure_gradient`](Self::measure_gradient)
+    /// before.
     pub fn after_step(&mut self, loss: Option<&Tensor>) {
         match &mut self.state {
             State::Off { steps, .. } => *steps += 1,
@@ -94,8 +101,8 @@ impl Observer {
     }
 
     /// Takes the norm of the gradients as they are now for the next step's row, where
-    /// [`Options::gradient_norm`](super::Options::gradient_norm) is wanted: before they are clipped, say. The first call
-    /// since the last step counts.
+    /// [`Options::gradient_norm`](super::Options::gradient_norm) is wanted: before they are
+    /// clipped, say. The first call since the last step counts.
     pub fn measure_gradient(&self) {
         if let State::Observing(observation) = &self.state {
             observation.measure_gradient();
@@ -118,7 +125,8 @@ impl Observer {
         }
     }
 
-    /// The next step's loss, for loops in which no call sees it (`step()` after gradient accumulation).
+    /// The next step's loss, for loops in which no call sees it (`step()` after gradient
+    /// accumulation).
     pub fn set_next_loss(&mut self, loss: f64) {
         match &mut self.state {
             State::Off { .. } => {}
@@ -136,9 +144,13 @@ impl Observer {
         }
     }
 
-    /// Changes what the rows say of the hyperparameters, of every group (`None`) or of one. Needed only where
-    /// perrin does not see the change itself: with hand-written optimizers.
-    pub fn set_hyperparameters(&mut self, group: Option<usize>, change: impl Fn(&mut Hyperparameters)) {
+    /// Changes what the rows say of the hyperparameters, of every group (`None`) or of one. Needed
+    /// only where perrin does not see the change itself: with hand-written optimizers.
+    pub fn set_hyperparameters(
+        &mut self,
+        group: Option<usize>,
+        change: impl Fn(&mut Hyperparameters),
+    ) {
         match &mut self.state {
             State::Off { .. } => {}
             State::Waiting(waiting) => waiting.set_hyperparameters(group, change),
@@ -146,20 +158,23 @@ impl Observer {
         }
     }
 
-    /// Projects on these directions from the next step on: rows carry the number of the new basis, positions still count
-    /// from the run's reference point, the event `basis_changed` says when. Usually they are eigenvectors of now, as
-    /// `curvature::EigenpairFollower` gives them; the log keeps their eigenvalues in its `curvature` table, what else was measured
-    /// of the Hessian beside it, and the vectors themselves in `eigenvectors/`. An event tells when the largest eigenvalue crosses
-    /// the optimizer's limit of stability.
+    /// Projects on these directions from the next step on: rows carry the number of the new basis,
+    /// positions still count from the run's reference point, the event `basis_changed` says when.
+    /// Usually they are eigenvectors of now, as `curvature::EigenpairFollower` gives them; the log
+    /// keeps their eigenvalues in its `curvature` table, what else was measured of the Hessian
+    /// beside it, and the vectors themselves in `eigenvectors/`. An event tells when the largest
+    /// eigenvalue crosses the optimizer's limit of stability.
     ///
     /// This reads the directions once and copies them; it is not for every step.
     ///
     /// # Errors
     /// [`Error::ShapeMismatch`] for another number of directions than the run was begun with
-    /// ([`Options::project_onto`](super::Options::project_onto), [`Options::directions`](super::Options::directions))
-    /// and for directions, and gradient noise, of another length; [`Error::InvalidInput`] for a summary that is no measurement;
-    /// [`Error::Parameters`] where they are not of the observed parameters, where they are not finite, and where there are
-    /// no parameters yet; [`Error::Torch`]. The directions before then stay in force.
+    /// ([`Options::project_onto`](super::Options::project_onto),
+    /// [`Options::directions`](super::Options::directions)) and for directions, and gradient noise,
+    /// of another length; [`Error::InvalidInput`] for a summary that is no measurement;
+    /// [`Error::Parameters`] where they are not of the observed parameters, where they are not
+    /// finite, and where there are no parameters yet; [`Error::Torch`]. The directions before then
+    /// stay in force.
     pub fn project_onto(&mut self, directions: impl Into<Eigenvectors>) -> Result<()> {
         self.begin_if_waiting(Vec::new);
         match &mut self.state {
@@ -169,14 +184,18 @@ impl Observer {
         }
     }
 
-    /// Projects on the directions that `estimate` finds, if it finds some after so many steps; goes on with those before
-    /// where it fails. To be called once a step, for directions that follow the network:
-    /// `observer.follow(|step| curvature.refresh_if_due(step))`.
+    /// Projects on the directions that `estimate` finds, if it finds some after so many steps; goes
+    /// on with those before where it fails. To be called once a step, for directions that follow
+    /// the network: `observer.follow(|step| curvature.refresh_if_due(step))`.
     ///
-    /// A training loop goes on, whatever becomes of an estimate (a loss that is NaN for a while, directions that do not
-    /// fit). What failed is told by `tracing` and by the event `estimate_failed`, in a row at counts 1, 2, 4, 8, ..., and
-    /// returned to programs that want to know: `None` if nothing did. Where nothing is recorded, `estimate` is not called.
-    pub fn follow<E>(&mut self, estimate: impl FnOnce(u64) -> std::result::Result<Option<Eigenvectors>, E>) -> Option<E>
+    /// A training loop goes on, whatever becomes of an estimate (a loss that is NaN for a while,
+    /// directions that do not fit). What failed is told by `tracing` and by the event
+    /// `estimate_failed`, in a row at counts 1, 2, 4, 8, ..., and returned to programs that want to
+    /// know: `None` if nothing did. Where nothing is recorded, `estimate` is not called.
+    pub fn follow<E>(
+        &mut self,
+        estimate: impl FnOnce(u64) -> std::result::Result<Option<Eigenvectors>, E>,
+    ) -> Option<E>
     where
         E: From<Error> + fmt::Display,
     {
@@ -208,11 +227,12 @@ impl Observer {
         }
     }
 
-    /// Writes what is queued, closes the log and says what is in it. Where nothing was to be recorded, that is the number
-    /// of steps.
+    /// Writes what is queued, closes the log and says what is in it. Where nothing was to be
+    /// recorded, that is the number of steps.
     ///
     /// # Errors
-    /// The first error met while observing or logging; [`Error::Parameters`] where there never were variables to observe.
+    /// The first error met while observing or logging; [`Error::Parameters`] where there never were
+    /// variables to observe.
     pub fn finish(self) -> Result<Summary> {
         match self.state {
             State::Off { error: Some(error), .. } => Err(Error::Stopped(error)),
@@ -222,7 +242,8 @@ impl Observer {
         }
     }
 
-    /// Begins the run if it waits for variables and there are some now: those of the store, else those of `list`.
+    /// Begins the run if it waits for variables and there are some now: those of the store, else
+    /// those of `list`.
     pub(super) fn begin_if_waiting(&mut self, list: impl Fn() -> Vec<Tensor>) {
         let State::Waiting(waiting) = &self.state else { return };
         let found = waiting.find(list);
@@ -257,7 +278,10 @@ impl fmt::Debug for Observer {
             State::Observing(_) => "observes",
         };
         let mut debug = text.debug_struct("Observer");
-        debug.field("state", &state).field("steps", &self.step_count()).field("health", &self.health());
+        debug
+            .field("state", &state)
+            .field("steps", &self.step_count())
+            .field("health", &self.health());
         debug.finish()
     }
 }

@@ -14,16 +14,18 @@ use crate::run::Eigenvectors;
 
 /// A [`tch::nn::Optimizer`] whose every step is recorded; of an [`unobserved`] one, none.
 ///
-/// All its methods are here, with their names and signatures. Those that take `&self` go through `Deref`; there is no
-/// `DerefMut`, because a step taken through it would not be seen. See [`Observer`] for what is asked of a program, and
-/// [`Step`](super::Step) for helpers that are to take this optimizer or tch's.
+/// All its methods are here, with their names and signatures. Those that take `&self` go through
+/// `Deref`; there is no `DerefMut`, because a step taken through it would not be seen. See
+/// [`Observer`] for what is asked of a program, and [`Step`](super::Step) for helpers that are to
+/// take this optimizer or tch's.
 pub struct Optimizer {
     optimizer: nn::Optimizer,
     observer: Observer,
 }
 
-/// The optimizer as it is, of the type of an observed one: nothing is recorded, and nothing costs time. For processes that
-/// are not to log, for tests, and for going on where [`attach`](crate::attach) was refused.
+/// The optimizer as it is, of the type of an observed one: nothing is recorded, and nothing costs
+/// time. For processes that are not to log, for tests, and for going on where
+/// [`attach`](crate::attach) was refused.
 ///
 /// ```no_run
 /// # use tch::{nn, nn::OptimizerConfig, Device};
@@ -62,7 +64,8 @@ impl Optimizer {
         self.optimizer.zero_grad();
     }
 
-    /// See [`nn::Optimizer::step`]. The step's loss is not seen here; [`set_next_loss`](Self::set_next_loss) gives it.
+    /// See [`nn::Optimizer::step`]. The step's loss is not seen here;
+    /// [`set_next_loss`](Self::set_next_loss) gives it.
     pub fn step(&mut self) {
         self.before_step();
         self.optimizer.step();
@@ -82,18 +85,21 @@ impl Optimizer {
         self.backward_step_clipped(loss, |optimizer| optimizer.clip_grad_value(max));
     }
 
-    /// See [`nn::Optimizer::backward_step_clip_norm`]. The row has the gradient's norm before clipping.
+    /// See [`nn::Optimizer::backward_step_clip_norm`]. The row has the gradient's norm before
+    /// clipping.
     pub fn backward_step_clip_norm(&mut self, loss: &Tensor, max: f64) {
         self.backward_step_clipped(loss, |optimizer| optimizer.clip_grad_norm(max));
     }
 
-    /// See [`nn::Optimizer::clip_grad_value`]. The next step's row has the gradient's norm before clipping.
+    /// See [`nn::Optimizer::clip_grad_value`]. The next step's row has the gradient's norm before
+    /// clipping.
     pub fn clip_grad_value(&self, max: f64) {
         self.observer.measure_gradient();
         self.optimizer.clip_grad_value(max);
     }
 
-    /// See [`nn::Optimizer::clip_grad_norm`]. The next step's row has the gradient's norm before clipping.
+    /// See [`nn::Optimizer::clip_grad_norm`]. The next step's row has the gradient's norm before
+    /// clipping.
     pub fn clip_grad_norm(&self, max: f64) {
         self.observer.measure_gradient();
         self.optimizer.clip_grad_norm(max);
@@ -114,13 +120,15 @@ impl Optimizer {
     /// See [`nn::Optimizer::set_weight_decay`].
     pub fn set_weight_decay(&mut self, weight_decay: f64) {
         self.optimizer.set_weight_decay(weight_decay);
-        self.observer.set_hyperparameters(None, |settings| settings.weight_decay = Some(weight_decay));
+        self.observer
+            .set_hyperparameters(None, |settings| settings.weight_decay = Some(weight_decay));
     }
 
     /// See [`nn::Optimizer::set_lr_group`].
     pub fn set_lr_group(&mut self, group: usize, lr: f64) {
         self.optimizer.set_lr_group(group, lr);
-        self.observer.set_hyperparameters(Some(group), |settings| settings.learning_rate = Some(lr));
+        self.observer
+            .set_hyperparameters(Some(group), |settings| settings.learning_rate = Some(lr));
     }
 
     /// See [`nn::Optimizer::set_momentum_group`].
@@ -132,7 +140,9 @@ impl Optimizer {
     /// See [`nn::Optimizer::set_weight_decay_group`].
     pub fn set_weight_decay_group(&mut self, group: usize, weight_decay: f64) {
         self.optimizer.set_weight_decay_group(group, weight_decay);
-        self.observer.set_hyperparameters(Some(group), |settings| settings.weight_decay = Some(weight_decay));
+        self.observer.set_hyperparameters(Some(group), |settings| {
+            settings.weight_decay = Some(weight_decay)
+        });
     }
 
     /// The epoch that begins now; the rows from here on carry it.
@@ -150,9 +160,13 @@ impl Optimizer {
         self.observer.set_batch_size(batch_size);
     }
 
-    /// What the rows say of the hyperparameters of a group, or of all (`None`), where perrin cannot know: after
-    /// [`attach`](crate::attach), which is not told them.
-    pub fn set_hyperparameters(&mut self, group: Option<usize>, change: impl Fn(&mut Hyperparameters)) {
+    /// What the rows say of the hyperparameters of a group, or of all (`None`), where perrin cannot
+    /// know: after [`attach`](crate::attach), which is not told them.
+    pub fn set_hyperparameters(
+        &mut self,
+        group: Option<usize>,
+        change: impl Fn(&mut Hyperparameters),
+    ) {
         self.observer.set_hyperparameters(group, change);
     }
 
@@ -165,9 +179,13 @@ impl Optimizer {
         self.observer.project_onto(directions)
     }
 
-    /// Projects on the directions that `estimate` finds, if it finds some after so many steps, and goes on with those
-    /// before where it fails: `opt.follow(|step| curvature.refresh_if_due(step))` once a step. See [`Observer::follow`].
-    pub fn follow<E>(&mut self, estimate: impl FnOnce(u64) -> std::result::Result<Option<Eigenvectors>, E>) -> Option<E>
+    /// Projects on the directions that `estimate` finds, if it finds some after so many steps, and
+    /// goes on with those before where it fails:
+    /// `opt.follow(|step| curvature.refresh_if_due(step))` once a step. See [`Observer::follow`].
+    pub fn follow<E>(
+        &mut self,
+        estimate: impl FnOnce(u64) -> std::result::Result<Option<Eigenvectors>, E>,
+    ) -> Option<E>
     where
         E: From<Error> + fmt::Display,
     {
@@ -188,7 +206,8 @@ impl Optimizer {
         self.observer.health()
     }
 
-    /// Writes what is queued, closes the log and says what is in it; of an [`unobserved`] optimizer, the number of steps.
+    /// Writes what is queued, closes the log and says what is in it; of an [`unobserved`]
+    /// optimizer, the number of steps.
     ///
     /// # Errors
     /// As [`Observer::finish`].

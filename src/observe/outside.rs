@@ -1,8 +1,9 @@
-//! Changes of the parameters between two steps: counted always, told at counts 1, 2, 4, 8, ... and whenever one is more
-//! than twice as long as all that were told.
+//! Changes of the parameters between two steps: counted always, told at counts 1, 2, 4, 8, ... and
+//! whenever one is more than twice as long as all that were told.
 //!
-//! A loop may do this at every step on purpose (weight clipping, a second optimizer over the same parameters), and its
-//! log should not drown in events; nor should the one checkpoint that was loaded by mistake be lost among them.
+//! A loop may do this at every step on purpose (weight clipping, a second optimizer over the same
+//! parameters), and its log should not drown in events; nor should the one checkpoint that was
+//! loaded by mistake be lost among them.
 
 use crate::record::EventKind;
 
@@ -85,15 +86,17 @@ mod tests {
         assert_eq!(told((1..=60).map(long)).1, [1, 2, 4, 8, 16, 32, 37]);
         let unknown = |count: u64| (count == 37).then_some(1e-9);
         assert_eq!(told((1..=60).map(unknown)).1, [1, 2, 4, 8, 16, 32, 37]);
-        // Lengths that double without end are told once in two changes, so to speak: each is four times the one before.
+        // Lengths that double without end are told once in two changes, so to speak: each is four
+        // times the one before.
         assert_eq!(told((0..9).map(|power| Some(2f64.powi(power)))).1, [1, 2, 4, 7, 8]);
         assert_eq!(told([Some(f64::NAN); 9]).1, [1, 2, 4, 8]);
     }
 
     #[test]
     fn a_device_is_waited_for_now_and_then_only() {
-        let reads: Vec<u64> =
-            (0..300).filter(|&count| OutsideWrites { count, ..Default::default() }.reads_device()).collect();
+        let reads: Vec<u64> = (0..300)
+            .filter(|&count| OutsideWrites { count, ..Default::default() }.reads_device())
+            .collect();
         assert_eq!(reads, (0..64).chain([127, 255]).collect::<Vec<_>>());
     }
 }

@@ -24,21 +24,22 @@ pub(super) struct Parameter {
     twins: Vec<Tensor>,
     pub group: Option<usize>,
     seen: Seen,
-    /// Keeps the storage alive in which the tensor was last seen, so that no other storage can take its address.
+    /// Keeps the storage alive in which the tensor was last seen, so that no other storage can take
+    /// its address.
     storage: Tensor,
 }
 
 /// What tells one state of a tensor from another without reading its elements.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Seen {
-    /// libtorch's count of in-place changes. Changes through `Tensor::data` do not count, and libtorch's own SGD makes
-    /// its steps that way; its Adam, AdamW and RMSprop do count.
+    /// libtorch's count of in-place changes. Changes through `Tensor::data` do not count, and
+    /// libtorch's own SGD makes its steps that way; its Adam, AdamW and RMSprop do count.
     version: i64,
     memory: Memory,
 }
 
-/// Where a tensor's elements are and how they are to be read. Differs when the tensor was given other data
-/// (`set_data`: a move to another device or kind).
+/// Where a tensor's elements are and how they are to be read. Differs when the tensor was given
+/// other data (`set_data`: a move to another device or kind).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Memory {
     address: usize,
@@ -50,7 +51,9 @@ impl Parameter {
     pub fn new(variable: Variable) -> Result<Self> {
         let Variable { name, other_names, tensor, twins, group, .. } = variable;
         if let Some(why_not) = unfit(&tensor) {
-            let reason = format!("parameter {name} cannot be observed: {why_not}; leave it out (Options::parameters)");
+            let reason = format!(
+                "parameter {name} cannot be observed: {why_not}; leave it out (Options::parameters)"
+            );
             return Err(Error::Parameters { reason });
         }
         let (seen, storage) = (Seen::of(&tensor), tensor.detach());
@@ -97,7 +100,9 @@ impl Parameter {
 
     /// Whether the fused pass can read it in place. Everything else goes by tensor operations.
     pub fn is_plain(&self) -> bool {
-        self.tensor.device() == Device::Cpu && self.tensor.kind() == Kind::Float && self.tensor.is_contiguous()
+        self.tensor.device() == Device::Cpu
+            && self.tensor.kind() == Kind::Float
+            && self.tensor.is_contiguous()
     }
 
     pub fn address(&self) -> usize {
@@ -109,8 +114,9 @@ impl Parameter {
         Seen::of(&self.tensor) != self.seen
     }
 
-    /// Takes note of its state; whether it is to be measured otherwise than before: its elements are of another number
-    /// or kind, on another device, or laid out otherwise. Elements that are merely elsewhere are measured as before.
+    /// Takes note of its state; whether it is to be measured otherwise than before: its elements
+    /// are of another number or kind, on another device, or laid out otherwise. Elements that are
+    /// merely elsewhere are measured as before.
     pub fn mark_seen(&mut self) -> bool {
         let before = std::mem::replace(&mut self.seen, Seen::of(&self.tensor)).memory;
         let now = self.seen.memory;
@@ -118,7 +124,8 @@ impl Parameter {
             return false;
         }
         let storage = std::mem::replace(&mut self.storage, self.tensor.detach());
-        let alike = storage.device() == self.tensor.device() && storage.numel() == self.tensor.numel();
+        let alike =
+            storage.device() == self.tensor.device() && storage.numel() == self.tensor.numel();
         !alike || (before.kind, before.contiguous) != (now.kind, now.contiguous)
     }
 
@@ -129,8 +136,11 @@ impl Parameter {
 
 impl Seen {
     fn of(tensor: &Tensor) -> Seen {
-        let memory =
-            Memory { address: tensor.data_ptr() as usize, kind: tensor.kind(), contiguous: tensor.is_contiguous() };
+        let memory = Memory {
+            address: tensor.data_ptr() as usize,
+            kind: tensor.kind(),
+            contiguous: tensor.is_contiguous(),
+        };
         Seen { version: tensor.f_internal_version().unwrap_or(-1), memory }
     }
 }

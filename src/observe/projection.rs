@@ -1,12 +1,12 @@
 //! Projections on given directions, by blocks of steps.
 //!
-//! A step's displacement is written into one line of a block by the fused pass that measures it. A full block is
-//! multiplied with all directions at once, so that the directions, K times as large as the parameters, are read once a
-//! block and not once a step.
+//! A step's displacement is written into one line of a block by the fused pass that measures it. A
+//! full block is multiplied with all directions at once, so that the directions, K times as large
+//! as the parameters, are read once a block and not once a step.
 //!
-//! A position is the running f64 sum of projected displacements, among them those that were no steps. Now and then it
-//! is compared to a direct projection of theta - theta_* summed in f64, and goes on from there; how far they were apart
-//! is told in the end.
+//! A position is the running f64 sum of projected displacements, among them those that were no
+//! steps. Now and then it is compared to a direct projection of theta - theta_* summed in f64, and
+//! goes on from there; how far they were apart is told in the end.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -49,7 +49,8 @@ pub(super) struct Projection {
     /// K vectors of as many elements as are tracked, in the order of the tracked parameters.
     vectors: Rows,
     directions: usize,
-    /// The part of `vectors` that the fused pass's parameters have, in its order; none when it is all of them.
+    /// The part of `vectors` that the fused pass's parameters have, in its order; none when it is
+    /// all of them.
     host_part: Option<Rows>,
     memory_bytes: usize,
     moved: Rows,
@@ -65,19 +66,27 @@ pub(super) struct Projection {
 
 impl Projection {
     /// # Errors
-    /// [`Error::ShapeMismatch`] for a direction that has not `elements` elements; [`Error::Parameters`] for none, and
-    /// for one that is not finite.
+    /// [`Error::ShapeMismatch`] for a direction that has not `elements` elements;
+    /// [`Error::Parameters`] for none, and for one that is not finite.
     pub fn check(directions: &[Vec<f32>], elements: usize) -> Result<()> {
         if directions.is_empty() {
-            return Err(Error::Parameters { reason: "there are no directions to project on".to_owned() });
+            return Err(Error::Parameters {
+                reason: "there are no directions to project on".to_owned(),
+            });
         }
         for (number, direction) in directions.iter().enumerate() {
             if direction.len() != elements {
-                let (found, expected) = (format!("[{}]", direction.len()), format!("[{elements}], the parameters'"));
-                return Err(Error::ShapeMismatch { name: "a direction to project on", found, expected });
+                let (found, expected) =
+                    (format!("[{}]", direction.len()), format!("[{elements}], the parameters'"));
+                return Err(Error::ShapeMismatch {
+                    name: "a direction to project on",
+                    found,
+                    expected,
+                });
             }
             if !direction.iter().all(|element| element.is_finite()) {
-                let reason = format!("direction {} to project on holds NaN or infinity", number + 1);
+                let reason =
+                    format!("direction {} to project on holds NaN or infinity", number + 1);
                 return Err(Error::Parameters { reason });
             }
         }
@@ -107,8 +116,8 @@ impl Projection {
         }
     }
 
-    /// The largest difference found between a running position and a direct projection, relative to the largest
-    /// position then; `None` before the first comparison.
+    /// The largest difference found between a running position and a direct projection, relative to
+    /// the largest position then; `None` before the first comparison.
     pub fn largest_correction(&self) -> Option<f64> {
         self.largest_correction
     }
@@ -118,13 +127,15 @@ impl Projection {
         self.largest_correction = correction;
     }
 
-    /// Takes up a new arrangement of the parameters: the ranges of the tracked elements that the fused pass has, in its
-    /// order. Elements tracked since the directions were given have no part in them. The block must be empty.
+    /// Takes up a new arrangement of the parameters: the ranges of the tracked elements that the
+    /// fused pass has, in its order. Elements tracked since the directions were given have no part
+    /// in them. The block must be empty.
     pub fn arrange(&mut self, host_ranges: &[std::ops::Range<usize>]) {
         debug_assert!(self.lines.is_empty());
         let elements = host_ranges.iter().map(ExactSizeIterator::len).sum();
         let mut tiled = 0;
-        let in_order = host_ranges.iter().all(|range| std::mem::replace(&mut tiled, range.end) == range.start);
+        let in_order =
+            host_ranges.iter().all(|range| std::mem::replace(&mut tiled, range.end) == range.start);
         self.host_part = (!in_order || elements != self.vectors.elements()).then(|| {
             let mut part = Rows::zeros(self.directions, elements);
             for direction in 0..self.directions {
@@ -144,7 +155,8 @@ impl Projection {
         self.product.reserve(parts(&self.moved) * self.capacity * self.directions);
     }
 
-    /// What a direction has of a range of the tracked elements: shorter where elements were added since it was given.
+    /// What a direction has of a range of the tracked elements: shorter where elements were added
+    /// since it was given.
     fn known(&self, direction: usize, range: &std::ops::Range<usize>) -> &[f32] {
         let total = self.vectors.elements();
         &self.vectors.row(direction)[range.start.min(total)..range.end.min(total)]
@@ -160,7 +172,8 @@ impl Projection {
         Tensor::f_from_slice(&part)?.f_reshape([self.directions as i64, range.len() as i64])
     }
 
-    /// The line for the next displacement; [`step`](Self::step) or [`outside`](Self::outside) says what it was.
+    /// The line for the next displacement; [`step`](Self::step) or [`outside`](Self::outside) says
+    /// what it was.
     pub fn line(&mut self) -> &mut [f32] {
         self.moved.row_mut(self.lines.len())
     }
@@ -176,14 +189,18 @@ impl Projection {
         self.push(Line::Outside);
     }
 
-    /// The line was a step that makes a row, after steps that made none and left no lines: `distance` is theta -
-    /// theta_* after it.
+    /// The line was a step that makes a row, after steps that made none and left no lines:
+    /// `distance` is theta - theta_* after it.
     pub fn step_at(&mut self, distance: impl Iterator<Item = f32>) {
         let line = self.lines.len();
         self.push(Line::Distance);
         // The step's displacement is in the line that the distance takes; it goes one further.
         self.moved.copy_row(line, line + 1);
-        self.moved.row_mut(line).iter_mut().zip(distance).for_each(|(element, value)| *element = value);
+        self.moved
+            .row_mut(line)
+            .iter_mut()
+            .zip(distance)
+            .for_each(|(element, value)| *element = value);
         self.push(Line::StepAtDistance);
     }
 
@@ -202,7 +219,8 @@ impl Projection {
         self.is_full() || self.opened.is_some_and(|opened| opened.elapsed() >= LONGEST)
     }
 
-    /// Multiplies the block with the directions; appends, for each row, its positions and its projected displacements.
+    /// Multiplies the block with the directions; appends, for each row, its positions and its
+    /// projected displacements.
     pub fn finish(&mut self, threads: usize, values: &mut Vec<f64>) {
         if self.lines.is_empty() {
             return;
@@ -212,7 +230,10 @@ impl Projection {
             let projected = projected.iter().copied();
             match line {
                 Line::Step | Line::Outside => {
-                    self.positions.iter_mut().zip(projected.clone()).for_each(|(position, moved)| *position += moved);
+                    self.positions
+                        .iter_mut()
+                        .zip(projected.clone())
+                        .for_each(|(position, moved)| *position += moved);
                 }
                 Line::Distance => {
                     self.positions.clear();
@@ -257,20 +278,27 @@ impl Projection {
         self.steps_since_anchor = 0;
         let distance: Vec<f64> = distance.map(f64::from).collect();
         let vectors = self.host_part.as_ref().unwrap_or(&self.vectors);
-        let columns: Vec<&[f32]> = (0..self.directions).map(|direction| vectors.row(direction)).collect();
+        let columns: Vec<&[f32]> =
+            (0..self.directions).map(|direction| vectors.row(direction)).collect();
         inner_products(&columns, &distance, &mut self.positions);
     }
 
-    /// Now and then, when the block is empty, compares the positions with those of `distance` and goes on from them.
+    /// Now and then, when the block is empty, compares the positions with those of `distance` and
+    /// goes on from them.
     pub fn anchor_if_due(&mut self, distance: impl Iterator<Item = f32>) {
         if self.steps_since_anchor < ANCHOR_STEPS || !self.lines.is_empty() {
             return;
         }
         let running = self.positions.clone();
         self.begin_at(distance);
-        let largest = self.positions.iter().fold(f64::MIN_POSITIVE, |largest, position| largest.max(position.abs()));
-        let differences = self.positions.iter().zip(&running).map(|(direct, running)| (direct - running).abs());
+        let largest = self
+            .positions
+            .iter()
+            .fold(f64::MIN_POSITIVE, |largest, position| largest.max(position.abs()));
+        let differences =
+            self.positions.iter().zip(&running).map(|(direct, running)| (direct - running).abs());
         let correction = differences.fold(0.0, f64::max) / largest;
-        self.largest_correction = Some(self.largest_correction.map_or(correction, |before| before.max(correction)));
+        self.largest_correction =
+            Some(self.largest_correction.map_or(correction, |before| before.max(correction)));
     }
 }

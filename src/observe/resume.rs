@@ -15,12 +15,14 @@ use crate::run::Eigenvectors;
 use crate::run::{ReferenceTensor, Resumed, Run, joined, kept_before};
 use crate::variables::{Variable, unfit};
 
-/// What is read of a run before it is taken up again: whatever cannot be read is told before anything is changed.
+/// What is read of a run before it is taken up again: whatever cannot be read is told before
+/// anything is changed.
 pub(super) struct Past {
     run: Run,
     next_basis: u64,
     unstable: bool,
-    /// Names of the parameters that ever were the run's: those of `run.json`, then those that joined, in their order.
+    /// Names of the parameters that ever were the run's: those of `run.json`, then those that
+    /// joined, in their order.
     names: Vec<String>,
     /// Variables that could not be observed when they joined, and why.
     not_observed: Vec<(String, String)>,
@@ -45,7 +47,8 @@ impl Options {
             return Ok(None);
         }
         if !self.reference.is_empty() {
-            let reason = "a run that is resumed has its reference point already: leave it out".to_owned();
+            let reason =
+                "a run that is resumed has its reference point already: leave it out".to_owned();
             return Err(Error::Parameters { reason });
         }
         let run = Run::open(directory)?;
@@ -56,8 +59,10 @@ impl Options {
         let events = run.events()?;
         let first = run.info().parameters.iter().map(|parameter| parameter.name.clone());
         let names = first.chain(joined(&events).into_iter().map(|joined| joined.name)).collect();
-        let first_discarded = self.resume.and_then(|from| from.step).map_or(u64::MAX, |step| step.saturating_add(1));
-        let kept: Vec<_> = kept_before(&events, first_discarded).map(|event| event.kind.clone()).collect();
+        let first_discarded =
+            self.resume.and_then(|from| from.step).map_or(u64::MAX, |step| step.saturating_add(1));
+        let kept: Vec<_> =
+            kept_before(&events, first_discarded).map(|event| event.kind.clone()).collect();
         let mut crossings = kept.iter().filter_map(|kind| match kind {
             EventKind::StabilityCrossed { unstable, .. } => Some(*unstable),
             _ => None,
@@ -70,17 +75,21 @@ impl Options {
 }
 
 impl Past {
-    /// Puts variables into the order of the run: what joined it comes last, wherever in the network it is. Those that could
-    /// not be observed when they joined are passed over again; gives back those that the run does not tell of, and why.
+    /// Puts variables into the order of the run: what joined it comes last, wherever in the network
+    /// it is. Those that could not be observed when they joined are passed over again; gives back
+    /// those that the run does not tell of, and why.
     pub fn arrange(&self, found: &mut Vec<Variable>) -> Vec<(String, String)> {
-        let number = |variable: &Variable| self.names.iter().position(|name| variable.is_called(name));
+        let number =
+            |variable: &Variable| self.names.iter().position(|name| variable.is_called(name));
         let among = |all: &[(String, String)], variable: &Variable| {
             all.iter().find(|(name, _)| variable.is_called(name)).map(|(_, reason)| reason.clone())
         };
         let mut untold = Vec::new();
         found.retain(|variable| {
             let why_not = || unfit(&variable.tensor).filter(|_| number(variable).is_none());
-            let Some(reason) = among(&self.not_observed, variable).or_else(why_not) else { return true };
+            let Some(reason) = among(&self.not_observed, variable).or_else(why_not) else {
+                return true;
+            };
             if among(&self.told, variable).is_none() {
                 untold.push((variable.name.clone(), reason));
             }
@@ -110,8 +119,16 @@ impl Past {
     }
 
     /// Measures from the run's reference point; what was not said is as it was at its last row.
-    pub fn restore(&self, resumed: &Resumed, tracker: &mut Tracker, settings: &mut Settings) -> Result<()> {
-        let tensors = resumed.reference.tensors().map(|tensor| Ok((tensor.name.to_owned(), tensor_of(&tensor)?)));
+    pub fn restore(
+        &self,
+        resumed: &Resumed,
+        tracker: &mut Tracker,
+        settings: &mut Settings,
+    ) -> Result<()> {
+        let tensors = resumed
+            .reference
+            .tensors()
+            .map(|tensor| Ok((tensor.name.to_owned(), tensor_of(&tensor)?)));
         tracker.measure_from(tensors.collect::<Result<_>>()?)?;
 
         for (now, before) in settings.hyperparameters.iter_mut().zip(&resumed.hyperparameters) {
@@ -127,13 +144,16 @@ impl Past {
         let batch_size = || last_row.map_or(info.batch_size, |row| row.batch_size);
         settings.batch_size = settings.batch_size.or_else(batch_size);
         // Rows whose epochs are not those of so many steps were counted by `start_epoch`.
-        let counted = |steps: &u64| last_row.is_none_or(|row| row.epoch == Some((row.step - 1) / steps + 1));
-        settings.steps_per_epoch = settings.steps_per_epoch.or(info.steps_per_epoch.filter(counted));
+        let counted =
+            |steps: &u64| last_row.is_none_or(|row| row.epoch == Some((row.step - 1) / steps + 1));
+        settings.steps_per_epoch =
+            settings.steps_per_epoch.or(info.steps_per_epoch.filter(counted));
         Ok(())
     }
 
-    /// Projects on the directions of the last row, unless there are others now. Where they were not kept, cannot be read
-    /// or are of other parameters, the run goes on without, until it is given some.
+    /// Projects on the directions of the last row, unless there are others now. Where they were not
+    /// kept, cannot be read or are of other parameters, the run goes on without, until it is given
+    /// some.
     pub fn restore_directions(
         &self,
         resumed: &Resumed,
@@ -148,7 +168,10 @@ impl Past {
             return take_up(tracker, given, directions);
         }
         let Some(basis) = resumed.last_row.and_then(|row| row.basis) else { return Ok(()) };
-        let taken = self.run.eigenvectors(basis).and_then(|mut found| take_up(tracker, &mut found, directions));
+        let taken = self
+            .run
+            .eigenvectors(basis)
+            .and_then(|mut found| take_up(tracker, &mut found, directions));
         match taken {
             Ok(()) => directions.basis = Some(basis),
             Err(error) => {
@@ -175,7 +198,8 @@ pub(super) fn kind_of(name: &str) -> Kind {
     }
 }
 
-/// Elements in memory order, in the parameter's own kind: what is measured from has been rounded to it.
+/// Elements in memory order, in the parameter's own kind: what is measured from has been rounded to
+/// it.
 pub(super) fn bytes_of(tensor: &Tensor, kind: &str) -> std::result::Result<Vec<u8>, TchError> {
     let kind = kind_of(kind);
     let tensor = tensor.f_to_device(tch::Device::Cpu)?.f_to_kind(kind)?.f_contiguous()?;

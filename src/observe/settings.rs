@@ -8,7 +8,8 @@ use crate::record::Hyperparameters;
 pub(super) struct Settings {
     /// Of each parameter group.
     pub hyperparameters: Vec<Hyperparameters>,
-    /// Those of the groups after the first, as rows carry them; `None` when there are no such groups.
+    /// Those of the groups after the first, as rows carry them; `None` when there are no such
+    /// groups.
     pub groups: Option<Arc<[Hyperparameters]>>,
     pub batch_size: Option<u64>,
     pub steps_per_epoch: Option<u64>,

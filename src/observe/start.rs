@@ -27,8 +27,14 @@ use crate::run::{ReferenceTensor, Run, RunWriter};
 use crate::variables::{self, Variable};
 
 impl Options {
-    /// Observes the variables of `source`, else of `list`; where there are none yet, from the first ones on.
-    pub(super) fn start(self, source: Source, list: Vec<Tensor>, directory: &Path) -> Result<Observer> {
+    /// Observes the variables of `source`, else of `list`; where there are none yet, from the first
+    /// ones on.
+    pub(super) fn start(
+        self,
+        source: Source,
+        list: Vec<Tensor>,
+        directory: &Path,
+    ) -> Result<Observer> {
         if self.unobserved {
             return Ok(Observer::unobserved(self.resume.and_then(|from| from.step).unwrap_or(0)));
         }
@@ -37,14 +43,21 @@ impl Options {
             return self.begin(source, found, directory).map(Observer::observing);
         }
         match Run::open(directory) {
-            Err(Error::NoSuchRun { .. }) => Ok(Observer::waiting(Waiting::new(self, source, directory.to_owned()))),
+            Err(Error::NoSuchRun { .. }) => {
+                Ok(Observer::waiting(Waiting::new(self, source, directory.to_owned())))
+            }
             Err(error) => Err(error),
             Ok(_) => Err(Error::RunExists { path: directory.to_owned() }),
         }
     }
 
     /// Begins the run, or takes it up again, with the variables `found` in `source`.
-    pub(super) fn begin(mut self, source: Source, mut found: Vec<Variable>, directory: &Path) -> Result<Observation> {
+    pub(super) fn begin(
+        mut self,
+        source: Source,
+        mut found: Vec<Variable>,
+        directory: &Path,
+    ) -> Result<Observation> {
         let past = self.fill_in_from_run(directory)?;
         let positive = |name, value: Option<u64>| match value {
             Some(0) => Err(Error::InvalidValue { name, value: 0.0, requirement: "at least 1" }),
@@ -59,13 +72,15 @@ impl Options {
         let known_variables = variables::entries(&found);
         warn_of_tied(&found);
         let passed_over = past.as_ref().map(|past| past.arrange(&mut found)).unwrap_or_default();
-        let is_first = |variable: &&Variable| past.as_ref().is_none_or(|past| !past.has_joined(variable));
+        let is_first =
+            |variable: &&Variable| past.as_ref().is_none_or(|past| !past.has_joined(variable));
         let parameter_groups = groups_of(found.iter().filter(is_first));
         let mut tracker = Tracker::new(found, self.filter, self.reference)?;
         if let Some(past) = &past {
             past.restore_names(&mut tracker);
         }
-        let first_parameters = past.as_ref().map_or(tracker.parameters.len(), Past::count_first_parameters);
+        let first_parameters =
+            past.as_ref().map_or(tracker.parameters.len(), Past::count_first_parameters);
         let mut directions = Directions {
             count: self.directions,
             first_parameters,
@@ -77,7 +92,8 @@ impl Options {
             unstable: false,
             failures: 0,
         };
-        let of_group = |group| self.group_hyperparameters.get(&group).copied().unwrap_or(self.hyperparameters);
+        let of_group =
+            |group| self.group_hyperparameters.get(&group).copied().unwrap_or(self.hyperparameters);
         let hyperparameters: Vec<Hyperparameters> = (0..parameter_groups).map(of_group).collect();
         let info = RunInfo {
             optimizer: self.optimizer,
@@ -116,7 +132,12 @@ impl Options {
                 }
                 let (writer, resumed) = RunWriter::resume(directory, &info, from)?;
                 past.restore(&resumed, &mut tracker, &mut settings)?;
-                past.restore_directions(&resumed, projected.as_mut(), &mut tracker, &mut directions)?;
+                past.restore_directions(
+                    &resumed,
+                    projected.as_mut(),
+                    &mut tracker,
+                    &mut directions,
+                )?;
                 (writer, Some(resumed))
             }
             _ => (create_writer(directory, &info, &tracker)?, None),
@@ -125,7 +146,8 @@ impl Options {
             Some(chosen) => Some(chosen.start(directory, &info.parameters, self.queue.policy)?),
             None => None,
         };
-        let clock = resumed.as_ref().map_or_else(Clock::start, |resumed| Clock::resume(resumed.elapsed));
+        let clock =
+            resumed.as_ref().map_or_else(Clock::start, |resumed| Clock::resume(resumed.elapsed));
         #[cfg(feature = "metrics")]
         let writer = crate::recorder::metrics::MetricsSink::new(writer, directory);
         let recorder = Recorder::start(writer, directory, clock, self.queue, complete)?;
@@ -175,6 +197,7 @@ fn create_writer(directory: &Path, info: &RunInfo, tracker: &Tracker) -> Result<
         })
     });
     let tensors = tensors.collect::<std::result::Result<Vec<_>, TchError>>();
-    let tensors = tensors.map_err(|source| Error::Torch { action: "copy the reference point", source })?;
+    let tensors =
+        tensors.map_err(|source| Error::Torch { action: "copy the reference point", source })?;
     RunWriter::create(directory, info, tensors)
 }

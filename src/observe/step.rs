@@ -4,8 +4,8 @@ use tch::{Tensor, nn};
 
 use super::optimizer::Optimizer;
 
-/// What a training loop asks of tch's optimizer: for helpers that are to take it observed ([`Optimizer`]) or bare
-/// ([`tch::nn::Optimizer`]).
+/// What a training loop asks of tch's optimizer: for helpers that are to take it observed
+/// ([`Optimizer`]) or bare ([`tch::nn::Optimizer`]).
 ///
 /// ```no_run
 /// # use tch::Tensor;

@@ -10,14 +10,16 @@ pub struct Summary {
     pub steps: u64,
     /// Rows in the log.
     pub rows: u64,
-    /// Rows dropped because the queue was full (never under [`QueuePolicy::Block`](crate::recorder::QueuePolicy)).
+    /// Rows dropped because the queue was full (never under
+    /// [`QueuePolicy::Block`](crate::recorder::QueuePolicy)).
     pub rows_dropped: u64,
     /// Bytes of the log's segments on disk.
     pub bytes: u64,
     /// Seconds the training thread spent observing.
     pub training_thread_seconds: f64,
-    /// Every 10,000 steps the running positions are compared to a direct projection, and go on from it: the largest
-    /// difference found, relative to the largest position. `None` without directions or before the first comparison.
+    /// Every 10,000 steps the running positions are compared to a direct projection, and go on from
+    /// it: the largest difference found, relative to the largest position. `None` without
+    /// directions or before the first comparison.
     pub position_correction: Option<f64>,
     /// Whole displacements written, where they were asked for.
     pub deltas: u64,

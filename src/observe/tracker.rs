@@ -15,7 +15,8 @@ use crate::variables::{Variable, unfit};
 /// A reference point by parameter name.
 pub(super) type Reference = Vec<(String, Tensor)>;
 
-/// The watched parameters, what they were after the last step, and the point they are measured from.
+/// The watched parameters, what they were after the last step, and the point they are measured
+/// from.
 pub(super) struct Tracker {
     pub(super) parameters: Vec<Parameter>,
     /// Parameters measured by the fused pass, in its order.
@@ -40,20 +41,27 @@ pub(super) enum Change {
     Outside,
 }
 
-/// Values after the last step, and the reference point; any shape, the parameter's number of elements.
+/// Values after the last step, and the reference point; any shape, the parameter's number of
+/// elements.
 pub(super) struct State {
     previous: Tensor,
     pub(super) reference: Tensor,
 }
 
 impl Tracker {
-    /// Watches those of `found` that `filter` wants, from `reference` where it names them, else from where they are.
+    /// Watches those of `found` that `filter` wants, from `reference` where it names them, else
+    /// from where they are.
     ///
     /// # Errors
-    /// [`Error::Parameters`] when nothing is left to watch, when a parameter cannot be observed, and when `reference`
-    /// names an unknown parameter or has another shape.
-    pub fn new(found: Vec<Variable>, filter: Option<Filter>, reference: Reference) -> Result<Tracker> {
-        let available = found.iter().map(|variable| variable.name.as_str()).collect::<Vec<_>>().join(", ");
+    /// [`Error::Parameters`] when nothing is left to watch, when a parameter cannot be observed,
+    /// and when `reference` names an unknown parameter or has another shape.
+    pub fn new(
+        found: Vec<Variable>,
+        filter: Option<Filter>,
+        reference: Reference,
+    ) -> Result<Tracker> {
+        let available =
+            found.iter().map(|variable| variable.name.as_str()).collect::<Vec<_>>().join(", ");
         let mut tracker = Tracker {
             parameters: Vec::new(),
             host_members: Vec::new(),
@@ -64,12 +72,17 @@ impl Tracker {
             projection: None,
             projected: Vec::new(),
         };
-        for variable in found.into_iter().filter(|variable| wanted(tracker.filter.as_ref(), variable)) {
+        for variable in
+            found.into_iter().filter(|variable| wanted(tracker.filter.as_ref(), variable))
+        {
             tracker.parameters.push(Parameter::new(variable)?);
         }
         if tracker.parameters.is_empty() {
             let reason = match available.as_str() {
-                "" => "there are no trainable variables to observe; attach after the network is built".to_owned(),
+                "" => {
+                    "there are no trainable variables to observe; attach after the network is built"
+                        .to_owned()
+                }
                 names => format!("no parameter was chosen; there are: {names}"),
             };
             return Err(Error::Parameters { reason });
@@ -92,23 +105,34 @@ impl Tracker {
         let mut states = self.states();
         let mut given: Vec<Option<String>> = vec![None; states.len()];
         for (name, tensor) in reference {
-            let Some(index) = self.parameters.iter().position(|parameter| parameter.is_called(&name)) else {
-                let observed: Vec<&str> = self.parameters.iter().map(|parameter| parameter.name.as_str()).collect();
+            let Some(index) =
+                self.parameters.iter().position(|parameter| parameter.is_called(&name))
+            else {
+                let observed: Vec<&str> =
+                    self.parameters.iter().map(|parameter| parameter.name.as_str()).collect();
                 let observed = observed.join(", ");
-                let reason = format!("the reference point names `{name}`, which is not observed; observed: {observed}");
+                let reason = format!(
+                    "the reference point names `{name}`, which is not observed; observed: {observed}"
+                );
                 return Err(Error::Parameters { reason });
             };
             let shape = self.parameters[index].tensor.size();
             if tensor.size() != shape {
                 let found = tensor.size();
-                let reason = format!("the reference point of `{name}` has shape {found:?}, the parameter {shape:?}");
+                let reason = format!(
+                    "the reference point of `{name}` has shape {found:?}, the parameter {shape:?}"
+                );
                 return Err(Error::Parameters { reason });
             }
-            // In the parameter's own kind, so that reference.safetensors holds the point that is measured from.
+            // In the parameter's own kind, so that reference.safetensors holds the point that is
+            // measured from.
             let kind = self.parameters[index].tensor.kind();
             let tensor = tensor.f_to_kind(kind).map_err(torch("convert the reference point"))?;
             if let Some(before) = given[index].replace(name.clone())
-                && !states[index].reference.f_equal(&tensor).map_err(torch("compare reference points"))?
+                && !states[index]
+                    .reference
+                    .f_equal(&tensor)
+                    .map_err(torch("compare reference points"))?
             {
                 let reason = format!(
                     "the reference point has other values for `{before}` than for `{name}`, which are one parameter"
@@ -129,7 +153,9 @@ impl Tracker {
         let states = self.states();
         let parameters = self.parameters.iter().zip(states);
         parameters
-            .map(|(parameter, state)| (parameter.name.clone(), state.reference.reshape(parameter.tensor.size())))
+            .map(|(parameter, state)| {
+                (parameter.name.clone(), state.reference.reshape(parameter.tensor.size()))
+            })
             .collect()
     }
 
@@ -144,15 +170,19 @@ impl Tracker {
         changed.take(limit).map(|parameter| parameter.name.clone()).collect()
     }
 
-    /// Takes note of the parameters' present versions and addresses, and follows those that were moved to another
-    /// device, kind or shape. Other memory alone, as an optimizer gives that makes new tensors, is another address.
+    /// Takes note of the parameters' present versions and addresses, and follows those that were
+    /// moved to another device, kind or shape. Other memory alone, as an optimizer gives that makes
+    /// new tensors, is another address.
     pub fn refresh(&mut self) -> Result<()> {
         let mut other = false;
         for parameter in &mut self.parameters {
             other |= parameter.mark_seen();
         }
         if other {
-            let unfit = self.parameters.iter().find_map(|parameter| Some((&parameter.name, unfit(&parameter.tensor)?)));
+            let unfit = self
+                .parameters
+                .iter()
+                .find_map(|parameter| Some((&parameter.name, unfit(&parameter.tensor)?)));
             if let Some((name, why_not)) = unfit {
                 let reason = format!("parameter {name} cannot be observed any longer: {why_not}");
                 return Err(Error::Parameters { reason });
@@ -166,19 +196,21 @@ impl Tracker {
         Ok(())
     }
 
-    /// Measures every parameter, as it was at the last [`refresh`](Self::refresh), and remembers its values. What is
-    /// not known at once is put into `row`.
+    /// Measures every parameter, as it was at the last [`refresh`](Self::refresh), and remembers
+    /// its values. What is not known at once is put into `row`.
     pub fn measure(&mut self, change: Change, row: &mut DeferredRow) -> Result<Displacement> {
-        if let Some(projection) = self.projection.as_mut().filter(|projection| projection.is_full()) {
+        if let Some(projection) = self.projection.as_mut().filter(|projection| projection.is_full())
+        {
             projection.finish(threads(), &mut self.projected);
         }
         self.device.measure(&self.parameters, row).map_err(torch("measure displacements"))?;
-        // SAFETY: `refresh` has just read each address from a tensor held by `parameters`, so that its memory lives.
-        // It holds as many f32 as when it was added: a tensor of another device, kind, layout or number of elements has
-        // been placed anew. Of one at the same address, kind and layout the rest is not compared; it is of the storage
-        // in which it was last seen, which the parameter keeps alive, and libtorch never shrinks a storage. That nobody
-        // writes the parameters on another thread during the call is asked of the caller of `after_step`, as libtorch
-        // itself does.
+        // SAFETY: `refresh` has just read each address from a tensor held by `parameters`, so that
+        // its memory lives. It holds as many f32 as when it was added: a tensor of another device,
+        // kind, layout or number of elements has been placed anew. Of one at the same address, kind
+        // and layout the rest is not compared; it is of the storage in which it was last seen,
+        // which the parameter keeps alive, and libtorch never shrinks a storage. That nobody writes
+        // the parameters on another thread during the call is asked of the caller of `after_step`,
+        // as libtorch itself does.
         #[allow(unsafe_code)]
         let displacement = unsafe {
             let moved = self.projection.as_mut().map(Projection::line);
@@ -219,7 +251,10 @@ impl Tracker {
     pub(super) fn state(&self, index: usize) -> State {
         if let Some(number) = self.host_members.iter().position(|member| *member == index) {
             let (previous, reference) = self.host.state_of(number);
-            return State { previous: Tensor::from_slice(&previous), reference: Tensor::from_slice(&reference) };
+            return State {
+                previous: Tensor::from_slice(&previous),
+                reference: Tensor::from_slice(&reference),
+            };
         }
         match self.device.state_of(index) {
             Some((previous, reference)) => State { previous, reference },
@@ -250,7 +285,8 @@ impl Tracker {
                 starts.push(Start { parameter: index, previous, reference });
             }
         }
-        self.addresses = self.host_members.iter().map(|member| self.parameters[*member].address()).collect();
+        self.addresses =
+            self.host_members.iter().map(|member| self.parameters[*member].address()).collect();
         self.device = DeviceTracker::new(&self.parameters, starts)?;
         if let Some(mut projection) = self.projection.take() {
             self.arrange(&mut projection)?;
@@ -280,7 +316,12 @@ pub(super) fn wanted(filter: Option<&Filter>, variable: &Variable) -> bool {
 
 fn to_f32(tensor: &Tensor) -> std::result::Result<Vec<f32>, TchError> {
     Vec::try_from(&no_grad(|| {
-        tensor.f_detach()?.f_to_device(tch::Device::Cpu)?.f_to_kind(Kind::Float)?.f_contiguous()?.f_reshape([-1])
+        tensor
+            .f_detach()?
+            .f_to_device(tch::Device::Cpu)?
+            .f_to_kind(Kind::Float)?
+            .f_contiguous()?
+            .f_reshape([-1])
     })?)
 }
 

@@ -1,4 +1,5 @@
-//! A run that is to begin with the first variables: tch lets a program make an optimizer before its network.
+//! A run that is to begin with the first variables: tch lets a program make an optimizer before its
+//! network.
 
 use std::path::PathBuf;
 
@@ -36,7 +37,11 @@ impl Waiting {
         self.options.steps_per_epoch = None;
     }
 
-    pub fn set_hyperparameters(&mut self, group: Option<usize>, change: impl Fn(&mut Hyperparameters)) {
+    pub fn set_hyperparameters(
+        &mut self,
+        group: Option<usize>,
+        change: impl Fn(&mut Hyperparameters),
+    ) {
         let Options { hyperparameters, group_hyperparameters, .. } = &mut self.options;
         match group {
             None => {

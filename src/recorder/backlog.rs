@@ -1,4 +1,5 @@
-//! What the log has not taken yet. Usually that is the block in hand; while the log cannot be written, all that fits.
+//! What the log has not taken yet. Usually that is the block in hand; while the log cannot be
+//! written, all that fits.
 
 use std::collections::VecDeque;
 use std::mem::size_of;
@@ -16,7 +17,8 @@ use crate::run::LostRows;
 /// Rows are written as soon as there are this many: bounds the worker's memory.
 pub(super) const WRITE_ROWS: usize = 4_096;
 
-/// Memory of the rows kept while the log cannot be written. A minute of the fastest loops with 30 projections.
+/// Memory of the rows kept while the log cannot be written. A minute of the fastest loops with 30
+/// projections.
 const KEPT_BYTES: usize = 64 << 20;
 /// Events kept meanwhile.
 const KEPT_EVENTS: usize = 4_096;
@@ -32,8 +34,8 @@ pub(super) struct Backlog {
     /// Memory of a block that was written.
     spare: Option<RowBuffer>,
     events: VecDeque<Event>,
-    /// Few: each took many Hessian-vector products to find. While the log cannot be written only the last one has its
-    /// vectors, which are large.
+    /// Few: each took many Hessian-vector products to find. While the log cannot be written only
+    /// the last one has its vectors, which are large.
     bases: VecDeque<WaitingBasis>,
     /// Parameters that joined.
     joined: VecDeque<Joined>,
@@ -85,15 +87,18 @@ struct Failure {
 }
 
 impl Backlog {
-    /// Takes a block of rows, or forgets and counts them if there is no room; leaves an empty buffer.
+    /// Takes a block of rows, or forgets and counts them if there is no room; leaves an empty
+    /// buffer.
     pub fn push(&mut self, rows: &mut RowBuffer, shared: &Shared) {
         let (Some(first), Some(last)) = (rows.records.first(), rows.records.last()) else { return };
         let bytes = bytes_of(rows);
-        // Once a row is lost the later ones are too, until there is room for many: one gap, not a hundred.
+        // Once a row is lost the later ones are too, until there is room for many: one gap, not a
+        // hundred.
         let full = self.lost.is_some() || self.bytes + bytes > KEPT_BYTES;
         if full && !self.blocks.is_empty() {
             let count = rows.len() as u64;
-            self.lost = Some(Dropped::with(self.lost, count, first.step..=last.step, last.elapsed_seconds));
+            self.lost =
+                Some(Dropped::with(self.lost, count, first.step..=last.step, last.elapsed_seconds));
             shared.rows_lost.fetch_add(count, Ordering::Relaxed);
             rows.clear();
             return;
@@ -105,7 +110,9 @@ impl Backlog {
                 block.group_hyperparameters.append(&mut rows.group_hyperparameters);
                 block.projections.append(&mut rows.projections);
             }
-            _ => self.blocks.push_back(std::mem::replace(rows, self.spare.take().unwrap_or_default())),
+            _ => self
+                .blocks
+                .push_back(std::mem::replace(rows, self.spare.take().unwrap_or_default())),
         }
     }
 
@@ -156,7 +163,11 @@ impl Backlog {
         }
         let Some(failure) = &self.failure else { return Ok(()) };
         let seconds = failure.since.elapsed().as_secs_f64();
-        let kind = EventKind::Interrupted { reason: failure.reason.clone(), seconds, events_lost: failure.events_lost };
+        let kind = EventKind::Interrupted {
+            reason: failure.reason.clone(),
+            seconds,
+            events_lost: failure.events_lost,
+        };
         let event = Event { step: self.last_step + 1, elapsed_seconds: now.as_secs_f64(), kind };
         if let Err(error) = sink.event(&event) {
             return self.failed(error, true, shared);
@@ -184,7 +195,8 @@ impl Backlog {
         written.store(written.load(Ordering::Relaxed).saturating_sub(count), Ordering::Relaxed);
         shared.rows_lost.fetch_add(count, Ordering::Relaxed);
         // Another event than that of rows for which there was no room.
-        self.gone.push_back(Dropped::with(None, count, first_step..=last_step, elapsed_seconds).event());
+        self.gone
+            .push_back(Dropped::with(None, count, first_step..=last_step, elapsed_seconds).event());
         self.failed(lost.error(), false, shared).map(|()| true)
     }
 
@@ -198,11 +210,13 @@ impl Backlog {
             && self.gone.is_empty()
     }
 
-    /// Forgets and counts what is left, when there will be no other attempt. Returns the events that tell of it, and whether
-    /// the log ends before the run did.
+    /// Forgets and counts what is left, when there will be no other attempt. Returns the events
+    /// that tell of it, and whether the log ends before the run did.
     pub fn give_up(&mut self, shared: &Shared) -> (Vec<Event>, bool) {
         for rows in self.blocks.drain(..) {
-            let (Some(first), Some(last)) = (rows.records.first(), rows.records.last()) else { continue };
+            let (Some(first), Some(last)) = (rows.records.first(), rows.records.last()) else {
+                continue;
+            };
             let (count, steps) = (rows.len() as u64, first.step..=last.step);
             shared.rows_lost.fetch_add(count, Ordering::Relaxed);
             self.lost = Some(Dropped::with(self.lost, count, steps, last.elapsed_seconds));
@@ -218,9 +232,17 @@ impl Backlog {
         while let Some(waiting) = self.bases.front_mut() {
             waiting.write(sink)?;
             if let Some(WaitingBasis { basis, not_kept: Some(reason) }) = self.bases.pop_front() {
-                tracing::warn!(basis = basis.number, reason, "eigenvectors could not be written and are not kept");
+                tracing::warn!(
+                    basis = basis.number,
+                    reason,
+                    "eigenvectors could not be written and are not kept"
+                );
                 let kind = EventKind::EigenvectorsNotKept { basis: basis.number, reason };
-                self.push_event(Event { step: basis.step + 1, elapsed_seconds: now.as_secs_f64(), kind });
+                self.push_event(Event {
+                    step: basis.step + 1,
+                    elapsed_seconds: now.as_secs_f64(),
+                    kind,
+                });
             }
         }
         while let Some(rows) = self.blocks.front_mut() {
@@ -261,8 +283,9 @@ impl Backlog {
         Ok(())
     }
 
-    /// Writes parameters that joined, and tells of them; the error by which their reference points cannot be written. They
-    /// then wait for what else there is: if all that can be written, they are told without them.
+    /// Writes parameters that joined, and tells of them; the error by which their reference points
+    /// cannot be written. They then wait for what else there is: if all that can be written, they
+    /// are told without them.
     fn write_joined(&mut self, sink: &mut dyn Sink) -> Result<Option<Error>> {
         while let Some(joined) = self.joined.front() {
             match sink.joined(joined).and_then(|()| sink.event(&joined.event())) {

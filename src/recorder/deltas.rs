@@ -1,5 +1,5 @@
-//! Whole displacements on their way to the disk: a short channel and a thread of their own, so that rows never wait for
-//! so much data.
+//! Whole displacements on their way to the disk: a short channel and a thread of their own, so that
+//! rows never wait for so much data.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,7 +12,8 @@ use super::options::QueuePolicy;
 use crate::error::{Error, Result};
 use crate::run::{DeltaWriter, FullDelta};
 
-/// The training thread's handle. An error stops the deltas and nothing else; [`close`](Self::close) returns it.
+/// The training thread's handle. An error stops the deltas and nothing else; [`close`](Self::close)
+/// returns it.
 #[derive(Debug)]
 pub struct DeltaRecorder {
     folder: PathBuf,
@@ -34,7 +35,12 @@ impl DeltaRecorder {
     ///
     /// # Errors
     /// [`Error::Io`] if the system gives no thread.
-    pub fn start(writer: DeltaWriter, folder: &Path, policy: QueuePolicy, capacity: usize) -> Result<Self> {
+    pub fn start(
+        writer: DeltaWriter,
+        folder: &Path,
+        policy: QueuePolicy,
+        capacity: usize,
+    ) -> Result<Self> {
         let (sender, receiver) = bounded(capacity.max(1));
         let shared = Arc::new(Shared::default());
         let (run, seen) = (folder.to_owned(), Arc::clone(&shared));
@@ -43,7 +49,14 @@ impl DeltaRecorder {
             .spawn(move || write_all(&receiver, writer, &seen, &run))
             .map_err(Error::io("start the thread for the deltas of", folder))?;
         let folder = folder.to_owned();
-        Ok(DeltaRecorder { folder, sender: Some(sender), policy, worker: Some(worker), shared, dropped: 0 })
+        Ok(DeltaRecorder {
+            folder,
+            sender: Some(sender),
+            policy,
+            worker: Some(worker),
+            shared,
+            dropped: 0,
+        })
     }
 
     /// Whether an error has stopped the deltas.
@@ -51,7 +64,8 @@ impl DeltaRecorder {
         self.shared.failed.load(Ordering::Relaxed)
     }
 
-    /// Hands a delta over. If there is no room it waits, or drops and counts it, as the policy says.
+    /// Hands a delta over. If there is no room it waits, or drops and counts it, as the policy
+    /// says.
     pub fn delta(&mut self, delta: FullDelta) {
         let Some(sender) = self.sender.as_ref().filter(|_| !self.failed()) else { return };
         if let Err(TrySendError::Full(delta)) = sender.try_send(delta) {
@@ -91,7 +105,12 @@ impl Drop for DeltaRecorder {
     }
 }
 
-fn write_all(receiver: &Receiver<FullDelta>, mut writer: DeltaWriter, shared: &Shared, folder: &Path) -> Result<()> {
+fn write_all(
+    receiver: &Receiver<FullDelta>,
+    mut writer: DeltaWriter,
+    shared: &Shared,
+    folder: &Path,
+) -> Result<()> {
     for delta in receiver {
         if let Err(error) = writer.append(delta) {
             tracing::error!(run = %folder.display(), %error, "keeping whole displacements stopped, all else goes on");

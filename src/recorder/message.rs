@@ -11,13 +11,15 @@ use crate::run::Eigenvectors;
 pub struct Row<D> {
     /// What is known already.
     pub record: StepRecord,
-    /// Hyperparameters of the parameter groups after the first, shared by all rows until they change.
+    /// Hyperparameters of the parameter groups after the first, shared by all rows until they
+    /// change.
     pub groups: Option<Arc<[Hyperparameters]>>,
     /// What still has to be turned into numbers.
     pub deferred: Option<D>,
 }
 
-/// Rows that belong together, with their projections: `2 * directions` numbers a row, positions before velocities.
+/// Rows that belong together, with their projections: `2 * directions` numbers a row, positions
+/// before velocities.
 #[derive(Debug)]
 pub struct Block<D> {
     /// In step order.
@@ -93,7 +95,12 @@ pub(super) struct Dropped {
 
 impl Dropped {
     /// `before` and `count` more rows, of these steps.
-    pub fn with(before: Option<Dropped>, count: u64, steps: RangeInclusive<u64>, elapsed_seconds: f64) -> Dropped {
+    pub fn with(
+        before: Option<Dropped>,
+        count: u64,
+        steps: RangeInclusive<u64>,
+        elapsed_seconds: f64,
+    ) -> Dropped {
         Dropped {
             count: before.map_or(0, |before| before.count) + count,
             first_step: before.map_or(*steps.start(), |before| before.first_step),

@@ -1,4 +1,5 @@
-//! The latest row through the [`metrics`] facade, for whatever exporter the program has installed (feature `metrics`).
+//! The latest row through the [`metrics`] facade, for whatever exporter the program has installed
+//! (feature `metrics`).
 //!
 //! | name | kind | is |
 //! |---|---|---|
@@ -9,11 +10,12 @@
 //! | `perrin_rows_written`, `perrin_rows_dropped` | counter | rows written to the log, and rows missing from it, since this process observes |
 //! | `perrin_failing` | gauge | 1 while the log cannot be written, or when an error has stopped it; else 0 |
 //!
-//! All have the label `run`, the run's folder. What is not known is NaN. The names and meanings are those of the log's columns.
+//! All have the label `run`, the run's folder. What is not known is NaN. The names and meanings are
+//! those of the log's columns.
 //!
-//! The worker thread sets them after each block it has written, at most a few times a second; the training thread does nothing
-//! for them. The facade's global recorder is asked for each time, so that an exporter may be installed after observation
-//! began; without one, they go nowhere.
+//! The worker thread sets them after each block it has written, at most a few times a second; the
+//! training thread does nothing for them. The facade's global recorder is asked for each time, so
+//! that an exporter may be installed after observation began; without one, they go nowhere.
 
 use std::path::Path;
 use std::time::Duration;
@@ -149,14 +151,26 @@ fn gauges(row: &StepRecord) -> [(&'static str, Option<f64>); 11] {
 
 fn describe() {
     describe_gauge!("perrin_step", "Optimizer steps taken, at the latest row of the log.");
-    describe_gauge!("perrin_elapsed_seconds", "Seconds since observation began, at the latest row.");
+    describe_gauge!(
+        "perrin_elapsed_seconds",
+        "Seconds since observation began, at the latest row."
+    );
     describe_gauge!("perrin_loss", "Loss of the mini-batch of the latest row.");
-    describe_gauge!("perrin_local_displacement_squared", "Squared length of the latest row's step.");
+    describe_gauge!(
+        "perrin_local_displacement_squared",
+        "Squared length of the latest row's step."
+    );
     describe_gauge!(
         "perrin_global_displacement_squared",
         "Squared distance from the reference point at the latest row."
     );
-    describe_gauge!("perrin_failing", "1 while the log cannot be written, or when an error has stopped it.");
+    describe_gauge!(
+        "perrin_failing",
+        "1 while the log cannot be written, or when an error has stopped it."
+    );
     describe_counter!("perrin_rows_written", "Rows written to the log.");
-    describe_counter!("perrin_rows_dropped", "Rows missing from the log: it could not keep up, or not be written.");
+    describe_counter!(
+        "perrin_rows_dropped",
+        "Rows missing from the log: it could not keep up, or not be written."
+    );
 }

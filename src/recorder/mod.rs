@@ -5,14 +5,17 @@
 //! The worker is not woken for a row (waking costs more than the row); it looks by itself, and is woken only when the
 //! channel is half full. What happens when the channel *is* full is the caller's choice, [`QueuePolicy`].
 //!
-//! Nothing here ends a training run. What the operating system refuses (a full disk, a folder without permission) may
-//! pass: rows are kept in memory, up to 64 MiB, and writing is tried again, after 0.4 s, then twice as long each time up to
-//! 10 s. Rows for which there is no room are lost and counted; once the log can be written again events tell of both. Meanwhile
-//! [`Recorder::health`] returns the error. Any other error stops the recorder for good, and rows after it are forgotten.
-//! The first error is reported once by `tracing` and returned by [`Recorder::finish`], also when it has passed.
+//! Nothing here ends a training run. What the operating system refuses (a full disk, a folder
+//! without permission) may pass: rows are kept in memory, up to 64 MiB, and writing is tried again,
+//! after 0.4 s, then twice as long each time up to 10 s. Rows for which there is no room are lost
+//! and counted; once the log can be written again events tell of both. Meanwhile
+//! [`Recorder::health`] returns the error. Any other error stops the recorder for good, and rows
+//! after it are forgotten. The first error is reported once by `tracing` and returned by
+//! [`Recorder::finish`], also when it has passed.
 //!
-//! The recorder knows no framework. A row whose numbers still live on a device carries them as `D`, and the
-//! `resolve` function given to [`Recorder::start`] turns a block of them into numbers, on the worker thread.
+//! The recorder knows no framework. A row whose numbers still live on a device carries them as `D`,
+//! and the `resolve` function given to [`Recorder::start`] turns a block of them into numbers, on
+//! the worker thread.
 
 mod clock;
 mod message;

@@ -2,7 +2,8 @@
 
 /// What to do with a row when the channel is full: when the disk is slower than the training.
 ///
-/// A disk that refuses to write fills no channel, whatever the policy: see [`Recorder`](super::Recorder).
+/// A disk that refuses to write fills no channel, whatever the policy: see
+/// [`Recorder`](super::Recorder).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum QueuePolicy {
     /// Wait for room: no row is lost, a disk that cannot keep up slows training.
@@ -38,7 +39,8 @@ pub struct Health {
     pub rows_written: u64,
     /// Rows dropped because the channel was full.
     pub rows_dropped: u64,
-    /// Rows lost because the log could not be written for so long that there was no room to keep them.
+    /// Rows lost because the log could not be written for so long that there was no room to keep
+    /// them.
     pub rows_lost: u64,
     /// Messages waiting in the channel.
     pub queued: usize,

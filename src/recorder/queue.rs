@@ -22,7 +22,8 @@ use crate::run::LogTotals;
 /// Empty blocks kept for their memory: what a fast loop fills between two looks of the worker.
 const EMPTIED_BLOCKS: usize = 64;
 
-/// The training thread's handle. Dropping it closes the log as [`finish`](Recorder::finish) does; only the answer is lost.
+/// The training thread's handle. Dropping it closes the log as [`finish`](Recorder::finish) does;
+/// only the answer is lost.
 pub struct Recorder<D> {
     sender: Sender<Message<D>>,
     /// Blocks that the worker has emptied, for their memory.
@@ -41,8 +42,9 @@ pub struct Recorder<D> {
 }
 
 impl<D: Send + 'static> Recorder<D> {
-    /// Starts the worker. `clock` is that of `elapsed_seconds` (or the moment it began); `resolve` completes a block of rows from
-    /// `(index in the block, deferred)` pairs; `folder` names the run in errors.
+    /// Starts the worker. `clock` is that of `elapsed_seconds` (or the moment it began); `resolve`
+    /// completes a block of rows from `(index in the block, deferred)` pairs; `folder` names the
+    /// run in errors.
     ///
     /// # Errors
     /// [`Error::Io`] if the system gives no thread.
@@ -56,8 +58,13 @@ impl<D: Send + 'static> Recorder<D> {
         let (sender, receiver) = bounded(options.capacity.max(2));
         let (give_back, emptied) = bounded(EMPTIED_BLOCKS);
         let shared = Arc::new(Shared::new(folder));
-        let worker =
-            Worker::new((receiver, give_back), Box::new(sink), Box::new(resolve), clock.into(), Arc::clone(&shared));
+        let worker = Worker::new(
+            (receiver, give_back),
+            Box::new(sink),
+            Box::new(resolve),
+            clock.into(),
+            Arc::clone(&shared),
+        );
         let handle = std::thread::Builder::new()
             .name("perrin-log".to_owned())
             .spawn(move || worker.run())
@@ -95,16 +102,24 @@ impl<D> Recorder<D> {
         self.rows(1, step..=step, elapsed_seconds, Message::Row(row));
     }
 
-    /// Hands the rows of a block over together, as [`row`](Self::row) does one; leaves an empty block.
+    /// Hands the rows of a block over together, as [`row`](Self::row) does one; leaves an empty
+    /// block.
     pub fn block(&mut self, block: &mut Block<D>) {
         let (Some(first), Some(last)) = (block.rows.first(), block.rows.last()) else { return };
-        let (steps, elapsed_seconds) = (first.record.step..=last.record.step, last.record.elapsed_seconds);
+        let (steps, elapsed_seconds) =
+            (first.record.step..=last.record.step, last.record.elapsed_seconds);
         let empty = self.emptied.try_recv().unwrap_or_default();
         let full = std::mem::replace(block, empty);
         self.rows(full.rows.len() as u64, steps, elapsed_seconds, Message::Block(full));
     }
 
-    fn rows(&mut self, count: u64, steps: RangeInclusive<u64>, elapsed_seconds: f64, message: Message<D>) {
+    fn rows(
+        &mut self,
+        count: u64,
+        steps: RangeInclusive<u64>,
+        elapsed_seconds: f64,
+        message: Message<D>,
+    ) {
         self.rows_received += count;
         self.last_step = *steps.end();
         if self.failed() {
@@ -118,17 +133,20 @@ impl<D> Recorder<D> {
         }
     }
 
-    /// Hands an event over; if there is no room, it waits for the next row or event that finds some.
+    /// Hands an event over; if there is no room, it waits for the next row or event that finds
+    /// some.
     pub fn event(&mut self, event: Event) {
         self.surely(Message::Event(event));
     }
 
-    /// Hands over the directions that the rows from here on are projected on; waits for room as an event does.
+    /// Hands over the directions that the rows from here on are projected on; waits for room as an
+    /// event does.
     pub fn basis(&mut self, basis: Basis) {
         self.surely(Message::Basis(Box::new(basis)));
     }
 
-    /// Hands over parameters that have joined; waits for room as an event does. Their event is told with them.
+    /// Hands over parameters that have joined; waits for room as an event does. Their event is told
+    /// with them.
     pub fn joined(&mut self, joined: Joined) {
         self.surely(Message::Joined(Box::new(joined)));
     }
@@ -140,7 +158,8 @@ impl<D> Recorder<D> {
         }
     }
 
-    /// Puts a message into the channel; gives it back if there is no room and the policy is not to wait.
+    /// Puts a message into the channel; gives it back if there is no room and the policy is not to
+    /// wait.
     fn offer(&self, message: Message<D>) -> Option<Message<D>> {
         if self.sender.len() >= self.wake_above {
             self.wake();
@@ -151,7 +170,8 @@ impl<D> Recorder<D> {
                 QueuePolicy::DropNewest => Some(message),
                 QueuePolicy::Block => {
                     self.wake();
-                    // A worker that ended has dropped the receiver, so that this cannot wait for ever.
+                    // A worker that ended has dropped the receiver, so that this cannot wait for
+                    // ever.
                     let _ = self.sender.send(message);
                     None
                 }
@@ -159,7 +179,8 @@ impl<D> Recorder<D> {
         }
     }
 
-    /// Says in the log what is waiting to be said, and which rows were dropped, as far as there is room.
+    /// Says in the log what is waiting to be said, and which rows were dropped, as far as there is
+    /// room.
     fn tell(&mut self) {
         while let Some(message) = self.waiting.pop_front() {
             if let Some(message) = self.offer(message) {
@@ -211,23 +232,28 @@ impl<D> Recorder<D> {
     /// Writes what is queued and closes the log.
     ///
     /// # Errors
-    /// The error that stopped the log, or one met while closing it; [`Error::Interrupted`] when the log could not be
-    /// written for a while, even if it was closed properly in the end.
+    /// The error that stopped the log, or one met while closing it; [`Error::Interrupted`] when the
+    /// log could not be written for a while, even if it was closed properly in the end.
     pub fn finish(mut self) -> Result<LogTotals> {
         self.close()
     }
 
-    /// [`finish`](Self::finish) for a recorder that is part of something else; a second call does nothing.
+    /// [`finish`](Self::finish) for a recorder that is part of something else; a second call does
+    /// nothing.
     pub(crate) fn close(&mut self) -> Result<LogTotals> {
         let Some(worker) = self.worker.take() else { return Ok(LogTotals::default()) };
         let ending = Ending { step: self.last_step, rows_dropped: self.rows_dropped };
-        let events = self.waiting.drain(..).chain(self.untold.take().map(|untold| Message::Event(untold.event())));
+        let events = self
+            .waiting
+            .drain(..)
+            .chain(self.untold.take().map(|untold| Message::Event(untold.event())));
         worker.thread().unpark();
         for message in events.chain([Message::Finish(ending)]) {
             let _ = self.sender.send(message);
             worker.thread().unpark();
         }
-        let outcome = worker.join().unwrap_or_else(|panic| Err(self.shared.stop(self.shared.lost(&*panic))));
+        let outcome =
+            worker.join().unwrap_or_else(|panic| Err(self.shared.stop(self.shared.lost(&*panic))));
         match self.shared.first_error() {
             Some(first) => Err(first),
             None => outcome,

@@ -48,7 +48,8 @@ impl Shared {
         Error::WorkerLost { path: self.folder.clone(), reason }
     }
 
-    /// Stops the log for good. Keeps the first error that did, and says it once; returns it for the caller to return.
+    /// Stops the log for good. Keeps the first error that did, and says it once; returns it for the
+    /// caller to return.
     pub fn stop(&self, error: Error) -> Error {
         let mut errors = self.errors();
         let first = errors.stopped.get_or_insert_with(|| {
@@ -59,7 +60,8 @@ impl Shared {
         Error::Stopped(Arc::clone(first))
     }
 
-    /// Takes note of an error that may pass. Keeps the first one, and says it once in the life of the run.
+    /// Takes note of an error that may pass. Keeps the first one, and says it once in the life of
+    /// the run.
     pub fn interrupt(&self, error: Error) {
         self.errors().interrupted.get_or_insert_with(|| {
             tracing::error!(run = %self.folder.display(), %error, "the log cannot be written, training goes on");

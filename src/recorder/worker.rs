@@ -18,9 +18,11 @@ use crate::run::LogTotals;
 
 /// How often the worker looks by itself.
 const TICK: Duration = Duration::from_millis(100);
-/// Rows are written at least this often, so that a reader lags a second at most and a killed process loses no more.
+/// Rows are written at least this often, so that a reader lags a second at most and a killed
+/// process loses no more.
 const WRITE_EVERY: Duration = Duration::from_millis(400);
-/// Further attempts to write what is left when the run is over, a tick apart: a program that ends is not held up.
+/// Further attempts to write what is left when the run is over, a tick apart: a program that ends
+/// is not held up.
 const LAST_ATTEMPTS: usize = 3;
 
 type Resolve<D> = Box<dyn FnMut(&mut RowBuffer, &mut Vec<(usize, D)>) -> Result<()> + Send>;
@@ -127,7 +129,8 @@ impl<D> Worker<D> {
         }
     }
 
-    /// Completes the rows in hand and gives them to the log, unless it is failing and was tried just now.
+    /// Completes the rows in hand and gives them to the log, unless it is failing and was tried
+    /// just now.
     fn write(&mut self, at_once: bool) -> Result<()> {
         self.last_write = Instant::now();
         if !self.rows.is_empty() {
@@ -151,14 +154,17 @@ impl<D> Worker<D> {
         }
         self.backlog.complete(&mut *self.sink, &self.shared)?;
         let (lost, is_cut_short) = self.backlog.give_up(&self.shared);
-        let kind = match self.shared.stopped().or(is_cut_short.then(|| self.shared.failure()).flatten()) {
-            Some(error) => EventKind::Stopped { reason: error.to_string() },
-            None => {
-                let dropped = ending.rows_dropped + self.shared.rows_lost.load(Ordering::Relaxed);
-                EventKind::Finished { rows: self.sink.rows(), dropped }
-            }
-        };
-        let last = Event { step: ending.step, elapsed_seconds: self.clock.elapsed().as_secs_f64(), kind };
+        let kind =
+            match self.shared.stopped().or(is_cut_short.then(|| self.shared.failure()).flatten()) {
+                Some(error) => EventKind::Stopped { reason: error.to_string() },
+                None => {
+                    let dropped =
+                        ending.rows_dropped + self.shared.rows_lost.load(Ordering::Relaxed);
+                    EventKind::Finished { rows: self.sink.rows(), dropped }
+                }
+            };
+        let last =
+            Event { step: ending.step, elapsed_seconds: self.clock.elapsed().as_secs_f64(), kind };
         let told = lost.into_iter().chain([last]).try_for_each(|event| self.sink.event(&event));
         let closed = self.sink.close();
         match told.and(closed) {
@@ -173,7 +179,8 @@ impl<D> Worker<D> {
     /// Tells when displacements stop being finite, and when that happens again after they were.
     fn watch_finite(&mut self) {
         for record in &self.rows.records {
-            let (Some(local), Some(global)) = (record.local_displacement_squared, record.global_displacement_squared)
+            let (Some(local), Some(global)) =
+                (record.local_displacement_squared, record.global_displacement_squared)
             else {
                 continue;
             };

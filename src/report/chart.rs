@@ -66,10 +66,14 @@ impl Axis {
         self
     }
 
-    /// Whether a value has a place on it. Numbers so large that differences overflow have none, nor have subnormal ones on a
-    /// logarithmic axis: they have hardly any digits.
+    /// Whether a value has a place on it. Numbers so large that differences overflow have none, nor
+    /// have subnormal ones on a logarithmic axis: they have hardly any digits.
     pub fn shows(&self, value: f64) -> bool {
-        if self.logarithmic { value.is_finite() && value >= f64::MIN_POSITIVE } else { value.abs() <= 1e300 }
+        if self.logarithmic {
+            value.is_finite() && value >= f64::MIN_POSITIVE
+        } else {
+            value.abs() <= 1e300
+        }
     }
 }
 
@@ -126,7 +130,8 @@ impl Point {
 
     /// With an interval; an open end is drawn to the value itself.
     pub fn with_interval(x: f64, y: f64, low: Option<f64>, high: Option<f64>) -> Point {
-        let interval = (low.is_some() || high.is_some()).then(|| [low.unwrap_or(y), high.unwrap_or(y)]);
+        let interval =
+            (low.is_some() || high.is_some()).then(|| [low.unwrap_or(y), high.unwrap_or(y)]);
         Point { x, y, interval }
     }
 }
@@ -153,10 +158,22 @@ impl Chart {
     }
 
     /// Adds a series; one without a point that has a place on the axes is left out.
-    pub fn add(&mut self, name: &str, ink: Ink, mark: Mark, points: impl IntoIterator<Item = Point>) {
+    pub fn add(
+        &mut self,
+        name: &str,
+        ink: Ink,
+        mark: Mark,
+        points: impl IntoIterator<Item = Point>,
+    ) {
         let points: Vec<Point> = points.into_iter().collect();
         if points.iter().any(|point| self.is_shown(mark, point)) {
-            self.series.push(Series { name: name.to_owned(), ink, mark, points, label: String::new() });
+            self.series.push(Series {
+                name: name.to_owned(),
+                ink,
+                mark,
+                points,
+                label: String::new(),
+            });
         }
     }
 
@@ -215,8 +232,14 @@ mod tests {
 
     #[test]
     fn limits_hold_all_that_is_shown_and_nothing_else() {
-        let mut chart = Chart::new("a", "A", Axis::logarithmic("x"), Axis::linear("y").including(&[0.0]));
-        chart.add("none", Ink::Measured, Mark::Line, [Point::new(-1.0, 5.0), Point::new(f64::NAN, 1.0)]);
+        let mut chart =
+            Chart::new("a", "A", Axis::logarithmic("x"), Axis::linear("y").including(&[0.0]));
+        chart.add(
+            "none",
+            Ink::Measured,
+            Mark::Line,
+            [Point::new(-1.0, 5.0), Point::new(f64::NAN, 1.0)],
+        );
         assert!(chart.is_empty() && chart.limits().is_none());
         chart.add(
             "some",

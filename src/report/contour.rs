@@ -1,4 +1,5 @@
-//! Lines of equal value through a grid, by marching squares: linear between neighbours, joined to long lines.
+//! Lines of equal value through a grid, by marching squares: linear between neighbours, joined to
+//! long lines.
 
 use std::collections::BTreeMap;
 
@@ -23,7 +24,8 @@ impl Grid<'_> {
 
     /// Smallest value and the value that 95 of 100 lie below; none without finite values.
     pub fn range(&self) -> Option<[f64; 2]> {
-        let mut values: Vec<f64> = self.values.iter().copied().filter(|value| value.is_finite()).collect();
+        let mut values: Vec<f64> =
+            self.values.iter().copied().filter(|value| value.is_finite()).collect();
         values.sort_unstable_by(f64::total_cmp);
         Some([*values.first()?, values[(values.len() - 1) * 95 / 100]])
     }
@@ -61,21 +63,35 @@ impl Grid<'_> {
         for line in 1..self.y.len() {
             for column in 1..self.x.len() {
                 let (left, low) = (column - 1, line - 1);
-                let corners = [self.at(left, low), self.at(column, low), self.at(column, line), self.at(left, line)];
+                let corners = [
+                    self.at(left, low),
+                    self.at(column, low),
+                    self.at(column, line),
+                    self.at(left, line),
+                ];
                 if corners.iter().any(|corner| !corner.is_finite()) {
                     continue;
                 }
                 // Counter-clockwise from below, side n between corners n and n + 1.
-                let sides: [Side; 4] =
-                    [(left, low, false), (column, low, true), (left, line, false), (left, low, true)];
+                let sides: [Side; 4] = [
+                    (left, low, false),
+                    (column, low, true),
+                    (left, line, false),
+                    (left, low, true),
+                ];
                 let below = corners.map(|corner| corner < level);
-                let crossed: Vec<Side> = (0..4).filter(|&n| below[n] != below[(n + 1) % 4]).map(|n| sides[n]).collect();
+                let crossed: Vec<Side> =
+                    (0..4).filter(|&n| below[n] != below[(n + 1) % 4]).map(|n| sides[n]).collect();
                 match crossed[..] {
                     [one, other] => segments.push([one, other]),
                     // A saddle: the middle belongs to one pair of corners and parts the other two.
                     [a, b, c, d] => {
                         let middle_below = corners.iter().sum::<f64>() / 4.0 < level;
-                        segments.extend(if middle_below == below[0] { [[a, b], [c, d]] } else { [[d, a], [b, c]] });
+                        segments.extend(if middle_below == below[0] {
+                            [[a, b], [c, d]]
+                        } else {
+                            [[d, a], [b, c]]
+                        });
                     }
                     _ => {}
                 }
@@ -86,7 +102,8 @@ impl Grid<'_> {
 
     /// Where on a side the level is.
     fn point(&self, (column, line, upwards): Side, level: f64) -> [f64; 2] {
-        let (next_column, next_line) = if upwards { (column, line + 1) } else { (column + 1, line) };
+        let (next_column, next_line) =
+            if upwards { (column, line + 1) } else { (column + 1, line) };
         let (from, to) = (self.at(column, line), self.at(next_column, next_line));
         let share = (level - from) / (to - from);
         let between = |a: f64, b: f64| a + share * (b - a);
@@ -108,8 +125,13 @@ mod tests {
         let lines = Grid { x: &axis, y: &axis, values: &ring }.contour(0.5);
         assert_eq!(lines.len(), 1);
         assert_eq!(lines[0].first(), lines[0].last());
-        // Linear between points 0.1 apart: off by at most 0.1^2 / 8 of a second derivative of 2, over a slope of 2 r.
-        assert!(lines[0].iter().all(|[x, y]| (x.hypot(*y) - 0.5_f64.sqrt()).abs() < 0.0025 / (2.0 * 0.7)));
+        // Linear between points 0.1 apart: off by at most 0.1^2 / 8 of a second derivative of 2,
+        // over a slope of 2 r.
+        assert!(
+            lines[0]
+                .iter()
+                .all(|[x, y]| (x.hypot(*y) - 0.5_f64.sqrt()).abs() < 0.0025 / (2.0 * 0.7))
+        );
         assert!(Grid { x: &axis, y: &axis, values: &ring }.contour(3.0).is_empty());
 
         let slope = of(|x, y| x + 0.5 * y);
@@ -122,12 +144,15 @@ mod tests {
     #[test]
     fn saddles_are_parted_by_their_middle_and_holes_cut_lines() {
         let axis = [0.0, 1.0];
-        for (corners, level, joined) in [([0.0, 1.0, 0.0, 1.0], 0.6, true), ([0.0, 1.0, 0.0, 1.0], 0.4, false)] {
+        for (corners, level, joined) in
+            [([0.0, 1.0, 0.0, 1.0], 0.6, true), ([0.0, 1.0, 0.0, 1.0], 0.4, false)]
+        {
             // Low corners at (0, 0) and (1, 1).
             let values = [corners[0], corners[1], corners[3], corners[2]];
             let lines = Grid { x: &axis, y: &axis, values: &values }.contour(level);
             assert_eq!(lines.len(), 2);
-            // Where the low corners are joined through the middle, each line cuts off a high corner.
+            // Where the low corners are joined through the middle, each line cuts off a high
+            // corner.
             let cuts_off = |line: &[[f64; 2]]| {
                 let [x, y] = [0, 1].map(|axis| 0.5 * (line[0][axis] + line[1][axis]));
                 (x - y).abs() > 0.5

@@ -8,11 +8,14 @@ use super::chart::Chart;
 pub fn table(chart: &Chart) -> String {
     let mut text = format!("series,{},{},low,high\n", field(&chart.x.label), field(&chart.y.label));
     for series in &chart.series {
-        let label = if series.label.is_empty() { String::new() } else { format!(" {}", series.label) };
+        let label =
+            if series.label.is_empty() { String::new() } else { format!(" {}", series.label) };
         let name = field(&format!("{}{label}", series.name));
         for point in &series.points {
-            let number = |value: f64| if value.is_finite() { value.to_string() } else { String::new() };
-            let [low, high] = point.interval.map_or([String::new(), String::new()], |ends| ends.map(number));
+            let number =
+                |value: f64| if value.is_finite() { value.to_string() } else { String::new() };
+            let [low, high] =
+                point.interval.map_or([String::new(), String::new()], |ends| ends.map(number));
             // Writing to a string cannot fail.
             let _ = writeln!(text, "{name},{},{},{low},{high}", number(point.x), number(point.y));
         }
@@ -21,7 +24,11 @@ pub fn table(chart: &Chart) -> String {
 }
 
 fn field(text: &str) -> String {
-    if text.contains([',', '"', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text.to_owned() }
+    if text.contains([',', '"', '\n', '\r']) {
+        format!("\"{}\"", text.replace('"', "\"\""))
+    } else {
+        text.to_owned()
+    }
 }
 
 #[cfg(test)]

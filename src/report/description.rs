@@ -21,7 +21,10 @@ pub fn description(material: &Material) -> Vec<(String, String)> {
     add("Recorded by", format!("perrin {}", cut(&info.perrin_version, MOST_OF_NAME)));
     if let Some(fit) = &material.fit {
         let (first, last) = (grouped(fit.first_step), grouped(fit.last_step));
-        let seconds = fit.elapsed_seconds.map(|seconds| format!(", in {}", duration(seconds))).unwrap_or_default();
+        let seconds = fit
+            .elapsed_seconds
+            .map(|seconds| format!(", in {}", duration(seconds)))
+            .unwrap_or_default();
         add("Rows", format!("{}, steps {first} to {last}{seconds}", grouped(fit.rows)));
     } else {
         add("Rows", "none".to_owned());
@@ -33,10 +36,16 @@ pub fn description(material: &Material) -> Vec<(String, String)> {
     let groups = |when: &str, groups: &[Hyperparameters]| -> Vec<(String, String)> {
         let several = groups.len() > 1;
         let name = |group| if several { format!("Group {group}, {when}") } else { capital(when) };
-        groups.iter().enumerate().map(|(group, settings)| (name(group), hyperparameters(settings))).collect()
+        groups
+            .iter()
+            .enumerate()
+            .map(|(group, settings)| (name(group), hyperparameters(settings)))
+            .collect()
     };
     let mut settings = groups("at first", &info.hyperparameters);
-    if let Some(fit) = material.fit.as_ref().filter(|fit| fit.present_hyperparameters != info.hyperparameters) {
+    if let Some(fit) =
+        material.fit.as_ref().filter(|fit| fit.present_hyperparameters != info.hyperparameters)
+    {
         settings.extend(groups("at the last row", &fit.present_hyperparameters));
     }
     settings.into_iter().for_each(|(name, text)| add(&name, text));
@@ -47,7 +56,9 @@ pub fn description(material: &Material) -> Vec<(String, String)> {
     add(
         "Directions",
         match info.layout.directions {
-            0 => "none: `Options::project_onto` logs positions and velocities along them".to_owned(),
+            0 => {
+                "none: `Options::project_onto` logs positions and velocities along them".to_owned()
+            }
             count => grouped(count as u64),
         },
     );
@@ -75,7 +86,9 @@ fn hyperparameters(settings: &Hyperparameters) -> String {
     }
     let known: Vec<String> = known
         .iter()
-        .map(|(name, value)| format!("{name} {}", value.map_or("not known".to_owned(), |value| value.to_string())))
+        .map(|(name, value)| {
+            format!("{name} {}", value.map_or("not known".to_owned(), |value| value.to_string()))
+        })
         .collect();
     known.join(", ")
 }
@@ -89,9 +102,17 @@ fn optimizer(material: &Material) -> String {
         ("second moment decay", optimizer.second_moment_decay),
         ("epsilon", optimizer.epsilon),
     ];
-    parts.extend(numbers.iter().filter_map(|(name, value)| value.map(|value| format!("{name} {value}"))));
-    let flags = [("Nesterov", optimizer.nesterov), ("AMSGrad", optimizer.amsgrad), ("centered", optimizer.centered)];
-    parts.extend(flags.iter().filter(|(_, set)| *set == Some(true)).map(|(name, _)| (*name).to_owned()));
+    parts.extend(
+        numbers.iter().filter_map(|(name, value)| value.map(|value| format!("{name} {value}"))),
+    );
+    let flags = [
+        ("Nesterov", optimizer.nesterov),
+        ("AMSGrad", optimizer.amsgrad),
+        ("centered", optimizer.centered),
+    ];
+    parts.extend(
+        flags.iter().filter(|(_, set)| *set == Some(true)).map(|(name, _)| (*name).to_owned()),
+    );
     parts.join(", ")
 }
 
@@ -100,19 +121,31 @@ fn parameters(material: &Material) -> String {
     if parameters.is_empty() {
         return "not listed".to_owned();
     }
-    let elements = |shape: &[i64]| shape.iter().map(|size| (*size).max(0) as u64).fold(1, u64::saturating_mul);
-    let total = parameters.iter().fold(0_u64, |sum, parameter| sum.saturating_add(elements(&parameter.shape)));
+    let elements =
+        |shape: &[i64]| shape.iter().map(|size| (*size).max(0) as u64).fold(1, u64::saturating_mul);
+    let total = parameters
+        .iter()
+        .fold(0_u64, |sum, parameter| sum.saturating_add(elements(&parameter.shape)));
     let names: Vec<String> = parameters
         .iter()
         .take(MOST_PARAMETERS)
         .map(|parameter| {
             let shape: Vec<String> = parameter.shape.iter().map(i64::to_string).collect();
-            format!("{} [{}]", cut(&parameter.name, MOST_OF_NAME), cut(&shape.join("×"), MOST_OF_NAME))
+            format!(
+                "{} [{}]",
+                cut(&parameter.name, MOST_OF_NAME),
+                cut(&shape.join("×"), MOST_OF_NAME)
+            )
         })
         .collect();
     let more = parameters.len().saturating_sub(MOST_PARAMETERS);
     let more = if more > 0 { format!(", and {more} more") } else { String::new() };
-    format!("{} in {}: {}{more}", grouped(total), counted(parameters.len() as u64, "tensor"), names.join(", "))
+    format!(
+        "{} in {}: {}{more}",
+        grouped(total),
+        counted(parameters.len() as u64, "tensor"),
+        names.join(", ")
+    )
 }
 
 fn duration(seconds: f64) -> String {

@@ -1,11 +1,13 @@
 //! SVG of a [`Chart`], by plotters.
 //!
-//! Drawn four times as large as it is meant to be seen, since plotters rounds to whole units. Title and legend stand above the
-//! axes, so that they never lie over the data.
+//! Drawn four times as large as it is meant to be seen, since plotters rounds to whole units. Title
+//! and legend stand above the axes, so that they never lie over the data.
 
 use plotters::coord::ranged1d::{KeyPointHint, NoDefaultFormatting, Ranged, ValueFormatter};
 use plotters::element::{Circle, Cross, PathElement, Polygon, Text};
-use plotters::prelude::{Cartesian2d, ChartBuilder, ChartContext, Color, IntoDrawingArea, SVGBackend};
+use plotters::prelude::{
+    Cartesian2d, ChartBuilder, ChartContext, Color, IntoDrawingArea, SVGBackend,
+};
 use plotters::style::text_anchor::HPos;
 use plotters::style::{FontStyle, RGBAColor, ShapeStyle, TRANSPARENT};
 
@@ -46,7 +48,10 @@ impl Ranged for Ticks {
 
 impl ValueFormatter<f64> for Ticks {
     fn format_ext(&self, value: &f64) -> String {
-        self.labels.iter().find(|(at, _)| at == value).map_or_else(String::new, |(_, text)| text.clone())
+        self.labels
+            .iter()
+            .find(|(at, _)| at == value)
+            .map_or_else(String::new, |(_, text)| text.clone())
     }
 }
 
@@ -68,10 +73,13 @@ pub fn svg(chart: &Chart) -> Result<String> {
     }
     let mut text = String::new();
     let drawn = {
-        let root = SVGBackend::with_string(&mut text, (WIDTH as u32, (head + height) as u32)).into_drawing_area();
+        let root = SVGBackend::with_string(&mut text, (WIDTH as u32, (head + height) as u32))
+            .into_drawing_area();
         draw(&root, chart, &ticks, &legend, head).and_then(|()| root.present())
     };
-    drawn.map_err(|error| Error::io("draw", &chart.name)(std::io::Error::other(error.to_string())))?;
+    drawn.map_err(|error| {
+        Error::io("draw", &chart.name)(std::io::Error::other(error.to_string()))
+    })?;
     let start = text.find('>').map_or(0, |end| end + 1);
     let opening = format!(
         "<svg viewBox=\"0 0 {WIDTH} {}\" xmlns=\"http://www.w3.org/2000/svg\" role=\"img\" aria-label=\"{}\">",
@@ -96,8 +104,11 @@ pub fn svg_file(chart: &Chart) -> Result<String> {
 
 fn draw(root: &Area, chart: &Chart, ticks: &[Ticks; 2], legend: &Legend, head: i32) -> Drawn {
     let (above, axes) = root.split_vertically(head);
-    let title =
-        Text::new(chart.title.clone(), (2 * UNIT, LINE / 2), text_style(font(1.0).style(FontStyle::Bold), HPos::Left));
+    let title = Text::new(
+        chart.title.clone(),
+        (2 * UNIT, LINE / 2),
+        text_style(font(1.0).style(FontStyle::Bold), HPos::Left),
+    );
     above.draw(&title)?;
     legend.draw(&above, LINE)?;
     let mut context = ChartBuilder::on(&axes)
@@ -109,7 +120,8 @@ fn draw(root: &Area, chart: &Chart, ticks: &[Ticks; 2], legend: &Legend, head: i
         0 => axis.label.clone(),
         exponent => format!("{} (×{})", axis.label, power(exponent)),
     };
-    let upwards = if chart.y.categories.is_empty() { name(&ticks[1], &chart.y) } else { String::new() };
+    let upwards =
+        if chart.y.categories.is_empty() { name(&ticks[1], &chart.y) } else { String::new() };
     // Smaller letters where the name is longer than the axis.
     let room = f64::from(axes.dim_in_pixel().1 as i32 - BELOW) / width_of(&upwards).max(1.0);
     context
@@ -127,14 +139,20 @@ fn draw(root: &Area, chart: &Chart, ticks: &[Ticks; 2], legend: &Legend, head: i
     draw_labels(&mut context, chart, ticks)
 }
 
-/// The label of each series just above its highest point, where no label is yet; the same label once.
-fn draw_labels(context: &mut ChartContext<Backend, Plane>, chart: &Chart, ticks: &[Ticks; 2]) -> Drawn {
+/// The label of each series just above its highest point, where no label is yet; the same label
+/// once.
+fn draw_labels(
+    context: &mut ChartContext<Backend, Plane>,
+    chart: &Chart,
+    ticks: &[Ticks; 2],
+) -> Drawn {
     const SIZE: f64 = 0.75;
     let [[left, right], [bottom, top]] = [ticks[0].limits, ticks[1].limits];
     let mut placed: Vec<(&str, f64, f64)> = Vec::new();
     for series in chart.series.iter().filter(|series| !series.label.is_empty()) {
         let shown = series.points.iter().filter(|point| chart.is_shown(series.mark, point));
-        let highest = shown.map(|point| place(chart, point)).max_by(|one, other| one.1.total_cmp(&other.1));
+        let highest =
+            shown.map(|point| place(chart, point)).max_by(|one, other| one.1.total_cmp(&other.1));
         let Some((x, y)) = highest else { continue };
         let y = (y + 0.02 * (top - bottom)).min(top);
         // The axes are about 85% as long as the picture is wide, and labels need some air.
@@ -163,8 +181,12 @@ fn place(chart: &Chart, point: &Point) -> (f64, f64) {
 
 /// Room for the labels of the y axis.
 fn label_width(chart: &Chart, ticks: &Ticks) -> i32 {
-    let longest =
-        ticks.labels.iter().map(|(_, text)| text.as_str()).max_by_key(|text| text.chars().count()).unwrap_or("");
+    let longest = ticks
+        .labels
+        .iter()
+        .map(|(_, text)| text.as_str())
+        .max_by_key(|text| text.chars().count())
+        .unwrap_or("");
     let description = if chart.y.categories.is_empty() { LINE } else { 0 };
     (width_of(longest) as i32 + description + 14 * UNIT).max(LEFT)
 }
@@ -187,7 +209,10 @@ fn draw_series(
     let shown = || series.points.iter().filter(|point| chart.is_shown(series.mark, point));
     match series.mark {
         Mark::Line => {
-            for part in series.points.split(|point| !chart.is_shown(series.mark, point)).filter(|part| !part.is_empty())
+            for part in series
+                .points
+                .split(|point| !chart.is_shown(series.mark, point))
+                .filter(|part| !part.is_empty())
             {
                 let mut path: Vec<(f64, f64)> = part.iter().map(place).collect();
                 // A single point between gaps would be no line at all.
@@ -200,13 +225,16 @@ fn draw_series(
         }
         Mark::Band => {
             let area: RGBAColor = colour.mix(if series.ink == Ink::Faint { 0.45 } else { 0.25 });
-            let ends = |point: &Point| point.interval.unwrap_or([point.y; 2]).map(|end| at(&chart.y, end));
-            let inside =
-                |point: &Point| chart.is_shown(series.mark, point) && ends(point).iter().all(|end| end.is_finite());
+            let ends =
+                |point: &Point| point.interval.unwrap_or([point.y; 2]).map(|end| at(&chart.y, end));
+            let inside = |point: &Point| {
+                chart.is_shown(series.mark, point) && ends(point).iter().all(|end| end.is_finite())
+            };
             for part in series.points.split(|point| !inside(point)).filter(|part| part.len() > 1) {
                 let lower = part.iter().map(|point| (at(&chart.x, point.x), ends(point)[0]));
                 let upper = part.iter().rev().map(|point| (at(&chart.x, point.x), ends(point)[1]));
-                context.draw_series([Polygon::new(lower.chain(upper).collect::<Vec<_>>(), area)])?;
+                context
+                    .draw_series([Polygon::new(lower.chain(upper).collect::<Vec<_>>(), area)])?;
             }
         }
         Mark::Dots => {
@@ -217,9 +245,14 @@ fn draw_series(
             let bars = shown().filter_map(|point| Some((point, point.interval?)));
             let bars = bars.map(|(point, ends)| {
                 let x = at(&chart.x, point.x);
-                let ends = ends.map(|end| at(&chart.y, end)).map(|end| if end.is_nan() { bottom } else { end });
+                let ends = ends
+                    .map(|end| at(&chart.y, end))
+                    .map(|end| if end.is_nan() { bottom } else { end });
                 let colour = Role::Sign(series.ink).colour();
-                PathElement::new(ends.map(|end| (x, end.clamp(bottom, top))), colour.stroke_width(6))
+                PathElement::new(
+                    ends.map(|end| (x, end.clamp(bottom, top))),
+                    colour.stroke_width(6),
+                )
             });
             context.draw_series(bars)?;
             for point in shown() {
@@ -248,14 +281,19 @@ fn sign(context: &mut ChartContext<Backend, Plane>, at: (f64, f64), ink: Ink) ->
     let colour = Role::Sign(ink).colour();
     match Sign::of(ink) {
         Sign::Disc => context.draw_series([Circle::new(at, SIGN, colour.filled())]).map(|_| ()),
-        Sign::Cross => context.draw_series([Cross::new(at, SIGN, colour.stroke_width(8))]).map(|_| ()),
-        Sign::Ring => context.draw_series([Circle::new(at, SIGN, colour.stroke_width(7))]).map(|_| ()),
+        Sign::Cross => {
+            context.draw_series([Cross::new(at, SIGN, colour.stroke_width(8))]).map(|_| ())
+        }
+        Sign::Ring => {
+            context.draw_series([Circle::new(at, SIGN, colour.stroke_width(7))]).map(|_| ())
+        }
     }
 }
 
 /// The same length a unit on both axes, about the middle of each.
 fn equalize(ticks_of: &mut [Ticks; 2]) {
-    let half = ticks_of.iter().map(|ticks| 0.5 * (ticks.limits[1] - ticks.limits[0])).fold(0.0, f64::max);
+    let half =
+        ticks_of.iter().map(|ticks| 0.5 * (ticks.limits[1] - ticks.limits[0])).fold(0.0, f64::max);
     for axis in ticks_of {
         let middle = 0.5 * (axis.limits[0] + axis.limits[1]);
         // 1.08: the limits are widened again.

@@ -1,7 +1,8 @@
 //! Curves of any length in bounded memory: what a picture can show of them, with their extremes.
 //!
-//! A picture is some hundreds of pixels wide. Rows are gathered in about as many bins, each with its lowest and highest
-//! value and its mean, so that a single spike among ten million rows is still seen.
+//! A picture is some hundreds of pixels wide. Rows are gathered in about as many bins, each with
+//! its lowest and highest value and its mean, so that a single spike among ten million rows is
+//! still seen.
 
 /// Linear bins are merged in pairs when there would be this many.
 const MOST_BINS: usize = 700;
@@ -77,9 +78,14 @@ pub struct Envelope {
 }
 
 impl Envelope {
-    /// Bins equally wide in steps; they widen as the run goes on. `first_step` is where the axis begins.
+    /// Bins equally wide in steps; they widen as the run goes on. `first_step` is where the axis
+    /// begins.
     pub fn even(first_step: u64) -> Envelope {
-        Envelope { spacing: Spacing::Even { from: first_step, width: 1 }, bins: Vec::new(), left_out: 0 }
+        Envelope {
+            spacing: Spacing::Even { from: first_step, width: 1 },
+            bins: Vec::new(),
+            left_out: 0,
+        }
     }
 
     /// Bins equally wide on a logarithmic axis.
@@ -133,7 +139,9 @@ impl Envelope {
     /// Whether at least one bin between two is without values.
     pub fn is_gap(&self, before: &Bin, after: &Bin) -> bool {
         match self.spacing {
-            Spacing::Even { .. } => self.index(after.first_step) > self.index(before.first_step) + 1,
+            Spacing::Even { .. } => {
+                self.index(after.first_step) > self.index(before.first_step) + 1
+            }
             // The first steps are further apart than bins.
             Spacing::Logarithmic => {
                 after.first_step > before.last_step + 1
@@ -166,7 +174,8 @@ mod tests {
     #[test]
     fn a_spike_among_a_million_rows_is_kept_in_bounded_memory() {
         for mut curve in [Envelope::even(1), Envelope::logarithmic()] {
-            (1..=1_000_000).for_each(|step| curve.push(step, if step == 654_321 { 7.0 } else { 1.0 }));
+            (1..=1_000_000)
+                .for_each(|step| curve.push(step, if step == 654_321 { 7.0 } else { 1.0 }));
             assert!(curve.bins().count() <= MOST_BINS);
             let spike = curve.bins().find(|bin| bin.high == 7.0).unwrap();
             assert!(spike.first_step <= 654_321 && 654_321 <= spike.last_step);

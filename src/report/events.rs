@@ -34,31 +34,42 @@ pub fn name(kind: &EventKind) -> &'static str {
 pub fn sentence(event: &Event) -> String {
     match &event.kind {
         EventKind::OutsideWrite { parameters, displacement_squared, count } => {
-            let length =
-                displacement_squared.map(|squared| format!(", by {} squared", number(squared))).unwrap_or_default();
+            let length = displacement_squared
+                .map(|squared| format!(", by {} squared", number(squared)))
+                .unwrap_or_default();
             format!(
                 "parameters were changed from outside ({}){length}; {} so far",
                 list(parameters),
                 counted(*count, "time")
             )
         }
-        EventKind::NonFinite { local_displacement_squared, global_displacement_squared } => format!(
-            "a displacement is not finite: local {}, global {}",
-            cut(local_displacement_squared, MOST_OF_NAME),
-            cut(global_displacement_squared, MOST_OF_NAME)
-        ),
-        EventKind::ParametersAdded { parameters } => format!("parameters joined: {}", list(parameters)),
+        EventKind::NonFinite { local_displacement_squared, global_displacement_squared } => {
+            format!(
+                "a displacement is not finite: local {}, global {}",
+                cut(local_displacement_squared, MOST_OF_NAME),
+                cut(global_displacement_squared, MOST_OF_NAME)
+            )
+        }
+        EventKind::ParametersAdded { parameters } => {
+            format!("parameters joined: {}", list(parameters))
+        }
         EventKind::ParametersNotObserved { parameters, reason } => {
             let reason = cut(reason, MOST_OF_REASON);
             format!("parameters joined that cannot be observed ({}): {reason}", list(parameters))
         }
         EventKind::BasisChanged { basis } => format!("from here on rows are along basis {basis}"),
         EventKind::EigenvectorsNotKept { basis, reason } => {
-            format!("the vectors of basis {basis} could not be kept: {}", cut(reason, MOST_OF_REASON))
+            format!(
+                "the vectors of basis {basis} could not be kept: {}",
+                cut(reason, MOST_OF_REASON)
+            )
         }
         EventKind::EstimateFailed { reason, count } => {
             let reason = cut(reason, MOST_OF_REASON);
-            format!("new directions could not be estimated ({} in a row), the last stay: {reason}", grouped(*count))
+            format!(
+                "new directions could not be estimated ({} in a row), the last stay: {reason}",
+                grouped(*count)
+            )
         }
         EventKind::StabilityCrossed { sharpness, limit, unstable } => {
             let side = if *unstable { "above" } else { "below" };
@@ -69,7 +80,12 @@ pub fn sentence(event: &Event) -> String {
             )
         }
         EventKind::RowsDropped { count, first_step, last_step } => {
-            format!("{} rows were dropped, steps {} to {}", grouped(*count), grouped(*first_step), grouped(*last_step))
+            format!(
+                "{} rows were dropped, steps {} to {}",
+                grouped(*count),
+                grouped(*first_step),
+                grouped(*last_step)
+            )
         }
         EventKind::Recovered { rows, bytes_discarded } => {
             format!(
@@ -79,13 +95,20 @@ pub fn sentence(event: &Event) -> String {
             )
         }
         EventKind::Interrupted { reason, seconds, .. } => {
-            format!("the log could not be written for {seconds:.1} s: {}", cut(reason, MOST_OF_REASON))
+            format!(
+                "the log could not be written for {seconds:.1} s: {}",
+                cut(reason, MOST_OF_REASON)
+            )
         }
         EventKind::Resumed { rows_discarded, .. } => {
             format!("another process took the run up; {} rows discarded", grouped(*rows_discarded))
         }
-        EventKind::Stopped { reason } => format!("an error stopped the log: {}", cut(reason, MOST_OF_REASON)),
-        EventKind::NotLocked { reason } => format!("the file system gave no lock: {}", cut(reason, MOST_OF_REASON)),
+        EventKind::Stopped { reason } => {
+            format!("an error stopped the log: {}", cut(reason, MOST_OF_REASON))
+        }
+        EventKind::NotLocked { reason } => {
+            format!("the file system gave no lock: {}", cut(reason, MOST_OF_REASON))
+        }
         EventKind::Finished { rows, dropped } => {
             format!("closed properly with {} rows, {} dropped", grouped(*rows), grouped(*dropped))
         }

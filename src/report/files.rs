@@ -1,5 +1,5 @@
-//! Where a report goes: whole or not at all, over nothing that is not a report, and with nothing in it that acts on the
-//! reader.
+//! Where a report goes: whole or not at all, over nothing that is not a report, and with nothing in
+//! it that acts on the reader.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -36,14 +36,15 @@ pub fn refuse_others(page: &Path) -> Result<()> {
     })
 }
 
-/// Writes a file beside its place, under a name that nobody can have taken, and renames it. What has its name, a symbolic
-/// link too, is replaced and not written through.
+/// Writes a file beside its place, under a name that nobody can have taken, and renames it. What
+/// has its name, a symbolic link too, is replaced and not written through.
 ///
 /// # Errors
 /// [`Error::Io`].
 pub fn write(path: &Path, text: &str) -> Result<()> {
     // `page.html` has an empty parent.
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder =
+        path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut beside = tempfile::Builder::new();
     beside.prefix(".perrin-").suffix(".partial");
     #[cfg(unix)]
@@ -61,7 +62,10 @@ pub fn write(path: &Path, text: &str) -> Result<()> {
 ///
 /// # Errors
 /// [`Error::Io`].
-pub fn write_figures<'a>(folder: &Path, charts: impl Iterator<Item = (String, &'a Chart)>) -> Result<Vec<PathBuf>> {
+pub fn write_figures<'a>(
+    folder: &Path,
+    charts: impl Iterator<Item = (String, &'a Chart)>,
+) -> Result<Vec<PathBuf>> {
     fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
     let mut written = Vec::new();
     for (prefix, chart) in charts {

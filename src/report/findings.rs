@@ -1,4 +1,5 @@
-//! The findings of a run in the lists of its page: what does not hold first, then numbers, advice, and what has no answer.
+//! The findings of a run in the lists of its page: what does not hold first, then numbers, advice,
+//! and what has no answer.
 
 use super::material::Material;
 use crate::analysis::Verdict;
@@ -31,7 +32,10 @@ impl Findings {
     /// Of a run.
     pub fn of(material: &Material) -> Findings {
         let Some(fit) = &material.fit else {
-            return Findings { failed: vec!["The run has no rows.".to_owned()], ..Findings::default() };
+            return Findings {
+                failed: vec!["The run has no rows.".to_owned()],
+                ..Findings::default()
+            };
         };
         let with = |verdicts: &[Verdict]| -> Vec<String> {
             let found = fit.findings.iter().filter(|finding| verdicts.contains(&finding.verdict));
@@ -44,7 +48,8 @@ impl Findings {
             unanswered: unanswered(&fit.findings)
                 .into_iter()
                 .map(|(questions, reason)| {
-                    let names: Vec<&str> = questions.iter().map(|question| question.name()).collect();
+                    let names: Vec<&str> =
+                        questions.iter().map(|question| question.name()).collect();
                     with_symbols(&sentence(&format!("{}: {reason}", names.join(", "))))
                 })
                 .collect(),
@@ -63,6 +68,9 @@ mod tests {
 
     #[test]
     fn symbols_stand_for_their_names() {
-        assert_eq!(with_symbols("mean ||delta||^2 1 and sigma^2 tr(H)"), "mean ‖δ‖² 1 and σ² tr(H)");
+        assert_eq!(
+            with_symbols("mean ||delta||^2 1 and sigma^2 tr(H)"),
+            "mean ‖δ‖² 1 and σ² tr(H)"
+        );
     }
 }

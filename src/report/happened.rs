@@ -1,4 +1,5 @@
-//! What a report shows of a run's events, however many there are: the first whole, and all counted by kind and step.
+//! What a report shows of a run's events, however many there are: the first whole, and all counted
+//! by kind and step.
 
 use std::collections::BTreeMap;
 
@@ -44,7 +45,8 @@ pub struct Kind {
 pub enum Drawn<'a> {
     /// At their steps.
     Steps(&'a [u64]),
-    /// How many there are from one step up to another, for bins that have some, and the largest of these numbers.
+    /// How many there are from one step up to another, for bins that have some, and the largest of
+    /// these numbers.
     Counts(Vec<([u64; 2], u64)>, u64),
 }
 
@@ -80,7 +82,12 @@ impl Happened {
         } else {
             let name = events::name(&event.kind);
             let index = self.kinds.iter().position(|kind| kind.name == name).unwrap_or_else(|| {
-                self.kinds.push(Kind { name, count: 0, first_steps: Vec::new(), bins: Bins::default() });
+                self.kinds.push(Kind {
+                    name,
+                    count: 0,
+                    first_steps: Vec::new(),
+                    bins: Bins::default(),
+                });
                 self.kinds.len() - 1
             });
             self.kinds[index].take(event.step);
@@ -152,13 +159,24 @@ mod tests {
 
     #[test]
     fn many_events_are_counted_and_few_are_kept() {
-        let finished = Event { step: 5, elapsed_seconds: 0.0, kind: EventKind::Finished { rows: 4, dropped: 0 } };
+        let finished = Event {
+            step: 5,
+            elapsed_seconds: 0.0,
+            kind: EventKind::Finished { rows: 4, dropped: 0 },
+        };
         let few = Happened::gather([basis(7), basis(2), Ok(finished)].into_iter()).unwrap();
-        assert_eq!((few.count, few.finished, few.listed.len(), few.kinds[0].count), (3, true, 3, 2));
+        assert_eq!(
+            (few.count, few.finished, few.listed.len(), few.kinds[0].count),
+            (3, true, 3, 2)
+        );
         assert_eq!(few.kinds[0].drawn(), Drawn::Steps(&[7, 2]));
         // 50 at each of the steps 0 to 999, and one far out.
         let many = (0..50_000).map(|number| basis(number % 1000)).chain([basis(u64::MAX)]);
-        let finished = Event { step: 1000, elapsed_seconds: 0.0, kind: EventKind::Finished { rows: 4, dropped: 0 } };
+        let finished = Event {
+            step: 1000,
+            elapsed_seconds: 0.0,
+            kind: EventKind::Finished { rows: 4, dropped: 0 },
+        };
         let many = Happened::gather(many.chain([Ok(finished)])).unwrap();
         let listed: Vec<u64> = many.listed.iter().map(|event| event.step).collect();
         assert_eq!((many.count, listed), (50_002, vec![0, 1, 2, 3, 4, 5, 6, 7, 1000]));

@@ -2,7 +2,8 @@
 
 use crate::printable;
 
-/// Text as HTML and XML have it; what acts on the reader, and what neither can hold, becomes U+FFFD.
+/// Text as HTML and XML have it; what acts on the reader, and what neither can hold, becomes
+/// U+FFFD.
 pub fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for character in printable::lines(text).chars() {

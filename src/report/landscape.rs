@@ -6,8 +6,7 @@ use crate::run::{LossLandscape, Run};
 /// Rows shown, and means that make the line.
 const POINTS: u64 = 500;
 const MEANS: u64 = 60;
-const NOT_MEASURED: &str =
-    "no loss was measured in a plane; a program that has the data does so by curvature::loss_landscape";
+const NOT_MEASURED: &str = "no loss was measured in a plane; a program that has the data does so by curvature::loss_landscape";
 
 /// What is shown of the last landscape that was written.
 #[derive(Debug)]
@@ -34,8 +33,8 @@ pub struct Way {
 }
 
 impl Landscape {
-    /// A reason where none was measured, or the last cannot be read; `rows` are those of the run. `progress` is told the
-    /// rows read.
+    /// A reason where none was measured, or the last cannot be read; `rows` are those of the run.
+    /// `progress` is told the rows read.
     ///
     /// # Errors
     /// Those of reading the rows.
@@ -44,14 +43,19 @@ impl Landscape {
         rows: u64,
         progress: &mut dyn FnMut(u64),
     ) -> Result<std::result::Result<Landscape, String>> {
-        let Some(&number) = run.kept_landscapes()?.last() else { return Ok(Err(NOT_MEASURED.to_owned())) };
+        let Some(&number) = run.kept_landscapes()?.last() else {
+            return Ok(Err(NOT_MEASURED.to_owned()));
+        };
         let losses = match run.landscape(number) {
             Ok(losses) => losses,
-            Err(error) => return Ok(Err(format!("the losses that were measured cannot be read: {error}"))),
+            Err(error) => {
+                return Ok(Err(format!("the losses that were measured cannot be read: {error}")));
+            }
         };
         let directions = run.info().layout.directions as u64;
         let way = if losses.step != 0 {
-            Err("its origin is not the reference point, from which the run's positions count".to_owned())
+            Err("its origin is not the reference point, from which the run's positions count"
+                .to_owned())
         } else if losses.modes.iter().any(|mode| !(1..=directions).contains(mode)) {
             Err("the run has no positions along its directions".to_owned())
         } else if !run.columns().any(|column| column == "basis") {
@@ -65,7 +69,12 @@ impl Landscape {
 }
 
 impl Way {
-    fn read(run: &Run, rows: u64, losses: &LossLandscape, progress: &mut dyn FnMut(u64)) -> Result<Way> {
+    fn read(
+        run: &Run,
+        rows: u64,
+        losses: &LossLandscape,
+        progress: &mut dyn FnMut(u64),
+    ) -> Result<Way> {
         let [x, y] = losses.modes.map(|mode| format!("position_{mode}"));
         let inside = |axis: usize, position: f64| {
             let ends = losses.coordinates[axis].first().zip(losses.coordinates[axis].last());

@@ -38,7 +38,12 @@ impl Legend {
             if x + width > WIDTH && x > 2 * UNIT {
                 (x, line) = (2 * UNIT, line + 1);
             }
-            legend.entries.push(Entry { name: series.name.clone(), ink: series.ink, mark: series.mark, at: (x, line) });
+            legend.entries.push(Entry {
+                name: series.name.clone(),
+                ink: series.ink,
+                mark: series.mark,
+                at: (x, line),
+            });
             x += width;
         }
         if legend.entries.len() < 2 {
@@ -68,12 +73,20 @@ impl Legend {
                     let colour = Role::Sign(*ink).colour();
                     match Sign::of(*ink) {
                         Sign::Disc => area.draw(&Circle::new(middle, SIGN, colour.filled()))?,
-                        Sign::Cross => area.draw(&Cross::new(middle, SIGN, colour.stroke_width(8)))?,
-                        Sign::Ring => area.draw(&Circle::new(middle, SIGN, colour.stroke_width(7)))?,
+                        Sign::Cross => {
+                            area.draw(&Cross::new(middle, SIGN, colour.stroke_width(8)))?
+                        }
+                        Sign::Ring => {
+                            area.draw(&Circle::new(middle, SIGN, colour.stroke_width(7)))?
+                        }
                     }
                 }
             }
-            area.draw(&Text::new(name.clone(), (x + SAMPLE, y), text_style(font(1.0), HPos::Left)))?;
+            area.draw(&Text::new(
+                name.clone(),
+                (x + SAMPLE, y),
+                text_style(font(1.0), HPos::Left),
+            ))?;
         }
         Ok(())
     }

@@ -1,8 +1,9 @@
 //! A run as one HTML page: what was run, what it says in words, and figures.
 //!
-//! `write_report` reads each run (`material`: fit and `reduction`), makes charts of it as plain data (`figures`, `chart`),
-//! draws them by plotters (`draw`, `legend`, `layout`, `style`, `ticks`) and puts the page together (`page`, `findings`, `description`). The page
-//! asks for nothing outside itself and has no scripts. What a run lacks is a sentence in the place of a figure.
+//! `write_report` reads each run (`material`: fit and `reduction`), makes charts of it as plain
+//! data (`figures`, `chart`), draws them by plotters (`draw`, `legend`, `layout`, `style`, `ticks`)
+//! and puts the page together (`page`, `findings`, `description`). The page asks for nothing
+//! outside itself and has no scripts. What a run lacks is a sentence in the place of a figure.
 //! `docs/report.md` says how to read the figures.
 //!
 //! ```no_run

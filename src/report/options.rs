@@ -13,9 +13,11 @@ pub struct ReportOptions {
     pub figures: Option<PathBuf>,
     /// What is known of the Hessian, for all runs. Without it what each run's folder has is taken.
     pub curvatures: Option<Curvatures>,
-    /// Step at which the window begins, in all runs: as [`FitOptions`](crate::analysis::FitOptions) takes it.
+    /// Step at which the window begins, in all runs: as [`FitOptions`](crate::analysis::FitOptions)
+    /// takes it.
     pub first_step: Option<u64>,
-    /// Step at which the stationary part begins, in all runs: as [`FitOptions`](crate::analysis::FitOptions) takes it.
+    /// Step at which the stationary part begins, in all runs: as
+    /// [`FitOptions`](crate::analysis::FitOptions) takes it.
     pub stationary_from: Option<u64>,
 }
 

@@ -100,7 +100,12 @@ fn add_run(page: &mut String, section: &Section, index: usize, runs: usize) -> R
     add_findings(page, &Findings::of(material));
     add_events(page, material);
     for figure in &section.figures {
-        let _ = writeln!(page, "<section id=\"{}\">\n<h3>{}</h3>", anchor(index, figure.id), figure.title);
+        let _ = writeln!(
+            page,
+            "<section id=\"{}\">\n<h3>{}</h3>",
+            anchor(index, figure.id),
+            figure.title
+        );
         add_figure(page, figure, &anchor(index, figure.id))?;
         *page += "</section>\n";
     }
@@ -151,9 +156,14 @@ fn add_events(page: &mut String, material: &Material) {
     *page += "</tbody>\n</table>\n";
     let more = happened.count - happened.listed.len() as u64;
     if more > 0 {
-        let kinds = happened.kinds.iter().map(|kind| format!("{} {}", grouped(kind.count), kind.name));
+        let kinds =
+            happened.kinds.iter().map(|kind| format!("{} {}", grouped(kind.count), kind.name));
         let kinds = kinds.collect::<Vec<_>>().join(", ");
-        let _ = writeln!(page, "<p>These are the first of each kind. And {} more; in all: {kinds}.</p>", grouped(more));
+        let _ = writeln!(
+            page,
+            "<p>These are the first of each kind. And {} more; in all: {kinds}.</p>",
+            grouped(more)
+        );
     }
 }
 

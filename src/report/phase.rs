@@ -1,4 +1,5 @@
-//! One mode's positions and velocities reduced: points spread over the window, a piece of the way, the spectrum.
+//! One mode's positions and velocities reduced: points spread over the window, a piece of the way,
+//! the spectrum.
 
 use crate::stats::spectrum::{SHORTEST_SEGMENT, Spectrum, Taper, Welch};
 
@@ -83,14 +84,19 @@ pub struct Phase {
 
 impl std::fmt::Debug for Phase {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("Phase").field("plan", &self.plan).field("seen", &self.seen).finish_non_exhaustive()
+        formatter
+            .debug_struct("Phase")
+            .field("plan", &self.plan)
+            .field("seen", &self.seen)
+            .finish_non_exhaustive()
     }
 }
 
 impl Phase {
     pub(super) fn new(plan: PhasePlan) -> Phase {
         let longest = (plan.rows / SEGMENTS).min(LONGEST_SEGMENT);
-        let segment = if longest >= SHORTEST_SEGMENT as u64 { 1_usize << longest.ilog2() } else { 0 };
+        let segment =
+            if longest >= SHORTEST_SEGMENT as u64 { 1_usize << longest.ilog2() } else { 0 };
         Phase {
             plan,
             points: Vec::new(),
@@ -142,8 +148,8 @@ impl Phase {
         }
     }
 
-    /// One row of each block, at a place that wanders through the blocks: at equal distances it could keep step with an
-    /// oscillation.
+    /// One row of each block, at a place that wanders through the blocks: at equal distances it
+    /// could keep step with an oscillation.
     fn is_chosen(&self) -> bool {
         let block = self.plan.rows.div_ceil(POINTS).max(1);
         let golden = 0.618_033_988_749_894_9;
@@ -184,11 +190,15 @@ mod tests {
         let rows = 70_000;
         let plan = PhasePlan { mode: 1, steps: [1, rows], rows, path_rows: 150, predicted: None };
         let mut phase = Phase::new(plan);
-        let velocity = |step: u64| (0.3 * step as f64).sin() + (0.011 * (step * step % 1009) as f64).cos();
+        let velocity =
+            |step: u64| (0.3 * step as f64).sin() + (0.011 * (step * step % 1009) as f64).cos();
         (1..=rows).for_each(|step| phase.push(step, [step as f64, velocity(step)]));
         phase.finish();
         assert_eq!(phase.points.len() as u64, rows.div_ceil(rows.div_ceil(POINTS)));
-        assert!(phase.path.windows(2).all(|pair| pair[1][0] == pair[0][0] + 1.0) && phase.path.len() == 150);
+        assert!(
+            phase.path.windows(2).all(|pair| pair[1][0] == pair[0][0] + 1.0)
+                && phase.path.len() == 150
+        );
         let found = phase.spectrum.unwrap();
         let mut whole = Welch::new(found.segment, Taper::Hann).unwrap();
         whole.push(&(1..=rows).map(velocity).collect::<Vec<_>>());
@@ -201,10 +211,19 @@ mod tests {
 
     #[test]
     fn gaps_and_unknown_rows_cut_the_spectrum() {
-        let plan = PhasePlan { mode: 1, steps: [1, 400], rows: 400, path_rows: 9, predicted: Some(ELLIPSE) };
+        let plan = PhasePlan {
+            mode: 1,
+            steps: [1, 400],
+            rows: 400,
+            path_rows: 9,
+            predicted: Some(ELLIPSE),
+        };
         let mut phase = Phase::new(plan);
         for step in (1..=200).chain(230..=500) {
-            phase.push(step, [1.0, if step == 300 { f64::NAN } else { -2.0 + 1e-3 * (step % 7) as f64 }]);
+            phase.push(
+                step,
+                [1.0, if step == 300 { f64::NAN } else { -2.0 + 1e-3 * (step % 7) as f64 }],
+            );
         }
         phase.finish();
         // Segments of 32, overlapping by half, of stretches of 200, 70 and 100 rows.

@@ -1,4 +1,5 @@
-//! One reading of the log: curves, gaps, points in phase space and spectra, in memory that does not grow with the run.
+//! One reading of the log: curves, gaps, points in phase space and spectra, in memory that does not
+//! grow with the run.
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, Int64Type};
@@ -60,16 +61,27 @@ impl Gaps {
     }
 }
 
-/// Reads the run once; with the displacement along so many directions, or 0. `progress` is told the rows read so far.
+/// Reads the run once; with the displacement along so many directions, or 0. `progress` is told the
+/// rows read so far.
 ///
 /// # Errors
 /// Those of reading.
-pub fn reduce(run: &Run, plans: Vec<PhasePlan>, directions: usize, progress: &mut dyn FnMut(u64)) -> Result<Reduction> {
+pub fn reduce(
+    run: &Run,
+    plans: Vec<PhasePlan>,
+    directions: usize,
+    progress: &mut dyn FnMut(u64),
+) -> Result<Reduction> {
     let every = run.info().every_steps.max(1);
-    let mut columns: Vec<String> =
-        ["step", "local_displacement_squared", "global_displacement_squared", "loss", "learning_rate"]
-            .map(str::to_owned)
-            .into();
+    let mut columns: Vec<String> = [
+        "step",
+        "local_displacement_squared",
+        "global_displacement_squared",
+        "loss",
+        "learning_rate",
+    ]
+    .map(str::to_owned)
+    .into();
     for plan in &plans {
         columns.extend([format!("position_{}", plan.mode), format!("velocity_{}", plan.mode)]);
     }
@@ -104,7 +116,8 @@ pub fn reduce(run: &Run, plans: Vec<PhasePlan>, directions: usize, progress: &mu
             reduction.loss.push(step, values[3][row]);
             reduction.learning_rate.push(step, values[4][row]);
             if directions > 0 {
-                let squared: f64 = values[first_position..].iter().map(|position| position[row].powi(2)).sum();
+                let squared: f64 =
+                    values[first_position..].iter().map(|position| position[row].powi(2)).sum();
                 reduction.projected.push(step, squared.ln());
             }
             let of_phases = values[5..first_position].chunks_exact(2);
@@ -134,7 +147,9 @@ impl Reduction {
 /// A column as numbers; null is NaN.
 fn floats(column: &ArrayRef) -> Vec<f64> {
     match column.data_type() {
-        DataType::Int64 => column.as_primitive::<Int64Type>().values().iter().map(|value| *value as f64).collect(),
+        DataType::Int64 => {
+            column.as_primitive::<Int64Type>().values().iter().map(|value| *value as f64).collect()
+        }
         _ => {
             let column = column.as_primitive::<Float64Type>();
             if column.null_count() == 0 {

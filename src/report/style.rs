@@ -1,8 +1,10 @@
-//! Colours and dashes: of Okabe and Ito's palette (2008), which the colour-blind tell apart; and never colour alone.
+//! Colours and dashes: of Okabe and Ito's palette (2008), which the colour-blind tell apart; and
+//! never colour alone.
 //!
-//! plotters writes colours as numbers. Each role is drawn in a number that stands for it, and replaced in the SVG by a
-//! class and a colour for those who know no classes. The page's style sheet, or the one in a figure that stands alone, gives classes their
-//! colours in light, dark and print.
+//! plotters writes colours as numbers. Each role is drawn in a number that stands for it, and
+//! replaced in the SVG by a class and a colour for those who know no classes. The page's style
+//! sheet, or the one in a figure that stands alone, gives classes their colours in light, dark and
+//! print.
 
 use plotters::style::RGBColor;
 
@@ -54,13 +56,21 @@ impl Role {
 
 /// Puts classes, colours and dashes in the place of the numbers, and leaves out what says nothing.
 pub fn with_classes(svg: &str) -> String {
-    let mut svg = svg.replace(" opacity=\"1\"", "").replace(" stroke=\"none\"", "").replace("\r", "");
+    let mut svg =
+        svg.replace(" opacity=\"1\"", "").replace(" stroke=\"none\"", "").replace("\r", "");
     for (role, name, light, _, dashes) in ROLES {
         let RGBColor(red, _, blue) = role.colour();
         for (kind, dashes) in [(LINE, dashes), (SIGN, "")] {
             let number = format!("#{red:02X}{kind:02X}{blue:02X}");
-            let dashes = if dashes.is_empty() { String::new() } else { format!(" stroke-dasharray=\"{dashes}\"") };
-            svg = svg.replace(&format!("fill=\"{number}\""), &format!("class=\"f-{name}\" fill=\"{light}\""));
+            let dashes = if dashes.is_empty() {
+                String::new()
+            } else {
+                format!(" stroke-dasharray=\"{dashes}\"")
+            };
+            svg = svg.replace(
+                &format!("fill=\"{number}\""),
+                &format!("class=\"f-{name}\" fill=\"{light}\""),
+            );
             let stroke = format!("class=\"s-{name}\" stroke=\"{light}\"{dashes}");
             svg = svg.replace(&format!("stroke=\"{number}\""), &stroke);
         }

@@ -2,7 +2,8 @@
 
 use super::chart::Axis;
 
-/// An axis ready to be drawn: limits and ticks in the coordinate it is drawn in (the decimal logarithm, if logarithmic).
+/// An axis ready to be drawn: limits and ticks in the coordinate it is drawn in (the decimal
+/// logarithm, if logarithmic).
 #[derive(Debug, Clone, PartialEq)]
 pub struct Ticks {
     /// From where to where.
@@ -13,10 +14,16 @@ pub struct Ticks {
     pub exponent: i32,
 }
 
-/// Ticks of an axis that reaches at least from `low` to `high`; `most` is how many there is room for.
+/// Ticks of an axis that reaches at least from `low` to `high`; `most` is how many there is room
+/// for.
 pub fn ticks(axis: &Axis, [low, high]: [f64; 2], most: usize) -> Ticks {
     if !axis.categories.is_empty() {
-        let labels = axis.categories.iter().enumerate().map(|(index, name)| (index as f64, name.clone())).collect();
+        let labels = axis
+            .categories
+            .iter()
+            .enumerate()
+            .map(|(index, name)| (index as f64, name.clone()))
+            .collect();
         return Ticks { limits: [low, high], labels, exponent: 0 };
     }
     if axis.logarithmic {
@@ -44,8 +51,10 @@ fn logarithmic(low: f64, high: f64, most: usize) -> Ticks {
         return within_decades(low, high, most);
     }
     let stride = decades.len().div_ceil(most.max(1)) as i32;
-    let labels =
-        decades.into_iter().filter(|decade| decade % stride == 0).map(|decade| (f64::from(decade), power(decade)));
+    let labels = decades
+        .into_iter()
+        .filter(|decade| decade % stride == 0)
+        .map(|decade| (f64::from(decade), power(decade)));
     Ticks { limits: [low, high], labels: labels.collect(), exponent: 0 }
 }
 
@@ -57,8 +66,12 @@ fn within_decades(low: f64, high: f64, most: usize) -> Ticks {
     let mut labels = Vec::new();
     for decade in low.floor() as i32..=high.floor() as i32 {
         let digits = (exponent - decade).max(0) as usize;
-        let tick =
-            |digit: f64| (digit.log10() + f64::from(decade), plain(digit * 10f64.powi(decade - exponent), digits));
+        let tick = |digit: f64| {
+            (
+                digit.log10() + f64::from(decade),
+                plain(digit * 10f64.powi(decade - exponent), digits),
+            )
+        };
         labels.extend([1.0, 2.0, 5.0].map(tick));
     }
     let inside = |at: f64| (low..=high).contains(&at);
@@ -76,7 +89,10 @@ fn within_decades(low: f64, high: f64, most: usize) -> Ticks {
 fn even(low: f64, high: f64, least: f64, most: usize) -> (f64, Vec<f64>) {
     let least = ((high - low) / most.max(1) as f64).max(least);
     let power = 10f64.powf(least.log10().floor());
-    let step = [1.0, 2.0, 5.0, 10.0].map(|digit| digit * power).into_iter().find(|step| *step >= least * (1.0 - 1e-9));
+    let step = [1.0, 2.0, 5.0, 10.0]
+        .map(|digit| digit * power)
+        .into_iter()
+        .find(|step| *step >= least * (1.0 - 1e-9));
     let step = step.unwrap_or(10.0 * power);
     let (first, last) = ((low / step).ceil(), (high / step).floor());
     let count = (last - first).clamp(0.0, 50.0) as usize;
@@ -116,7 +132,8 @@ pub fn power(exponent: i32) -> String {
 
 fn raised(number: i32) -> String {
     let digits = ['⁰', '¹', '²', '³', '⁴', '⁵', '⁶', '⁷', '⁸', '⁹'];
-    let raise = |character: char| character.to_digit(10).map_or('⁻', |digit| digits[digit as usize]);
+    let raise =
+        |character: char| character.to_digit(10).map_or('⁻', |digit| digits[digit as usize]);
     number.to_string().chars().map(raise).collect()
 }
 
@@ -152,10 +169,18 @@ mod tests {
     #[test]
     fn absurd_ranges_have_few_ticks_and_no_nan() {
         for axis in [Axis::linear(""), Axis::logarithmic("")] {
-            for limits in [[1e-300, 1e300], [2.3e-308, 2.3e-308], [1.0, 1.0 + 1e-15], [1e308, 1.7e308]] {
+            for limits in
+                [[1e-300, 1e300], [2.3e-308, 2.3e-308], [1.0, 1.0 + 1e-15], [1e308, 1.7e308]]
+            {
                 let ticks = ticks(&axis, limits, 6);
-                assert!(ticks.labels.len() < 20 && ticks.limits[0] <= ticks.limits[1], "{limits:?} {ticks:?}");
-                assert!(ticks.labels.iter().all(|(at, text)| at.is_finite() && text != "NaN"), "{limits:?} {ticks:?}");
+                assert!(
+                    ticks.labels.len() < 20 && ticks.limits[0] <= ticks.limits[1],
+                    "{limits:?} {ticks:?}"
+                );
+                assert!(
+                    ticks.labels.iter().all(|(at, text)| at.is_finite() && text != "NaN"),
+                    "{limits:?} {ticks:?}"
+                );
             }
         }
     }

@@ -12,14 +12,23 @@ const RUNS_IN_FULL: usize = 4;
 
 /// Writes the report of one run, or of several with a comparison to the first.
 ///
-/// Memory does not grow with the number of rows, but for what [`ModesFit`](crate::analysis::ModesFit) takes.
+/// Memory does not grow with the number of rows, but for what
+/// [`ModesFit`](crate::analysis::ModesFit) takes.
 ///
 /// # Errors
-/// [`Error::NotEnoughData`] without runs; [`Error::InvalidInput`] if the page's place holds something that is not a report;
-/// [`Error::Damaged`], [`Error::NewerSchema`], [`Error::Io`]. A run without rows is no error.
-pub fn write_report(runs: &[Run], options: &ReportOptions, progress: &mut dyn FnMut(Progress)) -> Result<Written> {
+/// [`Error::NotEnoughData`] without runs; [`Error::InvalidInput`] if the page's place holds
+/// something that is not a report; [`Error::Damaged`], [`Error::NewerSchema`], [`Error::Io`]. A run
+/// without rows is no error.
+pub fn write_report(
+    runs: &[Run],
+    options: &ReportOptions,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Written> {
     let Some(first) = runs.first() else {
-        return Err(Error::NotEnoughData { question: "write a report", reason: "there are no runs".to_owned() });
+        return Err(Error::NotEnoughData {
+            question: "write a report",
+            reason: "there are no runs".to_owned(),
+        });
     };
     let page = options.output.clone().unwrap_or_else(|| first.path().join("report.html"));
     // Before minutes are spent on reading.
@@ -33,7 +42,13 @@ pub fn write_report(runs: &[Run], options: &ReportOptions, progress: &mut dyn Fn
         let figures = figures::of_run(&material, runs.len() <= RUNS_IN_FULL);
         sections.push(Section { material, figures });
     }
-    progress(Progress { run: runs.len(), runs: runs.len(), stage: "drawing", rows: 0, rows_in_all: 0 });
+    progress(Progress {
+        run: runs.len(),
+        runs: runs.len(),
+        stage: "drawing",
+        rows: 0,
+        rows_in_all: 0,
+    });
     let fits: Vec<_> = sections.iter().filter_map(|section| section.material.fit.clone()).collect();
     let comparison = (runs.len() > 1).then(|| figures::sweep(&fits));
     let text = page::page(&sections, comparison.as_ref())?;
@@ -41,11 +56,20 @@ pub fn write_report(runs: &[Run], options: &ReportOptions, progress: &mut dyn Fn
     let figures = match &options.figures {
         None => Vec::new(),
         Some(folder) => {
-            let prefix = |index: usize| if runs.len() > 1 { format!("run_{}_", index + 1) } else { String::new() };
+            let prefix = |index: usize| {
+                if runs.len() > 1 { format!("run_{}_", index + 1) } else { String::new() }
+            };
             let of_runs = sections.iter().enumerate().flat_map(|(index, section)| {
-                section.figures.iter().flat_map(|figure| &figure.charts).map(move |chart| (prefix(index), chart))
+                section
+                    .figures
+                    .iter()
+                    .flat_map(|figure| &figure.charts)
+                    .map(move |chart| (prefix(index), chart))
             });
-            let compared = comparison.iter().flat_map(|figure| &figure.charts).map(|chart| (String::new(), chart));
+            let compared = comparison
+                .iter()
+                .flat_map(|figure| &figure.charts)
+                .map(|chart| (String::new(), chart));
             files::write_figures(folder, compared.chain(of_runs))?
         }
     };

@@ -17,11 +17,16 @@ pub(crate) fn parameter_differences(run: &[ParameterInfo], now: &[ParameterInfo]
     };
     let mut differences = Vec::new();
     let (of_run, of_now) = (by_name(run), by_name(now));
-    let missing = run.iter().filter(|was| !of_now.contains_key(&was.name)).map(|was| was.name.clone());
+    let missing =
+        run.iter().filter(|was| !of_now.contains_key(&was.name)).map(|was| was.name.clone());
     let extra = now.iter().filter(|is| !of_run.contains_key(&is.name)).map(|is| is.name.clone());
     let changed = run.iter().filter_map(|was| {
-        let is = of_now.get(&was.name).filter(|is| (&is.shape, &is.kind) != (&was.shape, &was.kind))?;
-        Some(format!("{} (was {} {:?}, is {} {:?})", was.name, was.kind, was.shape, is.kind, is.shape))
+        let is =
+            of_now.get(&was.name).filter(|is| (&is.shape, &is.kind) != (&was.shape, &was.kind))?;
+        Some(format!(
+            "{} (was {} {:?}, is {} {:?})",
+            was.name, was.kind, was.shape, is.kind, is.shape
+        ))
     });
     for (what, names) in [
         ("parameters are missing", missing.collect::<Vec<_>>()),
@@ -31,7 +36,8 @@ pub(crate) fn parameter_differences(run: &[ParameterInfo], now: &[ParameterInfo]
         if !names.is_empty() {
             let more = names.len().saturating_sub(NAMED);
             let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-            differences.push(format!("{what}: {}{more}", names[..names.len().min(NAMED)].join(", ")));
+            differences
+                .push(format!("{what}: {}{more}", names[..names.len().min(NAMED)].join(", ")));
         }
     }
     let names = |parameters: &[ParameterInfo]| -> Vec<String> {

@@ -1,6 +1,7 @@
 //! `events.jsonl`: what happened to a run besides its steps, one JSON object a line.
 //!
-//! Each line ends in a checksum over the file up to there, so that also a line that is gone or moved shows.
+//! Each line ends in a checksum over the file up to there, so that also a line that is gone or
+//! moved shows.
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, ErrorKind, Read, Seek, SeekFrom};
@@ -29,7 +30,12 @@ impl EventWriter {
         let whole = whole_lines(path)?;
         let mut file = storage.append_to(path).map_err(Error::io("open", path))?;
         file.truncate(whole.position).map_err(Error::io("truncate", path))?;
-        Ok(EventWriter { path: path.to_owned(), file, hasher: whole.chain.hasher, length: whole.position })
+        Ok(EventWriter {
+            path: path.to_owned(),
+            file,
+            hasher: whole.chain.hasher,
+            length: whole.position,
+        })
     }
 
     pub(crate) fn append(&mut self, event: &Event) -> Result<()> {
@@ -97,12 +103,14 @@ pub(crate) const BASIS_CHANGED: &str = "\"basis_changed\"";
 /// Bytes of the longest line that is read: an event names at most the parameters of a network.
 const LONGEST_LINE: u64 = 64 << 20;
 
-/// The events of a run, in the order they were written, read a line at a time: memory does not grow with their number.
+/// The events of a run, in the order they were written, read a line at a time: memory does not grow
+/// with their number.
 ///
 /// It ends where the file ends now. Asked again after that, it goes on with what was written since.
 ///
-/// A last line without its end is a write that was interrupted, or is under way, and is passed over. So is an event of a
-/// kind this version does not know: a kind may be added without a new schema version.
+/// A last line without its end is a write that was interrupted, or is under way, and is passed
+/// over. So is an event of a kind this version does not know: a kind may be added without a new
+/// schema version.
 pub struct EventReader {
     path: PathBuf,
     file: Option<BufReader<File>>,
@@ -121,13 +129,15 @@ impl EventReader {
         EventReader::of_kind(path, "")
     }
 
-    /// A reader of the events of one kind: `"resumed"`, with its quotes. Lines without the word are not even parsed.
+    /// A reader of the events of one kind: `"resumed"`, with its quotes. Lines without the word are
+    /// not even parsed.
     pub(crate) fn of_kind(path: PathBuf, quoted: &'static str) -> EventReader {
         let (only, chain) = (quoted.as_bytes(), Chain::default());
         EventReader { path, file: None, line: Vec::new(), only, position: 0, lines: 0, chain }
     }
 
-    /// A reader from the first line that begins in the last `bytes` bytes; its lines are counted from there.
+    /// A reader from the first line that begins in the last `bytes` bytes; its lines are counted
+    /// from there.
     pub(crate) fn near_end(path: PathBuf, bytes: u64) -> Result<EventReader> {
         let mut reader = EventReader::new(path);
         let length = match fs::metadata(&reader.path) {
@@ -149,8 +159,9 @@ impl EventReader {
         self
     }
 
-    /// The first line read so far that is not as it was written, or has not the lines before it that it had, from 1;
-    /// `None` if nothing is known of a change. Lines of version 1 have no checksums.
+    /// The first line read so far that is not as it was written, or has not the lines before it
+    /// that it had, from 1; `None` if nothing is known of a change. Lines of version 1 have no
+    /// checksums.
     pub fn changed_line(&self) -> Option<u64> {
         self.chain.changed
     }
@@ -171,7 +182,9 @@ impl EventReader {
     /// [`Error::Damaged`] when a whole line is not a JSON object with an `event`; [`Error::Io`].
     pub fn next_event(&mut self) -> Result<Option<Event>> {
         while self.read_line()? {
-            if !self.only.is_empty() && !self.line.windows(self.only.len()).any(|word| word == self.only) {
+            if !self.only.is_empty()
+                && !self.line.windows(self.only.len()).any(|word| word == self.only)
+            {
                 continue;
             }
             match serde_json::from_slice(&self.line) {
@@ -235,7 +248,9 @@ pub(crate) fn count_resumptions(path: &Path) -> Result<usize> {
     loop {
         match reader.next_event() {
             Ok(None) => return Ok(count),
-            Ok(Some(event)) => count += usize::from(matches!(event.kind, EventKind::Resumed { .. })),
+            Ok(Some(event)) => {
+                count += usize::from(matches!(event.kind, EventKind::Resumed { .. }))
+            }
             Err(Error::Damaged { .. }) if reader.file.is_some() => {}
             Err(error) => return Err(error),
         }
@@ -268,12 +283,17 @@ mod tests {
         let path = folder.path().join("events.jsonl");
         let mut reader = EventReader::new(path.clone());
         assert!(reader.next().is_none(), "there is no file");
-        let text = line(1) + "{\"step\":2,\"elapsed_seconds\":1.0,\"event\":\"of a later version\"}\n" + &line(3);
+        let text = line(1)
+            + "{\"step\":2,\"elapsed_seconds\":1.0,\"event\":\"of a later version\"}\n"
+            + &line(3);
         fs::write(&path, &text[..text.len() - 1]).unwrap();
         assert_eq!(reader.next().unwrap().unwrap().step, 1);
         assert!(reader.next().is_none());
         fs::write(&path, text.clone() + "no event\n" + &line(4)).unwrap();
-        assert_eq!((reader.next().unwrap().unwrap().step, reader.bytes_read()), (3, text.len() as u64));
+        assert_eq!(
+            (reader.next().unwrap().unwrap().step, reader.bytes_read()),
+            (3, text.len() as u64)
+        );
         assert!(reader.next().unwrap().unwrap_err().to_string().contains("line 4"));
         assert_eq!(reader.next().unwrap().unwrap().step, 4);
         assert_eq!(count_resumptions(&path).unwrap(), 3);
@@ -289,11 +309,17 @@ mod tests {
             fs::write(&path, text.clone() + torn).unwrap();
             assert_eq!(whole_lines(&path).unwrap().position, 10 * one);
             let torn = torn.len() as u64;
-            for (bytes, first) in
-                [(torn + one, 9), (torn + one + 1, 9), (torn + 2 * one - 1, 9), (torn + 2 * one, 8), (9999, 0)]
-            {
-                let steps: Vec<u64> =
-                    EventReader::near_end(path.clone(), bytes).unwrap().map(|event| event.unwrap().step).collect();
+            for (bytes, first) in [
+                (torn + one, 9),
+                (torn + one + 1, 9),
+                (torn + 2 * one - 1, 9),
+                (torn + 2 * one, 8),
+                (9999, 0),
+            ] {
+                let steps: Vec<u64> = EventReader::near_end(path.clone(), bytes)
+                    .unwrap()
+                    .map(|event| event.unwrap().step)
+                    .collect();
                 assert_eq!(steps, (first..10).collect::<Vec<_>>(), "{bytes}");
             }
         }

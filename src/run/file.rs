@@ -7,10 +7,12 @@ use std::path::Path;
 use crate::error::{Error, Result};
 use crate::run::integrity::damaged;
 
-/// Opens a file. A pipe of its name would keep its reader waiting, and a device give bytes without end.
+/// Opens a file. A pipe of its name would keep its reader waiting, and a device give bytes without
+/// end.
 ///
 /// # Errors
-/// [`Error::Damaged`] for what is no file; [`Error::Io`], [`NotFound`](ErrorKind::NotFound) where nothing is there.
+/// [`Error::Damaged`] for what is no file; [`Error::Io`], [`NotFound`](ErrorKind::NotFound) where
+/// nothing is there.
 pub(crate) fn open(path: &Path) -> Result<File> {
     if !fs::metadata(path).map_err(Error::io("open", path))?.is_file() {
         return Err(damaged(path, "it is no regular file"));

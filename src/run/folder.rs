@@ -1,8 +1,9 @@
 //! The names in a run folder.
 //!
-//! Folders of Parquet files hold nothing else for long, as most programs read such a folder whole: the open segment is in
-//! `open`, and another file that is not complete has a name that begins with a dot, which most pass over. In version 1 of
-//! the log the open segment lay among the others, and summaries of curvature among the tables.
+//! Folders of Parquet files hold nothing else for long, as most programs read such a folder whole:
+//! the open segment is in `open`, and another file that is not complete has a name that begins with
+//! a dot, which most pass over. In version 1 of the log the open segment lay among the others, and
+//! summaries of curvature among the tables.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -62,7 +63,8 @@ impl RunFolder {
         self.root.join("steps")
     }
 
-    /// `steps` itself: where it is a symbolic link, the folder that it leads to. It need not be there.
+    /// `steps` itself: where it is a symbolic link, the folder that it leads to. It need not be
+    /// there.
     pub(crate) fn steps_itself(&self) -> PathBuf {
         let mut place = self.steps();
         for _ in 0..MOST_LINKS {
@@ -72,7 +74,8 @@ impl RunFolder {
         place
     }
 
-    /// Where segments are merged; after they took the place of `steps`, the old ones. On the same disk.
+    /// Where segments are merged; after they took the place of `steps`, the old ones. On the same
+    /// disk.
     pub(crate) fn compacting(&self) -> PathBuf {
         self.beside_steps(".compacting")
     }
@@ -116,7 +119,11 @@ impl RunFolder {
     }
 
     pub(crate) fn summaries_folder(&self) -> PathBuf {
-        if self.version == 1 { self.curvature_folder() } else { self.root.join("curvature_summaries") }
+        if self.version == 1 {
+            self.curvature_folder()
+        } else {
+            self.root.join("curvature_summaries")
+        }
     }
 
     pub(crate) fn curvature_summary(&self, basis: u64) -> PathBuf {
@@ -184,13 +191,20 @@ impl RunFolder {
     /// The number of the basis that a file of `curvature` or `eigenvectors` is of, if it is one.
     pub(crate) fn number_of_basis(&self, file: &Path) -> Option<u64> {
         let number = number(file.file_stem()?.to_str()?)?;
-        [self.curvature(number), self.eigenvectors(number)].iter().any(|path| path == file).then_some(number)
+        [self.curvature(number), self.eigenvectors(number)]
+            .iter()
+            .any(|path| path == file)
+            .then_some(number)
     }
 
-    /// The number of the basis that a file other than the table tells of, if it is one: its vectors, or a summary.
+    /// The number of the basis that a file other than the table tells of, if it is one: its
+    /// vectors, or a summary.
     pub(crate) fn number_beside_table(&self, file: &Path) -> Option<u64> {
         let number = number(file.file_stem()?.to_str()?)?;
-        [self.eigenvectors(number), self.curvature_summary(number)].iter().any(|path| path == file).then_some(number)
+        [self.eigenvectors(number), self.curvature_summary(number)]
+            .iter()
+            .any(|path| path == file)
+            .then_some(number)
     }
 
     /// The folders whose files are written beside their place first.
@@ -217,7 +231,8 @@ impl RunFolder {
 
     /// The finished segments and the journals there are, by number.
     pub(crate) fn list_steps(&self) -> Result<Listing> {
-        // A folder that stopped being `steps` while it was listed has had its files removed meanwhile.
+        // A folder that stopped being `steps` while it was listed has had its files removed
+        // meanwhile.
         loop {
             let before = self.identity_of_steps()?;
             let listing = self.list_once()?;
@@ -247,12 +262,15 @@ impl RunFolder {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             entries => {
                 for entry in entries.map_err(Error::io("list", &open))? {
-                    journals.extend(self.number_of_journal(&entry.map_err(Error::io("list", &open))?.path()));
+                    journals.extend(
+                        self.number_of_journal(&entry.map_err(Error::io("list", &open))?.path()),
+                    );
                 }
             }
         }
         for entry in fs::read_dir(&steps).map_err(Error::io("list", &steps))? {
-            segments.extend(self.numbers_of_segment(&entry.map_err(Error::io("list", &steps))?.path()));
+            segments
+                .extend(self.numbers_of_segment(&entry.map_err(Error::io("list", &steps))?.path()));
         }
         Ok(Listing::new(segments, journals))
     }
@@ -277,9 +295,11 @@ impl RunFolder {
         (self.journal(number) == file).then_some(number)
     }
 
-    /// Whether a file is one of ours that was not completed; other files in the folder are somebody's.
+    /// Whether a file is one of ours that was not completed; other files in the folder are
+    /// somebody's.
     pub(crate) fn is_partial(&self, file: &Path) -> bool {
-        let Some(name) = file.file_name().and_then(|name| name.to_str()?.strip_suffix(".partial")) else {
+        let Some(name) = file.file_name().and_then(|name| name.to_str()?.strip_suffix(".partial"))
+        else {
             return false;
         };
         let number = name.strip_suffix(".parquet").and_then(number);
@@ -308,7 +328,8 @@ fn number(text: &str) -> Option<u64> {
     text.parse().ok().filter(|number| *number <= LARGEST_NUMBER)
 }
 
-/// The name that a file other than the open segment has until it is complete: `.NAME.partial` beside it.
+/// The name that a file other than the open segment has until it is complete: `.NAME.partial`
+/// beside it.
 pub(crate) fn partial(path: &Path) -> PathBuf {
     let mut name = std::ffi::OsString::from(".");
     name.push(path.file_name().unwrap_or_default());

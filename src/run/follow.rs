@@ -16,10 +16,11 @@ use crate::run::steps::source::{Rows, Source};
 
 /// Reads a run from a position on, and goes on from there when more has been written.
 ///
-/// [`Run::steps`] reads once, up to where the run is when it is called. A follower is asked again and again: each call
-/// gives rows that came since, and asking for nothing new costs a few looks at the folder. Rows are told apart
-/// by their step, which rises through a run; so a journal that became a segment, or segments that were merged, give no row twice.
-/// A program that resumes from an earlier checkpoint may discard rows, of which a follower learns nothing: begin a new one when
+/// [`Run::steps`] reads once, up to where the run is when it is called. A follower is asked again
+/// and again: each call gives rows that came since, and asking for nothing new costs a few looks at
+/// the folder. Rows are told apart by their step, which rises through a run; so a journal that
+/// became a segment, or segments that were merged, give no row twice. A program that resumes from
+/// an earlier checkpoint may discard rows, of which a follower learns nothing: begin a new one when
 /// the run has a `resumed` event with `rows_discarded`.
 ///
 /// ```no_run
@@ -47,7 +48,8 @@ pub struct Follower {
     /// How far the journal of `number` has been read, in bytes.
     journal_read: u64,
     last_step: Option<i64>,
-    /// Number of the part after the first one, and how many rows at the end of the first one suffice; until it is opened.
+    /// Number of the part after the first one, and how many rows at the end of the first one
+    /// suffice; until it is opened.
     enough: Option<(u64, u64)>,
 }
 
@@ -57,14 +59,18 @@ impl Follower {
     /// # Errors
     /// [`Error::NoSuchColumn`].
     pub fn new(run: &Run, columns: &[&str]) -> Result<Follower> {
-        let asked = columns.iter().map(|column| run.column_index(column)).collect::<Result<Vec<_>>>()?;
+        let asked =
+            columns.iter().map(|column| run.column_index(column)).collect::<Result<Vec<_>>>()?;
         let mut columns = asked.clone();
         columns.push(run.column_index("step")?);
         columns.sort_unstable();
         columns.dedup();
         Ok(Follower {
             run: run.clone(),
-            order: asked.iter().map(|column| columns.partition_point(|smaller| smaller < column)).collect(),
+            order: asked
+                .iter()
+                .map(|column| columns.partition_point(|smaller| smaller < column))
+                .collect(),
             columns,
             known: Listing::default(),
             number: 0,
@@ -76,7 +82,8 @@ impl Follower {
         })
     }
 
-    /// A follower that begins near the end: at least `rows` rows before it where there are so many, as a rule some more.
+    /// A follower that begins near the end: at least `rows` rows before it where there are so many,
+    /// as a rule some more.
     ///
     /// # Errors
     /// [`Error::NoSuchColumn`], [`Error::Io`].
@@ -99,8 +106,8 @@ impl Follower {
         Ok(follower)
     }
 
-    /// Gives `visit` a batch of rows that were not given before, each as the values asked for, null as `None`; returns how many
-    /// there were. Zero: that is all for now.
+    /// Gives `visit` a batch of rows that were not given before, each as the values asked for, null
+    /// as `None`; returns how many there were. Zero: that is all for now.
     ///
     /// Integers are converted, exactly up to 2^53.
     ///
@@ -118,10 +125,12 @@ impl Follower {
         Ok(batch.num_rows())
     }
 
-    /// The next batch of rows that were not given before, its columns in the order asked for; none if that is all for now.
+    /// The next batch of rows that were not given before, its columns in the order asked for; none
+    /// if that is all for now.
     ///
     /// # Errors
-    /// [`Error::Damaged`] and [`Error::NewerSchema`]: the rest of that file is given up, the next call goes on behind it.
+    /// [`Error::Damaged`] and [`Error::NewerSchema`]: the rest of that file is given up, the next
+    /// call goes on behind it.
     /// [`Error::Io`]: the next call tries again.
     pub fn next_batch(&mut self) -> Result<Option<RecordBatch>> {
         loop {
@@ -168,13 +177,20 @@ impl Follower {
                 let (known, count) = self.run.list_segments()?;
                 self.known = known;
                 if count <= self.number {
-                    // Merged segments are fewer, and a run resumed after that goes on with a smaller number.
+                    // Merged segments are fewer, and a run resumed after that goes on with a
+                    // smaller number.
                     (self.number, self.journal_read) = (count, 0);
                     return Ok(false);
                 }
             }
             let folder = &self.run.folder;
-            let mut source = match Source::open(folder, &mut self.known, self.number, &self.run.schema, &self.columns) {
+            let mut source = match Source::open(
+                folder,
+                &mut self.known,
+                self.number,
+                &self.run.schema,
+                &self.columns,
+            ) {
                 Ok(source) => source,
                 Err(error) => {
                     self.pass_over(&error);
@@ -185,7 +201,8 @@ impl Follower {
                 Rows::Journal(journal) => journal.skip_to(self.journal_read),
                 Rows::Segment(segment) => {
                     let last_step = segment.first_and_last_step().map(|(_, last)| last);
-                    // Its rows were read while they were in a journal, or in segments that were merged.
+                    // Its rows were read while they were in a journal, or in segments that were
+                    // merged.
                     if last_step.is_some_and(|last| Some(integer(last)) <= self.last_step) {
                         self.go_to(source.next_number);
                         continue;
@@ -205,7 +222,8 @@ impl Follower {
 
     /// After an error that will not go away, the next part.
     fn pass_over(&mut self, error: &Error) {
-        let again = matches!(error, Error::Io { source, .. } if source.kind() != io::ErrorKind::NotFound);
+        let again =
+            matches!(error, Error::Io { source, .. } if source.kind() != io::ErrorKind::NotFound);
         if !again {
             self.go_to(self.known.number_after(self.number));
         }

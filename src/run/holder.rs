@@ -80,7 +80,8 @@ impl Holder {
     }
 }
 
-/// Reads `lock`. It is opened for it: over NFS that is when another machine's changes are asked for.
+/// Reads `lock`. It is opened for it: over NFS that is when another machine's changes are asked
+/// for.
 pub(crate) fn read(folder: &RunFolder) -> Result<Found> {
     let bytes = file::if_there(file::read(&folder.lock()))?.unwrap_or_default();
     if bytes.is_empty() {
@@ -108,7 +109,10 @@ pub(crate) fn watch(storage: &dyn Storage, folder: &RunFolder, before: &Found) -
 /// The files of the segments, the open one among them, and their lengths.
 fn signs_of_life(storage: &dyn Storage, folder: &RunFolder) -> Result<Vec<(PathBuf, Option<u64>)>> {
     let length = |path: PathBuf| {
-        let length = file::open(&path).ok().and_then(|file| file.metadata().ok()).map(|metadata| metadata.len());
+        let length = file::open(&path)
+            .ok()
+            .and_then(|file| file.metadata().ok())
+            .map(|metadata| metadata.len());
         (path, length)
     };
     let mut files = list(storage, &folder.steps())?;
@@ -120,7 +124,11 @@ fn signs_of_life(storage: &dyn Storage, folder: &RunFolder) -> Result<Vec<(PathB
 
 /// The files of a folder; none where it is not there.
 fn list(storage: &dyn Storage, folder: &Path) -> Result<Vec<PathBuf>> {
-    if folder.exists() { storage.list(folder).map_err(Error::io("list", folder)) } else { Ok(Vec::new()) }
+    if folder.exists() {
+        storage.list(folder).map_err(Error::io("list", folder))
+    } else {
+        Ok(Vec::new())
+    }
 }
 
 /// The name of this machine, and what tells it from all others for as long as it runs.

@@ -41,8 +41,8 @@ pub(crate) fn run_json(folder: &RunFolder, info: &RunInfo) -> Result<Vec<u8>> {
 /// The folder of a run and what its `run.json` says.
 ///
 /// # Errors
-/// [`Error::NoSuchRun`] when there is no `run.json`, [`Error::NewerSchema`], [`Error::Damaged`] when it is not one of
-/// perrin's, [`Error::Io`].
+/// [`Error::NoSuchRun`] when there is no `run.json`, [`Error::NewerSchema`], [`Error::Damaged`]
+/// when it is not one of perrin's, [`Error::Io`].
 pub(crate) fn open_run(directory: impl AsRef<Path>) -> Result<(RunFolder, RunInfo)> {
     read_run(directory).map(|(folder, info, _)| (folder, info))
 }
@@ -68,7 +68,10 @@ pub(crate) fn read_run(directory: impl AsRef<Path>) -> Result<(RunFolder, RunInf
     check_version(&path, version.schema_version)?;
     let info: RunInfo = serde_json::from_slice(&bytes).map_err(|error| damaged(&path, error))?;
     if i64::try_from(info.every_steps).is_err() {
-        return Err(damaged(&path, format!("every_steps is {}, more than a run can have steps", info.every_steps)));
+        return Err(damaged(
+            &path,
+            format!("every_steps is {}, more than a run can have steps", info.every_steps),
+        ));
     }
     let mut value: Value = serde_json::from_slice(&bytes).map_err(|error| damaged(&path, error))?;
     let checksum = match value.as_object_mut().and_then(|all| all.remove(CHECKSUM_KEY)) {

@@ -1,4 +1,5 @@
-//! What `run.json` says that is not what the run wrote: by its checksum, and by what its segments say.
+//! What `run.json` says that is not what the run wrote: by its checksum, and by what its segments
+//! say.
 
 use std::fmt;
 use std::path::Path;
@@ -15,7 +16,8 @@ const NAMED: usize = 8;
 /// A value is shown up to this many characters.
 const SHOWN: usize = 60;
 
-/// A change made to `run.json` after the run wrote it. `Display` says what it is, and what to do about it.
+/// A change made to `run.json` after the run wrote it. `Display` says what it is, and what to do
+/// about it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct InfoChange {
     /// Each as "every_steps was 1 and is 10". Empty where no segment tells.
@@ -31,14 +33,21 @@ impl fmt::Display for InfoChange {
         let more = self.differences.len().saturating_sub(NAMED);
         let named = self.differences[..self.differences.len() - more].join("; ");
         match (named.as_str(), more) {
-            ("", _) => write!(text, "it was changed after the run wrote it: its checksum does not fit")?,
+            ("", _) => {
+                write!(text, "it was changed after the run wrote it: its checksum does not fit")?
+            }
             (named, 0) => write!(text, "it was changed after the run wrote it: {named}")?,
-            (named, more) => write!(text, "it was changed after the run wrote it: {named}; and {more} more")?,
+            (named, more) => {
+                write!(text, "it was changed after the run wrote it: {named}; and {more} more")?
+            }
         }
         match (self.meant, self.has_checksum) {
             (true, _) => write!(text, " (meant, as it has no checksum)"),
             (false, true) => {
-                write!(text, ". If this is meant, remove \"checksum\" from it; if not, put back what it was")
+                write!(
+                    text,
+                    ". If this is meant, remove \"checksum\" from it; if not, put back what it was"
+                )
             }
             (false, false) => write!(text, ". If this is not meant, put back what it was"),
         }
@@ -46,10 +55,11 @@ impl fmt::Display for InfoChange {
 }
 
 impl Run {
-    /// What `run.json` says that is not what the run wrote; `None` if nothing is known of a change. Reads the footer of one
-    /// segment.
+    /// What `run.json` says that is not what the run wrote; `None` if nothing is known of a change.
+    /// Reads the footer of one segment.
     ///
-    /// Answers follow `run.json` as it is. A program that shows some should show this too, unless the change is meant.
+    /// Answers follow `run.json` as it is. A program that shows some should show this too, unless
+    /// the change is meant.
     pub fn info_change(&self) -> Option<InfoChange> {
         self.change_told_by(1)
     }
@@ -84,7 +94,8 @@ fn wrote(segment: &Path) -> Option<RunInfo> {
 
 /// What differs, but for the parameters, which no segment lists.
 fn differences(was: &RunInfo, is: &RunInfo) -> Vec<String> {
-    let value = |info: &RunInfo| serde_json::to_value(RunInfo { parameters: Vec::new(), ..info.clone() });
+    let value =
+        |info: &RunInfo| serde_json::to_value(RunInfo { parameters: Vec::new(), ..info.clone() });
     let mut differences = Vec::new();
     if let (Ok(was), Ok(is)) = (value(was), value(is)) {
         add_differences("", &was, &is, &mut differences);

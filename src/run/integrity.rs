@@ -15,7 +15,8 @@ const SEAL_MAGIC: [u8; 4] = *b"prn1";
 /// Length of a [`seal`].
 pub(crate) const SEAL_LENGTH: usize = 8;
 
-/// Eight bytes that say "written by perrin, and with this checksum": magic, then CRC-32 of `parts` as one sequence.
+/// Eight bytes that say "written by perrin, and with this checksum": magic, then CRC-32 of `parts`
+/// as one sequence.
 pub(crate) fn seal(parts: &[&[u8]]) -> [u8; SEAL_LENGTH] {
     let mut hasher = crc32fast::Hasher::new();
     parts.iter().for_each(|part| hasher.update(part));
@@ -39,10 +40,11 @@ pub(crate) fn metadata_seal(metadata: &HashMap<String, String>) -> String {
     hasher.finalize().to_string()
 }
 
-/// Decodes bytes that may be damaged: an error or a panic of the decoder becomes [`Error::Damaged`].
+/// Decodes bytes that may be damaged: an error or a panic of the decoder becomes
+/// [`Error::Damaged`].
 ///
-/// Checksums keep accidents away from the decoders of arrow and parquet, so that only a file made to mislead can bring
-/// one to panic; the program that reads it still must not fall.
+/// Checksums keep accidents away from the decoders of arrow and parquet, so that only a file made
+/// to mislead can bring one to panic; the program that reads it still must not fall.
 pub(crate) fn decode<T, E: std::fmt::Display>(
     path: &Path,
     decoder: impl FnOnce() -> std::result::Result<T, E>,
@@ -60,7 +62,8 @@ pub(crate) fn damaged(path: &Path, reason: impl std::fmt::Display) -> Error {
     Error::Damaged { path: path.to_owned(), reason: reason.to_string() }
 }
 
-/// What an error of reading `path` means: a file that ends before the place it points to is damaged.
+/// What an error of reading `path` means: a file that ends before the place it points to is
+/// damaged.
 pub(crate) fn read_error(path: &Path) -> impl FnOnce(io::Error) -> Error {
     move |error| match error.kind() {
         io::ErrorKind::UnexpectedEof => damaged(path, "it is shorter than it says"),
@@ -68,14 +71,16 @@ pub(crate) fn read_error(path: &Path) -> impl FnOnce(io::Error) -> Error {
     }
 }
 
-/// CRC-32 of a JSON value's text with sorted keys and nothing between them, however it is spaced and ordered in a file.
+/// CRC-32 of a JSON value's text with sorted keys and nothing between them, however it is spaced
+/// and ordered in a file.
 pub(crate) fn json_checksum(value: &Value) -> u32 {
     let mut text = String::new();
     add_sorted(value, &mut text);
     crc32fast::hash(text.as_bytes())
 }
 
-/// `serde_json`'s own text has the keys sorted only where no crate of the program asks it to keep their order.
+/// `serde_json`'s own text has the keys sorted only where no crate of the program asks it to keep
+/// their order.
 fn add_sorted(value: &Value, text: &mut String) {
     match value {
         Value::Object(fields) => {

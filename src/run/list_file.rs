@@ -1,4 +1,5 @@
-//! Small files of a list and its checksum, as JSON: `{"checksum": 123, "list": [...]}`. Version 1 had the list alone.
+//! Small files of a list and its checksum, as JSON: `{"checksum": 123, "list": [...]}`. Version 1
+//! had the list alone.
 
 use std::path::Path;
 
@@ -32,11 +33,17 @@ pub(crate) fn read_list<T: DeserializeOwned>(path: &Path) -> Result<Option<Vec<T
     serde_json::from_value(value).map(Some).map_err(|error| damaged(path, error))
 }
 
-/// Writes a list for a run of this version, beside its place, synced and renamed. The folder is the caller's to sync.
+/// Writes a list for a run of this version, beside its place, synced and renamed. The folder is the
+/// caller's to sync.
 ///
 /// # Errors
 /// [`Error::Io`].
-pub(crate) fn write_list(storage: &dyn Storage, path: &Path, version: u32, list: &[impl Serialize]) -> Result<()> {
+pub(crate) fn write_list(
+    storage: &dyn Storage,
+    path: &Path,
+    version: u32,
+    list: &[impl Serialize],
+) -> Result<()> {
     let encode = |error: serde_json::Error| Error::io("encode", path)(error.into());
     let list = serde_json::to_value(list).map_err(encode)?;
     let value = match version {

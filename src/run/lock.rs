@@ -1,8 +1,9 @@
 //! Who writes a run: `lock` is locked for as long as its writer lives, and says who that is.
 //!
-//! Some file systems know no locks, and on others they hold on one node only. So the writer also writes into `lock`,
-//! every few seconds: a process that finds the name of another machine there, or can have no lock, looks for a while
-//! whether the run still grows. No clock of one machine is compared to that of another.
+//! Some file systems know no locks, and on others they hold on one node only. So the writer also
+//! writes into `lock`, every few seconds: a process that finds the name of another machine there,
+//! or can have no lock, looks for a while whether the run still grows. No clock of one machine is
+//! compared to that of another.
 
 use std::fs::File;
 use std::io;
@@ -46,8 +47,8 @@ pub(crate) struct RunLock {
 }
 
 impl RunLock {
-    /// Locks the file, where its file system knows locks. The run is not this process's before it is
-    /// [claimed](Self::claim).
+    /// Locks the file, where its file system knows locks. The run is not this process's before it
+    /// is [claimed](Self::claim).
     ///
     /// # Errors
     /// [`Error::RunLocked`] when another process has it, [`Error::Io`].
@@ -56,9 +57,21 @@ impl RunLock {
         let (file, refusal) = open_locked(storage, folder)?;
         let (host, machine) = this_machine();
         let token = format!("{:016x}", rand::random::<u64>());
-        let holder = Holder { host, machine, process: std::process::id(), token, ..Holder::default() };
-        let (folder, claimed, last_beat, missing, is_taken) = (folder.clone(), false, None, false, false);
-        Ok(RunLock { folder, file, refusal, holder, claimed, last_beat, missing, was_there, is_taken })
+        let holder =
+            Holder { host, machine, process: std::process::id(), token, ..Holder::default() };
+        let (folder, claimed, last_beat, missing, is_taken) =
+            (folder.clone(), false, None, false, false);
+        Ok(RunLock {
+            folder,
+            file,
+            refusal,
+            holder,
+            claimed,
+            last_beat,
+            missing,
+            was_there,
+            is_taken,
+        })
     }
 
     /// [`open`](Self::open), then [`claim`](Self::claim).
@@ -76,7 +89,8 @@ impl RunLock {
         let before = read(&self.folder)?;
         let lock_decides = match &before {
             Found::Holder(holder) => holder.machine == self.holder.machine,
-            // As version 1 of the log left it. A lock that somebody removed while it was held decides nothing.
+            // As version 1 of the log left it. A lock that somebody removed while it was held
+            // decides nothing.
             Found::Nothing => self.was_there,
             Found::Unknown(_) => false,
         };
@@ -94,12 +108,13 @@ impl RunLock {
         self.refusal.as_ref()
     }
 
-    /// Whether the folder still holds this run: writing to an open file succeeds also after its folder was deleted, moved
-    /// or replaced. Where only the handle of `lock` has gone stale it is opened anew.
+    /// Whether the folder still holds this run: writing to an open file succeeds also after its
+    /// folder was deleted, moved or replaced. Where only the handle of `lock` has gone stale it is
+    /// opened anew.
     ///
     /// # Errors
-    /// [`Error::Io`] when it does not, or while another process has it; [`Error::RunLocked`] when another process was
-    /// quicker.
+    /// [`Error::Io`] when it does not, or while another process has it; [`Error::RunLocked`] when
+    /// another process was quicker.
     pub(crate) fn check(&mut self, storage: &dyn Storage, info: &RunInfo) -> Result<Held> {
         let held = if self.is_taken { self.look(storage)? } else { Held::Held };
         let path = self.folder.lock();
@@ -111,7 +126,8 @@ impl RunLock {
                 (self.file, self.refusal) = open_locked(storage, &self.folder)?;
                 Ok(held)
             }
-            // Somebody took it for left over, or another process has mended the run: the next beats make it anew.
+            // Somebody took it for left over, or another process has mended the run: the next beats
+            // make it anew.
             None if open_run(&self.folder.root).is_ok_and(|(_, found)| found == *info) => Ok(held),
             _ => Err(Error::io("find", &path)(io::ErrorKind::NotFound.into())),
         }
@@ -123,12 +139,13 @@ impl RunLock {
             || token(&self.folder).is_ok_and(|token| token.as_ref() == Some(&self.holder.token))
     }
 
-    /// Looks whether the run still is this process's, and says that it lives, every few seconds of `now`. Whoever looks
-    /// takes a run that nothing was said of for gone; so what cannot be read or written now is tried the next time.
+    /// Looks whether the run still is this process's, and says that it lives, every few seconds of
+    /// `now`. Whoever looks takes a run that nothing was said of for gone; so what cannot be read
+    /// or written now is tried the next time.
     ///
     /// # Errors
-    /// [`Error::Io`] while another process has the run; [`Error::RunLocked`] when its lock was removed, and another process has
-    /// locked it since.
+    /// [`Error::Io`] while another process has the run; [`Error::RunLocked`] when its lock was
+    /// removed, and another process has locked it since.
     pub(crate) fn beat(&mut self, storage: &dyn Storage, now: Duration) -> Result<Held> {
         if self.last_beat.is_some_and(|last| now.saturating_sub(last) < BEAT) {
             return Ok(Held::Held);
@@ -187,8 +204,9 @@ impl Drop for RunLock {
     }
 }
 
-/// Says that the process that wrote a run is gone, where its file system cannot tell: after [`Error::RunGrows`]. A writer
-/// that lives after all takes the run again, unless another process has resumed it by then.
+/// Says that the process that wrote a run is gone, where its file system cannot tell: after
+/// [`Error::RunGrows`]. A writer that lives after all takes the run again, unless another process
+/// has resumed it by then.
 ///
 /// # Errors
 /// [`Error::NoSuchRun`], [`Error::RunLocked`] when a lock says that it lives, [`Error::Io`].
@@ -204,15 +222,18 @@ fn open_locked(storage: &dyn Storage, folder: &RunFolder) -> Result<(File, Optio
     let file = storage.open_lock(&path).map_err(Error::io("create", &path))?;
     match storage.lock(&file) {
         Ok(()) => Ok((file, None)),
-        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Err(Error::RunLocked { path: folder.root.clone() }),
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+            Err(Error::RunLocked { path: folder.root.clone() })
+        }
         // A file system without locks is no reason not to log.
         Err(error) if is_without_locks(&error) => Ok((file, Some(error))),
         Err(error) => Err(Error::io("lock", &path)(error)),
     }
 }
 
-/// Whether a file system answers so that has no locks, or has run out of them: ENOSYS, EOPNOTSUPP, EINVAL; ENOLCK of an
-/// NFS without a lock daemon; ENOTSUPP, which the kernel keeps to itself elsewhere.
+/// Whether a file system answers so that has no locks, or has run out of them: ENOSYS, EOPNOTSUPP,
+/// EINVAL; ENOLCK of an NFS without a lock daemon; ENOTSUPP, which the kernel keeps to itself
+/// elsewhere.
 fn is_without_locks(error: &io::Error) -> bool {
     const ENOTSUPP: i32 = 524;
     let kind = matches!(error.kind(), io::ErrorKind::Unsupported | io::ErrorKind::InvalidInput);

@@ -17,12 +17,13 @@
 //! lock                       locked by the process that writes
 //! ```
 //!
-//! [`RunWriter`] appends blocks of rows. Each goes to the open segment's journal with one write, and, encoded, towards
-//! the segment's Parquet file. When the segment is long enough the Parquet file is completed beside its final place,
-//! synced and renamed, and the journal removed: every row is at any moment in a journal or a finished segment.
-//! [`Run`] reads both in step order, a batch at a time, also while a writer is at work, and a [`Follower`] goes on where it
-//! was. [`recover`] turns what a killed process left behind into finished segments, and [`RunWriter::resume`] goes on with
-//! the run; [`compact`] merges the segments of a run at rest.
+//! [`RunWriter`] appends blocks of rows. Each goes to the open segment's journal with one write,
+//! and, encoded, towards the segment's Parquet file. When the segment is long enough the Parquet
+//! file is completed beside its final place, synced and renamed, and the journal removed: every row
+//! is at any moment in a journal or a finished segment. [`Run`] reads both in step order, a batch
+//! at a time, also while a writer is at work, and a [`Follower`] goes on where it was. [`recover`]
+//! turns what a killed process left behind into finished segments, and [`RunWriter::resume`] goes
+//! on with the run; [`compact`] merges the segments of a run at rest.
 //!
 //! `docs/log-format.md` has the bytes and the guarantees.
 
@@ -63,7 +64,9 @@ mod maintain;
 /// The crate of the record batches that [`Run::steps`] yields.
 pub use arrow_array;
 pub use artefacts::curvature::CurvatureRow;
-pub use artefacts::curvature_summary::{CurvatureSummary, GradientNoiseSummary, Measured, SpectralBulk};
+pub use artefacts::curvature_summary::{
+    CurvatureSummary, GradientNoiseSummary, Measured, SpectralBulk,
+};
 pub use artefacts::delta_writer::DeltaWriter;
 pub use artefacts::deltas::{Deltas, FullDelta};
 pub use artefacts::eigenvectors::Eigenvectors;

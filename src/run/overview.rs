@@ -18,7 +18,8 @@ use crate::run::reader::Run;
 /// Where the events are that close a run.
 const LAST_EVENTS_BYTES: u64 = 64 << 10;
 
-/// A run is taken to grow for this long after its last change: its writer says every 5 s that it lives.
+/// A run is taken to grow for this long after its last change: its writer says every 5 s that it
+/// lives.
 const GROWS_FOR: Duration = Duration::from_secs(30);
 
 /// How a run stands.
@@ -59,8 +60,9 @@ pub struct Overview {
     pub bytes: u64,
 }
 
-/// The folders that hold a run in a folder and below it, however deep, sorted; the folder itself if it is one. What is inside
-/// of a run is not looked at. A symbolic link to a run counts; to another folder it is not followed.
+/// The folders that hold a run in a folder and below it, however deep, sorted; the folder itself if
+/// it is one. What is inside of a run is not looked at. A symbolic link to a run counts; to another
+/// folder it is not followed.
 ///
 /// # Errors
 /// [`Error::Io`] when the folder cannot be listed; folders below it that cannot be are passed over.
@@ -81,7 +83,9 @@ pub fn find_runs(folder: impl AsRef<Path>) -> Result<Vec<PathBuf>> {
         for entry in entries.flatten() {
             match entry.file_type() {
                 Ok(kind) if kind.is_dir() => waiting.push(entry.path()),
-                Ok(kind) if kind.is_symlink() && RunFolder::new(entry.path()).run_json().is_file() => {
+                Ok(kind)
+                    if kind.is_symlink() && RunFolder::new(entry.path()).run_json().is_file() =>
+                {
                     found.push(entry.path());
                 }
                 _ => {}
@@ -99,7 +103,10 @@ pub struct LockedFiles(HashSet<(u64, u64)>);
 impl LockedFiles {
     /// Those that the operating system tells, which only Linux does. Nothing is locked to learn it.
     pub fn now() -> LockedFiles {
-        LockedFiles(fs::read_to_string("/proc/locks").map_or_else(|_| HashSet::new(), |text| parse_locks(&text)))
+        LockedFiles(
+            fs::read_to_string("/proc/locks")
+                .map_or_else(|_| HashSet::new(), |text| parse_locks(&text)),
+        )
     }
 
     fn contain(&self, metadata: &Metadata) -> bool {
@@ -119,7 +126,8 @@ impl LockedFiles {
 /// `1: FLOCK  ADVISORY  WRITE 1234 08:02:5678 0 EOF`: device in hexadecimal, inode in decimal.
 fn parse_locks(text: &str) -> HashSet<(u64, u64)> {
     let file = |line: &str| {
-        let mut parts = line.split_whitespace().find(|word| word.matches(':').count() == 2)?.split(':');
+        let mut parts =
+            line.split_whitespace().find(|word| word.matches(':').count() == 2)?.split(':');
         let mut hexadecimal = || u64::from_str_radix(parts.next()?, 16).ok();
         let (major, minor) = (hexadecimal()?, hexadecimal()?);
         Some((device(major, minor), parts.next()?.parse().ok()?))
@@ -134,22 +142,30 @@ fn device(major: u64, minor: u64) -> u64 {
 }
 
 impl Run {
-    /// The run at a glance: the end of its events and of its rows, and its files' sizes, are all that is read.
+    /// The run at a glance: the end of its events and of its rows, and its files' sizes, are all
+    /// that is read.
     ///
     /// # Errors
     /// Those of reading its last rows and events.
     pub fn overview(&self, locked: &LockedFiles) -> Result<Overview> {
         let (mut last_step, mut last_loss) = (None, None);
         let mut follower = Follower::from_last(self, &["step", "loss"], 1)?;
-        while follower.next_rows(|row| (last_step, last_loss) = (row[0].map(|step| step as u64), row[1]))? > 0 {}
+        while follower
+            .next_rows(|row| (last_step, last_loss) = (row[0].map(|step| step as u64), row[1]))?
+            > 0
+        {}
         let mut size = Size::default();
         size.add(&self.folder.root)?;
-        let silent = size.changed.is_none_or(|changed| changed.elapsed().is_ok_and(|since| since >= GROWS_FOR));
+        let silent = size
+            .changed
+            .is_none_or(|changed| changed.elapsed().is_ok_and(|since| since >= GROWS_FOR));
         let state = match self.closed_by()? {
             Some(state) => state,
             None if is_released(&self.folder) => RunState::Killed,
             None if !silent => RunState::Growing,
-            None if fs::metadata(self.folder.lock()).is_ok_and(|lock| locked.contain(&lock)) => RunState::Growing,
+            None if fs::metadata(self.folder.lock()).is_ok_and(|lock| locked.contain(&lock)) => {
+                RunState::Growing
+            }
             None => RunState::Killed,
         };
         Ok(Overview { state, last_step, last_loss, bytes: size.bytes })
@@ -191,7 +207,10 @@ impl Size {
             } else {
                 self.bytes += metadata.len();
                 // A page beside the log says nothing of its writer.
-                let changed = metadata.modified().ok().filter(|_| entry.file_name() != OsStr::new("report.html"));
+                let changed = metadata
+                    .modified()
+                    .ok()
+                    .filter(|_| entry.file_name() != OsStr::new("report.html"));
                 self.changed = self.changed.max(changed);
             }
         }

@@ -35,11 +35,12 @@ impl Run {
     /// Opens a run folder.
     ///
     /// # Errors
-    /// [`Error::NoSuchRun`] when there is no `run.json`, [`Error::NewerSchema`], [`Error::Damaged`] when `run.json`
-    /// is not one of perrin's, [`Error::Io`].
+    /// [`Error::NoSuchRun`] when there is no `run.json`, [`Error::NewerSchema`], [`Error::Damaged`]
+    /// when `run.json` is not one of perrin's, [`Error::Io`].
     pub fn open(directory: impl AsRef<Path>) -> Result<Run> {
         let (folder, info, checksum) = read_run(directory)?;
-        let schema = steps_schema(info.layout).map_err(|error| damaged(&folder.run_json(), error))?;
+        let schema =
+            steps_schema(info.layout).map_err(|error| damaged(&folder.run_json(), error))?;
         Ok(Run {
             folder,
             info,
@@ -78,17 +79,19 @@ impl Run {
         EventReader::new(self.folder.events()).of_version(self.info.schema_version)
     }
 
-    /// The named columns of all rows, in step order, a batch of a few thousand rows at a time. Only these columns are
-    /// read from finished segments. Each batch has the columns in the order asked for.
+    /// The named columns of all rows, in step order, a batch of a few thousand rows at a time. Only
+    /// these columns are read from finished segments. Each batch has the columns in the order asked
+    /// for.
     ///
-    /// A run may be read while it is written: every row that was appended before the call comes exactly once, later
-    /// ones may come. A block that was not written whole is passed over.
+    /// A run may be read while it is written: every row that was appended before the call comes
+    /// exactly once, later ones may come. A block that was not written whole is passed over.
     ///
     /// # Errors
-    /// [`Error::NoSuchColumn`], [`Error::Io`]; from the iterator, which ends there, also [`Error::Damaged`] and
-    /// [`Error::NewerSchema`].
+    /// [`Error::NoSuchColumn`], [`Error::Io`]; from the iterator, which ends there, also
+    /// [`Error::Damaged`] and [`Error::NewerSchema`].
     pub fn steps(&self, columns: &[&str]) -> Result<StepBatches> {
-        let asked = columns.iter().map(|column| self.column_index(column)).collect::<Result<Vec<_>>>()?;
+        let asked =
+            columns.iter().map(|column| self.column_index(column)).collect::<Result<Vec<_>>>()?;
         let mut columns = asked.clone();
         columns.sort_unstable();
         columns.dedup();
@@ -98,7 +101,10 @@ impl Run {
         Ok(StepBatches {
             folder: self.folder.clone(),
             schema: self.schema.clone(),
-            order: asked.iter().map(|column| columns.partition_point(|smaller| smaller < column)).collect(),
+            order: asked
+                .iter()
+                .map(|column| columns.partition_point(|smaller| smaller < column))
+                .collect(),
             columns,
             known,
             numbers: 0..count,
@@ -106,8 +112,8 @@ impl Run {
         })
     }
 
-    /// Calls `visit` with the named columns of every row, in step order; null is `None`, and NaN is a value like
-    /// others.
+    /// Calls `visit` with the named columns of every row, in step order; null is `None`, and NaN is
+    /// a value like others.
     ///
     /// Integers are converted, exactly up to 2^53.
     ///
@@ -120,7 +126,8 @@ impl Run {
     ) -> Result<()> {
         for batch in self.steps(&columns)? {
             let batch = batch?;
-            let columns: [Numbers; N] = std::array::from_fn(|column| Numbers::of(batch.column(column)));
+            let columns: [Numbers; N] =
+                std::array::from_fn(|column| Numbers::of(batch.column(column)));
             for row in 0..batch.num_rows() {
                 visit(columns.map(|column| column.at(row)));
             }
@@ -141,7 +148,9 @@ impl Run {
         let listing = self.folder.list_steps()?;
         let mut count = listing.next_number();
         // A listing made while a journal becomes a segment may have neither of the two names.
-        while count < u64::MAX && (self.folder.segment(count).exists() || self.folder.journal(count).exists()) {
+        while count < u64::MAX
+            && (self.folder.segment(count).exists() || self.folder.journal(count).exists())
+        {
             count += 1;
         }
         Ok((listing, count))
@@ -171,7 +180,13 @@ impl StepBatches {
             }
             match self.numbers.next() {
                 Some(number) => {
-                    let source = Source::open(&self.folder, &mut self.known, number, &self.schema, &self.columns)?;
+                    let source = Source::open(
+                        &self.folder,
+                        &mut self.known,
+                        number,
+                        &self.schema,
+                        &self.columns,
+                    )?;
                     self.numbers.start = source.next_number;
                     self.current = Some(source);
                 }
@@ -222,8 +237,8 @@ impl<'a> Numbers<'a> {
 }
 
 impl Run {
-    /// The first line of `events.jsonl` that is not as it was written, or has not the lines before it that it had, from 1;
-    /// `None` if nothing is known of a change.
+    /// The first line of `events.jsonl` that is not as it was written, or has not the lines before
+    /// it that it had, from 1; `None` if nothing is known of a change.
     ///
     /// # Errors
     /// [`Error::Damaged`], [`Error::Io`].

@@ -1,5 +1,6 @@
-//! What a run still has after it was rolled back: resumed from a checkpoint before its last steps, it takes them anew, and
-//! what its events, estimates and landscapes say of the discarded steps is no longer of it.
+//! What a run still has after it was rolled back: resumed from a checkpoint before its last steps,
+//! it takes them anew, and what its events, estimates and landscapes say of the discarded steps is
+//! no longer of it.
 //!
 //! Nothing of it is deleted but rows, and displacements by their bounds: readers ask here.
 
@@ -11,8 +12,8 @@ use crate::run::artefacts::landscape::LossLandscape;
 use crate::run::events::{BASIS_CHANGED, EventReader, RESUMED};
 use crate::run::reader::Run;
 
-/// The events of the steps that a run still has, of all its events in order. Rows that were dropped and discarded in part
-/// are counted as far as they are missing.
+/// The events of the steps that a run still has, of all its events in order. Rows that were dropped
+/// and discarded in part are counted as far as they are missing.
 pub fn kept_events(events: &[Event]) -> impl Iterator<Item = Event> {
     kept_before(events, u64::MAX)
 }
@@ -20,14 +21,17 @@ pub fn kept_events(events: &[Event]) -> impl Iterator<Item = Event> {
 /// The same for a run that is about to be resumed at step `first_discarded`.
 pub(crate) fn kept_before(events: &[Event], first_discarded: u64) -> impl Iterator<Item = Event> {
     let rollbacks = Rollbacks::of(events, first_discarded);
-    events.iter().enumerate().filter_map(move |(number, event)| kept(event.clone(), rollbacks.limit(number as u64)))
+    events
+        .iter()
+        .enumerate()
+        .filter_map(move |(number, event)| kept(event.clone(), rollbacks.limit(number as u64)))
 }
 
 /// Where a run was taken up again before its end.
 #[derive(Debug, Clone)]
 struct Rollbacks {
-    /// A resumption's place among the events, and the first step that it discarded. Both rise: where a later one went
-    /// further back, it alone counts.
+    /// A resumption's place among the events, and the first step that it discarded. Both rise:
+    /// where a later one went further back, it alone counts.
     resumptions: Vec<(u64, u64)>,
     /// By a resumption that is to come.
     first_discarded: u64,
@@ -113,8 +117,8 @@ fn last_step_seen(event: &Event) -> u64 {
 }
 
 impl Run {
-    /// [`events`](Run::events) of the steps that the run still has: without what a program that resumed from an earlier
-    /// checkpoint discarded.
+    /// [`events`](Run::events) of the steps that the run still has: without what a program that
+    /// resumed from an earlier checkpoint discarded.
     ///
     /// # Errors
     /// Those of [`events`](Run::events).
@@ -122,7 +126,8 @@ impl Run {
         self.kept_event_reader()?.collect()
     }
 
-    /// The same, one at a time: a run may have very many. Those that tell that steps were discarded are read before.
+    /// The same, one at a time: a run may have very many. Those that tell that steps were discarded
+    /// are read before.
     ///
     /// # Errors
     /// Those of [`events`](Run::events).
@@ -152,7 +157,8 @@ impl Run {
         Ok(bases.filter(|basis| !discarded.contains(basis)).collect())
     }
 
-    /// Bases whose estimate was made at a step that was discarded afterwards. The first has no event, and no step before it.
+    /// Bases whose estimate was made at a step that was discarded afterwards. The first has no
+    /// event, and no step before it.
     fn discarded_bases(&self) -> Result<BTreeSet<u64>> {
         let rollbacks = self.rollbacks()?;
         let mut reader = EventReader::of_kind(self.folder.events(), BASIS_CHANGED);
@@ -163,8 +169,8 @@ impl Run {
         Ok(discarded)
     }
 
-    /// The numbers of the [`landscapes`](Run::landscapes) that were measured at steps the run still has, rising. One that
-    /// cannot be read is among them.
+    /// The numbers of the [`landscapes`](Run::landscapes) that were measured at steps the run still
+    /// has, rising. One that cannot be read is among them.
     ///
     /// # Errors
     /// Those of [`landscapes`](Run::landscapes) and [`events`](Run::events).
@@ -174,7 +180,8 @@ impl Run {
             return Ok(numbers);
         }
         let bases = self.discarded_bases()?;
-        let resumptions = EventReader::of_kind(self.folder.events(), RESUMED).collect::<Result<Vec<_>>>()?;
+        let resumptions =
+            EventReader::of_kind(self.folder.events(), RESUMED).collect::<Result<Vec<_>>>()?;
         let is_kept = |&number: &u64| {
             let Ok(landscape) = self.landscape(number) else { return true };
             !bases.contains(&landscape.basis) && !is_discarded(&landscape, number, &resumptions)
@@ -193,7 +200,9 @@ fn discarded_basis(event: &Event, limit: u64) -> Option<u64> {
 
 fn is_discarded(landscape: &LossLandscape, number: u64, events: &[Event]) -> bool {
     events.iter().any(|event| match event.kind {
-        EventKind::Resumed { next_landscape: Some(next), .. } => number < next && landscape.step >= event.step,
+        EventKind::Resumed { next_landscape: Some(next), .. } => {
+            number < next && landscape.step >= event.step
+        }
         _ => false,
     })
 }
@@ -207,24 +216,36 @@ mod tests {
     }
 
     fn resumed(step: u64) -> Event {
-        let kind = EventKind::Resumed { last_step: None, rows_discarded: 0, next_landscape: Some(2), time: None };
+        let kind = EventKind::Resumed {
+            last_step: None,
+            rows_discarded: 0,
+            next_landscape: Some(2),
+            time: None,
+        };
         event(step, kind)
     }
 
     fn dropped(first_step: u64, last_step: u64) -> Event {
-        event(last_step, EventKind::RowsDropped { count: last_step - first_step + 1, first_step, last_step })
+        event(
+            last_step,
+            EventKind::RowsDropped { count: last_step - first_step + 1, first_step, last_step },
+        )
     }
 
     fn nan(step: u64) -> Event {
         let text = || "NaN".to_owned();
-        let kind = EventKind::NonFinite { local_displacement_squared: text(), global_displacement_squared: text() };
+        let kind = EventKind::NonFinite {
+            local_displacement_squared: text(),
+            global_displacement_squared: text(),
+        };
         event(step, kind)
     }
 
     #[test]
     fn what_was_told_of_discarded_steps_goes_and_all_else_stays() {
         let basis = |step, basis| event(step, EventKind::BasisChanged { basis });
-        let added = |step| event(step, EventKind::ParametersAdded { parameters: vec!["head".to_owned()] });
+        let added =
+            |step| event(step, EventKind::ParametersAdded { parameters: vec!["head".to_owned()] });
         let events = [
             nan(3),
             dropped(36, 45),
@@ -243,11 +264,22 @@ mod tests {
         let kept: Vec<Event> = kept_events(&events).collect();
         // An estimate made after 40 steps, before step 41, is of the checkpoint.
         let left = event(40, EventKind::RowsDropped { count: 5, first_step: 36, last_step: 40 });
-        let expected =
-            [nan(3), left, added(40), basis(41, 1), resumed(41), nan(80), basis(90, 3), resumed(200), basis(210, 4)];
+        let expected = [
+            nan(3),
+            left,
+            added(40),
+            basis(41, 1),
+            resumed(41),
+            nan(80),
+            basis(90, 3),
+            resumed(200),
+            basis(210, 4),
+        ];
         assert_eq!(kept, expected);
         let rollbacks = Rollbacks::of(&events, u64::MAX);
-        let discarded = (0..).zip(&events).filter_map(|(place, event)| discarded_basis(event, rollbacks.limit(place)));
+        let discarded = (0..)
+            .zip(&events)
+            .filter_map(|(place, event)| discarded_basis(event, rollbacks.limit(place)));
         assert_eq!(discarded.collect::<Vec<_>>(), [2]);
         // Back once more, behind all of it.
         let again: Vec<Event> = kept_before(&events, 2).collect();

@@ -11,17 +11,19 @@ use crate::run::steps::row_order::{Dropped, ToldEnd};
 use crate::run::steps::source::{Rows, Source};
 
 impl Run {
-    /// What tells that rows are missing at the run's end, a sentence each; empty if nothing does. Events, footers of segments
-    /// and journals are read.
+    /// What tells that rows are missing at the run's end, a sentence each; empty if nothing does.
+    /// Events, footers of segments and journals are read.
     ///
-    /// A journal that was cut between two blocks tells of it only by an event that came after the lost rows.
+    /// A journal that was cut between two blocks tells of it only by an event that came after the
+    /// lost rows.
     ///
     /// # Errors
     /// [`Error::Damaged`](crate::Error::Damaged), [`Error::Io`](crate::Error::Io).
     pub fn missing_end(&self) -> Result<Vec<String>> {
         let every_steps = self.info().every_steps.max(1);
         let (mut end, mut dropped) = (ToldEnd::default(), Vec::new());
-        // Before the rows: of a run that grows, an event is written after the rows that come before it.
+        // Before the rows: of a run that grows, an event is written after the rows that come before
+        // it.
         for event in self.kept_event_reader()? {
             let event = event?;
             end.see(&event);
@@ -53,7 +55,9 @@ impl Run {
         }
         let mut missing = end.missing(last, every_steps, &dropped, torn_bytes);
         if let Some(closed_with) = end.closed_with.filter(|closed_with| *closed_with > rows) {
-            missing.push(format!("the run was closed with {closed_with} rows, and {rows} are here: rows are missing"));
+            missing.push(format!(
+                "the run was closed with {closed_with} rows, and {rows} are here: rows are missing"
+            ));
         }
         Ok(missing)
     }

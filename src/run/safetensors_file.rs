@@ -1,4 +1,5 @@
-//! Tensors into a safetensors file, piece by piece: together they may take most of the memory there is.
+//! Tensors into a safetensors file, piece by piece: together they may take most of the memory there
+//! is.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -63,10 +64,11 @@ impl Elements<'_> {
     /// CRC-32 of the bytes.
     pub fn checksum(&self) -> u32 {
         let mut hasher = crc32fast::Hasher::new();
-        let hashed: std::result::Result<(), std::convert::Infallible> = self.for_each_piece(|bytes| {
-            hasher.update(bytes);
-            Ok(())
-        });
+        let hashed: std::result::Result<(), std::convert::Infallible> =
+            self.for_each_piece(|bytes| {
+                hasher.update(bytes);
+                Ok(())
+            });
         let Ok(()) = hashed;
         hasher.finalize()
     }
@@ -84,7 +86,9 @@ pub(crate) fn write_safetensors(
     let header = header(&tensors, metadata).map_err(Error::io("encode", complete))?;
     write_beside(storage, complete, |file: &mut dyn StorageFile| {
         file.append(&header)?;
-        tensors.iter().try_for_each(|tensor| tensor.elements.for_each_piece(|bytes| file.append(bytes)))
+        tensors
+            .iter()
+            .try_for_each(|tensor| tensor.elements.for_each_piece(|bytes| file.append(bytes)))
     })?;
     let folder = match complete.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
@@ -120,8 +124,10 @@ mod tests {
 
     #[test]
     fn a_file_is_that_of_the_safetensors_crate() {
-        let rows: Vec<Vec<f32>> = (0..3).map(|row| (0..PIECE + 5).map(|i| (i * row) as f32 * 0.1).collect()).collect();
-        let bytes: Vec<u8> = rows.iter().flatten().flat_map(|element| element.to_le_bytes()).collect();
+        let rows: Vec<Vec<f32>> =
+            (0..3).map(|row| (0..PIECE + 5).map(|i| (i * row) as f32 * 0.1).collect()).collect();
+        let bytes: Vec<u8> =
+            rows.iter().flatten().flat_map(|element| element.to_le_bytes()).collect();
         let (flags, numbers) = (vec![1u8, 0, 1], 7.5f64.to_le_bytes());
         let whole = |name, dtype, shape: &[usize], bytes: &'static [u8]| Tensor {
             name,
@@ -132,15 +138,21 @@ mod tests {
         let shape = vec![3, PIECE + 5];
         let tensors = vec![
             whole("flags", Dtype::BOOL, &[3], &[1, 0, 1]),
-            Tensor { name: "rows", dtype: Dtype::F32, shape: shape.clone(), elements: Elements::Rows(&rows) },
+            Tensor {
+                name: "rows",
+                dtype: Dtype::F32,
+                shape: shape.clone(),
+                elements: Elements::Rows(&rows),
+            },
             whole("number", Dtype::F64, &[1], Box::leak(Box::new(numbers))),
         ];
         assert_eq!(tensors[1].elements.checksum(), crc32fast::hash(&bytes));
         let mut pieces = 0;
-        let counted: std::result::Result<(), Infallible> = tensors[1].elements.for_each_piece(|_| {
-            pieces += 1;
-            Ok(())
-        });
+        let counted: std::result::Result<(), Infallible> =
+            tensors[1].elements.for_each_piece(|_| {
+                pieces += 1;
+                Ok(())
+            });
         assert!(counted.is_ok() && pieces == 6);
         let metadata = HashMap::from([("key".to_owned(), "value".to_owned())]);
         let folder = tempfile::tempdir().unwrap();

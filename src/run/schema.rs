@@ -40,9 +40,13 @@ pub(crate) fn repeats(column: &str) -> bool {
 /// `step` and `elapsed_seconds` are never null; everything else may be, and null means not known.
 ///
 /// # Errors
-/// [`Error::InvalidValue`] when the layout has no parameter group or more columns than a log can have.
+/// [`Error::InvalidValue`] when the layout has no parameter group or more columns than a log can
+/// have.
 pub fn steps_schema(layout: Layout) -> Result<SchemaRef> {
-    let columns = layout.directions.saturating_mul(2).saturating_add(layout.parameter_groups.saturating_mul(3));
+    let columns = layout
+        .directions
+        .saturating_mul(2)
+        .saturating_add(layout.parameter_groups.saturating_mul(3));
     if layout.parameter_groups == 0 || columns > MAXIMUM_COLUMNS {
         return Err(Error::InvalidValue {
             name: "columns of parameter groups and directions",
@@ -52,7 +56,9 @@ pub fn steps_schema(layout: Layout) -> Result<SchemaRef> {
     }
     let mut fields: Vec<Field> = BASE_COLUMNS
         .iter()
-        .map(|(name, kind)| Field::new(*name, kind.clone(), !["step", "elapsed_seconds"].contains(name)))
+        .map(|(name, kind)| {
+            Field::new(*name, kind.clone(), !["step", "elapsed_seconds"].contains(name))
+        })
         .collect();
     let mut float = |name: String| fields.push(Field::new(name, DataType::Float64, true));
     for group in 1..layout.parameter_groups {
@@ -68,11 +74,21 @@ pub fn steps_schema(layout: Layout) -> Result<SchemaRef> {
 /// Rows as a record batch of `schema`, which is [`steps_schema`] of `layout`.
 ///
 /// # Errors
-/// [`Error::ShapeMismatch`] when the buffer's group hyperparameters or projections do not fit its rows and the layout.
-pub fn batch_from_rows(layout: Layout, schema: &SchemaRef, rows: &RowBuffer) -> Result<RecordBatch> {
+/// [`Error::ShapeMismatch`] when the buffer's group hyperparameters or projections do not fit its
+/// rows and the layout.
+pub fn batch_from_rows(
+    layout: Layout,
+    schema: &SchemaRef,
+    rows: &RowBuffer,
+) -> Result<RecordBatch> {
     let further_groups = layout.parameter_groups.saturating_sub(1);
     let values = 2 * layout.directions;
-    check_length("group_hyperparameters", rows.group_hyperparameters.len(), rows.len(), further_groups)?;
+    check_length(
+        "group_hyperparameters",
+        rows.group_hyperparameters.len(),
+        rows.len(),
+        further_groups,
+    )?;
     check_length("projections", rows.projections.len(), rows.len(), values)?;
 
     let records = &rows.records;
@@ -98,9 +114,11 @@ pub fn batch_from_rows(layout: Layout, schema: &SchemaRef, rows: &RowBuffer) -> 
     ];
     for group in 0..further_groups {
         let of_group = || rows.group_hyperparameters.iter().skip(group).step_by(further_groups);
-        columns.push(Arc::new(of_group().map(|group| group.learning_rate).collect::<Float64Array>()));
+        columns
+            .push(Arc::new(of_group().map(|group| group.learning_rate).collect::<Float64Array>()));
         columns.push(Arc::new(of_group().map(|group| group.momentum).collect::<Float64Array>()));
-        columns.push(Arc::new(of_group().map(|group| group.weight_decay).collect::<Float64Array>()));
+        columns
+            .push(Arc::new(of_group().map(|group| group.weight_decay).collect::<Float64Array>()));
     }
     for value in 0..values {
         let column = rows.projections.iter().skip(value).step_by(values).copied();
@@ -113,10 +131,12 @@ pub fn batch_from_rows(layout: Layout, schema: &SchemaRef, rows: &RowBuffer) -> 
     })
 }
 
-/// The rows of a record batch that has all columns of `layout`: [`batch_from_rows`] undone, bit by bit.
+/// The rows of a record batch that has all columns of `layout`: [`batch_from_rows`] undone, bit by
+/// bit.
 ///
 /// # Errors
-/// [`Error::ShapeMismatch`] when the batch does not have exactly the layout's columns, or null where none can be.
+/// [`Error::ShapeMismatch`] when the batch does not have exactly the layout's columns, or null
+/// where none can be.
 pub fn rows_from_batch(layout: Layout, batch: &RecordBatch) -> Result<RowBuffer> {
     let schema = steps_schema(layout)?;
     if schema.fields() != batch.schema().fields() {
@@ -153,19 +173,27 @@ pub fn rows_from_batch(layout: Layout, batch: &RecordBatch) -> Result<RowBuffer>
     Ok(rows)
 }
 
-/// A number as the log holds it: many programs have no unsigned integers. 2^63 and above become 2^63 - 1.
+/// A number as the log holds it: many programs have no unsigned integers. 2^63 and above become
+/// 2^63 - 1.
 pub(crate) fn integer(value: u64) -> i64 {
     value.try_into().unwrap_or(i64::MAX)
 }
 
 /// The value at `row`, or none where it is null.
-pub(crate) fn value<T: ArrowPrimitiveType>(column: &PrimitiveArray<T>, row: usize) -> Option<T::Native> {
+pub(crate) fn value<T: ArrowPrimitiveType>(
+    column: &PrimitiveArray<T>,
+    row: usize,
+) -> Option<T::Native> {
     column.is_valid(row).then(|| column.value(row))
 }
 
 fn hyperparameters(batch: &RecordBatch, first: usize, row: usize) -> Hyperparameters {
     let float = |index: usize| value(batch.column(index).as_primitive::<Float64Type>(), row);
-    Hyperparameters { learning_rate: float(first), momentum: float(first + 1), weight_decay: float(first + 2) }
+    Hyperparameters {
+        learning_rate: float(first),
+        momentum: float(first + 1),
+        weight_decay: float(first + 2),
+    }
 }
 
 fn check_length(name: &'static str, found: usize, rows: usize, per_row: usize) -> Result<()> {

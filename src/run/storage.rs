@@ -5,17 +5,20 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// What the log's writer, recovery and compaction ask of a file system. Rows are read by `std::fs` directly.
+/// What the log's writer, recovery and compaction ask of a file system. Rows are read by `std::fs`
+/// directly.
 pub trait Storage: Send + Sync {
     /// Opens a new, empty file for appending; a file that is there is emptied.
     fn create(&self, path: &Path) -> io::Result<Box<dyn StorageFile>>;
     /// Opens a file for appending, made if it is not there.
     fn append_to(&self, path: &Path) -> io::Result<Box<dyn StorageFile>>;
-    /// Writes bytes in the place of a small file's contents, made if it is not there, and closes it.
+    /// Writes bytes in the place of a small file's contents, made if it is not there, and closes
+    /// it.
     fn overwrite(&self, path: &Path, bytes: &[u8]) -> io::Result<()>;
     /// Renames a file, replacing what has the new name.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
-    /// Gives two folders each other's name in one step; [`io::ErrorKind::Unsupported`] where a file system cannot.
+    /// Gives two folders each other's name in one step; [`io::ErrorKind::Unsupported`] where a file
+    /// system cannot.
     fn exchange(&self, one: &Path, other: &Path) -> io::Result<()>;
     /// Gives a file a second name; makes a copy of it where a file system knows no second names.
     fn link(&self, from: &Path, to: &Path) -> io::Result<()>;
@@ -29,11 +32,13 @@ pub trait Storage: Send + Sync {
     fn list(&self, path: &Path) -> io::Result<Vec<PathBuf>>;
     /// A file's length; `None` if nothing is there.
     fn length(&self, path: &Path) -> io::Result<Option<u64>>;
-    /// Makes a folder's entries (new files, renames, removals) survive a power loss, as far as its file system can.
+    /// Makes a folder's entries (new files, renames, removals) survive a power loss, as far as its
+    /// file system can.
     fn sync_dir(&self, path: &Path) -> io::Result<()>;
     /// Opens a file to be locked, made if it is not there.
     fn open_lock(&self, path: &Path) -> io::Result<File>;
-    /// Locks an open file until it is closed; [`io::ErrorKind::WouldBlock`] if another process has it locked.
+    /// Locks an open file until it is closed; [`io::ErrorKind::WouldBlock`] if another process has
+    /// it locked.
     fn lock(&self, file: &File) -> io::Result<()>;
     /// Bytes that a file may have, where the process is limited.
     fn largest_file(&self) -> Option<u64>;
@@ -45,7 +50,8 @@ pub trait Storage: Send + Sync {
 
 /// A file that grows at its end.
 pub trait StorageFile: Send {
-    /// Writes all bytes at the end of the file, handed to the operating system in one call where it takes them so.
+    /// Writes all bytes at the end of the file, handed to the operating system in one call where it
+    /// takes them so.
     fn append(&mut self, bytes: &[u8]) -> io::Result<()>;
     /// Makes the file's bytes survive a power loss.
     fn sync(&mut self) -> io::Result<()>;
@@ -57,8 +63,8 @@ pub trait StorageFile: Send {
 
 /// The operating system's file system.
 ///
-/// A call that a signal interrupts is made again. A write that would exceed the limit on the size of a file (`ulimit -f`)
-/// fails before the system is asked: it would kill the process, by SIGXFSZ.
+/// A call that a signal interrupts is made again. A write that would exceed the limit on the size
+/// of a file (`ulimit -f`) fails before the system is asked: it would kill the process, by SIGXFSZ.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Disk;
 
@@ -81,7 +87,8 @@ impl Storage for Disk {
 
     fn overwrite(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
         check_limit(bytes.len() as u64)?;
-        let mut file = open_itself(OpenOptions::new().write(true).create(true).truncate(false), path)?;
+        let mut file =
+            open_itself(OpenOptions::new().write(true).create(true).truncate(false), path)?;
         file.write_all(bytes)?;
         file.set_len(bytes.len() as u64)
     }
@@ -94,7 +101,8 @@ impl Storage for Disk {
     fn exchange(&self, one: &Path, other: &Path) -> io::Result<()> {
         use rustix::fs::{CWD, RenameFlags, renameat_with};
         use rustix::io::Errno;
-        let exchanged = || renameat_with(CWD, one, CWD, other, RenameFlags::EXCHANGE).map_err(io::Error::from);
+        let exchanged =
+            || renameat_with(CWD, one, CWD, other, RenameFlags::EXCHANGE).map_err(io::Error::from);
         uninterrupted(exchanged).map_err(|error| match Errno::from_io_error(&error) {
             Some(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => io::ErrorKind::Unsupported.into(),
             _ => error,
@@ -143,7 +151,8 @@ impl Storage for Disk {
     }
 
     fn sync_dir(&self, path: &Path) -> io::Result<()> {
-        // Only Unix lets a folder be opened and synced; elsewhere the file system orders renames itself.
+        // Only Unix lets a folder be opened and synced; elsewhere the file system orders renames
+        // itself.
         let synced = if cfg!(unix) { File::open(path)?.sync_all() } else { Ok(()) };
         synced.or_else(|error| if refuses_folders(&error) { Ok(()) } else { Err(error) })
     }
@@ -182,23 +191,31 @@ impl StorageFile for File {
     }
 }
 
-/// Opens a file, and not what a symbolic link of that name leads to, nor a pipe, which would wait for its reader. Links
-/// among the folders above are the user's.
+/// Opens a file, and not what a symbolic link of that name leads to, nor a pipe, which would wait
+/// for its reader. Links among the folders above are the user's.
 fn open_itself(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
     if path.symlink_metadata().is_ok_and(|found| !found.is_file() && !found.is_symlink()) {
-        return Err(io::Error::new(io::ErrorKind::AlreadyExists, "it is no regular file: remove it"));
+        return Err(io::Error::new(
+            io::ErrorKind::AlreadyExists,
+            "it is no regular file: remove it",
+        ));
     }
     #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::custom_flags(options, rustix::fs::OFlags::NOFOLLOW.bits() as i32);
+    std::os::unix::fs::OpenOptionsExt::custom_flags(
+        options,
+        rustix::fs::OFlags::NOFOLLOW.bits() as i32,
+    );
     options.open(path).map_err(|error| match path.is_symlink() {
-        true => {
-            io::Error::new(error.kind(), "it is a symbolic link, and the log does not write through one: remove it")
-        }
+        true => io::Error::new(
+            error.kind(),
+            "it is a symbolic link, and the log does not write through one: remove it",
+        ),
         false => error,
     })
 }
 
-/// Whether `path` still names an open file. A handle that has gone stale is none of a file that is there.
+/// Whether `path` still names an open file. A handle that has gone stale is none of a file that is
+/// there.
 pub(crate) fn names(path: &Path, open: &File) -> io::Result<bool> {
     let named = match path.metadata() {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
@@ -216,7 +233,8 @@ pub(crate) fn names(path: &Path, open: &File) -> io::Result<bool> {
     }
 }
 
-/// Makes a call again that a signal interrupted; not for ever, as some file systems answer so for other reasons.
+/// Makes a call again that a signal interrupted; not for ever, as some file systems answer so for
+/// other reasons.
 fn uninterrupted<T>(call: impl Fn() -> io::Result<T>) -> io::Result<T> {
     for _ in 0..100 {
         match call() {

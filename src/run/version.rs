@@ -1,6 +1,7 @@
 //! What files of version 1 have otherwise: their integers are unsigned.
 //!
-//! Read, they become signed; written, because a run keeps the version it was begun with, they become unsigned again.
+//! Read, they become signed; written, because a run keeps the version it was begun with, they
+//! become unsigned again.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -26,7 +27,8 @@ pub(crate) fn file_schema(schema: &SchemaRef, version: u32) -> SchemaRef {
     Arc::new(Schema::new(schema.fields().iter().map(field).collect::<Vec<_>>()))
 }
 
-/// The schema of a file that has the columns of `schema`, in whichever version; `None` if it has others.
+/// The schema of a file that has the columns of `schema`, in whichever version; `None` if it has
+/// others.
 pub(crate) fn schema_of_file(found: &Schema, schema: &SchemaRef) -> Option<SchemaRef> {
     let versions = [schema.clone(), file_schema(schema, 1)];
     versions.into_iter().find(|version| version.fields() == found.fields())
@@ -43,7 +45,8 @@ pub(crate) fn to_file(path: &Path, file: &SchemaRef, batch: &RecordBatch) -> Res
         Arc::new(UInt64Array::new(values, signed.nulls().cloned()))
     };
     let columns = file.fields().iter().zip(batch.columns()).map(column).collect();
-    RecordBatch::try_new(file.clone(), columns).map_err(|error| Error::io("encode", path)(std::io::Error::other(error)))
+    RecordBatch::try_new(file.clone(), columns)
+        .map_err(|error| Error::io("encode", path)(std::io::Error::other(error)))
 }
 
 /// Rows as they were read, with signed integers, none of them negative.
@@ -60,7 +63,10 @@ pub(crate) fn from_file(path: &Path, batch: RecordBatch) -> Result<RecordBatch> 
             Some(_) => column.iter().flatten().any(|value| value < 0),
         };
         if negative {
-            return Err(damaged(path, format!("column {} has a number below 0 or above 2^63 - 1", field.name())));
+            return Err(damaged(
+                path,
+                format!("column {} has a number below 0 or above 2^63 - 1", field.name()),
+            ));
         }
     }
     Ok(batch)
@@ -76,8 +82,10 @@ fn signed(path: &Path, batch: RecordBatch) -> Result<RecordBatch> {
         Arc::new(Int64Array::new(values, unsigned.nulls().cloned()))
     };
     let columns: Vec<ArrayRef> = batch.columns().iter().map(column).collect();
-    let field =
-        |(field, column): (&Arc<Field>, &ArrayRef)| field.as_ref().clone().with_data_type(column.data_type().clone());
+    let field = |(field, column): (&Arc<Field>, &ArrayRef)| {
+        field.as_ref().clone().with_data_type(column.data_type().clone())
+    };
     let fields: Vec<Field> = batch.schema_ref().fields().iter().zip(&columns).map(field).collect();
-    RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).map_err(|error| damaged(path, error))
+    RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)
+        .map_err(|error| damaged(path, error))
 }

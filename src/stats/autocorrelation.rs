@@ -1,21 +1,25 @@
-//! Autocorrelation by the fast Fourier transform, and the number of independent values a correlated sequence is worth.
+//! Autocorrelation by the fast Fourier transform, and the number of independent values a correlated
+//! sequence is worth.
 
 use realfft::RealFftPlanner;
 
 use super::moments::Moments;
 use crate::error::{Error, Result};
 
-/// The window of the sum over lags is closed at the first lag that is so many times the time summed so far: Sokal
-/// (Monte Carlo methods in statistical mechanics, 1996) takes 4 to 10.
+/// The window of the sum over lags is closed at the first lag that is so many times the time summed
+/// so far: Sokal (Monte Carlo methods in statistical mechanics, 1996) takes 4 to 10.
 const WINDOW_TIMES: f64 = 6.0;
 
-/// Autocovariance at lags 0 to `values.len() - 1`, about the mean, divided by the number of values at every lag (the
-/// usual biased form, whose spectrum is not negative).
+/// Autocovariance at lags 0 to `values.len() - 1`, about the mean, divided by the number of values
+/// at every lag (the usual biased form, whose spectrum is not negative).
 ///
 /// # Errors
 /// [`Error::NotEnoughData`] without values, or when one is not finite.
 pub fn autocovariance(values: &[f64]) -> Result<Vec<f64>> {
-    let cannot = |reason: &str| Error::NotEnoughData { question: "correlate a sequence", reason: reason.to_owned() };
+    let cannot = |reason: &str| Error::NotEnoughData {
+        question: "correlate a sequence",
+        reason: reason.to_owned(),
+    };
     if values.is_empty() {
         return Err(cannot("there are no values"));
     }
@@ -45,15 +49,16 @@ pub fn autocovariance(values: &[f64]) -> Result<Vec<f64>> {
 /// How correlated successive values are, in values.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct CorrelationTimes {
-    /// 1 + 2 sum r(k): the variance of the mean is this many times that of independent values. Below 1 where the values
-    /// swing about their mean.
+    /// 1 + 2 sum r(k): the variance of the mean is this many times that of independent values.
+    /// Below 1 where the values swing about their mean.
     pub integrated: f64,
     /// 1 + 2 sum r(k)^2: how long values remember, swinging or not.
     pub memory: f64,
 }
 
-/// Both correlation times. Sums are closed by themselves (Sokal's window, on the memory, which has no cancellation);
-/// a time that is a twentieth of the sequence or longer is not to be trusted, and too short.
+/// Both correlation times. Sums are closed by themselves (Sokal's window, on the memory, which has
+/// no cancellation); a time that is a twentieth of the sequence or longer is not to be trusted, and
+/// too short.
 ///
 /// # Errors
 /// As [`autocovariance`]; [`Error::NotEnoughData`] for values that are all the same.
@@ -80,7 +85,8 @@ pub fn correlation_times(values: &[f64]) -> Result<CorrelationTimes> {
             break;
         }
     }
-    // A mean cannot be better than so many independent values; noise in the correlations says otherwise at times.
+    // A mean cannot be better than so many independent values; noise in the correlations says
+    // otherwise at times.
     Ok(CorrelationTimes { integrated: integrated.max(1.0 / values.len() as f64), memory })
 }
 
@@ -129,7 +135,8 @@ mod tests {
             let times = correlation_times(&values).unwrap();
             let integrated = (1.0 + phi) / (1.0 - phi);
             let memory = (1.0 + phi * phi) / (1.0 - phi * phi);
-            // Sokal: relative standard error sqrt(2 (2 window + 1) / n), the window being 6 memories: 8% at 0.98.
+            // Sokal: relative standard error sqrt(2 (2 window + 1) / n), the window being 6
+            // memories: 8% at 0.98.
             let error = (2.0 * (2.0 * WINDOW_TIMES * memory + 1.0) / 200_000.0).sqrt();
             let from = integrated.max(1.0);
             assert!((times.integrated - integrated).abs() < 4.0 * error * from, "{phi}: {times:?}");

@@ -1,8 +1,9 @@
 //! A sequence of any length kept as at most 8,192 means of equally many successive values.
 //!
-//! Short sequences are kept as they are. When the bins are full, neighbours are merged and the bins become twice as
-//! wide. Slow structure (trends, long correlations, the variance of the mean) survives that; only what is faster than a
-//! bin is averaged away, and its size is kept in the variance of the single values.
+//! Short sequences are kept as they are. When the bins are full, neighbours are merged and the bins
+//! become twice as wide. Slow structure (trends, long correlations, the variance of the mean)
+//! survives that; only what is faster than a bin is averaged away, and its size is kept in the
+//! variance of the single values.
 
 use super::joint_sums::sum;
 use super::moments::Moments;
@@ -10,7 +11,8 @@ use super::moments::Moments;
 /// Bins are merged when there would be more.
 const MOST_BINS: usize = 1 << 13;
 
-/// Bins of a sequence that is given value by value. Values that are not finite leave a hole and are counted.
+/// Bins of a sequence that is given value by value. Values that are not finite leave a hole and are
+/// counted.
 #[derive(Debug, Clone)]
 pub struct CoarseSeries {
     bins: Vec<Bin>,
@@ -89,13 +91,22 @@ impl CoarseSeries {
 
     /// Halves the number of bins. All are full when this is called.
     fn merge(&mut self) {
-        self.bins = self.bins.chunks(2).map(|pair| pair.iter().copied().fold(Bin::default(), Bin::joined)).collect();
+        self.bins = self
+            .bins
+            .chunks(2)
+            .map(|pair| pair.iter().copied().fold(Bin::default(), Bin::joined))
+            .collect();
         self.width *= 2;
     }
 
-    /// The means of the bins that have a value, in order. The last bin is left out unless it is full.
+    /// The means of the bins that have a value, in order. The last bin is left out unless it is
+    /// full.
     pub fn means(&self) -> Vec<f64> {
-        let full = if self.filled == self.width { self.bins.len() } else { self.bins.len().saturating_sub(1) };
+        let full = if self.filled == self.width {
+            self.bins.len()
+        } else {
+            self.bins.len().saturating_sub(1)
+        };
         self.bins[..full].iter().filter(|bin| bin.count > 0).map(|bin| bin.mean).collect()
     }
 

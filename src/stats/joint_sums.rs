@@ -1,7 +1,8 @@
 //! Means of several quantities and the sums of products of their deviations, block by block.
 //!
-//! A block is centred on its own means, and blocks are joined by their means (Chan, Golub and LeVeque 1983): no digits
-//! are lost far from the origin, and sums of neighbouring stretches of rows can be joined afterwards.
+//! A block is centred on its own means, and blocks are joined by their means (Chan, Golub and
+//! LeVeque 1983): no digits are lost far from the origin, and sums of neighbouring stretches of
+//! rows can be joined afterwards.
 
 /// Rows centred at a time: they stay in the processor's nearest memory.
 const BLOCK: usize = 256;
@@ -34,12 +35,20 @@ impl<const N: usize> JointSums<N> {
             let block = columns.map(|column| &column[first..(first + BLOCK).min(rows)]);
             let length = block[0].len();
             let mut sums = JointSums { count: length as f64, ..JointSums::default() };
-            for ((mean, column), deviations) in sums.means.iter_mut().zip(block).zip(&mut deviations) {
+            for ((mean, column), deviations) in
+                sums.means.iter_mut().zip(block).zip(&mut deviations)
+            {
                 *mean = sum(column) / length as f64;
                 // Once more from there: the mean of equal values is that value.
-                deviations.iter_mut().zip(column).for_each(|(deviation, value)| *deviation = value - *mean);
+                deviations
+                    .iter_mut()
+                    .zip(column)
+                    .for_each(|(deviation, value)| *deviation = value - *mean);
                 *mean += sum(&deviations[..length]) / length as f64;
-                deviations.iter_mut().zip(column).for_each(|(deviation, value)| *deviation = value - *mean);
+                deviations
+                    .iter_mut()
+                    .zip(column)
+                    .for_each(|(deviation, value)| *deviation = value - *mean);
             }
             for i in 0..N {
                 for j in 0..=i {

@@ -1,12 +1,13 @@
 //! Means and trends of correlated sequences, with intervals and tests that keep their level.
 //!
-//! The variance of the mean of a correlated sequence is its spectrum at frequency zero. It is estimated from the
-//! projections of the sequence on the q slowest cosines, orthogonal to a constant (and, for trends, to a line): each is
-//! a squared normal number times that spectrum as long as the spectrum is flat up to q half waves a sequence. The mean
-//! over its estimated standard error then has Student's distribution of q degrees of freedom, and the width of an
-//! interval knows how poorly the spectrum is known (Mueller, J. Econometrics 2007; Lazarus, Lewis, Stock & Watson,
-//! J. Business & Economic Statistics 2018). q is chosen from how long the values remember; a sequence too short for
-//! four cosines gets no answer.
+//! The variance of the mean of a correlated sequence is its spectrum at frequency zero. It is
+//! estimated from the projections of the sequence on the q slowest cosines, orthogonal to a
+//! constant (and, for trends, to a line): each is a squared normal number times that spectrum as
+//! long as the spectrum is flat up to q half waves a sequence. The mean over its estimated standard
+//! error then has Student's distribution of q degrees of freedom, and the width of an interval
+//! knows how poorly the spectrum is known (Mueller, J. Econometrics 2007; Lazarus, Lewis, Stock &
+//! Watson, J. Business & Economic Statistics 2018). q is chosen from how long the values remember;
+//! a sequence too short for four cosines gets no answer.
 
 use std::f64::consts::PI;
 
@@ -38,11 +39,16 @@ impl Estimate {
         Estimate { value: self.value * factor, low: self.low * factor, high: self.high * factor }
     }
 
-    /// The same of a number above 0, its interval multiplicative: `value exp(+-half / value)`. Means of squares scatter
-    /// to the right, and their standard error with them: a symmetric interval misses the truth where both are small.
+    /// The same of a number above 0, its interval multiplicative: `value exp(+-half / value)`.
+    /// Means of squares scatter to the right, and their standard error with them: a symmetric
+    /// interval misses the truth where both are small.
     pub fn of_positive(self) -> Estimate {
         let Estimate { value, low, high } = self;
-        Estimate { value, low: value * (low / value - 1.0).exp(), high: value * (high / value - 1.0).exp() }
+        Estimate {
+            value,
+            low: value * (low / value - 1.0).exp(),
+            high: value * (high / value - 1.0).exp(),
+        }
     }
 
     /// Whether the interval has this value in it.
@@ -76,19 +82,21 @@ pub fn mean(values: &[f64]) -> Result<Estimate> {
     Ok(Estimate::student(mean, (variance / values.len() as f64).sqrt(), cosines as f64))
 }
 
-/// Whether the sequence rises or falls through its length: the slope of its least-squares line against zero.
+/// Whether the sequence rises or falls through its length: the slope of its least-squares line
+/// against zero.
 ///
 /// # Errors
 /// As [`mean`].
 pub fn trend(values: &[f64]) -> Result<Test> {
     let LongRun { variance, cosines } = long_run_variance(values, true)?;
     // On a line of unit length, so that noise of spectrum 1 gives a standard error of 1.
-    let projection: f64 = values.iter().zip(line(values.len())).map(|(value, line)| value * line).sum();
+    let projection: f64 =
+        values.iter().zip(line(values.len())).map(|(value, line)| value * line).sum();
     Ok(Test::student(projection / variance.sqrt(), cosines as f64))
 }
 
-/// Whether two stretches of one sequence have the same mean: the first `early` values against the last `late`; the
-/// spectrum is taken from the late ones.
+/// Whether two stretches of one sequence have the same mean: the first `early` values against the
+/// last `late`; the spectrum is taken from the late ones.
 ///
 /// # Errors
 /// As [`mean`]; also when a stretch is empty or they overlap.
@@ -137,7 +145,10 @@ fn long_run_variance(values: &[f64], without_trend: bool) -> Result<LongRun> {
     let scale = values.iter().fold(0.0_f64, |largest, value| largest.max(value.abs()));
     // Rounding is correlated too; it must not be taken for noise.
     if residuals.iter().all(|residual| residual.abs() <= 1e-13 * scale) {
-        return Err(Error::NotEnoughData { question, reason: "the values are all the same, or on a line".to_owned() });
+        return Err(Error::NotEnoughData {
+            question,
+            reason: "the values are all the same, or on a line".to_owned(),
+        });
     }
     let memory = correlation_times(residuals)?.memory;
     let affordable = (values.len() as f64 / (MEMORIES_A_COSINE * memory)) as usize;
@@ -150,10 +161,12 @@ fn long_run_variance(values: &[f64], without_trend: bool) -> Result<LongRun> {
         return Err(Error::NotEnoughData { question, reason });
     }
     let cosines = affordable.min(MOST_COSINES);
-    // The slowest cosine is all but a line: beside a trend it has nothing to say. The others lean on the line by so
-    // little (those of an odd number of half waves only) that their share in it is made up for by a factor.
+    // The slowest cosine is all but a line: beside a trend it has nothing to say. The others lean
+    // on the line by so little (those of an odd number of half waves only) that their share in it
+    // is made up for by a factor.
     let first = if without_trend { 2 } else { 1 };
-    let squared = (first..first + cosines).map(|wave| squared_projection(residuals, wave, without_trend));
+    let squared =
+        (first..first + cosines).map(|wave| squared_projection(residuals, wave, without_trend));
     let variance = squared.sum::<f64>() / cosines as f64;
     if variance > 0.0 && variance.is_finite() {
         return Ok(LongRun { variance, cosines });
@@ -161,7 +174,8 @@ fn long_run_variance(values: &[f64], without_trend: bool) -> Result<LongRun> {
     Err(Error::NotEnoughData { question, reason: "the values are out of range".to_owned() })
 }
 
-/// The squared projection on a cosine of `wave` half waves, of norm 1 once its share in a line is taken out.
+/// The squared projection on a cosine of `wave` half waves, of norm 1 once its share in a line is
+/// taken out.
 fn squared_projection(values: &[f64], wave: usize, without_line: bool) -> f64 {
     let length = values.len() as f64;
     let (sin, cos) = (PI * wave as f64 / length).sin_cos();
@@ -213,7 +227,8 @@ mod tests {
         (0..length).map(step).collect()
     }
 
-    /// The standard error of a coverage of 95%, or of a false alarm rate of 5%, is 1.3% of so many runs.
+    /// The standard error of a coverage of 95%, or of a false alarm rate of 5%, is 1.3% of so many
+    /// runs.
     const RUNS: u32 = 300;
 
     #[test]
@@ -249,7 +264,11 @@ mod tests {
         let mut random = ChaCha8Rng::seed_from_u64(5);
         assert!(mean(&ar_1(&mut random, 0.99, 200)).is_err());
         for values in [vec![], vec![1.0], vec![2.0; 500], vec![f64::NAN; 500]] {
-            assert!(mean(&values).is_err() && trend(&values).is_err() && contrast(&values, 1, 1).is_err());
+            assert!(
+                mean(&values).is_err()
+                    && trend(&values).is_err()
+                    && contrast(&values, 1, 1).is_err()
+            );
         }
         let line: Vec<f64> = (0..500).map(f64::from).collect();
         assert!(trend(&line).is_err(), "nothing is left beside the line");

@@ -1,18 +1,22 @@
-//! The time-averaged mean squared displacement of a trajectory, over lags up to a fraction of it, in one reading.
+//! The time-averaged mean squared displacement of a trajectory, over lags up to a fraction of it,
+//! in one reading.
 //!
-//! MSD(k) = mean over t of (x(t + k) - x(t))^2. Lags are 1, 2, ..., 15 and from there eight an octave. For long lags the
-//! origins t are taken further apart, a sixteenth of the lag or less, which loses next to nothing: displacements from
-//! neighbouring origins are nearly the same. So every value costs about 24 products, whatever the length (the multiple-tau
-//! scheme of dynamic light scattering: Schaetzel, Quantum Optics 1990).
+//! MSD(k) = mean over t of (x(t + k) - x(t))^2. Lags are 1, 2, ..., 15 and from there eight an
+//! octave. For long lags the origins t are taken further apart, a sixteenth of the lag or less,
+//! which loses next to nothing: displacements from neighbouring origins are nearly the same. So
+//! every value costs about 24 products, whatever the length (the multiple-tau scheme of dynamic
+//! light scattering: Schaetzel, Quantum Optics 1990).
 //!
-//! Sums are kept for stretches of the trajectory apart, for error bars from how the stretches differ.
+//! Sums are kept for stretches of the trajectory apart, for error bars from how the stretches
+//! differ.
 
 use std::borrow::Cow;
 
 /// Lags a level: a level has the lags 8 to 15 times its stride, and the first also 1 to 7.
 const LAGS_A_LEVEL: usize = 16;
 
-/// Sums of squared displacements by stretch and lag. Several coordinates may be added into one: their squares add up.
+/// Sums of squared displacements by stretch and lag. Several coordinates may be added into one:
+/// their squares add up.
 #[derive(Debug, Clone)]
 pub struct DisplacementSums {
     lags: Vec<u64>,
@@ -23,7 +27,8 @@ pub struct DisplacementSums {
 }
 
 impl DisplacementSums {
-    /// For trajectories of `rows` values, cut into `stretches`; the longest lag is `1/fraction` of a stretch.
+    /// For trajectories of `rows` values, cut into `stretches`; the longest lag is `1/fraction` of
+    /// a stretch.
     pub fn new(rows: u64, stretches: usize, fraction: u64) -> DisplacementSums {
         let rows_a_stretch = (rows / stretches as u64).max(1);
         let longest = rows_a_stretch / fraction;
@@ -54,11 +59,12 @@ impl DisplacementSums {
         self.rows_a_stretch
     }
 
-    /// The mean squared displacement at each lag, one list a stretch, each coordinate's mean added up: with `coordinates`
-    /// coordinates pushed. A lag without a displacement is NaN.
+    /// The mean squared displacement at each lag, one list a stretch, each coordinate's mean added
+    /// up: with `coordinates` coordinates pushed. A lag without a displacement is NaN.
     pub fn by_stretch(&self, coordinates: usize) -> Vec<Vec<f64>> {
         let mean = |(sum, &count): (&f64, &u64)| coordinates as f64 * sum / count as f64;
-        let stretch = |(sums, counts): (&Vec<f64>, &Vec<u64>)| sums.iter().zip(counts).map(mean).collect();
+        let stretch =
+            |(sums, counts): (&Vec<f64>, &Vec<u64>)| sums.iter().zip(counts).map(mean).collect();
         self.sums.iter().zip(&self.counts).map(stretch).collect()
     }
 }
@@ -94,7 +100,11 @@ impl Coordinate {
             let stretch = (self.row / sums.rows_a_stretch) as usize;
             let last = sums.sums.len() - 1;
             let end = (stretch as u64 + 1) * sums.rows_a_stretch;
-            let room = if stretch >= last { left.len() } else { left.len().min((end - self.row) as usize) };
+            let room = if stretch >= last {
+                left.len()
+            } else {
+                left.len().min((end - self.row) as usize)
+            };
             let (these, rest) = left.split_at(room);
             let stretch = stretch.min(last);
             self.extend_in_stretch(these, &mut sums.sums[stretch], &mut sums.counts[stretch]);
@@ -113,7 +123,12 @@ impl Coordinate {
             let smallest = if level == 0 { 1 } else { LAGS_A_LEVEL / 2 };
             let lags = (LAGS_A_LEVEL - smallest).min(sums.len() - first_lag);
             let of_level = first_lag..first_lag + lags;
-            self.levels[level].extend(&these, smallest, &mut sums[of_level.clone()], &mut counts[of_level]);
+            self.levels[level].extend(
+                &these,
+                smallest,
+                &mut sums[of_level.clone()],
+                &mut counts[of_level],
+            );
             // Rows 0, 2^level, 2 * 2^level, ... belong to the level.
             these = these.iter().copied().skip((row % 2) as usize).step_by(2).collect();
             row = row.div_ceil(2);
@@ -124,7 +139,8 @@ impl Coordinate {
 }
 
 impl Level {
-    /// Adds the squared displacements that end at the new values, for as many lags as there are sums.
+    /// Adds the squared displacements that end at the new values, for as many lags as there are
+    /// sums.
     fn extend(&mut self, new: &[f64], smallest: usize, sums: &mut [f64], counts: &mut [u64]) {
         let before = self.values.len();
         self.values.extend_from_slice(new);
@@ -137,7 +153,11 @@ impl Level {
                 *count += later.len() as u64;
                 continue;
             }
-            let known = later.iter().zip(earlier).map(|(a, b)| (a - b).powi(2)).filter(|squared| squared.is_finite());
+            let known = later
+                .iter()
+                .zip(earlier)
+                .map(|(a, b)| (a - b).powi(2))
+                .filter(|squared| squared.is_finite());
             known.for_each(|squared| (*total, *count) = (*total + squared, *count + 1));
         }
         let kept = self.values.len().min(LAGS_A_LEVEL - 1);
@@ -154,7 +174,8 @@ fn squared_distance(a: &[f64], b: &[f64]) -> f64 {
             *sum += (a - b) * (a - b);
         }
     }
-    sums.iter().sum::<f64>() + a_rest.iter().zip(b_rest).map(|(a, b)| (a - b) * (a - b)).sum::<f64>()
+    sums.iter().sum::<f64>()
+        + a_rest.iter().zip(b_rest).map(|(a, b)| (a - b) * (a - b)).sum::<f64>()
 }
 
 #[cfg(test)]
@@ -163,11 +184,13 @@ mod tests {
 
     #[test]
     fn lags_and_means_are_those_of_the_definition() {
-        let values: Vec<f64> = (0..4000).map(|t| (0.01 * f64::from(t)).sin() + 1e-3 * f64::from(t * t % 37)).collect();
+        let values: Vec<f64> =
+            (0..4000).map(|t| (0.01 * f64::from(t)).sin() + 1e-3 * f64::from(t * t % 37)).collect();
         let mut sums = DisplacementSums::new(4000, 1, 4);
         let mut coordinate = Coordinate::default();
         values.iter().for_each(|&value| coordinate.push(value, &mut sums));
-        let (mut of_slices, mut coordinate) = (DisplacementSums::new(4000, 1, 4), Coordinate::default());
+        let (mut of_slices, mut coordinate) =
+            (DisplacementSums::new(4000, 1, 4), Coordinate::default());
         values.chunks(37).for_each(|values| coordinate.extend(values, &mut of_slices));
         assert_eq!(of_slices.counts, sums.counts);
         let near = |(a, b): (&f64, &f64)| (a / b - 1.0).abs() < 1e-13;
@@ -179,7 +202,8 @@ mod tests {
         for (&lag, found) in sums.lags().iter().zip(found) {
             let stride = if lag < 16 { 1 } else { 1 << (lag.ilog2() - 3) };
             let origins = (0..4000 - lag as usize).step_by(stride);
-            let squares: Vec<f64> = origins.map(|t| (values[t + lag as usize] - values[t]).powi(2)).collect();
+            let squares: Vec<f64> =
+                origins.map(|t| (values[t + lag as usize] - values[t]).powi(2)).collect();
             let mean = squares.iter().sum::<f64>() / squares.len() as f64;
             assert!((found / mean - 1.0).abs() < 1e-12, "lag {lag}: {found} {mean}");
         }

@@ -1,10 +1,12 @@
 //! Least squares: a line through points, and a power law as a line through their logarithms.
 //!
-//! Points are given one by one and not kept. The sums are centred on the running means (Welford 1962, extended to
-//! products by Chan, Golub and LeVeque 1983), since sums of raw squares cancel when the points lie far from the origin.
+//! Points are given one by one and not kept. The sums are centred on the running means (Welford
+//! 1962, extended to products by Chan, Golub and LeVeque 1983), since sums of raw squares cancel
+//! when the points lie far from the origin.
 //!
-//! The standard error of a slope is the least-squares one, for independent residuals. A trajectory's points are strongly
-//! correlated: on them it is too small by factors, and is only there to show that.
+//! The standard error of a slope is the least-squares one, for independent residuals. A
+//! trajectory's points are strongly correlated: on them it is too small by factors, and is only
+//! there to show that.
 
 use super::joint_sums::JointSums;
 use crate::error::{Error, Result};
@@ -20,7 +22,8 @@ pub struct Line {
     pub r_squared: Option<f64>,
     /// Variance of the residuals, divided by two less than the points; none with fewer than three.
     pub residual_variance: Option<f64>,
-    /// Least-squares standard error of the slope, for independent residuals; none with fewer than three points.
+    /// Least-squares standard error of the slope, for independent residuals; none with fewer than
+    /// three points.
     pub slope_standard_error: Option<f64>,
     /// Points used.
     pub points: u64,
@@ -73,7 +76,10 @@ impl LineFit {
     /// # Errors
     /// [`Error::NotEnoughData`] with fewer than two different x, or when a point is not finite.
     pub fn line(&self) -> Result<Line> {
-        let cannot = |reason: &str| Error::NotEnoughData { question: "fit a line", reason: reason.to_owned() };
+        let cannot = |reason: &str| Error::NotEnoughData {
+            question: "fit a line",
+            reason: reason.to_owned(),
+        };
         if ![self.xx, self.xy, self.yy].iter().all(|sum| sum.is_finite()) {
             return Err(cannot("a point is not finite"));
         }
@@ -83,8 +89,8 @@ impl LineFit {
         let slope = self.xy / self.xx;
         // Rounding may take it over 1 by a little.
         let r_squared = (self.yy > 0.0).then(|| (slope * (self.xy / self.yy)).clamp(0.0, 1.0));
-        let residual_variance =
-            (self.points > 2).then(|| (self.yy - slope * self.xy).max(0.0) / (self.points - 2) as f64);
+        let residual_variance = (self.points > 2)
+            .then(|| (self.yy - slope * self.xy).max(0.0) / (self.points - 2) as f64);
         Ok(Line {
             intercept: self.mean_y - slope * self.mean_x,
             slope,
@@ -96,17 +102,19 @@ impl LineFit {
     }
 }
 
-/// The power law y = prefactor x^exponent whose logarithm is the least-squares line of ln y on ln x.
+/// The power law y = prefactor x^exponent whose logarithm is the least-squares line of ln y on ln
+/// x.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PowerLaw {
     /// Power of x.
     pub exponent: f64,
-    /// Natural logarithm of the prefactor. The prefactor itself may be too large or too small for a number when the
-    /// points lie far from x = 1.
+    /// Natural logarithm of the prefactor. The prefactor itself may be too large or too small for a
+    /// number when the points lie far from x = 1.
     pub ln_prefactor: f64,
     /// R^2 of the line of logarithms; none where y does not vary.
     pub r_squared: Option<f64>,
-    /// Least-squares standard error of the exponent, for independent residuals; none with fewer than three points.
+    /// Least-squares standard error of the exponent, for independent residuals; none with fewer
+    /// than three points.
     pub exponent_standard_error: Option<f64>,
     /// Points used.
     pub points: u64,
@@ -119,7 +127,8 @@ pub struct PowerLawFit {
 }
 
 impl PowerLawFit {
-    /// Takes a point, unless it has no logarithm (x or y zero, negative, infinite or NaN); says whether it did.
+    /// Takes a point, unless it has no logarithm (x or y zero, negative, infinite or NaN); says
+    /// whether it did.
     pub fn push(&mut self, x: f64, y: f64) -> bool {
         let has_logarithm = |value: f64| value > 0.0 && value.is_finite();
         let takes = has_logarithm(x) && has_logarithm(y);
@@ -178,7 +187,9 @@ mod tests {
 
     #[test]
     fn points_that_make_no_line() {
-        for points in [vec![], vec![(1.0, 2.0)], vec![(3.0, 2.0); 5], vec![(1.0, 2.0), (2.0, f64::NAN)]] {
+        for points in
+            [vec![], vec![(1.0, 2.0)], vec![(3.0, 2.0); 5], vec![(1.0, 2.0), (2.0, f64::NAN)]]
+        {
             assert!(matches!(line(points), Err(Error::NotEnoughData { .. })));
         }
         let level = line([(1.0, 2.0), (2.0, 2.0), (3.0, 2.0)]).unwrap();
@@ -202,7 +213,8 @@ mod tests {
     }
 
     proptest! {
-        /// The residuals of a least-squares line sum to zero, weighted by 1 and by x, also far from the origin.
+        /// The residuals of a least-squares line sum to zero, weighted by 1 and by x, also far from
+        /// the origin.
         #[test]
         fn residuals_are_orthogonal(
             values in prop::collection::vec(-1.0..1.0f64, 3..50), slope in -3.0..3.0f64, offset in -1e6..1e6f64,

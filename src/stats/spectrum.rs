@@ -1,7 +1,8 @@
-//! Power spectra: Welch's averaged periodograms, the highest peak of one, and whether a peak stands out of white noise.
+//! Power spectra: Welch's averaged periodograms, the highest peak of one, and whether a peak stands
+//! out of white noise.
 //!
-//! Frequencies are in cycles per sample, 0 to 1/2; densities are one-sided, so that they sum to the variance when
-//! multiplied by the spacing 1/L. Segments come from stretches without a gap.
+//! Frequencies are in cycles per sample, 0 to 1/2; densities are one-sided, so that they sum to the
+//! variance when multiplied by the spacing 1/L. Segments come from stretches without a gap.
 
 use std::f64::consts::TAU;
 use std::sync::Arc;
@@ -38,7 +39,8 @@ pub struct Spectrum {
 /// The highest peak of a spectrum, frequency zero left out.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Peak {
-    /// Cycles per sample, between the frequencies of the spectrum by the parabola through three logarithms.
+    /// Cycles per sample, between the frequencies of the spectrum by the parabola through three
+    /// logarithms.
     pub frequency: f64,
     /// Full width at half the peak's density, cycles per sample; never below the spacing 1/L.
     pub width: f64,
@@ -76,7 +78,8 @@ pub struct Plans {
 
 impl Plans {
     fn window(&mut self, segment: usize, taper: Taper) -> Arc<[f64]> {
-        let known = self.windows.iter().find(|(of, window)| *of == taper && window.len() == segment);
+        let known =
+            self.windows.iter().find(|(of, window)| *of == taper && window.len() == segment);
         if let Some((_, window)) = known {
             return window.clone();
         }
@@ -106,9 +109,14 @@ impl Welch {
     pub fn planned(segment: usize, taper: Taper, plans: &mut Plans) -> Result<Welch> {
         if segment < SHORTEST_SEGMENT || !segment.is_multiple_of(2) {
             let requirement = "even and at least 16";
-            return Err(Error::InvalidValue { name: "segment", value: segment as f64, requirement });
+            return Err(Error::InvalidValue {
+                name: "segment",
+                value: segment as f64,
+                requirement,
+            });
         }
-        let (window, transform) = (plans.window(segment, taper), plans.planner.plan_fft_forward(segment));
+        let (window, transform) =
+            (plans.window(segment, taper), plans.planner.plan_fft_forward(segment));
         let sums = vec![0.0; segment / 2 + 1];
         Ok(Welch { taper, window, transform, pending: Vec::new(), sums, segments: 0 })
     }
@@ -163,7 +171,11 @@ impl Welch {
             let sides = if index == 0 || index == last { 1.0 } else { 2.0 };
             sides * sum / (power * self.segments as f64)
         });
-        Some(Spectrum { density: density.collect(), segment: self.window.len(), segments: self.segments })
+        Some(Spectrum {
+            density: density.collect(),
+            segment: self.window.len(),
+            segments: self.segments,
+        })
     }
 }
 
@@ -180,7 +192,8 @@ impl Spectrum {
         let mut offset = 0.0;
         // At the ends there is no neighbour of the same kind: both have one side only.
         if at > 1 && at + 1 < last {
-            let [below, above] = [self.density[at - 1], self.density[at + 1]].map(|density| (density / height).ln());
+            let [below, above] =
+                [self.density[at - 1], self.density[at + 1]].map(|density| (density / height).ln());
             if below.is_finite() && above.is_finite() && below + above < 0.0 {
                 offset = 0.5 * (below - above) / (below + above);
             }
@@ -204,7 +217,8 @@ impl Spectrum {
         }
         let (count, segments) = (densities.len() as f64, self.segments as f64);
         // The upper tail directly: 1 minus the lower would end at 1e-16.
-        let tail = beta_reg(segments * (count - 1.0), segments, (1.0 - highest / sum).clamp(0.0, 1.0));
+        let tail =
+            beta_reg(segments * (count - 1.0), segments, (1.0 - highest / sum).clamp(0.0, 1.0));
         Some(-(count * (-tail).ln_1p()).exp_m1()).map(|chance| chance.clamp(0.0, 1.0))
     }
 }

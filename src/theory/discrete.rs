@@ -1,14 +1,15 @@
 //! SGD exactly, step by step, on a quadratic loss. Beyond the paper: nothing is approximated.
 //!
-//! Along one eigenvector, with x the position from the minimum `mu` and `v_k = (x_k - x_{k-1}) / eta`,
+//! Along one eigenvector, with x the position from the minimum `mu` and
+//! `v_k = (x_k - x_{k-1}) / eta`,
 //!
 //! ```text
 //! v' = beta v - (rho + lambda) x + noise,   x' = x + eta v',   Var noise = sigma^2 rho / S
 //! ```
 //!
-//! That is a linear recursion, so mean, covariance and displacement are exact at any learning rate below the limit of
-//! stability, where the Langevin values are off by factors. Lags are in steps. libtorch's variants are in
-//! [`libtorch`](super::libtorch).
+//! That is a linear recursion, so mean, covariance and displacement are exact at any learning rate
+//! below the limit of stability, where the Langevin values are off by factors. Lags are in steps.
+//! libtorch's variants are in [`libtorch`](super::libtorch).
 
 use super::autocorrelation::Autocorrelation;
 use super::double_double::DoubleDouble;
@@ -18,7 +19,8 @@ pub use super::recursion::DiscreteRegime;
 use super::recursion::Recursion;
 use crate::error::Result;
 
-/// Along one eigenvector of the Hessian: SGD with momentum as libtorch has it (no dampening, no Nesterov).
+/// Along one eigenvector of the Hessian: SGD with momentum as libtorch has it (no dampening, no
+/// Nesterov).
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct DiscreteMode {
     learning_rate: f64,
@@ -29,8 +31,8 @@ impl DiscreteMode {
     /// The mode with Hessian eigenvalue rho = `eigenvalue`.
     ///
     /// # Errors
-    /// [`Error::InvalidValue`](crate::Error::InvalidValue) for parameters out of range, rho < 0, rho + lambda <= 0, and
-    /// an unstable step: eta (rho + lambda) must be below 2 (1 + beta).
+    /// [`Error::InvalidValue`](crate::Error::InvalidValue) for parameters out of range, rho < 0,
+    /// rho + lambda <= 0, and an unstable step: eta (rho + lambda) must be below 2 (1 + beta).
     pub fn new(parameters: &SgdParameters, eigenvalue: f64) -> Result<DiscreteMode> {
         parameters.validate()?;
         let curvature = parameters.curvature(eigenvalue)?;
@@ -63,8 +65,9 @@ impl DiscreteMode {
         self.recursion.regime()
     }
 
-    /// Radians per step of a free oscillation, in (0, pi): cos = (1 + beta - eta(rho+lambda)) / (2 sqrt beta); none
-    /// unless it oscillates. pi per step is the zigzag of [`DiscreteRegime::Alternating`].
+    /// Radians per step of a free oscillation, in (0, pi): cos = (1 + beta - eta(rho+lambda)) / (2
+    /// sqrt beta); none unless it oscillates. pi per step is the zigzag of
+    /// [`DiscreteRegime::Alternating`].
     pub fn angle_per_step(&self) -> Option<f64> {
         self.recursion.angle_per_step()
     }
@@ -74,7 +77,8 @@ impl DiscreteMode {
         self.angle_per_step().map(|angle| angle / std::f64::consts::TAU)
     }
 
-    /// Factor by which the slowest part of a deviation shrinks per step: sqrt(beta) if it oscillates.
+    /// Factor by which the slowest part of a deviation shrinks per step: sqrt(beta) if it
+    /// oscillates.
     pub fn decay_per_step(&self) -> f64 {
         self.recursion.decay_per_step()
     }
@@ -121,19 +125,21 @@ impl DiscreteMode {
         [[entry(0, 0), mixed], [mixed, entry(1, 1) / self.learning_rate / self.learning_rate]]
     }
 
-    /// E (x_k - x_0)^2 of the stationary process, 2 (P - M^k P)_xx, to full relative precision down to the first step.
+    /// E (x_k - x_0)^2 of the stationary process, 2 (P - M^k P)_xx, to full relative precision down
+    /// to the first step.
     pub fn mean_squared_displacement(&self, steps: u64) -> f64 {
         self.recursion.mean_squared_displacement(steps)
     }
 
-    /// E (x_k - x_0)^2 from a stationary position at velocity 0, as where an optimizer has just been made: the position's
-    /// mean moves by M^k - I, its noise is that from a point.
+    /// E (x_k - x_0)^2 from a stationary position at velocity 0, as where an optimizer has just
+    /// been made: the position's mean moves by M^k - I, its noise is that from a point.
     ///
     /// # Errors
     /// [`Error::InvalidValue`](crate::Error::InvalidValue) where the mean is out of range.
     pub fn mean_squared_displacement_from_rest(&self, steps: u64) -> Result<f64> {
         let [kept, _] = self.mean(1.0, 0.0, steps)?;
-        Ok((kept - 1.0).powi(2) * self.position_variance() + self.covariance_from_point(steps)[0][0])
+        Ok((kept - 1.0).powi(2) * self.position_variance()
+            + self.covariance_from_point(steps)[0][0])
     }
 
     /// E delta^2 = eta^2 Var(v) = 2 eta^2 sigma^2 rho / (S (1-beta) (2(1+beta) - eta(rho+lambda))).
@@ -153,7 +159,8 @@ impl DiscreteMode {
     }
 }
 
-/// The limit of stability, 2 (1 + beta) / (rho + lambda) for the largest eigenvalue rho: a learning rate must be below.
+/// The limit of stability, 2 (1 + beta) / (rho + lambda) for the largest eigenvalue rho: a learning
+/// rate must be below.
 ///
 /// # Errors
 /// [`Error::InvalidValue`](crate::Error::InvalidValue) for parameters out of range, rho < 0 or rho + lambda <= 0.
@@ -170,21 +177,35 @@ mod tests {
     use super::super::langevin::LangevinMode;
     use super::*;
 
-    const PARAMETERS: SgdParameters =
-        SgdParameters { learning_rate: 0.1, momentum: 0.9, weight_decay: 1e-3, batch_size: 32.0, noise_scale: 2.0 };
+    const PARAMETERS: SgdParameters = SgdParameters {
+        learning_rate: 0.1,
+        momentum: 0.9,
+        weight_decay: 1e-3,
+        batch_size: 32.0,
+        noise_scale: 2.0,
+    };
 
     #[test]
     fn displacement_from_rest_is_that_of_the_recursion_step_by_step() {
         for rho in [1e-3, 0.05, 0.7, 20.0] {
             let mode = DiscreteMode::new(&PARAMETERS, rho).unwrap();
-            let SgdParameters { learning_rate: eta, momentum, weight_decay, batch_size, noise_scale } = PARAMETERS;
-            let (pull, noise) = (eta * (rho + weight_decay), eta * eta * noise_scale * rho / batch_size);
+            let SgdParameters {
+                learning_rate: eta,
+                momentum,
+                weight_decay,
+                batch_size,
+                noise_scale,
+            } = PARAMETERS;
+            let (pull, noise) =
+                (eta * (rho + weight_decay), eta * eta * noise_scale * rho / batch_size);
             // What is left of x_0 in position and step, and their covariance by noise: s' = beta s - p x + n, x' = x + s'.
             let (mut kept, [mut xx, mut xs, mut ss]) = ([1.0, 0.0], [0.0; 3]);
             for step in 1..=300 {
                 let moved = momentum * kept[1] - pull * kept[0];
                 kept = [kept[0] + moved, moved];
-                let next = momentum * momentum * ss - 2.0 * momentum * pull * xs + pull * pull * xx + noise;
+                let next = momentum * momentum * ss - 2.0 * momentum * pull * xs
+                    + pull * pull * xx
+                    + noise;
                 let mixed = momentum * xs - pull * xx;
                 (xx, xs, ss) = (xx + 2.0 * mixed + next, mixed + next, next);
                 let expected = (kept[0] - 1.0_f64).powi(2) * mode.position_variance() + xx;
@@ -194,12 +215,21 @@ mod tests {
         }
     }
 
-    /// Ratios computed with numpy from the two processes' matrices: the limit holds once the velocity has forgotten.
+    /// Ratios computed with numpy from the two processes' matrices: the limit holds once the
+    /// velocity has forgotten.
     #[test]
     fn langevins_displacement_from_rest_beside_the_exact_one() {
-        for (rho, step, ratio) in [(0.05, 1, 0.3391), (0.05, 10, 0.8906), (0.05, 100, 0.9989), (0.001, 60, 0.9894)] {
-            let exact = DiscreteMode::new(&PARAMETERS, rho).unwrap().mean_squared_displacement_from_rest(step).unwrap();
-            let limit = LangevinMode::new(&PARAMETERS, rho).unwrap().mean_squared_displacement_from_rest(step).unwrap();
+        for (rho, step, ratio) in
+            [(0.05, 1, 0.3391), (0.05, 10, 0.8906), (0.05, 100, 0.9989), (0.001, 60, 0.9894)]
+        {
+            let exact = DiscreteMode::new(&PARAMETERS, rho)
+                .unwrap()
+                .mean_squared_displacement_from_rest(step)
+                .unwrap();
+            let limit = LangevinMode::new(&PARAMETERS, rho)
+                .unwrap()
+                .mean_squared_displacement_from_rest(step)
+                .unwrap();
             assert!((limit / exact - ratio).abs() < 1e-4, "{rho} {step}: {}", limit / exact);
         }
     }
@@ -208,7 +238,8 @@ mod tests {
     fn an_unstable_step_is_an_error_and_the_edge_is_the_limit() {
         let rho = 3.0;
         let limit = learning_rate_limit(&PARAMETERS, rho).unwrap();
-        let at = |learning_rate| DiscreteMode::new(&SgdParameters { learning_rate, ..PARAMETERS }, rho);
+        let at =
+            |learning_rate| DiscreteMode::new(&SgdParameters { learning_rate, ..PARAMETERS }, rho);
         assert!(at(limit * (1.0 + 1e-14)).is_err());
         let edge = at(limit * (1.0 - 1e-14)).unwrap();
         assert!(edge.position_variance() > 1e12 && edge.position_variance().is_finite());
@@ -217,12 +248,17 @@ mod tests {
 
     #[test]
     fn without_momentum_a_pull_of_one_forgets_at_once() {
-        let parameters = SgdParameters { learning_rate: 0.5, momentum: 0.0, weight_decay: 0.0, ..PARAMETERS };
+        let parameters =
+            SgdParameters { learning_rate: 0.5, momentum: 0.0, weight_decay: 0.0, ..PARAMETERS };
         let mode = DiscreteMode::new(&parameters, 2.0).unwrap();
         assert_eq!(mode.mean(3.0, 7.0, 1).unwrap(), [0.0, -6.0]);
         assert_eq!(mode.mean(3.0, 7.0, 2).unwrap(), [0.0, 0.0]);
         for steps in [1, 2, 1000] {
-            assert!((mode.mean_squared_displacement(steps) / (2.0 * mode.position_variance()) - 1.0).abs() < 1e-15);
+            assert!(
+                (mode.mean_squared_displacement(steps) / (2.0 * mode.position_variance()) - 1.0)
+                    .abs()
+                    < 1e-15
+            );
         }
     }
 
@@ -265,7 +301,8 @@ mod tests {
         fn tends_to_langevin_at_first_order(
             gamma in 0.1..3.0f64, squared_frequency in 0.1..10.0f64, ticks in 10u64..100,
         ) {
-            // The oscillator and the time are held; momentum and eigenvalue follow from the learning rate.
+            // The oscillator and the time are held; momentum and eigenvalue follow from the
+            // learning rate.
             let difference = |learning_rate: f64, steps: u64| {
                 let momentum = (1.0 - gamma * learning_rate) / (1.0 + gamma * learning_rate);
                 let rho = squared_frequency * learning_rate * (1.0 + momentum) / 2.0;

@@ -1,8 +1,9 @@
 //! Numbers of twice the precision of `f64`, as the unevaluated sum of two.
 //!
-//! Why: the displacement of a slow mode after one step is `1 - c` with `c` as near to 1 as `1 - 1e-16`, and the phase
-//! of a barely damped mode is counted over 10^9 steps. 32 digits make both a matter of plain algebra. Relative error
-//! of each operation: a few times 2^-104 (Dekker 1971; Joldes, Muller and Popescu 2017).
+//! Why: the displacement of a slow mode after one step is `1 - c` with `c` as near to 1 as
+//! `1 - 1e-16`, and the phase of a barely damped mode is counted over 10^9 steps. 32 digits make
+//! both a matter of plain algebra. Relative error of each operation: a few times 2^-104 (Dekker
+//! 1971; Joldes, Muller and Popescu 2017).
 
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
@@ -116,7 +117,8 @@ mod tests {
         let error = (third * 3.0.into() - DoubleDouble::ONE).to_f64();
         assert!(error.abs() < 1e-31, "{error:e}");
         let ratio = DoubleDouble::product(0.1, 0.7) / DoubleDouble::sum(0.3, 1e-18);
-        let error = (ratio * DoubleDouble::sum(0.3, 1e-18) - DoubleDouble::product(0.1, 0.7)).to_f64();
+        let error =
+            (ratio * DoubleDouble::sum(0.3, 1e-18) - DoubleDouble::product(0.1, 0.7)).to_f64();
         assert!(error.abs() < 1e-32, "{error:e}");
     }
 }

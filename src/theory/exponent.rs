@@ -1,23 +1,28 @@
-//! The exponent c of `E||Delta_t||^2 ~ t^c` that a displacement curve has over a window of steps (section 8).
+//! The exponent c of `E||Delta_t||^2 ~ t^c` that a displacement curve has over a window of steps
+//! (section 8).
 
 use super::parameters::{require, require_positive};
 use crate::error::{Error, Result};
 
-/// The slope of the least-squares line through `(ln t, ln curve[t])`, t = `first`, `first + every`, ..., up to `last`:
-/// how the paper reads exponents off a run logged every so many steps. `curve[t]` is the value at lag t, as in
-/// [`displacement`](super::displacement).
+/// The slope of the least-squares line through `(ln t, ln curve[t])`, t = `first`, `first + every`,
+/// ..., up to `last`: how the paper reads exponents off a run logged every so many steps.
+/// `curve[t]` is the value at lag t, as in [`displacement`](super::displacement).
 ///
-/// c = 1 is ordinary diffusion; c < 1 needs an under-damped mode. A curve is no power law, so c depends on the window.
+/// c = 1 is ordinary diffusion; c < 1 needs an under-damped mode. A curve is no power law, so c
+/// depends on the window.
 ///
 /// # Errors
-/// [`Error::InvalidValue`] for `first` or `every` of 0 or a value that is not positive, [`Error::NotEnoughData`] for a
-/// window of fewer than two points or beyond the curve's end.
+/// [`Error::InvalidValue`] for `first` or `every` of 0 or a value that is not positive,
+/// [`Error::NotEnoughData`] for a window of fewer than two points or beyond the curve's end.
 pub fn exponent(curve: &[f64], first: usize, last: usize, every: usize) -> Result<f64> {
     require("first", first as f64, first > 0, "at least 1")?;
     require("every", every as f64, every > 0, "at least 1")?;
     let question = "fit an exponent";
     if last >= curve.len() {
-        let reason = format!("the window ends at step {last}, the curve at step {}", curve.len().saturating_sub(1));
+        let reason = format!(
+            "the window ends at step {last}, the curve at step {}",
+            curve.len().saturating_sub(1)
+        );
         return Err(Error::NotEnoughData { question, reason });
     }
     let points = || (first..=last).step_by(every);
@@ -68,7 +73,8 @@ mod tests {
             let spectrum = Spectrum::from_eigenvalues(&[eigenvalue]).unwrap();
             exponent(&exact_curve(&parameters, &spectrum, last).unwrap(), first, last, 1).unwrap()
         };
-        // Before momentum is lost the motion is nearly ballistic, then for long it diffuses, and at last it stands.
+        // Before momentum is lost the motion is nearly ballistic, then for long it diffuses, and at
+        // last it stands.
         assert!(at(1e-6, 1, 5) > 1.5);
         assert!((at(1e-6, 1000, 10_000) - 1.0).abs() < 0.02);
         assert!(at(5.0, 2000, 10_000).abs() < 0.01);

@@ -1,8 +1,9 @@
-//! What drives an Ornstein-Uhlenbeck process: modified loss and probability current (section 6; appendices D and E).
+//! What drives an Ornstein-Uhlenbeck process: modified loss and probability current (section 6;
+//! appendices D and E).
 //!
-//! `A = (D + Q) U` with Q skew and U positive definite. The stationary density is exp(-kappa Psi) with the modified
-//! loss `Psi(x) = (x - mu)^T U (x - mu) / 2`; what is left of the force, `j(x) = -Q U (x - mu)`, carries a current
-//! along its level sets. Detailed balance holds if Q = 0.
+//! `A = (D + Q) U` with Q skew and U positive definite. The stationary density is exp(-kappa Psi)
+//! with the modified loss `Psi(x) = (x - mu)^T U (x - mu) / 2`; what is left of the force,
+//! `j(x) = -Q U (x - mu)`, carries a current along its level sets. Detailed balance holds if Q = 0.
 
 use nalgebra::linalg::Cholesky;
 use nalgebra::{DMatrix, DVector, Dyn, SymmetricEigen};
@@ -26,7 +27,8 @@ impl FokkerPlanck {
     /// Decomposes the process: U = B^{-1}, Q = A B - D (eq. 22).
     ///
     /// # Errors
-    /// [`Error::InvalidValue`] if B is singular: some direction has no noise, and the modified loss is infinite off it.
+    /// [`Error::InvalidValue`] if B is singular: some direction has no noise, and the modified loss
+    /// is infinite off it.
     pub fn new(process: &OrnsteinUhlenbeck) -> Result<FokkerPlanck> {
         let b = process.lyapunov();
         let singular = || Error::InvalidValue {
@@ -52,7 +54,8 @@ impl FokkerPlanck {
         &self.curvature
     }
 
-    /// Whether Q = 0 to rounding (1e-10 of D's largest entry): no current flows in the stationary state.
+    /// Whether Q = 0 to rounding (1e-10 of D's largest entry): no current flows in the stationary
+    /// state.
     pub fn has_detailed_balance(&self) -> bool {
         self.skew.amax() <= 1e-10 * self.process.diffusion().amax()
     }
@@ -60,7 +63,8 @@ impl FokkerPlanck {
     /// Psi(x) (eq. 39).
     ///
     /// # Errors
-    /// [`Error::ShapeMismatch`] or [`Error::InvalidValue`] for a point of another size or not finite, here and below.
+    /// [`Error::ShapeMismatch`] or [`Error::InvalidValue`] for a point of another size or not
+    /// finite, here and below.
     pub fn modified_loss(&self, point: &DVector<f64>) -> Result<f64> {
         let deviation = self.deviation(point)?;
         Ok(0.5 * deviation.dot(&self.factor.solve(&deviation)))
@@ -71,7 +75,8 @@ impl FokkerPlanck {
         Ok(self.factor.solve(&self.deviation(point)?))
     }
 
-    /// The conservative force j(x) = -Q U (x - mu) (eq. 40), orthogonal to grad Psi and without divergence.
+    /// The conservative force j(x) = -Q U (x - mu) (eq. 40), orthogonal to grad Psi and without
+    /// divergence.
     pub fn force(&self, point: &DVector<f64>) -> Result<DVector<f64>> {
         Ok(-(&self.skew * self.modified_loss_gradient(point)?))
     }
@@ -96,14 +101,15 @@ impl FokkerPlanck {
         Ok(self.force(point)? * self.stationary_density(point)?)
     }
 
-    /// `F(p) = E[Psi] - H(p) / kappa` (eq. 34) of the Gaussian p = N(mean, covariance), H in nats. +infinity if the
-    /// covariance is singular.
+    /// `F(p) = E[Psi] - H(p) / kappa` (eq. 34) of the Gaussian p = N(mean, covariance), H in nats.
+    /// +infinity if the covariance is singular.
     pub fn free_energy(&self, mean: &DVector<f64>, covariance: &DMatrix<f64>) -> Result<f64> {
         Ok((self.kullback_leibler(mean, covariance)? - self.log_partition()) / self.process.kappa())
     }
 
-    /// KL(p || p_ss) = kappa (F(p) - F(p_ss)), in nats, of the Gaussian p = N(mean, covariance): +infinity if the
-    /// covariance is singular, as it is at time zero of a start from a point. Along the process it never increases.
+    /// KL(p || p_ss) = kappa (F(p) - F(p_ss)), in nats, of the Gaussian p = N(mean, covariance):
+    /// +infinity if the covariance is singular, as it is at time zero of a start from a point.
+    /// Along the process it never increases.
     pub fn kullback_leibler(&self, mean: &DVector<f64>, covariance: &DMatrix<f64>) -> Result<f64> {
         require_square("covariance", covariance, self.process.mean().len())?;
         require_symmetric("covariance", covariance)?;
@@ -118,23 +124,38 @@ impl FokkerPlanck {
     pub fn kullback_leibler_after(&self, start: &DVector<f64>, elapsed_time: f64) -> Result<f64> {
         let transition = self.process.transition(elapsed_time)?;
         let deviation = &transition.decay * self.deviation(start)?;
-        // C_t - C_ss = -e^{-At} C_ss e^{-A^T t}: at late times far smaller than the rounding of C_t.
+        // C_t - C_ss = -e^{-At} C_ss e^{-A^T t}: at late times far smaller than the rounding of
+        // C_t.
         let excess = -conjugate(&transition.decay, self.process.lyapunov()) / self.process.kappa();
         self.divergence(&deviation, &excess, transition.noise / self.process.kappa())
     }
 
-    /// (tr X - ln det(I + X) + kappa d^T U d) / 2, X the covariance's excess over the stationary one, relative to it.
-    fn divergence(&self, deviation: &DVector<f64>, excess: &DMatrix<f64>, covariance: DMatrix<f64>) -> Result<f64> {
+    /// (tr X - ln det(I + X) + kappa d^T U d) / 2, X the covariance's excess over the stationary
+    /// one, relative to it.
+    fn divergence(
+        &self,
+        deviation: &DVector<f64>,
+        excess: &DMatrix<f64>,
+        covariance: DMatrix<f64>,
+    ) -> Result<f64> {
         let kappa = self.process.kappa();
         let excesses = self.whitened_eigenvalues(excess);
         let smallest = excesses.min();
-        require("smallest relative variance", 1.0 + smallest, smallest > -1.0 - 1e-10, "zero or positive")?;
+        require(
+            "smallest relative variance",
+            1.0 + smallest,
+            smallest > -1.0 - 1e-10,
+            "zero or positive",
+        )?;
         let of_covariance = if excesses.amax() < 0.5 {
             excesses.iter().map(|&excess| relative_entropy(excess)).sum()
         } else {
-            // Cholesky's determinant is right for entries of very different size, as after a short time.
+            // Cholesky's determinant is right for entries of very different size, as after a short
+            // time.
             match Cholesky::new(covariance * kappa) {
-                Some(factor) => excesses.sum() - (log_determinant(&factor) - log_determinant(&self.factor)),
+                Some(factor) => {
+                    excesses.sum() - (log_determinant(&factor) - log_determinant(&self.factor))
+                }
                 None => f64::INFINITY,
             }
         };
@@ -144,7 +165,10 @@ impl FokkerPlanck {
     /// Of kappa L^{-1} m L^{-T}, B = L L^T.
     fn whitened_eigenvalues(&self, m: &DMatrix<f64>) -> DVector<f64> {
         let solve = |m: &DMatrix<f64>| {
-            self.factor.l_dirty().solve_lower_triangular(m).expect("a Cholesky factor has no zero pivot")
+            self.factor
+                .l_dirty()
+                .solve_lower_triangular(m)
+                .expect("a Cholesky factor has no zero pivot")
         };
         let mut whitened = solve(&solve(m).transpose()) * self.process.kappa();
         symmetrize(&mut whitened);
@@ -158,7 +182,8 @@ impl FokkerPlanck {
 
     /// ln of the integral of exp(-kappa Psi) = -kappa F(p_ss).
     fn log_partition(&self) -> f64 {
-        let normalisation = self.process.mean().len() as f64 * (std::f64::consts::TAU / self.process.kappa()).ln();
+        let normalisation =
+            self.process.mean().len() as f64 * (std::f64::consts::TAU / self.process.kappa()).ln();
         0.5 * (normalisation + log_determinant(&self.factor))
     }
 }
@@ -181,8 +206,8 @@ fn relative_entropy(x: f64) -> f64 {
     x * x * sum
 }
 
-/// Q of a process with a symmetric drift A = V diag(l) V^T, straight from eigenvalues (appendix D.2, eq. 25):
-/// in V's basis Q_ij = (l_i - l_j) / (l_i + l_j) D_ij.
+/// Q of a process with a symmetric drift A = V diag(l) V^T, straight from eigenvalues (appendix
+/// D.2, eq. 25): in V's basis Q_ij = (l_i - l_j) / (l_i + l_j) D_ij.
 ///
 /// # Errors
 /// [`Error::InvalidValue`] if the drift is not symmetric.
@@ -203,13 +228,16 @@ mod tests {
 
     use super::*;
 
-    /// A stable 3 x 3 drift (symmetric part positive definite) and a full-rank diffusion, from 18 numbers.
+    /// A stable 3 x 3 drift (symmetric part positive definite) and a full-rank diffusion, from 18
+    /// numbers.
     fn process(numbers: &[f64]) -> OrnsteinUhlenbeck {
         let root = DMatrix::from_row_slice(3, 3, &numbers[..9]);
         let other = DMatrix::from_row_slice(3, 3, &numbers[9..18]);
-        let drift = &root * root.transpose() + DMatrix::identity(3, 3) * 0.2 + (&other - other.transpose());
+        let drift =
+            &root * root.transpose() + DMatrix::identity(3, 3) * 0.2 + (&other - other.transpose());
         let diffusion = &other * other.transpose() + DMatrix::identity(3, 3) * 0.1;
-        OrnsteinUhlenbeck::new(drift, diffusion, 1.7, DVector::from_vec(vec![0.3, -1.0, 0.5])).unwrap()
+        OrnsteinUhlenbeck::new(drift, diffusion, 1.7, DVector::from_vec(vec![0.3, -1.0, 0.5]))
+            .unwrap()
     }
 
     #[test]
@@ -218,7 +246,8 @@ mod tests {
         let along = DMatrix::from_diagonal(&DVector::from_vec(vec![2.0, 0.5]));
         let across = DMatrix::from_row_slice(2, 2, &[2.0, 0.5, 0.5, 0.5]);
         let balanced = |diffusion| {
-            let process = OrnsteinUhlenbeck::new(drift.clone(), diffusion, 1.0, DVector::zeros(2)).unwrap();
+            let process =
+                OrnsteinUhlenbeck::new(drift.clone(), diffusion, 1.0, DVector::zeros(2)).unwrap();
             FokkerPlanck::new(&process).unwrap().has_detailed_balance()
         };
         assert!(balanced(along));
@@ -228,18 +257,23 @@ mod tests {
     #[test]
     fn a_direction_without_noise_has_no_modified_loss() {
         let diffusion = DMatrix::from_diagonal(&DVector::from_vec(vec![1.0, 0.0]));
-        let process = OrnsteinUhlenbeck::new(DMatrix::identity(2, 2), diffusion, 1.0, DVector::zeros(2)).unwrap();
+        let process =
+            OrnsteinUhlenbeck::new(DMatrix::identity(2, 2), diffusion, 1.0, DVector::zeros(2))
+                .unwrap();
         assert!(matches!(FokkerPlanck::new(&process), Err(Error::InvalidValue { .. })));
     }
 
     #[test]
     fn the_divergence_of_a_point_is_infinite_and_of_the_stationary_state_zero() {
-        let process =
-            process(&[0.5, 0.1, -0.3, 0.2, 1.0, 0.4, -0.6, 0.3, 0.8, 1.0, 0.3, 0.2, -0.5, 0.4, 0.9, 0.1, 0.7, 0.2]);
+        let process = process(&[
+            0.5, 0.1, -0.3, 0.2, 1.0, 0.4, -0.6, 0.3, 0.8, 1.0, 0.3, 0.2, -0.5, 0.4, 0.9, 0.1, 0.7,
+            0.2,
+        ]);
         let theory = FokkerPlanck::new(&process).unwrap();
         let start = DVector::from_vec(vec![1.0, 1.0, 1.0]);
         assert_eq!(theory.kullback_leibler_after(&start, 0.0).unwrap(), f64::INFINITY);
-        let stationary = theory.kullback_leibler(process.mean(), &process.stationary_covariance()).unwrap();
+        let stationary =
+            theory.kullback_leibler(process.mean(), &process.stationary_covariance()).unwrap();
         assert!(stationary.abs() < 1e-25, "{stationary:e}");
     }
 

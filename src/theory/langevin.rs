@@ -1,14 +1,18 @@
 //! SGD as a Langevin process (eq. 3, 4; sections 5 and 6; appendices F and G), mode by mode.
 //!
-//! Time is `t = learning_rate * step`. Velocities are `v_k = (theta_k - theta_{k-1}) / learning_rate`, positions are
-//! measured from the minimum `mu` of loss and weight decay together. The noise is `Sigma = sigma^2 H` (assumption 5).
-//! All of it is the limit of small `learning_rate * eigenvalue`; [`discrete`](super::discrete) has the same quantities
-//! without that limit. [`phase_space`](super::phase_space) has the process in all directions at once, as matrices.
+//! Time is `t = learning_rate * step`. Velocities are
+//! `v_k = (theta_k - theta_{k-1}) / learning_rate`, positions are measured from the minimum `mu` of
+//! loss and weight decay together. The noise is `Sigma = sigma^2 H` (assumption 5). All of it is
+//! the limit of small `learning_rate * eigenvalue`; [`discrete`](super::discrete) has the same
+//! quantities without that limit. [`phase_space`](super::phase_space) has the process in all
+//! directions at once, as matrices.
 
 use super::autocorrelation::Autocorrelation;
 use super::double_double::DoubleDouble;
 use super::oscillator::{DampedOscillator, Regime};
-use super::parameters::{SgdParameters, require_finite, require_finite_mean, require_not_negative, require_positive};
+use super::parameters::{
+    SgdParameters, require_finite, require_finite_mean, require_not_negative, require_positive,
+};
 use crate::error::Result;
 
 /// Along one eigenvector of the Hessian: a damped oscillator driven by white noise.
@@ -24,7 +28,8 @@ impl LangevinMode {
     /// The mode with Hessian eigenvalue rho = `eigenvalue`.
     ///
     /// # Errors
-    /// [`Error::InvalidValue`](crate::Error::InvalidValue) for parameters out of range, rho < 0 or rho + lambda <= 0.
+    /// [`Error::InvalidValue`](crate::Error::InvalidValue) for parameters out of range, rho < 0 or
+    /// rho + lambda <= 0.
     pub fn new(parameters: &SgdParameters, eigenvalue: f64) -> Result<LangevinMode> {
         parameters.validate()?;
         let curvature = parameters.curvature(eigenvalue)?;
@@ -39,13 +44,14 @@ impl LangevinMode {
         Ok(LangevinMode {
             learning_rate,
             oscillator,
-            position_variance: learning_rate * noise / (2.0 * (1.0 - momentum) * curvature.to_f64()),
+            position_variance: learning_rate * noise
+                / (2.0 * (1.0 - momentum) * curvature.to_f64()),
             velocity_variance: noise / ((1.0 - momentum) * (1.0 + momentum)),
         })
     }
 
-    /// The oscillator behind it: gamma = (1-beta)/(eta(1+beta)), omega^2 = 2(rho+lambda)/(eta(1+beta)), per time
-    /// `learning_rate * step`. Times eta they are per step.
+    /// The oscillator behind it: gamma = (1-beta)/(eta(1+beta)), omega^2 =
+    /// 2(rho+lambda)/(eta(1+beta)), per time `learning_rate * step`. Times eta they are per step.
     pub fn oscillator(&self) -> &DampedOscillator {
         &self.oscillator
     }
@@ -62,10 +68,13 @@ impl LangevinMode {
 
     /// eta alpha / 2 pi, cycles per step of a free oscillation; none unless under-damped.
     pub fn cycles_per_step(&self) -> Option<f64> {
-        self.oscillator.ringing_frequency().map(|alpha| self.learning_rate * alpha / std::f64::consts::TAU)
+        self.oscillator
+            .ringing_frequency()
+            .map(|alpha| self.learning_rate * alpha / std::f64::consts::TAU)
     }
 
-    /// Var(position) = eta sigma^2/(2S(1-beta)) rho/(rho+lambda), the same in every mode when lambda ~ 0.
+    /// Var(position) = eta sigma^2/(2S(1-beta)) rho/(rho+lambda), the same in every mode when
+    /// lambda ~ 0.
     pub fn position_variance(&self) -> f64 {
         self.position_variance
     }
@@ -95,13 +104,15 @@ impl LangevinMode {
         self.oscillator.covariance_after(self.position_variance, self.time(steps))
     }
 
-    /// E (x_k - x_0)^2 from a stationary position at velocity 0, as where an optimizer has just been made.
+    /// E (x_k - x_0)^2 from a stationary position at velocity 0, as where an optimizer has just
+    /// been made.
     ///
     /// # Errors
     /// [`Error::InvalidValue`](crate::Error::InvalidValue) where the mean is out of range.
     pub fn mean_squared_displacement_from_rest(&self, steps: u64) -> Result<f64> {
         let [kept, _] = self.mean(1.0, 0.0, steps)?;
-        Ok((kept - 1.0).powi(2) * self.position_variance() + self.covariance_from_point(steps)[0][0])
+        Ok((kept - 1.0).powi(2) * self.position_variance()
+            + self.covariance_from_point(steps)[0][0])
     }
 
     /// C(eta k), the stationary autocorrelation of the velocity at a lag of k = `steps`.
@@ -109,14 +120,15 @@ impl LangevinMode {
         self.oscillator.velocity_autocorrelation_after(self.time(steps))
     }
 
-    /// E (position_k - position_0)^2 of the stationary process, 2 [Var - Cov(eta k)], to full relative precision
-    /// down to the first step of the slowest mode.
+    /// E (position_k - position_0)^2 of the stationary process, 2 [Var - Cov(eta k)], to full
+    /// relative precision down to the first step of the slowest mode.
     pub fn mean_squared_displacement(&self, steps: u64) -> f64 {
-        2.0 * self.position_variance * self.oscillator.after(self.time(steps)).deviation[0][0].to_f64()
+        2.0 * self.position_variance
+            * self.oscillator.after(self.time(steps)).deviation[0][0].to_f64()
     }
 
-    /// E delta^2 = eta^2 Var(velocity), the mode's part of eq. 12. (The displacement after one step is a little less,
-    /// since the continuous velocity turns within a step.)
+    /// E delta^2 = eta^2 Var(velocity), the mode's part of eq. 12. (The displacement after one step
+    /// is a little less, since the continuous velocity turns within a step.)
     pub fn local_displacement(&self) -> f64 {
         self.learning_rate * self.learning_rate * self.velocity_variance
     }
@@ -141,28 +153,33 @@ impl LangevinMode {
 /// Eq. 12: E||delta||^2 = eta^2 sigma^2 tr(H) / (S (1 - beta^2)), the squared speed per step.
 ///
 /// # Errors
-/// [`Error::InvalidValue`](crate::Error::InvalidValue) for parameters out of range or a negative trace.
+/// [`Error::InvalidValue`](crate::Error::InvalidValue) for parameters out of range or a negative
+/// trace.
 pub fn local_displacement(parameters: &SgdParameters, hessian_trace: f64) -> Result<f64> {
     parameters.validate()?;
     require_not_negative("hessian_trace", hessian_trace)?;
     Ok(parameters.noise_scale * hessian_trace * speed_factor(parameters))
 }
 
-/// The inverse of eq. 12: sigma^2 tr(H) from a measured mean of ||delta||^2. `noise_scale` is not used.
+/// The inverse of eq. 12: sigma^2 tr(H) from a measured mean of ||delta||^2. `noise_scale` is not
+/// used.
 ///
 /// # Errors
-/// [`Error::InvalidValue`](crate::Error::InvalidValue) for parameters out of range or a negative displacement.
+/// [`Error::InvalidValue`](crate::Error::InvalidValue) for parameters out of range or a negative
+/// displacement.
 pub fn noise_trace(parameters: &SgdParameters, local_displacement: f64) -> Result<f64> {
     parameters.validate()?;
     require_not_negative("local_displacement", local_displacement)?;
     Ok(local_displacement / speed_factor(parameters))
 }
 
-/// Equipartition (appendix G.3): `E[K] = eta sigma^2 tr(H) / (4 S (1 - beta))`, which is also the excess loss
-/// `E[L_lambda] - lambda/2 ||mu||^2`. K = m ||v||^2 / 2 with mass m = eta (1 + beta) / 2.
+/// Equipartition (appendix G.3): `E[K] = eta sigma^2 tr(H) / (4 S (1 - beta))`, which is also the
+/// excess loss `E[L_lambda] - lambda/2 ||mu||^2`. K = m ||v||^2 / 2 with mass m = eta (1 + beta) /
+/// 2.
 ///
 /// # Errors
-/// [`Error::InvalidValue`](crate::Error::InvalidValue) for parameters out of range or a negative trace.
+/// [`Error::InvalidValue`](crate::Error::InvalidValue) for parameters out of range or a negative
+/// trace.
 pub fn kinetic_energy(parameters: &SgdParameters, hessian_trace: f64) -> Result<f64> {
     parameters.validate()?;
     require_not_negative("hessian_trace", hessian_trace)?;
@@ -181,8 +198,13 @@ mod tests {
 
     use super::*;
 
-    const PARAMETERS: SgdParameters =
-        SgdParameters { learning_rate: 0.01, momentum: 0.9, weight_decay: 1e-3, batch_size: 32.0, noise_scale: 2.0 };
+    const PARAMETERS: SgdParameters = SgdParameters {
+        learning_rate: 0.01,
+        momentum: 0.9,
+        weight_decay: 1e-3,
+        batch_size: 32.0,
+        noise_scale: 2.0,
+    };
 
     #[test]
     fn equipartition_holds_mode_by_mode_and_in_total() {

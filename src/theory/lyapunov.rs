@@ -1,19 +1,22 @@
-//! Matrix exponential, noise integral and Lyapunov equation `A B + B A^T = 2 D` of a linear process, by doubling.
+//! Matrix exponential, noise integral and Lyapunov equation `A B + B A^T = 2 D` of a linear
+//! process, by doubling.
 //!
-//! `W(t) = int_0^t 2 e^{-As} D e^{-A^T s} ds` obeys `W(2t) = W(t) + e^{-At} W(t) e^{-A^T t}`, and B is its limit. A
-//! sum of positive semi-definite terms loses no digits: W(t) is as accurate for the smallest t, where the textbook
-//! form `B - e^{-At} B e^{-A^T t}` cancels, as for the largest. Against a Schur (Bartels-Stewart) solution: no
-//! eigenvalue iteration that might not converge, no difference between real, complex and defective drifts; against a
-//! Kronecker system: O(n^3) a doubling, not O(n^6). The relative error of B is about 1e-16 times the ratio of the
-//! largest to the smallest relaxation rate, as for any backward stable method.
+//! `W(t) = int_0^t 2 e^{-As} D e^{-A^T s} ds` obeys `W(2t) = W(t) + e^{-At} W(t) e^{-A^T t}`, and B
+//! is its limit. A sum of positive semi-definite terms loses no digits: W(t) is as accurate for the
+//! smallest t, where the textbook form `B - e^{-At} B e^{-A^T t}` cancels, as for the largest.
+//! Against a Schur (Bartels-Stewart) solution: no eigenvalue iteration that might not converge, no
+//! difference between real, complex and defective drifts; against a Kronecker system: O(n^3) a
+//! doubling, not O(n^6). The relative error of B is about 1e-16 times the ratio of the largest to
+//! the smallest relaxation rate, as for any backward stable method.
 
 use nalgebra::DMatrix;
 
 use super::matrix::{conjugate, require_square, require_symmetric, symmetrize};
 use crate::error::{Error, Result};
 
-/// Each doubling doubles the rounding of e^{-At}, so that after 53 of them a drift that does not decay could not be
-/// told from one that does. 50 are enough for rates down to 3e-13 of the drift's largest row sum.
+/// Each doubling doubles the rounding of e^{-At}, so that after 53 of them a drift that does not
+/// decay could not be told from one that does. 50 are enough for rates down to 3e-13 of the drift's
+/// largest row sum.
 const MOST_DOUBLINGS: u32 = 50;
 
 /// `decay` = e^{-At} and `noise` = W(t).
@@ -24,18 +27,23 @@ pub(crate) struct Transition {
 
 impl Transition {
     /// Over `elapsed_time` >= 0. `diffusion` must be symmetric.
-    pub(crate) fn new(drift: &DMatrix<f64>, diffusion: &DMatrix<f64>, elapsed_time: f64) -> Transition {
+    pub(crate) fn new(
+        drift: &DMatrix<f64>,
+        diffusion: &DMatrix<f64>,
+        elapsed_time: f64,
+    ) -> Transition {
         let span = 8.0 * largest_row_sum(drift) * elapsed_time;
         let doublings = if span > 1.0 { span.log2().ceil() as i32 } else { 0 };
-        let mut transition = Transition::short(drift, diffusion, elapsed_time * 0.5f64.powi(doublings));
+        let mut transition =
+            Transition::short(drift, diffusion, elapsed_time * 0.5f64.powi(doublings));
         for _ in 0..doublings {
             transition.double();
         }
         transition
     }
 
-    /// By Taylor series, for |A| t <= 1/8: 18 terms are more than 16 digits, relative to the first that does not
-    /// vanish.
+    /// By Taylor series, for |A| t <= 1/8: 18 terms are more than 16 digits, relative to the first
+    /// that does not vanish.
     fn short(drift: &DMatrix<f64>, diffusion: &DMatrix<f64>, elapsed_time: f64) -> Transition {
         const TERMS: usize = 18;
         let n = drift.nrows();
@@ -62,11 +70,12 @@ impl Transition {
     }
 }
 
-/// B of `A B + B A^T = 2 D`, for a stable A (all eigenvalues with positive real part) and a symmetric D.
+/// B of `A B + B A^T = 2 D`, for a stable A (all eigenvalues with positive real part) and a
+/// symmetric D.
 ///
 /// # Errors
-/// [`Error::ShapeMismatch`] unless both are square and of one size; [`Error::InvalidValue`] for entries that are not
-/// finite, a diffusion that is not symmetric and a drift that is not stable.
+/// [`Error::ShapeMismatch`] unless both are square and of one size; [`Error::InvalidValue`] for
+/// entries that are not finite, a diffusion that is not symmetric and a drift that is not stable.
 pub fn solve(drift: &DMatrix<f64>, diffusion: &DMatrix<f64>) -> Result<DMatrix<f64>> {
     let n = drift.nrows();
     require_square("drift", drift, n)?;
@@ -103,7 +112,8 @@ fn unstable(drift: &DMatrix<f64>) -> Error {
 
 /// None if the eigenvalue iteration does not converge; the doubling then decides alone.
 fn smallest_real_part(drift: &DMatrix<f64>) -> Option<f64> {
-    let schur = nalgebra::linalg::Schur::try_new(drift.clone(), f64::EPSILON, 1000 * drift.nrows())?;
+    let schur =
+        nalgebra::linalg::Schur::try_new(drift.clone(), f64::EPSILON, 1000 * drift.nrows())?;
     schur.complex_eigenvalues().iter().map(|eigenvalue| eigenvalue.re).reduce(f64::min)
 }
 
@@ -131,7 +141,8 @@ mod tests {
             DMatrix::from_row_slice(3, 3, &[0.1, -5.0, 0.0, 5.0, 0.1, 1.0, 0.0, 0.0, 30.0]),
             DMatrix::from_row_slice(3, 3, &[1.0, 1.0, 0.0, 0.0, 1.0, 1.0, 0.0, 0.0, 1.0]),
         ];
-        let diffusion = DMatrix::from_row_slice(3, 3, &[1.0, 0.2, 0.0, 0.2, 0.5, 0.1, 0.0, 0.1, 2.0]);
+        let diffusion =
+            DMatrix::from_row_slice(3, 3, &[1.0, 0.2, 0.0, 0.2, 0.5, 0.1, 0.0, 0.1, 2.0]);
         for drift in drifts {
             let ours = solve(&drift, &diffusion).unwrap();
             let theirs = by_kronecker(&drift, &diffusion);
@@ -141,11 +152,15 @@ mod tests {
 
     #[test]
     fn rates_far_apart_cost_as_many_digits_as_their_ratio_has() {
-        // Slow and fast in one matrix, mixed by a rotation; exact solution D_ij 2 / (l_i + l_j) in its axes.
+        // Slow and fast in one matrix, mixed by a rotation; exact solution D_ij 2 / (l_i + l_j) in
+        // its axes.
         let (rates, noise) = ([1e6, 1e-2], [1.0, 3.0]);
         let rotation = DMatrix::from_row_slice(2, 2, &[0.6, -0.8, 0.8, 0.6]);
         let rotate = |entries: [f64; 2]| {
-            conjugate(&rotation, &DMatrix::from_diagonal(&nalgebra::DVector::from_column_slice(&entries)))
+            conjugate(
+                &rotation,
+                &DMatrix::from_diagonal(&nalgebra::DVector::from_column_slice(&entries)),
+            )
         };
         let ours = solve(&rotate(rates), &rotate(noise)).unwrap();
         let exact = rotate([noise[0] / rates[0], noise[1] / rates[1]]);
@@ -158,9 +173,14 @@ mod tests {
     fn unstable_and_neutral_drifts_are_errors() {
         let diffusion = DMatrix::identity(2, 2);
         let neutral = [1e-17, -1.0, 1.0, 1e-17];
-        for entries in [[1.0, 0.0, 0.0, -0.1], [0.0, -1.0, 1.0, 0.0], neutral, [0.0, 0.0, 0.0, 1.0], [0.0; 4]] {
+        for entries in
+            [[1.0, 0.0, 0.0, -0.1], [0.0, -1.0, 1.0, 0.0], neutral, [0.0, 0.0, 0.0, 1.0], [0.0; 4]]
+        {
             let drift = DMatrix::from_row_slice(2, 2, &entries);
-            assert!(matches!(solve(&drift, &diffusion), Err(Error::InvalidValue { .. })), "{drift}");
+            assert!(
+                matches!(solve(&drift, &diffusion), Err(Error::InvalidValue { .. })),
+                "{drift}"
+            );
         }
         assert!(solve(&DMatrix::zeros(2, 3), &diffusion).is_err());
         assert!(solve(&diffusion, &DMatrix::from_row_slice(2, 2, &[1.0, 0.5, 0.0, 1.0])).is_err());

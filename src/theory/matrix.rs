@@ -5,7 +5,8 @@ use nalgebra::{DMatrix, DVector};
 use super::parameters::require;
 use crate::error::{Error, Result};
 
-/// Asymmetry, and negative eigenvalues, of a matrix that must have none, are rounding below this times its size.
+/// Asymmetry, and negative eigenvalues, of a matrix that must have none, are rounding below this
+/// times its size.
 pub(crate) const ROUNDING: f64 = 1e-12;
 
 /// m x m^T.
@@ -36,15 +37,24 @@ pub(crate) fn require_square(name: &'static str, m: &DMatrix<f64>, n: usize) -> 
 /// [`Error::ShapeMismatch`] unless of length n, [`Error::InvalidValue`] unless finite.
 pub(crate) fn require_vector(name: &'static str, vector: &DVector<f64>, n: usize) -> Result<()> {
     if vector.len() != n {
-        return Err(Error::ShapeMismatch { name, found: format!("[{}]", vector.len()), expected: format!("[{n}]") });
+        return Err(Error::ShapeMismatch {
+            name,
+            found: format!("[{}]", vector.len()),
+            expected: format!("[{n}]"),
+        });
     }
     require_finite_entries(name, vector.iter())
 }
 
 /// [`Error::InvalidValue`] unless every entry is finite.
-pub(crate) fn require_finite_entries<'a>(name: &'static str, mut entries: impl Iterator<Item = &'a f64>) -> Result<()> {
+pub(crate) fn require_finite_entries<'a>(
+    name: &'static str,
+    mut entries: impl Iterator<Item = &'a f64>,
+) -> Result<()> {
     match entries.find(|entry| !entry.is_finite()) {
-        Some(&value) => Err(Error::InvalidValue { name, value, requirement: "finite in every entry" }),
+        Some(&value) => {
+            Err(Error::InvalidValue { name, value, requirement: "finite in every entry" })
+        }
         None => Ok(()),
     }
 }
@@ -52,5 +62,10 @@ pub(crate) fn require_finite_entries<'a>(name: &'static str, mut entries: impl I
 /// [`Error::InvalidValue`] unless symmetric to rounding.
 pub(crate) fn require_symmetric(name: &'static str, m: &DMatrix<f64>) -> Result<()> {
     let asymmetry = (m - m.transpose()).amax();
-    require(name, asymmetry, asymmetry <= ROUNDING * m.amax(), "symmetric (the value is its largest asymmetry)")
+    require(
+        name,
+        asymmetry,
+        asymmetry <= ROUNDING * m.amax(),
+        "symmetric (the value is its largest asymmetry)",
+    )
 }

@@ -1,11 +1,15 @@
-//! One mode in continuous time: the damped harmonic oscillator `x'' + 2 gamma x' + omega^2 x = 0` (appendix F.2).
+//! One mode in continuous time: the damped harmonic oscillator `x'' + 2 gamma x' + omega^2 x = 0`
+//! (appendix F.2).
 //!
-//! Everything is computed from one matrix exponential in 32-digit arithmetic, so that the three regimes need no cases,
-//! the critical point is no special place, and neither 10^9 steps nor a damping ratio of 10^8 costs digits. Beyond
-//! 10^24 radians or decay times an oscillator is taken to have come to rest.
+//! Everything is computed from one matrix exponential in 32-digit arithmetic, so that the three
+//! regimes need no cases, the critical point is no special place, and neither 10^9 steps nor a
+//! damping ratio of 10^8 costs digits. Beyond 10^24 radians or decay times an oscillator is taken
+//! to have come to rest.
 
 use super::double_double::DoubleDouble;
-use super::parameters::{require_finite, require_finite_mean, require_not_negative, require_positive};
+use super::parameters::{
+    require_finite, require_finite_mean, require_not_negative, require_positive,
+};
 use super::propagator::Propagator;
 use crate::error::Result;
 
@@ -14,13 +18,15 @@ use crate::error::Result;
 pub enum Regime {
     /// zeta < 1: it swings through its resting point, ever less.
     Underdamped,
-    /// zeta = 1 (to a few units in the last place of its square): the fastest return without a swing.
+    /// zeta = 1 (to a few units in the last place of its square): the fastest return without a
+    /// swing.
     Critical,
     /// zeta > 1: it creeps back.
     Overdamped,
 }
 
-/// A damped harmonic oscillator. Times are in whatever unit the rates are per; for SGD, time is `learning_rate * step`.
+/// A damped harmonic oscillator. Times are in whatever unit the rates are per; for SGD, time is
+/// `learning_rate * step`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct DampedOscillator {
     decay_rate: DoubleDouble,
@@ -35,11 +41,17 @@ impl DampedOscillator {
     pub fn new(decay_rate: f64, squared_frequency: f64) -> Result<DampedOscillator> {
         require_positive("decay_rate", decay_rate)?;
         require_positive("squared_frequency", squared_frequency)?;
-        Ok(DampedOscillator { decay_rate: decay_rate.into(), squared_frequency: squared_frequency.into() })
+        Ok(DampedOscillator {
+            decay_rate: decay_rate.into(),
+            squared_frequency: squared_frequency.into(),
+        })
     }
 
     /// The same from rates known to more than 16 digits; both positive.
-    pub(crate) fn from_rates(decay_rate: DoubleDouble, squared_frequency: DoubleDouble) -> DampedOscillator {
+    pub(crate) fn from_rates(
+        decay_rate: DoubleDouble,
+        squared_frequency: DoubleDouble,
+    ) -> DampedOscillator {
         DampedOscillator { decay_rate, squared_frequency }
     }
 
@@ -48,8 +60,8 @@ impl DampedOscillator {
         self.decay_rate.to_f64()
     }
 
-    /// omega, radians per time: the frequency the oscillator would have without friction. The spectrum of the
-    /// velocity peaks here.
+    /// omega, radians per time: the frequency the oscillator would have without friction. The
+    /// spectrum of the velocity peaks here.
     pub fn natural_frequency(&self) -> f64 {
         self.squared_frequency.to_f64().sqrt()
     }
@@ -71,27 +83,29 @@ impl DampedOscillator {
         }
     }
 
-    /// alpha = sqrt|gamma^2 - omega^2|, per time. Under-damped it is the angular frequency at which a free oscillation
-    /// rings; over-damped the two decay rates are gamma + alpha and gamma - alpha.
+    /// alpha = sqrt|gamma^2 - omega^2|, per time. Under-damped it is the angular frequency at which
+    /// a free oscillation rings; over-damped the two decay rates are gamma + alpha and gamma -
+    /// alpha.
     pub fn alpha(&self) -> f64 {
         self.decay_rate() * self.relative_discriminant().abs().sqrt()
     }
 
-    /// The angular frequency of a free oscillation, radians per time: alpha if under-damped, else none.
+    /// The angular frequency of a free oscillation, radians per time: alpha if under-damped, else
+    /// none.
     pub fn ringing_frequency(&self) -> Option<f64> {
         (self.regime() == Regime::Underdamped).then(|| self.alpha())
     }
 
-    /// Where the spectrum of the position peaks, radians per time: sqrt(omega^2 - 2 gamma^2); none if that is not
-    /// positive (then the spectrum falls from frequency zero on).
+    /// Where the spectrum of the position peaks, radians per time: sqrt(omega^2 - 2 gamma^2); none
+    /// if that is not positive (then the spectrum falls from frequency zero on).
     pub fn position_peak_frequency(&self) -> Option<f64> {
         let share = self.decay_rate / self.squared_frequency * self.decay_rate;
         let squared = (DoubleDouble::ONE - share.scale(2.0)).to_f64();
         (squared > 0.0).then(|| self.natural_frequency() * squared.sqrt())
     }
 
-    /// The decay rates of the two exponentials, slow then fast, per time: gamma -+ alpha, both gamma unless
-    /// over-damped. The slow one is omega^2 / (gamma + alpha), without subtraction.
+    /// The decay rates of the two exponentials, slow then fast, per time: gamma -+ alpha, both
+    /// gamma unless over-damped. The slow one is omega^2 / (gamma + alpha), without subtraction.
     pub fn decay_rates(&self) -> [f64; 2] {
         match self.regime() {
             Regime::Overdamped => {
@@ -102,35 +116,44 @@ impl DampedOscillator {
         }
     }
 
-    /// e^{-St}, `S = [[0, -1], [omega^2, 2 gamma]]`: carries (position, velocity) over `elapsed_time`.
+    /// e^{-St}, `S = [[0, -1], [omega^2, 2 gamma]]`: carries (position, velocity) over
+    /// `elapsed_time`.
     ///
     /// # Errors
-    /// [`Error::InvalidValue`](crate::Error::InvalidValue) for a negative or infinite time, here and below.
+    /// [`Error::InvalidValue`](crate::Error::InvalidValue) for a negative or infinite time, here
+    /// and below.
     pub fn propagator(&self, elapsed_time: f64) -> Result<[[f64; 2]; 2]> {
         Ok(self.after(time(elapsed_time)?).to_f64())
     }
 
-    /// (a, b) at `elapsed_time`, from position `a_0` and velocity `b_0` at time zero (eq. 5; appendix F.2).
+    /// (a, b) at `elapsed_time`, from position `a_0` and velocity `b_0` at time zero (eq. 5;
+    /// appendix F.2).
     pub fn trajectory(&self, position: f64, velocity: f64, elapsed_time: f64) -> Result<[f64; 2]> {
         require_finite("position", position)?;
         require_finite("velocity", velocity)?;
         require_finite_mean(self.trajectory_after(position, velocity, time(elapsed_time)?))
     }
 
-    /// C(t) = e^{-gamma t} (cosh(alpha t) - (gamma / alpha) sinh(alpha t)), the stationary autocorrelation of the
-    /// velocity; 1 at t = 0 (appendix G.2, its argument a time).
+    /// C(t) = e^{-gamma t} (cosh(alpha t) - (gamma / alpha) sinh(alpha t)), the stationary
+    /// autocorrelation of the velocity; 1 at t = 0 (appendix G.2, its argument a time).
     pub fn velocity_autocorrelation(&self, elapsed_time: f64) -> Result<f64> {
         Ok(self.velocity_autocorrelation_after(time(elapsed_time)?))
     }
 
-    /// 1 - c(t), c the stationary autocorrelation of the position: relative precision is kept down to t = 0.
+    /// 1 - c(t), c the stationary autocorrelation of the position: relative precision is kept down
+    /// to t = 0.
     pub fn position_decorrelation(&self, elapsed_time: f64) -> Result<f64> {
         Ok(self.after(time(elapsed_time)?).deviation[0][0].to_f64())
     }
 
-    /// Covariance of (position, velocity) `elapsed_time` after a start from a point, `B - e^{-St} B e^{-S^T t}` with
-    /// B = diag(1, omega^2) times the stationary variance of the position (eq. 6).
-    pub fn covariance_from_point(&self, position_variance: f64, elapsed_time: f64) -> Result<[[f64; 2]; 2]> {
+    /// Covariance of (position, velocity) `elapsed_time` after a start from a point,
+    /// `B - e^{-St} B e^{-S^T t}` with B = diag(1, omega^2) times the stationary variance of the
+    /// position (eq. 6).
+    pub fn covariance_from_point(
+        &self,
+        position_variance: f64,
+        elapsed_time: f64,
+    ) -> Result<[[f64; 2]; 2]> {
         require_not_negative("position_variance", position_variance)?;
         Ok(self.covariance_after(position_variance, time(elapsed_time)?))
     }
@@ -139,7 +162,12 @@ impl DampedOscillator {
         Propagator::oscillator(self.decay_rate, self.squared_frequency, elapsed)
     }
 
-    pub(crate) fn trajectory_after(&self, position: f64, velocity: f64, elapsed: DoubleDouble) -> [f64; 2] {
+    pub(crate) fn trajectory_after(
+        &self,
+        position: f64,
+        velocity: f64,
+        elapsed: DoubleDouble,
+    ) -> [f64; 2] {
         self.after(elapsed).apply(position, velocity.into()).map(DoubleDouble::to_f64)
     }
 
@@ -147,10 +175,15 @@ impl DampedOscillator {
         self.after(elapsed).map[1][1].to_f64()
     }
 
-    pub(crate) fn covariance_after(&self, position_variance: f64, elapsed: DoubleDouble) -> [[f64; 2]; 2] {
+    pub(crate) fn covariance_after(
+        &self,
+        position_variance: f64,
+        elapsed: DoubleDouble,
+    ) -> [[f64; 2]; 2] {
         let Propagator { map, deviation } = self.after(elapsed);
-        // With G = map[0][1], the other entries are -omega^2 G and the diagonal differs by 2 gamma G; put in, no
-        // difference of large numbers is left in the mixed entry, and one of order gamma t in the two others.
+        // With G = map[0][1], the other entries are -omega^2 G and the diagonal differs by 2 gamma
+        // G; put in, no difference of large numbers is left in the mixed entry, and one of order
+        // gamma t in the two others.
         let response = map[0][1] * map[0][1];
         let swing = self.squared_frequency * response;
         let one = DoubleDouble::ONE;
@@ -188,13 +221,19 @@ mod tests {
             ((alpha * t).cos(), (alpha * t).sin() / alpha)
         };
         let decay = (-gamma * t).exp();
-        [[decay * (even + gamma * odd), decay * odd], [-decay * squared_frequency * odd, decay * (even - gamma * odd)]]
+        [
+            [decay * (even + gamma * odd), decay * odd],
+            [-decay * squared_frequency * odd, decay * (even - gamma * odd)],
+        ]
     }
 
     #[test]
     fn agrees_with_the_textbook_forms_away_from_trouble() {
-        for (gamma, squared_frequency, t) in [(1.0, 0.3, 0.7), (1.0, 4.0, 3.3), (0.2, 9.0, 5.0), (3.0, 0.5, 2.0)] {
-            let ours = DampedOscillator::new(gamma, squared_frequency).unwrap().propagator(t).unwrap();
+        for (gamma, squared_frequency, t) in
+            [(1.0, 0.3, 0.7), (1.0, 4.0, 3.3), (0.2, 9.0, 5.0), (3.0, 0.5, 2.0)]
+        {
+            let ours =
+                DampedOscillator::new(gamma, squared_frequency).unwrap().propagator(t).unwrap();
             let theirs = textbook(gamma, squared_frequency, t);
             for (a, b) in ours.as_flattened().iter().zip(theirs.as_flattened()) {
                 assert!((a - b).abs() < 1e-14, "{ours:?} {theirs:?}");

@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use super::double_double::DoubleDouble;
 use crate::error::{Error, Result};
 
-/// SGD's hyperparameters and the strength of its gradient noise. All dimensionless but as the loss has units.
+/// SGD's hyperparameters and the strength of its gradient noise. All dimensionless but as the loss
+/// has units.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct SgdParameters {
     /// eta > 0.
@@ -16,7 +17,8 @@ pub struct SgdParameters {
     pub weight_decay: f64,
     /// S > 0, examples in a mini-batch.
     pub batch_size: f64,
-    /// sigma^2 >= 0: one example's gradient has covariance `Sigma = sigma^2 H` (assumption 5), a batch's `Sigma / S`.
+    /// sigma^2 >= 0: one example's gradient has covariance `Sigma = sigma^2 H` (assumption 5), a
+    /// batch's `Sigma / S`.
     pub noise_scale: f64,
 }
 
@@ -36,8 +38,9 @@ impl SgdParameters {
     /// rho + lambda, the curvature of loss and decay together.
     ///
     /// # Errors
-    /// [`Error::InvalidValue`] if rho < 0 (the noise covariance sigma^2 rho would be indefinite), or if rho + lambda is
-    /// not positive (nothing pulls the mode back, and it has no stationary state).
+    /// [`Error::InvalidValue`] if rho < 0 (the noise covariance sigma^2 rho would be indefinite),
+    /// or if rho + lambda is not positive (nothing pulls the mode back, and it has no stationary
+    /// state).
     pub(crate) fn curvature(&self, eigenvalue: f64) -> Result<DoubleDouble> {
         require_not_negative("eigenvalue", eigenvalue)?;
         require_positive("eigenvalue + weight_decay", eigenvalue + self.weight_decay)?;
@@ -46,7 +49,12 @@ impl SgdParameters {
 }
 
 /// [`Error::InvalidValue`] unless `holds`.
-pub(crate) fn require(name: &'static str, value: f64, holds: bool, requirement: &'static str) -> Result<()> {
+pub(crate) fn require(
+    name: &'static str,
+    value: f64,
+    holds: bool,
+    requirement: &'static str,
+) -> Result<()> {
     if holds { Ok(()) } else { Err(Error::InvalidValue { name, value, requirement }) }
 }
 
@@ -77,8 +85,13 @@ pub(crate) fn require_finite_mean(mean: [f64; 2]) -> Result<[f64; 2]> {
 mod tests {
     use super::*;
 
-    const GOOD: SgdParameters =
-        SgdParameters { learning_rate: 0.1, momentum: 0.9, weight_decay: 1e-4, batch_size: 32.0, noise_scale: 1.0 };
+    const GOOD: SgdParameters = SgdParameters {
+        learning_rate: 0.1,
+        momentum: 0.9,
+        weight_decay: 1e-4,
+        batch_size: 32.0,
+        noise_scale: 1.0,
+    };
 
     #[test]
     fn bad_values_are_named() {

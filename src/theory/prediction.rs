@@ -1,4 +1,5 @@
-//! Everything the theory says of a list of eigenvalues, as plain data: what `perrin predict` reads and prints.
+//! Everything the theory says of a list of eigenvalues, as plain data: what `perrin predict` reads
+//! and prints.
 //!
 //! Numbers are written with as many digits as it takes (up to 17) to read the same `f64` back.
 
@@ -49,16 +50,21 @@ const FIELDS: [&str; 9] = [
 ];
 
 impl PredictionInput {
-    /// Reads a JSON object. The second value lists names in it that mean nothing here, and were ignored.
+    /// Reads a JSON object. The second value lists names in it that mean nothing here, and were
+    /// ignored.
     ///
     /// # Errors
-    /// [`Error::InvalidInput`] naming the field (and the entry of a list) that is missing or of the wrong type. Ranges
-    /// are checked by [`predict`].
+    /// [`Error::InvalidInput`] naming the field (and the entry of a list) that is missing or of the
+    /// wrong type. Ranges are checked by [`predict`].
     pub fn from_json(text: &str) -> Result<(PredictionInput, Vec<String>)> {
         let invalid = |reason: String| Error::InvalidInput { field: "JSON".to_owned(), reason };
-        let value: Value = serde_json::from_str(text).map_err(|error| invalid(error.to_string()))?;
+        let value: Value =
+            serde_json::from_str(text).map_err(|error| invalid(error.to_string()))?;
         let Value::Object(fields) = value else {
-            return Err(invalid("expected an object {\"learning_rate\": ..., \"eigenvalues\": [...], ...}".to_owned()));
+            return Err(invalid(
+                "expected an object {\"learning_rate\": ..., \"eigenvalues\": [...], ...}"
+                    .to_owned(),
+            ));
         };
         let input = PredictionInput {
             learning_rate: number(&fields, "learning_rate")?,
@@ -66,12 +72,18 @@ impl PredictionInput {
             weight_decay: number(&fields, "weight_decay")?,
             batch_size: number(&fields, "batch_size")?,
             sigma_squared: number(&fields, "sigma_squared")?,
-            steps: required("steps", list(&fields, "steps")?)?.into_iter().map(|WholeNumber(steps)| steps).collect(),
+            steps: required("steps", list(&fields, "steps")?)?
+                .into_iter()
+                .map(|WholeNumber(steps)| steps)
+                .collect(),
             eigenvalues: required("eigenvalues", list(&fields, "eigenvalues")?)?,
             initial_positions: list(&fields, "initial_positions")?,
             initial_velocities: list(&fields, "initial_velocities")?,
         };
-        let unknown = fields.into_iter().map(|(name, _)| name).filter(|name| !FIELDS.contains(&name.as_str()));
+        let unknown = fields
+            .into_iter()
+            .map(|(name, _)| name)
+            .filter(|name| !FIELDS.contains(&name.as_str()));
         Ok((input, unknown.collect()))
     }
 }
@@ -103,22 +115,30 @@ fn list<T: DeserializeOwned>(fields: &Map<String, Value>, name: &str) -> Result<
         None | Some(Value::Null) => Ok(None),
         Some(Value::Array(entries)) => {
             let entries = entries.iter().enumerate();
-            entries.map(|(index, value)| entry(value, || format!("{name}[{index}]"))).collect::<Result<_>>().map(Some)
+            entries
+                .map(|(index, value)| entry(value, || format!("{name}[{index}]")))
+                .collect::<Result<_>>()
+                .map(Some)
         }
-        Some(_) => Err(Error::InvalidInput { field: name.to_owned(), reason: "expected a list".to_owned() }),
+        Some(_) => Err(Error::InvalidInput {
+            field: name.to_owned(),
+            reason: "expected a list".to_owned(),
+        }),
     }
 }
 
 fn entry<T: DeserializeOwned>(value: &Value, field: impl Fn() -> String) -> Result<T> {
-    T::deserialize(value).map_err(|error| Error::InvalidInput { field: field(), reason: error.to_string() })
+    T::deserialize(value)
+        .map_err(|error| Error::InvalidInput { field: field(), reason: error.to_string() })
 }
 
 fn required<T>(name: &str, value: Option<T>) -> Result<T> {
-    value.ok_or_else(|| Error::InvalidInput { field: name.to_owned(), reason: "missing".to_owned() })
+    value
+        .ok_or_else(|| Error::InvalidInput { field: name.to_owned(), reason: "missing".to_owned() })
 }
 
-/// What the theory says. Lists over steps have an entry for each of `steps`; covariances and means are ordered
-/// (position, velocity); time is `learning_rate * step`.
+/// What the theory says. Lists over steps have an entry for each of `steps`; covariances and means
+/// are ordered (position, velocity); time is `learning_rate * step`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Prediction {
     /// The steps asked for, in the order given.
@@ -195,9 +215,10 @@ pub struct Total {
 /// Predicts means, stationary covariances, correlations and displacements, by both theories.
 ///
 /// # Errors
-/// [`Error::InvalidValue`] for hyperparameters out of range; [`Error::InvalidInput`] naming the entry for an eigenvalue
-/// that is negative, has no curvature even with weight decay, or is unstable at this learning rate;
-/// [`Error::ShapeMismatch`] for initial values that are not one a mode.
+/// [`Error::InvalidValue`] for hyperparameters out of range; [`Error::InvalidInput`] naming the
+/// entry for an eigenvalue that is negative, has no curvature even with weight decay, or is
+/// unstable at this learning rate; [`Error::ShapeMismatch`] for initial values that are not one a
+/// mode.
 pub fn predict(input: &PredictionInput) -> Result<Prediction> {
     let parameters = SgdParameters {
         learning_rate: input.learning_rate,
@@ -212,17 +233,30 @@ pub fn predict(input: &PredictionInput) -> Result<Prediction> {
         }
         other => other,
     })?;
-    let positions = initial("initial_positions", input.initial_positions.as_deref(), input.eigenvalues.len())?;
-    let velocities = initial("initial_velocities", input.initial_velocities.as_deref(), input.eigenvalues.len())?;
+    let positions =
+        initial("initial_positions", input.initial_positions.as_deref(), input.eigenvalues.len())?;
+    let velocities = initial(
+        "initial_velocities",
+        input.initial_velocities.as_deref(),
+        input.eigenvalues.len(),
+    )?;
     let mut modes = Vec::with_capacity(input.eigenvalues.len());
     for (index, &eigenvalue) in input.eigenvalues.iter().enumerate() {
-        let mode = predict_mode(&parameters, eigenvalue, [positions[index], velocities[index]], &input.steps);
+        let mode = predict_mode(
+            &parameters,
+            eigenvalue,
+            [positions[index], velocities[index]],
+            &input.steps,
+        );
         modes.push(mode.map_err(|error| match error {
             Error::InvalidValue { name: "mean", .. } => {
                 let field = format!("initial_positions[{index}] or initial_velocities[{index}]");
                 Error::InvalidInput { field, reason: error.to_string() }
             }
-            _ => Error::InvalidInput { field: format!("eigenvalues[{index}]"), reason: error.to_string() },
+            _ => Error::InvalidInput {
+                field: format!("eigenvalues[{index}]"),
+                reason: error.to_string(),
+            },
         })?);
     }
     let totals = Totals {
@@ -234,7 +268,11 @@ pub fn predict(input: &PredictionInput) -> Result<Prediction> {
         }),
         exact_discrete: total(&modes, input.steps.len(), |mode| {
             let exact = &mode.exact_discrete;
-            (exact.stationary_covariance, exact.local_displacement, &exact.mean_squared_displacement)
+            (
+                exact.stationary_covariance,
+                exact.local_displacement,
+                &exact.mean_squared_displacement,
+            )
         }),
     };
     Ok(Prediction { steps: input.steps.clone(), modes, totals })
@@ -269,13 +307,19 @@ fn predict_mode(
         damping_ratio: langevin.damping_ratio(),
         langevin: LangevinPrediction {
             stationary_covariance: langevin.stationary_covariance(),
-            mean: steps.iter().map(|&k| langevin.mean(position, velocity, k)).collect::<Result<_>>()?,
+            mean: steps
+                .iter()
+                .map(|&k| langevin.mean(position, velocity, k))
+                .collect::<Result<_>>()?,
             mean_squared_displacement: at_steps(&|k| langevin.mean_squared_displacement(k)),
             velocity_autocorrelation: at_steps(&|k| langevin.velocity_autocorrelation(k)),
         },
         exact_discrete: DiscretePrediction {
             stationary_covariance: exact.stationary_covariance(),
-            mean: steps.iter().map(|&k| exact.mean(position, velocity, k)).collect::<Result<_>>()?,
+            mean: steps
+                .iter()
+                .map(|&k| exact.mean(position, velocity, k))
+                .collect::<Result<_>>()?,
             mean_squared_displacement: at_steps(&|k| exact.mean_squared_displacement(k)),
             local_displacement: exact.local_displacement(),
         },

@@ -13,7 +13,8 @@ impl fmt::Display for Prediction {
             "mode", "eigenvalue", "zeta", "Var x", "exact", "Var v", "exact", "E delta^2"
         )?;
         for (index, mode) in self.modes.iter().enumerate() {
-            let (langevin, exact) = (mode.langevin.stationary_covariance, mode.exact_discrete.stationary_covariance);
+            let (langevin, exact) =
+                (mode.langevin.stationary_covariance, mode.exact_discrete.stationary_covariance);
             writeln!(
                 out,
                 "{:>5} {:>12.5e} {:>10.4} | {:>12.5e} {:>12.5e} | {:>12.5e} {:>12.5e} | {:>12.5e}",
@@ -43,7 +44,8 @@ impl fmt::Display for Prediction {
         writeln!(out, "\nE||Delta||^2 from a point of the stationary state, all modes")?;
         writeln!(out, "{:>12} {:>14} {:>14}", "steps", "Langevin", "exact")?;
         for (index, steps) in self.steps.iter().enumerate() {
-            let displacements = (langevin.mean_squared_displacement[index], exact.mean_squared_displacement[index]);
+            let displacements =
+                (langevin.mean_squared_displacement[index], exact.mean_squared_displacement[index]);
             writeln!(out, "{:>12} {:>14.6e} {:>14.6e}", steps, displacements.0, displacements.1)?;
         }
         Ok(())

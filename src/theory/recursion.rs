@@ -73,8 +73,8 @@ impl Recursion {
         [[self.position_variance, mixed], [mixed, 2.0 * mixed / learning_rate]]
     }
 
-    /// From lag 1 on the autocorrelation of x follows the recursion, whatever the noise's memory of one step; there
-    /// 1 - autocorrelation is r, and its own last step -r.
+    /// From lag 1 on the autocorrelation of x follows the recursion, whatever the noise's memory of
+    /// one step; there 1 - autocorrelation is r, and its own last step -r.
     pub(crate) fn mean_squared_displacement(&self, steps: u64) -> f64 {
         if steps == 0 {
             return 0.0;
@@ -86,7 +86,12 @@ impl Recursion {
 
     pub(crate) fn autocorrelation(&self) -> Autocorrelation {
         let first = self.first_decorrelation.to_f64();
-        Autocorrelation { variance: self.position_variance, step: self.step(), first: [first, -first], limit: 1.0 }
+        Autocorrelation {
+            variance: self.position_variance,
+            step: self.step(),
+            first: [first, -first],
+            limit: 1.0,
+        }
     }
 
     fn trace(&self) -> DoubleDouble {

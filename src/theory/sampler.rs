@@ -1,5 +1,6 @@
-//! SGD run on a quadratic loss, for tests and examples: libtorch's update on gradients with Gaussian noise
-//! ([`QuadraticSampler`]) or from a finite data set, with and without replacement ([`RegressionSampler`]).
+//! SGD run on a quadratic loss, for tests and examples: libtorch's update on gradients with
+//! Gaussian noise ([`QuadraticSampler`]) or from a finite data set, with and without replacement
+//! ([`RegressionSampler`]).
 //!
 //! Everything is driven by the random number generator that is passed in, so a seed fixes a run.
 
@@ -29,7 +30,12 @@ impl SgdState {
     }
 
     /// One step of libtorch's SGD on the loss's gradient; weight decay is added here.
-    fn step(&mut self, parameters: &SgdParameters, rule: UpdateRule, gradient: impl Iterator<Item = f64>) {
+    fn step(
+        &mut self,
+        parameters: &SgdParameters,
+        rule: UpdateRule,
+        gradient: impl Iterator<Item = f64>,
+    ) {
         let SgdParameters { learning_rate, momentum, weight_decay, .. } = *parameters;
         let first = self.buffer.is_none();
         let buffer = self.buffer.get_or_insert_with(|| vec![0.0; self.position.len()]);
@@ -50,8 +56,9 @@ impl SgdState {
     }
 }
 
-/// SGD in the eigenbasis of a Hessian, positions from the minimum, with the Gaussian noise of assumption 5: in mode i
-/// the batch gradient is rho_i x_i plus noise of variance sigma^2 rho_i / S.
+/// SGD in the eigenbasis of a Hessian, positions from the minimum, with the Gaussian noise of
+/// assumption 5: in mode i the batch gradient is rho_i x_i plus noise of variance sigma^2 rho_i /
+/// S.
 #[derive(Debug, Clone)]
 pub struct QuadraticSampler {
     parameters: SgdParameters,
@@ -64,8 +71,9 @@ impl QuadraticSampler {
     /// A fresh optimizer at `start`, one position a mode.
     ///
     /// # Errors
-    /// [`Error::InvalidValue`] for parameters or a rule out of range, a negative eigenvalue or a start that is not
-    /// finite; [`Error::ShapeMismatch`] unless there is a start for every eigenvalue. An unstable step is allowed.
+    /// [`Error::InvalidValue`] for parameters or a rule out of range, a negative eigenvalue or a
+    /// start that is not finite; [`Error::ShapeMismatch`] unless there is a start for every
+    /// eigenvalue. An unstable step is allowed.
     pub fn new(
         parameters: &SgdParameters,
         rule: UpdateRule,
@@ -77,15 +85,22 @@ impl QuadraticSampler {
             require_not_negative("eigenvalue", eigenvalue)?;
         }
         if start.len() != eigenvalues.len() {
-            let (found, expected) = (format!("[{}]", start.len()), format!("[{}]", eigenvalues.len()));
+            let (found, expected) =
+                (format!("[{}]", start.len()), format!("[{}]", eigenvalues.len()));
             return Err(Error::ShapeMismatch { name: "start", found, expected });
         }
         require_finite_entries("start", start.iter())?;
         let state = SgdState::new(start.to_vec());
-        Ok(QuadraticSampler { parameters: *parameters, rule, eigenvalues: eigenvalues.to_vec(), state })
+        Ok(QuadraticSampler {
+            parameters: *parameters,
+            rule,
+            eigenvalues: eigenvalues.to_vec(),
+            state,
+        })
     }
 
-    /// Plain SGD that has run for ever: position and velocity are drawn from the exact stationary distribution.
+    /// Plain SGD that has run for ever: position and velocity are drawn from the exact stationary
+    /// distribution.
     ///
     /// # Errors
     /// As above, and for a mode without a stationary state.
@@ -94,16 +109,25 @@ impl QuadraticSampler {
         eigenvalues: &[f64],
         random: &mut impl Rng,
     ) -> Result<QuadraticSampler> {
-        let mut sampler =
-            QuadraticSampler::new(parameters, UpdateRule::default(), eigenvalues, &vec![0.0; eigenvalues.len()])?;
+        let mut sampler = QuadraticSampler::new(
+            parameters,
+            UpdateRule::default(),
+            eigenvalues,
+            &vec![0.0; eigenvalues.len()],
+        )?;
         let mut buffer = Vec::with_capacity(eigenvalues.len());
         for (index, &eigenvalue) in eigenvalues.iter().enumerate() {
-            let [[xx, xv], [_, vv]] = DiscreteMode::new(parameters, eigenvalue)?.stationary_covariance();
-            let (first, second): (f64, f64) = (StandardNormal.sample(random), StandardNormal.sample(random));
+            let [[xx, xv], [_, vv]] =
+                DiscreteMode::new(parameters, eigenvalue)?.stationary_covariance();
+            let (first, second): (f64, f64) =
+                (StandardNormal.sample(random), StandardNormal.sample(random));
             let position = xx.sqrt() * first;
             // The velocity given the position; without noise both are 0.
-            let velocity =
-                if xx > 0.0 { xv / xx * position + (vv - xv * xv / xx).max(0.0).sqrt() * second } else { 0.0 };
+            let velocity = if xx > 0.0 {
+                xv / xx * position + (vv - xv * xv / xx).max(0.0).sqrt() * second
+            } else {
+                0.0
+            };
             sampler.state.position[index] = position;
             sampler.state.velocity[index] = velocity;
             buffer.push(-velocity);
@@ -115,8 +139,12 @@ impl QuadraticSampler {
     /// Takes a step.
     pub fn step(&mut self, random: &mut impl Rng) {
         let scale = self.parameters.noise_scale / self.parameters.batch_size;
-        let pulls: Vec<f64> =
-            self.eigenvalues.iter().zip(&self.state.position).map(|(eigenvalue, x)| eigenvalue * x).collect();
+        let pulls: Vec<f64> = self
+            .eigenvalues
+            .iter()
+            .zip(&self.state.position)
+            .map(|(eigenvalue, x)| eigenvalue * x)
+            .collect();
         let gradient = self.eigenvalues.iter().zip(pulls).map(|(eigenvalue, pull)| {
             let noise: f64 = StandardNormal.sample(random);
             pull + (scale * eigenvalue).sqrt() * noise
@@ -138,10 +166,12 @@ impl QuadraticSampler {
 /// How mini-batches are drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Batches {
-    /// Every batch afresh from all examples: the noise is independent from step to step (assumption 1).
+    /// Every batch afresh from all examples: the noise is independent from step to step (assumption
+    /// 1).
     WithReplacement,
-    /// Epoch by epoch in a new random order: the noise of successive steps is anti-correlated, which lowers the
-    /// variance of modes slower than an epoch. What does not fill a batch at the end of an epoch is left out.
+    /// Epoch by epoch in a new random order: the noise of successive steps is anti-correlated,
+    /// which lowers the variance of modes slower than an epoch. What does not fill a batch at the
+    /// end of an epoch is left out.
     WithoutReplacement,
 }
 
@@ -160,12 +190,13 @@ pub struct RegressionSampler {
 }
 
 impl RegressionSampler {
-    /// A fresh optimizer at `start`. `features` is N x n, a row an example; `targets` of length N, `start` of length n.
-    /// `noise_scale` of the parameters is not used.
+    /// A fresh optimizer at `start`. `features` is N x n, a row an example; `targets` of length N,
+    /// `start` of length n. `noise_scale` of the parameters is not used.
     ///
     /// # Errors
-    /// [`Error::ShapeMismatch`] for lengths that do not fit; [`Error::InvalidValue`] for parameters out of range, a batch
-    /// size that is no whole number or exceeds N, and entries that are not finite.
+    /// [`Error::ShapeMismatch`] for lengths that do not fit; [`Error::InvalidValue`] for parameters
+    /// out of range, a batch size that is no whole number or exceeds N, and entries that are not
+    /// finite.
     pub fn new(
         parameters: &SgdParameters,
         rule: UpdateRule,
@@ -201,7 +232,8 @@ impl RegressionSampler {
         for _ in 0..self.batch_size {
             let example = self.next_example(random);
             let row = self.features.row(example);
-            let predicted: f64 = row.iter().zip(&self.state.position).map(|(x, theta)| x * theta).sum();
+            let predicted: f64 =
+                row.iter().zip(&self.state.position).map(|(x, theta)| x * theta).sum();
             let residual = (predicted - self.targets[example]) / self.batch_size as f64;
             for (sum, x) in gradient.iter_mut().zip(row.iter()) {
                 *sum += residual * x;
@@ -228,8 +260,8 @@ impl RegressionSampler {
         self.features.tr_mul(&self.features) / self.features.nrows() as f64
     }
 
-    /// The minimum mu of loss and weight decay together, (H + lambda I) mu = X^T y / N; none if H + lambda I is
-    /// singular.
+    /// The minimum mu of loss and weight decay together, (H + lambda I) mu = X^T y / N; none if H +
+    /// lambda I is singular.
     pub fn minimum(&self) -> Option<DVector<f64>> {
         let n = self.features.ncols();
         let curvature = self.hessian() + DMatrix::identity(n, n) * self.parameters.weight_decay;
@@ -240,7 +272,8 @@ impl RegressionSampler {
     /// Sigma, the covariance of one example's gradient at `point`, over the data set.
     ///
     /// # Errors
-    /// [`Error::ShapeMismatch`] or [`Error::InvalidValue`] for a point of another size or not finite.
+    /// [`Error::ShapeMismatch`] or [`Error::InvalidValue`] for a point of another size or not
+    /// finite.
     pub fn noise_covariance(&self, point: &DVector<f64>) -> Result<DMatrix<f64>> {
         require_vector("point", point, self.features.ncols())?;
         let residuals = &self.features * point - &self.targets;

@@ -3,8 +3,8 @@
 use super::parameters::{require_not_negative, require_positive};
 use crate::error::{Error, Result};
 
-/// Eigenvalues with multiplicities. A multiplicity need not be whole: a density's node stands for its share of the
-/// bulk.
+/// Eigenvalues with multiplicities. A multiplicity need not be whole: a density's node stands for
+/// its share of the bulk.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Spectrum {
     modes: Vec<SpectrumMode>,
@@ -23,7 +23,8 @@ impl Spectrum {
     /// Single modes, in the order given.
     ///
     /// # Errors
-    /// [`Error::InvalidValue`] for an eigenvalue that is negative or not finite: the noise sigma^2 H would be indefinite.
+    /// [`Error::InvalidValue`] for an eigenvalue that is negative or not finite: the noise sigma^2
+    /// H would be indefinite.
     pub fn from_eigenvalues(eigenvalues: &[f64]) -> Result<Spectrum> {
         let mode = |&eigenvalue| {
             require_not_negative("eigenvalue", eigenvalue)?;
@@ -32,14 +33,20 @@ impl Spectrum {
         Ok(Spectrum { modes: eigenvalues.iter().map(mode).collect::<Result<_>>()? })
     }
 
-    /// Adds a bulk of `dimension` directions with eigenvalue density `sum_i weights[i] delta(rho - nodes[i])`, as
-    /// stochastic Lanczos quadrature gives it. Weights are normalised to sum 1. When measured eigenvalues are in the
-    /// spectrum already, `dimension` is what is left, and the density should not contain them again.
+    /// Adds a bulk of `dimension` directions with eigenvalue density
+    /// `sum_i weights[i] delta(rho - nodes[i])`, as stochastic Lanczos quadrature gives it. Weights
+    /// are normalised to sum 1. When measured eigenvalues are in the spectrum already, `dimension`
+    /// is what is left, and the density should not contain them again.
     ///
     /// # Errors
-    /// [`Error::ShapeMismatch`] for unequal lengths, [`Error::InvalidValue`] for a negative node or weight, weights that
-    /// sum to nothing, or a dimension that is not positive.
-    pub fn with_density(mut self, nodes: &[f64], weights: &[f64], dimension: f64) -> Result<Spectrum> {
+    /// [`Error::ShapeMismatch`] for unequal lengths, [`Error::InvalidValue`] for a negative node or
+    /// weight, weights that sum to nothing, or a dimension that is not positive.
+    pub fn with_density(
+        mut self,
+        nodes: &[f64],
+        weights: &[f64],
+        dimension: f64,
+    ) -> Result<Spectrum> {
         if nodes.len() != weights.len() {
             return Err(Error::ShapeMismatch {
                 name: "weights",
@@ -55,9 +62,10 @@ impl Spectrum {
         let total: f64 = weights.iter().sum();
         require_positive("the sum of weights", total)?;
         let bulk = nodes.iter().zip(weights).filter(|(_, weight)| **weight > 0.0);
-        self.modes.extend(
-            bulk.map(|(&eigenvalue, weight)| SpectrumMode { eigenvalue, multiplicity: dimension * (weight / total) }),
-        );
+        self.modes.extend(bulk.map(|(&eigenvalue, weight)| SpectrumMode {
+            eigenvalue,
+            multiplicity: dimension * (weight / total),
+        }));
         Ok(self)
     }
 
@@ -105,7 +113,10 @@ mod tests {
     fn bad_spectra_are_errors() {
         assert!(Spectrum::from_eigenvalues(&[1.0, -0.1]).is_err());
         let empty = Spectrum::default();
-        assert!(matches!(empty.clone().with_density(&[1.0], &[], 5.0), Err(Error::ShapeMismatch { .. })));
+        assert!(matches!(
+            empty.clone().with_density(&[1.0], &[], 5.0),
+            Err(Error::ShapeMismatch { .. })
+        ));
         assert!(empty.clone().with_density(&[-1.0], &[1.0], 5.0).is_err());
         assert!(empty.clone().with_density(&[1.0], &[0.0], 5.0).is_err());
         assert!(empty.with_density(&[1.0], &[1.0], 0.0).is_err());

@@ -8,12 +8,13 @@
 //! theta' = theta - eta u
 //! ```
 //!
-//! With beta = 0 the buffer and the dampening are not used. Here as everywhere the velocity is the last step over eta,
-//! -u: with Nesterov that is not the buffer.
+//! With beta = 0 the buffer and the dampening are not used. Here as everywhere the velocity is the
+//! last step over eta, -u: with Nesterov that is not the buffer.
 //!
-//! - Dampening d moves the parameters as plain SGD at learning rate eta (1 - d) does, after the first step.
-//! - Nesterov's recursion has the contraction beta (1 - eta(rho+lambda)) where plain SGD has beta, and a lower limit of
-//!   stability: eta(rho+lambda) < 2(1+beta)/(1+2 beta).
+//! - Dampening d moves the parameters as plain SGD at learning rate eta (1 - d) does, after the
+//!   first step.
+//! - Nesterov's recursion has the contraction beta (1 - eta(rho+lambda)) where plain SGD has beta,
+//!   and a lower limit of stability: eta(rho+lambda) < 2(1+beta)/(1+2 beta).
 
 use super::parameters::{SgdParameters, require};
 use crate::error::Result;
@@ -36,15 +37,25 @@ impl UpdateRule {
         parameters.validate()?;
         require("dampening", self.dampening, (0.0..1.0).contains(&self.dampening), "in [0, 1)")?;
         if self.nesterov {
-            require("dampening", self.dampening, self.dampening == 0.0, "0 with Nesterov's momentum")?;
-            require("momentum", parameters.momentum, parameters.momentum > 0.0, "positive for Nesterov's momentum")?;
+            require(
+                "dampening",
+                self.dampening,
+                self.dampening == 0.0,
+                "0 with Nesterov's momentum",
+            )?;
+            require(
+                "momentum",
+                parameters.momentum,
+                parameters.momentum > 0.0,
+                "positive for Nesterov's momentum",
+            )?;
         }
         Ok(())
     }
 
     /// The limit of stability: the largest rho + lambda at which steps of this rule do not grow; as
-    /// [`learning_rate_limit`](super::discrete::learning_rate_limit), seen from the other side. 2 (1 + beta) / eta for
-    /// heavy-ball momentum.
+    /// [`learning_rate_limit`](super::discrete::learning_rate_limit), seen from the other side. 2
+    /// (1 + beta) / eta for heavy-ball momentum.
     ///
     /// # Errors
     /// As [`validate`](Self::validate).
@@ -61,17 +72,28 @@ impl UpdateRule {
 mod tests {
     use super::*;
 
-    const PARAMETERS: SgdParameters =
-        SgdParameters { learning_rate: 0.1, momentum: 0.9, weight_decay: 0.01, batch_size: 32.0, noise_scale: 2.0 };
+    const PARAMETERS: SgdParameters = SgdParameters {
+        learning_rate: 0.1,
+        momentum: 0.9,
+        weight_decay: 0.01,
+        batch_size: 32.0,
+        noise_scale: 2.0,
+    };
     const NESTEROV: UpdateRule = UpdateRule { dampening: 0.0, nesterov: true };
 
     /// |theta| after many of libtorch's steps, as its documentation has them, from 1 and without noise.
-    fn distance_after(parameters: &SgdParameters, rule: UpdateRule, curvature: f64, steps: u64) -> f64 {
+    fn distance_after(
+        parameters: &SgdParameters,
+        rule: UpdateRule,
+        curvature: f64,
+        steps: u64,
+    ) -> f64 {
         let SgdParameters { learning_rate, momentum, .. } = *parameters;
         let (mut position, mut buffer) = (1.0_f64, None);
         for _ in 0..steps {
             let gradient = curvature * position;
-            let next = buffer.map_or(gradient, |buffer| momentum * buffer + (1.0 - rule.dampening) * gradient);
+            let next = buffer
+                .map_or(gradient, |buffer| momentum * buffer + (1.0 - rule.dampening) * gradient);
             buffer = Some(next);
             let update = match (momentum == 0.0, rule.nesterov) {
                 (true, _) => gradient,

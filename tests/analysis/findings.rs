@@ -1,4 +1,5 @@
-//! What a fit says in words: sizes before significance, advice that knows the schedule, reasons that name the remedy.
+//! What a fit says in words: sizes before significance, advice that knows the schedule, reasons
+//! that name the remedy.
 
 use std::path::Path;
 
@@ -8,8 +9,13 @@ use perrin::record::{Hyperparameters, Layout, OptimizerInfo, RunInfo, StepRecord
 use perrin::run::{Run, RunWriter};
 use perrin::theory::parameters::SgdParameters;
 
-const PARAMETERS: SgdParameters =
-    SgdParameters { learning_rate: 0.1, momentum: 0.9, weight_decay: 1e-4, batch_size: 32.0, noise_scale: 2.0 };
+const PARAMETERS: SgdParameters = SgdParameters {
+    learning_rate: 0.1,
+    momentum: 0.9,
+    weight_decay: 1e-4,
+    batch_size: 32.0,
+    noise_scale: 2.0,
+};
 const EIGENVALUES: [f64; 4] = [4.0, 1.5, 0.5, 0.2];
 
 fn synthetic(rows: u64) -> SyntheticRun {
@@ -43,8 +49,11 @@ fn every_question_of_the_summary_is_answered_once_and_in_order() {
     once.dedup();
     assert_eq!(questions, once);
     let summary = fit.summary().to_string();
-    let topics: Vec<&str> =
-        summary.lines().filter(|line| !line.starts_with(' ')).filter_map(|line| line.split("  ").next()).collect();
+    let topics: Vec<&str> = summary
+        .lines()
+        .filter(|line| !line.starts_with(' '))
+        .filter_map(|line| line.split("  ").next())
+        .collect();
     let expected = [
         "run",
         "rows",
@@ -64,7 +73,12 @@ fn every_question_of_the_summary_is_answered_once_and_in_order() {
     assert_eq!(topics, expected, "{summary}");
     assert!(fit.to_string().starts_with(summary.split("more").next().unwrap()));
     let json = serde_json::to_value(&fit).unwrap();
-    let energy = json["findings"].as_array().unwrap().iter().find(|finding| finding["question"] == "energy").unwrap();
+    let energy = json["findings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|finding| finding["question"] == "energy")
+        .unwrap();
     assert_eq!(energy["size"]["unit"], "% of kinetic energy");
     assert!(energy["sentence"].as_str().unwrap().starts_with("potential is "), "{energy}");
 }
@@ -77,9 +91,13 @@ fn no_test_stands_without_its_size() {
         true
     });
     let (verdict, stationary) = said(&drifting, Question::Stationarity);
-    assert!(verdict == Verdict::Fails && stationary.starts_with("nowhere: loss falls by "), "{stationary}");
+    assert!(
+        verdict == Verdict::Fails && stationary.starts_with("nowhere: loss falls by "),
+        "{stationary}"
+    );
     let size = drifting.finding(Question::Stationarity).unwrap().size.unwrap();
-    // From 0.98 and the mean loss to 0.77 and the mean loss, the first tenth's middle to the last half's.
+    // From 0.98 and the mean loss to 0.77 and the mean loss, the first tenth's middle to the last
+    // half's.
     assert!(size.unit == "%" && (-30.0..-10.0).contains(&size.value), "{size:?}");
     for finding in drifting.findings.iter().filter(|finding| finding.sentence.contains("(p ")) {
         let before = finding.sentence.split("(p ").next().unwrap();
@@ -96,16 +114,23 @@ fn advice_knows_the_schedule_and_whether_the_run_goes_on() {
     let advice = finished.advice.learning_rate.known().unwrap();
     assert!(advice.stationary && advice.ended && !advice.lower_now, "{advice:?}");
     let (_, sentence) = said(&finished, Question::LearningRate);
-    assert!(sentence.starts_with("the run has ended, stationary at learning rate 0.1"), "{sentence}");
+    assert!(
+        sentence.starts_with("the run has ended, stationary at learning rate 0.1"),
+        "{sentence}"
+    );
 
     std::fs::remove_file(directory.path().join("events.jsonl")).unwrap();
     let open = fit(directory.path());
     assert_eq!(open.state, RunState::Open);
     assert!(open.advice.learning_rate.known().unwrap().lower_now);
-    assert_eq!(said(&open, Question::LearningRate).1, "if the run goes on, lower the learning rate now; it is 0.1");
+    assert_eq!(
+        said(&open, Question::LearningRate).1,
+        "if the run goes on, lower the learning rate now; it is 0.1"
+    );
 
     // A cosine to 1.5e-6, not closed: what it gives is of the schedule.
-    let rate = |step: u64| 1.5e-6 + 0.05 * (1.0 + (std::f64::consts::PI * step as f64 / 6000.0).cos());
+    let rate =
+        |step: u64| 1.5e-6 + 0.05 * (1.0 + (std::f64::consts::PI * step as f64 / 6000.0).cos());
     synthetic(6000).write_with(&directory.path().join("cosine"), |row, _| {
         row.hyperparameters.learning_rate = Some(rate(row.step));
         true
@@ -115,7 +140,10 @@ fn advice_knows_the_schedule_and_whether_the_run_goes_on() {
     let advice = cosine.advice.learning_rate.known().unwrap();
     assert!(!advice.lower_now && (advice.present / 1.5e-6 - 1.0).abs() < 1e-9, "{advice:?}");
     let (_, sentence) = said(&cosine, Question::LearningRate);
-    assert!(sentence.starts_with("the learning rate fell from 0.07") && sentence.contains("0.1"), "{sentence}");
+    assert!(
+        sentence.starts_with("the learning rate fell from 0.07") && sentence.contains("0.1"),
+        "{sentence}"
+    );
     assert!(cosine.advice.averaging.reason().unwrap().contains("the learning rate changes"));
     assert!(cosine.summary().to_string().contains("at first)"), "{}", cosine.summary());
     // Stability is that of the rate in force.
@@ -144,7 +172,8 @@ fn a_run_that_became_nan_has_no_exponents() {
         })
     };
     let fit = broken(205);
-    let reason = "displacements are NaN or infinite from step 205 on; `--to 204` fits the rows before";
+    let reason =
+        "displacements are NaN or infinite from step 205 on; `--to 204` fits the rows before";
     assert_eq!(fit.displacement.reason(), Some(reason));
     assert_eq!(fit.displacement_all.reason(), Some(reason));
     assert_eq!(fit.displacement_projected.reason(), Some(reason));
@@ -152,7 +181,8 @@ fn a_run_that_became_nan_has_no_exponents() {
     assert_eq!(fit.stationarity.beginning.reason(), Some(reason));
     assert_eq!(fit.modes.window.reason(), Some(reason));
     assert!(fit.advice.learning_rate.known().is_none() && fit.advice.averaging.known().is_none());
-    for question in [Question::Exponent, Question::Speed, Question::Energy, Question::LearningRate] {
+    for question in [Question::Exponent, Question::Speed, Question::Energy, Question::LearningRate]
+    {
         assert_eq!(said(&fit, question), (Verdict::Unanswered, reason));
     }
     let summary = fit.summary().to_string();
@@ -160,7 +190,8 @@ fn a_run_that_became_nan_has_no_exponents() {
 
     let directory = tempfile::tempdir().unwrap();
     synthetic(600).write_with(directory.path(), |row, _| {
-        row.global_displacement_squared = row.global_displacement_squared.filter(|_| row.step < 205).or(Some(f64::NAN));
+        row.global_displacement_squared =
+            row.global_displacement_squared.filter(|_| row.step < 205).or(Some(f64::NAN));
         true
     });
     let before = FitOptions { last_step: Some(204), ..FitOptions::default() };
@@ -186,7 +217,13 @@ fn what_attach_does_not_log_is_answered_with_what_does() {
         fit.modes.modes[0].recursion.reason(),
     ];
     assert_eq!(answers, [Some(remedy); 4]);
-    assert!(fit.advice.learning_rate.reason().unwrap().ends_with("`Options::build` in place of `attach` logs it"));
+    assert!(
+        fit.advice
+            .learning_rate
+            .reason()
+            .unwrap()
+            .ends_with("`Options::build` in place of `attach` logs it")
+    );
     // Not known is not the same as not so.
     assert_eq!(said(&fit, Question::Settings), (Verdict::Unanswered, remedy));
     let text = fit.to_string();
@@ -198,7 +235,8 @@ fn what_attach_does_not_log_is_answered_with_what_does() {
 fn settings_are_those_of_every_group_at_the_last_row() {
     let directory = tempfile::tempdir().unwrap();
     let drawn = synthetic(50);
-    let group = Hyperparameters { learning_rate: Some(0.1), momentum: Some(0.9), weight_decay: Some(0.0) };
+    let group =
+        Hyperparameters { learning_rate: Some(0.1), momentum: Some(0.9), weight_decay: Some(0.0) };
     let info = RunInfo {
         hyperparameters: vec![group; 2],
         layout: Layout { parameter_groups: 2, directions: 0 },
@@ -234,5 +272,8 @@ fn an_exponent_without_an_interval_is_not_told_from_one() {
     assert!(matches!(&fit.displacement, Answer::Known(law) if law.interval.reason().is_some()));
     let (verdict, sentence) = said(&fit, Question::Exponent);
     assert_eq!(verdict, Verdict::Measured);
-    assert!(sentence.starts_with("c = 0.982 over steps 201 to 600, not told from 1: no interval"), "{sentence}");
+    assert!(
+        sentence.starts_with("c = 0.982 over steps 201 to 600, not told from 1: no interval"),
+        "{sentence}"
+    );
 }

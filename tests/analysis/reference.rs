@@ -1,4 +1,5 @@
-//! numpy and scipy on the same log: tests/data/generate_analysis_reference.py made both the log and their results.
+//! numpy and scipy on the same log: tests/data/generate_analysis_reference.py made both the log and
+//! their results.
 
 use crate::synthetic::plain_sgd;
 use perrin::analysis::RunFit;
@@ -64,14 +65,19 @@ impl Reference {
 
 fn close(name: &str, found: f64, expected: &Value) {
     let expected = expected.as_f64().unwrap();
-    assert!((found - expected).abs() <= TOLERANCE * expected.abs().max(1e-3), "{name}: {found}, numpy has {expected}");
+    assert!(
+        (found - expected).abs() <= TOLERANCE * expected.abs().max(1e-3),
+        "{name}: {found}, numpy has {expected}"
+    );
 }
 
 #[test]
 fn power_laws_and_speeds_are_scipys() {
     let reference = Reference::read();
     let (fit, expected) = (reference.fit(), &reference.expected);
-    for (name, law) in [("displacement", &fit.displacement), ("displacement_all", &fit.displacement_all)] {
+    for (name, law) in
+        [("displacement", &fit.displacement), ("displacement_all", &fit.displacement_all)]
+    {
         let (law, expected) = (law.known().unwrap(), &expected[name]);
         close("exponent", law.exponent, &expected["exponent"]);
         close("prefactor", law.prefactor.unwrap(), &expected["prefactor"]);
@@ -87,7 +93,11 @@ fn power_laws_and_speeds_are_scipys() {
     close("speed, high", interval.high, &expected_speed["interval"]["high"]);
     close("trend", trend.t, &expected_speed["trend"]["t"]);
     close("trend, p", trend.p_value, &expected_speed["trend"]["p_value"]);
-    close("noise", fit.gradient_noise.known().unwrap().noise_scale_times_trace, &expected["noise_scale_times_trace"]);
+    close(
+        "noise",
+        fit.gradient_noise.known().unwrap().noise_scale_times_trace,
+        &expected["noise_scale_times_trace"],
+    );
     for (mode, effective) in fit.stationarity.modes.iter().enumerate() {
         let found = effective.known().unwrap().autocorrelation_steps;
         close("autocorrelation time", found, &expected["autocorrelation_times"][mode]);
@@ -111,7 +121,9 @@ fn variances_autocovariances_and_displacements_are_numpys() {
         }
         close("curvature", recursion.curvature(sgd).unwrap(), &expected["curvatures"][mode]);
     }
-    for (lag, covariance) in autocovariance(&reference.column(0)).unwrap().into_iter().take(50).enumerate() {
+    for (lag, covariance) in
+        autocovariance(&reference.column(0)).unwrap().into_iter().take(50).enumerate()
+    {
         close("autocovariance", covariance, &expected["autocovariance"][lag]);
     }
     let displacements = &sums.by_stretch(2)[0];

@@ -8,9 +8,15 @@ use perrin::record::StepRecord;
 use perrin::run::Run;
 use perrin::theory::parameters::SgdParameters;
 
-const PARAMETERS: SgdParameters =
-    SgdParameters { learning_rate: 0.1, momentum: 0.9, weight_decay: 1e-4, batch_size: 32.0, noise_scale: 2.0 };
-const NOT_KNOWN: &str = "the learning rate is not known: `Options::build` in place of `attach` logs it";
+const PARAMETERS: SgdParameters = SgdParameters {
+    learning_rate: 0.1,
+    momentum: 0.9,
+    weight_decay: 1e-4,
+    batch_size: 32.0,
+    noise_scale: 2.0,
+};
+const NOT_KNOWN: &str =
+    "the learning rate is not known: `Options::build` in place of `attach` logs it";
 const EIGENVALUES: [f64; 5] = [4.0, 1.5, 0.5, 0.2, 0.05];
 
 fn synthetic() -> SyntheticRun {
@@ -66,7 +72,10 @@ fn assert_no_null(fit: &RunFit) {
         match value {
             serde_json::Value::Null => {
                 let field = path.rsplit('/').next().unwrap();
-                assert!(MAY_BE_NULL.contains(&field) || ["momentum", "weight_decay"].contains(&field), "{path}");
+                assert!(
+                    MAY_BE_NULL.contains(&field) || ["momentum", "weight_decay"].contains(&field),
+                    "{path}"
+                );
             }
             serde_json::Value::Array(values) => values.iter().for_each(|value| walk(path, value)),
             serde_json::Value::Object(fields) => {
@@ -84,22 +93,30 @@ fn assert_no_null(fit: &RunFit) {
 
 #[test]
 fn a_stationary_run_answers_everything() {
-    let curvatures = Some(Curvatures { eigenvalues: EIGENVALUES.to_vec(), ..Curvatures::default() });
+    let curvatures =
+        Some(Curvatures { eigenvalues: EIGENVALUES.to_vec(), ..Curvatures::default() });
     let fit = fit(&synthetic(), &FitOptions { curvatures, ..FitOptions::default() }, |_, _| true);
     println!("{fit}");
     let law = fit.displacement.known().unwrap();
     let interval = law.interval.known().unwrap();
     assert!(
-        interval.curvatures == From::Given && interval.low < interval.expected && interval.expected < interval.high
+        interval.curvatures == From::Given
+            && interval.low < interval.expected
+            && interval.expected < interval.high
     );
     let [low, high] = law.prefactor_interval.unwrap();
     assert!(low < law.prefactor.unwrap() && law.prefactor.unwrap() < high);
     assert!((fit.projected_share.unwrap() - 1.0).abs() < 1e-9);
     let lags = fit.lags.known().unwrap();
     assert!(lags.local.len() > 3 && lags.exponent.value < 1.0);
-    // sigma^2 tr(H) = 12.5; eq. 12 leaves out what the learning rate adds, up to 10% in the sharpest mode.
+    // sigma^2 tr(H) = 12.5; eq. 12 leaves out what the learning rate adds, up to 10% in the
+    // sharpest mode.
     let noise = fit.gradient_noise.known().unwrap();
-    assert!((11.5..15.0).contains(&noise.noise_scale_times_trace), "{}", noise.noise_scale_times_trace);
+    assert!(
+        (11.5..15.0).contains(&noise.noise_scale_times_trace),
+        "{}",
+        noise.noise_scale_times_trace
+    );
     assert!(noise.interval.known().is_some());
     assert_eq!(fit.stationarity.beginning.known().unwrap().first_step, Some(1));
     assert!(fit.stationarity.fluctuation_dissipation.known().unwrap().holds);
@@ -114,20 +131,29 @@ fn a_stationary_run_answers_everything() {
 
 #[test]
 fn without_eigenvalues_they_are_fitted_and_a_window_can_be_chosen() {
-    let options = FitOptions { first_step: Some(1000), last_step: Some(5000), ..FitOptions::default() };
+    let options =
+        FitOptions { first_step: Some(1000), last_step: Some(5000), ..FitOptions::default() };
     let fit = fit(&synthetic(), &options, |_, _| true);
     let law = fit.displacement.known().unwrap();
     assert_eq!((law.first_step, law.last_step, fit.last_step, fit.rows), (1000, 5000, 5000, 5000));
     assert_eq!(law.interval.known().unwrap().curvatures, From::Fitted);
     assert!(fit.predicted.reason().unwrap().contains("no eigenvalues"));
     let stability = fit.advice.stability.known().unwrap();
-    assert!((stability.largest_curvature / 4.0 - 1.0).abs() < 0.1, "{}", stability.largest_curvature);
+    assert!(
+        (stability.largest_curvature / 4.0 - 1.0).abs() < 0.1,
+        "{}",
+        stability.largest_curvature
+    );
 }
 
 #[test]
 fn a_stationary_part_that_is_given_moves_the_modes_and_a_window_that_was_not_chosen() {
     let at = |first_step: Option<u64>, stationary_from: u64| {
-        let options = FitOptions { first_step, stationary_from: Some(stationary_from), ..FitOptions::default() };
+        let options = FitOptions {
+            first_step,
+            stationary_from: Some(stationary_from),
+            ..FitOptions::default()
+        };
         fit(&synthetic(), &options, |_, _| true)
     };
     let begins = |fit: &RunFit| {
@@ -150,7 +176,8 @@ fn what_is_not_stationary_is_said() {
     let changing = fit(&synthetic(), &FitOptions::default(), |row, _| {
         if row.step > 3500 {
             row.hyperparameters.learning_rate = Some(0.05);
-            row.local_displacement_squared = row.local_displacement_squared.map(|squared| squared / 4.0);
+            row.local_displacement_squared =
+                row.local_displacement_squared.map(|squared| squared / 4.0);
         }
         true
     });
@@ -160,14 +187,18 @@ fn what_is_not_stationary_is_said() {
     assert!(changing.speed.known().unwrap().trend.known().unwrap().p_value < 1e-3);
     let stationarity = changing.finding(Question::Stationarity).unwrap();
     assert_eq!(stationarity.verdict, Verdict::Fails);
-    assert!(stationarity.sentence.starts_with("nowhere: local displacement falls by "), "{stationarity:?}");
+    assert!(
+        stationarity.sentence.starts_with("nowhere: local displacement falls by "),
+        "{stationarity:?}"
+    );
     assert!(!changing.advice.learning_rate.known().unwrap().lower_now);
 }
 
 #[test]
 fn gaps_are_borne_and_unknown_settings_are_said() {
-    let gaps =
-        fit(&synthetic(), &FitOptions::default(), |row, _| row.step % 50 != 0 && !(2000..2300).contains(&row.step));
+    let gaps = fit(&synthetic(), &FitOptions::default(), |row, _| {
+        row.step % 50 != 0 && !(2000..2300).contains(&row.step)
+    });
     assert!(gaps.displacement.known().unwrap().interval.known().is_some());
     let unknown = fit(&synthetic(), &FitOptions::default(), |row, _| {
         row.hyperparameters.learning_rate = None;
@@ -182,7 +213,8 @@ fn gaps_are_borne_and_unknown_settings_are_said() {
 fn degenerate_runs_have_answers_without_nan() {
     type Change = fn(&mut StepRecord, &mut [Option<f64>]);
     fn all(row: &mut StepRecord, projections: &mut [Option<f64>], value: Option<f64>) {
-        (row.local_displacement_squared, row.global_displacement_squared, row.loss) = (value, value, value);
+        (row.local_displacement_squared, row.global_displacement_squared, row.loss) =
+            (value, value, value);
         projections.fill(value);
     }
     let changes: [(&str, Change); 7] = [
@@ -190,9 +222,13 @@ fn degenerate_runs_have_answers_without_nan() {
         ("zero", |row, projections| all(row, projections, Some(0.0))),
         ("constant", |row, projections| all(row, projections, Some(2.5))),
         ("nan", |row, projections| all(row, projections, Some(f64::NAN))),
-        ("huge", |row, projections| all(row, projections, Some(1e300 * (1.0 + (row.step % 7) as f64)))),
+        ("huge", |row, projections| {
+            all(row, projections, Some(1e300 * (1.0 + (row.step % 7) as f64)))
+        }),
         ("tiny", |row, projections| all(row, projections, Some(f64::from_bits(row.step)))),
-        ("diverging", |row, projections| all(row, projections, Some(1.2_f64.powi(row.step as i32)))),
+        ("diverging", |row, projections| {
+            all(row, projections, Some(1.2_f64.powi(row.step as i32)))
+        }),
     ];
     for (name, change) in changes {
         for rows in [1, 2, 5, 60, 4100] {
@@ -208,11 +244,14 @@ fn degenerate_runs_have_answers_without_nan() {
 
 #[test]
 fn a_repelling_mode_and_a_negative_eigenvalue_are_said() {
-    let curvatures = Some(Curvatures { eigenvalues: vec![4.0, 1.5, 0.5, 0.2, -0.05], ..Curvatures::default() });
-    let negative = fit(&synthetic(), &FitOptions { curvatures, ..FitOptions::default() }, |_, _| true);
+    let curvatures =
+        Some(Curvatures { eigenvalues: vec![4.0, 1.5, 0.5, 0.2, -0.05], ..Curvatures::default() });
+    let negative =
+        fit(&synthetic(), &FitOptions { curvatures, ..FitOptions::default() }, |_, _| true);
     assert!(negative.predicted.reason().unwrap().contains("negative"));
     assert!(negative.displacement.known().unwrap().interval.reason().unwrap().contains("negative"));
-    // Anti-damped by hand: the last mode runs away from its mean, (1 - beta) per step being its time.
+    // Anti-damped by hand: the last mode runs away from its mean, (1 - beta) per step being its
+    // time.
     let mut state = [1e-3, 0.0];
     let repelled = fit(&synthetic(), &FitOptions::default(), |_, projections| {
         state[1] = 0.9 * state[1] + 0.005 * state[0];
@@ -221,7 +260,10 @@ fn a_repelling_mode_and_a_negative_eigenvalue_are_said() {
         true
     });
     let interval = &repelled.displacement_projected.known().unwrap().interval;
-    assert!(interval.reason().unwrap().contains("mode 5: its curvature is negative"), "{interval:?}");
+    assert!(
+        interval.reason().unwrap().contains("mode 5: its curvature is negative"),
+        "{interval:?}"
+    );
 }
 
 #[test]
@@ -229,8 +271,11 @@ fn an_empty_window_is_an_error_or_a_reason() {
     let directory = tempfile::tempdir().unwrap();
     SyntheticRun { rows: 50, ..synthetic() }.write(directory.path());
     let run = Run::open(directory.path()).unwrap();
-    assert!(RunFit::with(&run, &FitOptions { last_step: Some(0), ..FitOptions::default() }).is_err());
-    let late = RunFit::with(&run, &FitOptions { first_step: Some(100), ..FitOptions::default() }).unwrap();
+    assert!(
+        RunFit::with(&run, &FitOptions { last_step: Some(0), ..FitOptions::default() }).is_err()
+    );
+    let late =
+        RunFit::with(&run, &FitOptions { first_step: Some(100), ..FitOptions::default() }).unwrap();
     assert_eq!(late.displacement.reason(), Some("there are no rows"));
     assert_no_null(&late);
 }

@@ -1,7 +1,8 @@
-//! numpy and scipy read the same log from disk: exponents, spectra and variances are theirs to 1e-9.
+//! numpy and scipy read the same log from disk: exponents, spectra and variances are theirs to
+//! 1e-9.
 //!
-//! The packages are those that `make python` installs; `read_log.py` is what they compute. (`reference` and `modes`
-//! compare more, with results that were stored.)
+//! The packages are those that `make python` installs; `read_log.py` is what they compute.
+//! (`reference` and `modes` compare more, with results that were stored.)
 
 use crate::python;
 use crate::synthetic::SyntheticRun;
@@ -18,14 +19,22 @@ const SEGMENT: usize = 256;
 fn close(name: &str, found: f64, expected: &Value) {
     let expected = expected.as_f64().unwrap_or_else(|| panic!("{name} is missing"));
     // Of a variable that is near 0, and of small densities, what is left of larger terms.
-    assert!((found - expected).abs() <= TOLERANCE * expected.abs(), "{name}: {found}, scipy has {expected}");
+    assert!(
+        (found - expected).abs() <= TOLERANCE * expected.abs(),
+        "{name}: {found}, scipy has {expected}"
+    );
 }
 
 #[test]
 fn exponents_spectra_and_variances_of_a_log_are_scipys() {
     let directory = tempfile::tempdir().unwrap();
-    let parameters =
-        SgdParameters { learning_rate: 0.1, momentum: 0.9, weight_decay: 1e-4, batch_size: 32.0, noise_scale: 2.0 };
+    let parameters = SgdParameters {
+        learning_rate: 0.1,
+        momentum: 0.9,
+        weight_decay: 1e-4,
+        batch_size: 32.0,
+        noise_scale: 2.0,
+    };
     let eigenvalues = vec![4.0, 1.0, 0.2, 0.02, 0.001];
     SyntheticRun { parameters, eigenvalues, rows: 6000, seed: 3 }.write(directory.path());
     let run = Run::open(directory.path()).unwrap();
@@ -56,7 +65,10 @@ fn exponents_spectra_and_variances_of_a_log_are_scipys() {
         close("variance of velocities", moments.velocity_variance, &expected["velocity_variance"]);
         let mut welch = Welch::new(SEGMENT, Taper::Hann).unwrap();
         let mut velocities = Vec::new();
-        run.for_each_row([format!("velocity_{}", mode.mode).as_str()], |[v]| velocities.push(v.unwrap())).unwrap();
+        run.for_each_row([format!("velocity_{}", mode.mode).as_str()], |[v]| {
+            velocities.push(v.unwrap())
+        })
+        .unwrap();
         welch.push(&velocities);
         let density = welch.spectrum().unwrap().density;
         assert_eq!(density.len(), expected["density"].as_array().unwrap().len());

@@ -1,5 +1,5 @@
-//! `perrin fit` takes what was measured of the Hessian from the run's own folder: prediction of the whole displacement with
-//! nothing fitted, and gradient noise against what the steps show.
+//! `perrin fit` takes what was measured of the Hessian from the run's own folder: prediction of the
+//! whole displacement with nothing fitted, and gradient noise against what the steps show.
 
 use std::path::Path;
 
@@ -18,8 +18,13 @@ use perrin::theory::exponent::exponent;
 use perrin::theory::parameters::SgdParameters;
 use perrin::theory::spectrum::Spectrum;
 
-const PARAMETERS: SgdParameters =
-    SgdParameters { learning_rate: 0.1, momentum: 0.9, weight_decay: 1e-4, batch_size: 32.0, noise_scale: 2.0 };
+const PARAMETERS: SgdParameters = SgdParameters {
+    learning_rate: 0.1,
+    momentum: 0.9,
+    weight_decay: 1e-4,
+    batch_size: 32.0,
+    noise_scale: 2.0,
+};
 /// Projected on; beside them are 30 of the bulk.
 const LARGEST: [f64; 4] = [4.0, 1.5, 0.5, 0.2];
 const STEPS: u64 = 6000;
@@ -69,23 +74,45 @@ fn the_whole_displacement_is_predicted_without_being_told() {
     let directory = tempfile::tempdir().unwrap();
     synthetic(6).write_along(directory.path(), 4);
     let before = fit(directory.path());
-    assert!(before.predicted.known().unwrap().projected_part, "eigenvalues alone are of the projections");
-    assert!(before.displacement.known().unwrap().interval.reason().unwrap().contains("the directions carry"));
+    assert!(
+        before.predicted.known().unwrap().projected_part,
+        "eigenvalues alone are of the projections"
+    );
+    assert!(
+        before
+            .displacement
+            .known()
+            .unwrap()
+            .interval
+            .reason()
+            .unwrap()
+            .contains("the directions carry")
+    );
 
     summary(1.0).save(directory.path(), 0).unwrap();
     let fit = fit(directory.path());
     println!("{fit}");
     let predicted = fit.predicted.known().unwrap();
     assert!(!predicted.projected_part && predicted.left_out.is_none());
-    let curve = exact_curve(&PARAMETERS, &Spectrum::from_eigenvalues(&eigenvalues()).unwrap(), STEPS as usize).unwrap();
+    let curve = exact_curve(
+        &PARAMETERS,
+        &Spectrum::from_eigenvalues(&eigenvalues()).unwrap(),
+        STEPS as usize,
+    )
+    .unwrap();
     let law = fit.displacement.known().unwrap();
     let expected = exponent(&curve, law.first_step as usize, law.last_step as usize, 1).unwrap();
-    assert!((predicted.exact_exponent - expected).abs() < 2e-3, "{} {expected}", predicted.exact_exponent);
+    assert!(
+        (predicted.exact_exponent - expected).abs() < 2e-3,
+        "{} {expected}",
+        predicted.exact_exponent
+    );
     let interval = predicted.interval.known().unwrap();
     assert!(interval.low < expected && expected < interval.high);
     let of_law = law.interval.known().unwrap();
     assert!((of_law.low - interval.low).abs() < 1e-9 && (of_law.high - interval.high).abs() < 1e-9);
-    // Heights: sigma^2 by the speed is within its own interval of 2, and the curve's ranges hold the truth.
+    // Heights: sigma^2 by the speed is within its own interval of 2, and the curve's ranges hold
+    // the truth.
     assert!((predicted.noise_scale / 2.0 - 1.0).abs() < 0.1, "{}", predicted.noise_scale);
     for point in &predicted.curve {
         let truth = curve[point.step as usize];
@@ -100,7 +127,8 @@ fn the_whole_displacement_is_predicted_without_being_told() {
     assert!(height.low < 1.0 && 1.0 < height.high, "{height:?}");
 
     let scales = fit.modes.noise_scale.known().unwrap();
-    for source in [NoiseSource::Speed, NoiseSource::GradientCovariance, NoiseSource::GradientTrace] {
+    for source in [NoiseSource::Speed, NoiseSource::GradientCovariance, NoiseSource::GradientTrace]
+    {
         let value = scales.value(source).unwrap();
         assert!((value.value / 2.0 - 1.0).abs() < 0.1, "{source:?}: {value:?}");
     }
@@ -121,7 +149,10 @@ fn noise_that_is_not_what_gradients_say_is_told() {
     assert!(height.low > 1.2, "{height:?}");
     let against = fit.modes.gradient_noise.known().unwrap();
     for pooled in [against.noise, against.positions, against.velocities].map(Option::unwrap) {
-        assert!(pooled.against_one.rejected && (pooled.ratio.value - 1.0 / 1.5).abs() < 0.1, "{pooled:?}");
+        assert!(
+            pooled.against_one.rejected && (pooled.ratio.value - 1.0 / 1.5).abs() < 0.1,
+            "{pooled:?}"
+        );
     }
     let scales = fit.modes.noise_scale.known().unwrap();
     let apart = scales
@@ -158,7 +189,11 @@ fn negative_curvature_is_left_out_and_said() {
     summary.save(directory.path(), 0).unwrap();
     let fit = self::fit(directory.path());
     assert!(fit.modes.noise_scale.known().unwrap().value(NoiseSource::Speed).is_none());
-    assert!(fit.predicted.reason().unwrap().contains("nothing of the density"), "{:?}", fit.predicted);
+    assert!(
+        fit.predicted.reason().unwrap().contains("nothing of the density"),
+        "{:?}",
+        fit.predicted
+    );
 }
 
 /// An eigenvalue of the projections that is negative leaves their interval to the fitted recursion.
@@ -205,7 +240,8 @@ fn what_is_given_overrides_the_folder() {
     summary(1.0).save(directory.path(), 0).unwrap();
     let run = Run::open(directory.path()).unwrap();
     let given = Curvatures { eigenvalues: LARGEST.to_vec(), ..Curvatures::default() };
-    let fit = RunFit::with(&run, &FitOptions { curvatures: Some(given), ..FitOptions::default() }).unwrap();
+    let fit = RunFit::with(&run, &FitOptions { curvatures: Some(given), ..FitOptions::default() })
+        .unwrap();
     assert!(fit.predicted.known().unwrap().projected_part);
     assert!(fit.modes.gradient_noise.reason().unwrap().contains("was not measured"));
 }
@@ -230,7 +266,9 @@ fn modes_are_held_against_the_eigenvalues_of_their_own_basis() {
     // Gradient noise of the second says nothing of the first.
     summary(1.0).save(directory.path(), 1).unwrap();
     let fit = fit(directory.path());
-    assert!(mode(&fit).hessian_eigenvalue == Some(4.0) && fit.modes.gradient_noise.reason().is_some());
+    assert!(
+        mode(&fit).hessian_eigenvalue == Some(4.0) && fit.modes.gradient_noise.reason().is_some()
+    );
 }
 
 /// Forty directions alike, so that one step shows how a run began.
@@ -240,7 +278,12 @@ fn alike_eigenvalues() -> Vec<f64> {
 
 /// The fit of a run of theirs, by the first four eigenvalues and the others as a density.
 fn alike(directory: &Path, from_rest: bool, keep: impl Fn(u64) -> bool) -> RunFit {
-    let run = SyntheticRun { parameters: PARAMETERS, eigenvalues: alike_eigenvalues(), rows: 2000, seed: 11 };
+    let run = SyntheticRun {
+        parameters: PARAMETERS,
+        eigenvalues: alike_eigenvalues(),
+        rows: 2000,
+        seed: 11,
+    };
     if from_rest {
         run.write_from_rest(directory, 4);
     } else {
@@ -249,22 +292,29 @@ fn alike(directory: &Path, from_rest: bool, keep: impl Fn(u64) -> bool) -> RunFi
     }
     let (largest, others) = run.eigenvalues.split_at(4);
     let density = SpectralBulk { weights: vec![1.0; 36], nodes: others.to_vec(), dimension: 36.0 };
-    let curvatures = Curvatures { eigenvalues: largest.to_vec(), density: Some(density), ..Curvatures::default() };
+    let curvatures = Curvatures {
+        eigenvalues: largest.to_vec(),
+        density: Some(density),
+        ..Curvatures::default()
+    };
     let options = FitOptions { curvatures: Some(curvatures), ..FitOptions::default() };
     RunFit::with(&Run::open(directory).unwrap(), &options).unwrap()
 }
 
 #[test]
 fn all_rows_have_an_interval_that_knows_how_the_run_began() {
-    let modes: Vec<DiscreteMode> =
-        alike_eigenvalues().iter().map(|rho| DiscreteMode::new(&PARAMETERS, *rho).unwrap()).collect();
+    let modes: Vec<DiscreteMode> = alike_eigenvalues()
+        .iter()
+        .map(|rho| DiscreteMode::new(&PARAMETERS, *rho).unwrap())
+        .collect();
     for (from_rest, start) in [(false, Start::Stationary), (true, Start::AtRest)] {
         let directory = tempfile::tempdir().unwrap();
         let fit = alike(directory.path(), from_rest, |_| true);
         assert_eq!(fit.predicted.known().unwrap().begins_at_rest, from_rest);
         let mut line = PowerLawFit::default();
         for step in 1..=2000 {
-            let expected = modes.iter().map(|mode| start.mean_squared_displacement(mode, step).unwrap()).sum();
+            let expected =
+                modes.iter().map(|mode| start.mean_squared_displacement(mode, step).unwrap()).sum();
             assert!(line.push(step as f64, expected));
         }
         let truth = line.power_law().unwrap().exponent;
@@ -274,7 +324,10 @@ fn all_rows_have_an_interval_that_knows_how_the_run_began() {
         assert!((interval.expected - truth).abs() < 1e-3, "{} {truth}", interval.expected);
         assert!(interval.low < truth && truth < interval.high, "{interval:?} {truth}");
         let window = fit.displacement.known().unwrap().interval.known().unwrap();
-        assert!((interval.expected - window.expected).abs() > 0.1, "of the window it would be another");
+        assert!(
+            (interval.expected - window.expected).abs() > 0.1,
+            "of the window it would be another"
+        );
         let sweep = Sweep::of(std::slice::from_ref(&fit));
         assert_eq!(sweep.runs[0].exponent.known(), Some(&law.exponent));
         assert_eq!(sweep.runs[0].predicted_exponent.known(), Some(&interval.expected));
@@ -318,7 +371,10 @@ fn a_summary_that_cannot_be_read_is_a_note() {
         std::fs::write(of(1), text).unwrap();
         let fit = fit_of();
         assert_eq!(noted(&fit), 1, "{:?}", fit.notes);
-        assert!(fit.modes.gradient_noise.reason().is_some() && fit.modes.modes[0].hessian_eigenvalue == Some(4.0));
+        assert!(
+            fit.modes.gradient_noise.reason().is_some()
+                && fit.modes.modes[0].hessian_eigenvalue == Some(4.0)
+        );
         assert_eq!((exponent(&fit), &fit.speed), (exponent(&plain), &plain.speed));
     }
     // A folder in its place cannot be read at all.

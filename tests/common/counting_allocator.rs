@@ -1,4 +1,5 @@
-//! The program's allocator, which counts: how much is held, the most that was, and the largest request.
+//! The program's allocator, which counts: how much is held, the most that was, and the largest
+//! request.
 #![allow(unsafe_code, reason = "an allocator can be written no other way")]
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
@@ -31,7 +32,8 @@ impl Counting {
     }
 }
 
-// SAFETY: every call is passed to the system's allocator as it came, or refused with a null pointer.
+// SAFETY: every call is passed to the system's allocator as it came, or refused with a null
+// pointer.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         if !self.take(layout.size()) {

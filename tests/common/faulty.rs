@@ -1,4 +1,5 @@
-//! A disk that refuses chosen operations on chosen files with chosen errors, once, n times or for ever.
+//! A disk that refuses chosen operations on chosen files with chosen errors, once, n times or for
+//! ever.
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
 use std::fs;
@@ -63,7 +64,13 @@ impl Faulty {
 
     /// A disk whose file system answers so when a lock is asked for.
     pub fn without_locks(error: i32) -> Faulty {
-        Faulty::new([Fault { operation: Operation::Lock, file: "", error, after: 0, times: u64::MAX }])
+        Faulty::new([Fault {
+            operation: Operation::Lock,
+            file: "",
+            error,
+            after: 0,
+            times: u64::MAX,
+        }])
     }
 
     /// Fails no more.
@@ -87,7 +94,8 @@ impl Faulty {
     }
 
     fn pass(&self, operation: Operation, path: &Path) -> io::Result<()> {
-        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let name =
+            path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         for fault in self.faults.lock().unwrap().iter_mut() {
             if fault.operation == operation && name.contains(fault.file) && fault.times > 0 {
                 if fault.after > 0 {
@@ -102,7 +110,11 @@ impl Faulty {
         Ok(())
     }
 
-    fn wrap(&self, path: &Path, file: io::Result<Box<dyn StorageFile>>) -> io::Result<Box<dyn StorageFile>> {
+    fn wrap(
+        &self,
+        path: &Path,
+        file: io::Result<Box<dyn StorageFile>>,
+    ) -> io::Result<Box<dyn StorageFile>> {
         Ok(Box::new(FaultyFile { file: file?, path: path.to_owned(), disk: self.clone() }))
     }
 }

@@ -34,7 +34,8 @@ pub fn forged_footer(whole: &[u8], random: &mut ChaCha8Rng) -> Vec<u8> {
 pub fn forged_number(whole: &[u8], random: &mut ChaCha8Rng) -> Vec<u8> {
     let (data, footer) = split_footer(whole);
     let mut footer = footer.to_vec();
-    let digits: Vec<usize> = (0..footer.len()).filter(|&index| footer[index].is_ascii_digit()).collect();
+    let digits: Vec<usize> =
+        (0..footer.len()).filter(|&index| footer[index].is_ascii_digit()).collect();
     for _ in 0..random.random_range(1..4) {
         let first = digits[random.random_range(0..digits.len())];
         for index in first..(first + random.random_range(1..8)).min(footer.len()) {
@@ -60,7 +61,8 @@ pub fn forged_column_chunk(whole: &[u8], random: &mut ChaCha8Rng) -> Vec<u8> {
     [&whole[..start as usize], &forged, &whole[(start + length) as usize..]].concat()
 }
 
-/// Sets the last four bytes so that the CRC-32 is `wanted`: the checksum is linear in its input's bits.
+/// Sets the last four bytes so that the CRC-32 is `wanted`: the checksum is linear in its input's
+/// bits.
 fn forge_checksum(bytes: &mut [u8], wanted: u32) {
     let end = bytes.len() - 4;
     let mut checksum = |last: u32| {
@@ -119,7 +121,9 @@ fn forged_message(
     let mut starts = Vec::new();
     for start in (0..whole.len() - 8).step_by(8) {
         let length = u32::from_le_bytes(whole[start + 4..start + 8].try_into().unwrap()) as usize;
-        if whole[start..].starts_with(&[0xff; 4]) && whole.get(start + length..start + length + 4) == Some(b"prn1") {
+        if whole[start..].starts_with(&[0xff; 4])
+            && whole.get(start + length..start + length + 4) == Some(b"prn1")
+        {
             starts.push(start);
         }
     }

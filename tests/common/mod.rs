@@ -47,7 +47,8 @@ pub fn rows(steps: Range<u64>) -> RowBuffer {
         rows.group_hyperparameters
             .push(Hyperparameters { learning_rate: unless(2, 1e-4), ..Hyperparameters::default() });
         // One of the six is not known.
-        rows.projections.extend((1..=6).map(|value| (value != 4).then(|| number / f64::from(value))));
+        rows.projections
+            .extend((1..=6).map(|value| (value != 4).then(|| number / f64::from(value))));
     }
     rows
 }
@@ -79,12 +80,19 @@ pub fn try_read_rows(directory: &Path) -> perrin::Result<RowBuffer> {
 pub fn assert_rows_equal(found: &RowBuffer, expected: &RowBuffer) {
     assert_eq!(found.len(), expected.len(), "number of rows");
     let bits = |rows: &RowBuffer| {
-        format!("{:?}", rows.projections.iter().map(|value| value.map(f64::to_bits)).collect::<Vec<_>>())
+        format!(
+            "{:?}",
+            rows.projections.iter().map(|value| value.map(f64::to_bits)).collect::<Vec<_>>()
+        )
     };
     assert!(found.group_hyperparameters == expected.group_hyperparameters);
     assert!(bits(found) == bits(expected), "projections differ");
     for (found, expected) in found.records.iter().zip(&expected.records) {
-        assert_eq!(record_bits(found), record_bits(expected), "found {found:?}, expected {expected:?}");
+        assert_eq!(
+            record_bits(found),
+            record_bits(expected),
+            "found {found:?}, expected {expected:?}"
+        );
     }
 }
 

@@ -72,14 +72,19 @@ pub fn record(recorder: &mut Recorder<()>, steps: Range<u64>) {
         let made = recorded(first..(first + 1_000).min(steps.end));
         let mut block = Block::default();
         for (record, groups) in made.records.iter().zip(&made.group_hyperparameters) {
-            block.rows.push(Row { record: *record, groups: Some(Arc::from([*groups])), deferred: None });
+            block.rows.push(Row {
+                record: *record,
+                groups: Some(Arc::from([*groups])),
+                deferred: None,
+            });
         }
         block.projections.extend(made.projections.iter().flatten());
         recorder.block(&mut block);
     }
 }
 
-/// The rows of `common::rows`, but a recorder's projections are never null, and there are no tables of bases.
+/// The rows of `common::rows`, but a recorder's projections are never null, and there are no tables
+/// of bases.
 pub fn recorded(steps: impl Iterator<Item = u64>) -> RowBuffer {
     let mut all = RowBuffer::default();
     for step in steps {

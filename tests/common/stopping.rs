@@ -1,6 +1,7 @@
 //! A storage that fails at a chosen operation.
 //!
-//! Its syncs are counted and not done: what they are for, a power loss, cannot be had here, and they are slow.
+//! Its syncs are counted and not done: what they are for, a power loss, cannot be had here, and
+//! they are slow.
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
 use std::fs;
@@ -19,7 +20,8 @@ pub enum Then {
     Well,
 }
 
-/// Keeps a list of operations; number `stop` of it, counted from 0, fails, a write after half of its bytes.
+/// Keeps a list of operations; number `stop` of it, counted from 0, fails, a write after half of
+/// its bytes.
 #[derive(Clone)]
 pub struct Stopping {
     operations: Arc<Mutex<Vec<String>>>,
@@ -66,7 +68,11 @@ impl Stopping {
         Ok(())
     }
 
-    fn wrap(&self, path: &Path, file: io::Result<Box<dyn StorageFile>>) -> io::Result<Box<dyn StorageFile>> {
+    fn wrap(
+        &self,
+        path: &Path,
+        file: io::Result<Box<dyn StorageFile>>,
+    ) -> io::Result<Box<dyn StorageFile>> {
         Ok(Box::new(File { file: file?, path: path.to_owned(), stopping: self.clone() }))
     }
 }
@@ -92,7 +98,11 @@ impl Storage for Stopping {
 
     fn exchange(&self, one: &Path, other: &Path) -> io::Result<()> {
         self.pass("exchange", other)?;
-        if self.exchanges { Disk.exchange(one, other) } else { Err(io::ErrorKind::Unsupported.into()) }
+        if self.exchanges {
+            Disk.exchange(one, other)
+        } else {
+            Err(io::ErrorKind::Unsupported.into())
+        }
     }
 
     fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -154,7 +164,8 @@ struct File {
 impl StorageFile for File {
     fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
         let passed = self.stopping.pass("write", &self.path);
-        let dead_before = self.stopping.then == Then::Dead && self.stopping.count() > self.stopping.stop + 1;
+        let dead_before =
+            self.stopping.then == Then::Dead && self.stopping.count() > self.stopping.stop + 1;
         match passed {
             Ok(()) => self.file.append(bytes),
             Err(error) if dead_before => Err(error),

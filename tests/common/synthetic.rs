@@ -1,11 +1,14 @@
-//! Runs whose truth is known: SGD on a quadratic loss in its stationary state, drawn step by step and logged.
+//! Runs whose truth is known: SGD on a quadratic loss in its stationary state, drawn step by step
+//! and logged.
 
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
 use std::path::Path;
 use std::time::Duration;
 
-use perrin::record::{Event, EventKind, Hyperparameters, Layout, OptimizerInfo, RowBuffer, RunInfo, StepRecord};
+use perrin::record::{
+    Event, EventKind, Hyperparameters, Layout, OptimizerInfo, RowBuffer, RunInfo, StepRecord,
+};
 use perrin::run::Eigenvectors;
 use perrin::run::RunWriter;
 use perrin::theory::parameters::SgdParameters;
@@ -73,16 +76,22 @@ impl SyntheticRun {
         }
     }
 
-    /// Draws it and writes it; `change` may alter every row and its projections (positions, then velocities), or leave
-    /// it out.
-    pub fn write_with(&self, directory: &Path, change: impl FnMut(&mut StepRecord, &mut [Option<f64>]) -> bool) {
+    /// Draws it and writes it; `change` may alter every row and its projections (positions, then
+    /// velocities), or leave it out.
+    pub fn write_with(
+        &self,
+        directory: &Path,
+        change: impl FnMut(&mut StepRecord, &mut [Option<f64>]) -> bool,
+    ) {
         let writer = RunWriter::create(directory, &self.info(), Vec::new()).unwrap();
         self.draw(writer, self.eigenvalues.len(), change);
     }
 
-    /// Draws it and writes it, projected on its first modes only, whose eigenvalues are in its curvature table.
+    /// Draws it and writes it, projected on its first modes only, whose eigenvalues are in its
+    /// curvature table.
     pub fn write_along(&self, directory: &Path, directions: usize) {
-        let mut writer = RunWriter::create(directory, &self.info_along(directions), Vec::new()).unwrap();
+        let mut writer =
+            RunWriter::create(directory, &self.info_along(directions), Vec::new()).unwrap();
         writer.basis(0, 0, &table(&self.eigenvalues[..directions]), false).unwrap();
         self.draw(writer, directions, |row, _| {
             row.basis = Some(0);
@@ -92,11 +101,19 @@ impl SyntheticRun {
 
     /// The same, begun at rest: positions are stationary, velocities 0.
     pub fn write_from_rest(&self, directory: &Path, directions: usize) {
-        let writer = RunWriter::create(directory, &self.info_along(directions), Vec::new()).unwrap();
+        let writer =
+            RunWriter::create(directory, &self.info_along(directions), Vec::new()).unwrap();
         let mut random = ChaCha8Rng::seed_from_u64(self.seed);
-        let stationary = QuadraticSampler::stationary(&self.parameters, &self.eigenvalues, &mut random).unwrap();
+        let stationary =
+            QuadraticSampler::stationary(&self.parameters, &self.eigenvalues, &mut random).unwrap();
         let start = stationary.positions();
-        let rest = QuadraticSampler::new(&self.parameters, UpdateRule::default(), &self.eigenvalues, start).unwrap();
+        let rest = QuadraticSampler::new(
+            &self.parameters,
+            UpdateRule::default(),
+            &self.eigenvalues,
+            start,
+        )
+        .unwrap();
         self.draw_from(rest, random, writer, directions, |_, _| true);
     }
 
@@ -108,7 +125,8 @@ impl SyntheticRun {
         change: impl FnMut(&mut StepRecord, &mut [Option<f64>]) -> bool,
     ) {
         let mut random = ChaCha8Rng::seed_from_u64(self.seed);
-        let sampler = QuadraticSampler::stationary(&self.parameters, &self.eigenvalues, &mut random).unwrap();
+        let sampler =
+            QuadraticSampler::stationary(&self.parameters, &self.eigenvalues, &mut random).unwrap();
         self.draw_from(sampler, random, writer, directions, change);
     }
 
@@ -127,7 +145,8 @@ impl SyntheticRun {
             sampler.step(&mut random);
             let positions = sampler.positions().iter().zip(&start).map(|(x, from)| x - from);
             let velocities = sampler.velocities();
-            let local: f64 = velocities.iter().map(|v| (v * self.parameters.learning_rate).powi(2)).sum();
+            let local: f64 =
+                velocities.iter().map(|v| (v * self.parameters.learning_rate).powi(2)).sum();
             let mut record = StepRecord {
                 step,
                 elapsed_seconds: step as f64 * 0.01,
@@ -138,7 +157,8 @@ impl SyntheticRun {
                 global_displacement_squared: Some(positions.clone().map(|x| x * x).sum()),
                 ..StepRecord::default()
             };
-            let (positions, velocities) = (positions.take(directions), velocities.iter().copied().take(directions));
+            let (positions, velocities) =
+                (positions.take(directions), velocities.iter().copied().take(directions));
             let mut projections: Vec<Option<f64>> = positions.chain(velocities).map(Some).collect();
             if change(&mut record, &mut projections) {
                 rows.records.push(record);

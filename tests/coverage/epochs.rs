@@ -1,6 +1,6 @@
-//! Batches drawn without replacement: successive noises are anti-correlated, which the fitted recursion does not know.
-//! Intervals drawn from it would cover 85%; the recursion is refused, and it is not where batches are drawn with
-//! replacement.
+//! Batches drawn without replacement: successive noises are anti-correlated, which the fitted
+//! recursion does not know. Intervals drawn from it would cover 85%; the recursion is refused, and
+//! it is not where batches are drawn with replacement.
 
 use nalgebra::{DMatrix, DVector};
 use perrin::analysis::lags::{FRACTION, STRETCHES, is_reproduced};
@@ -26,18 +26,29 @@ fn noise_without_replacement_is_noticed() {
     let mut random = ChaCha8Rng::seed_from_u64(42);
     let mut normal = || -> f64 { StandardNormal.sample(&mut random) };
     // Columns of falling size: eigenvalues from about 2 to 0.02.
-    let features = DMatrix::from_fn(EXAMPLES, MODES, |_, mode| normal() * 2f64.sqrt() * 10f64.powf(-0.2 * mode as f64));
+    let features = DMatrix::from_fn(EXAMPLES, MODES, |_, mode| {
+        normal() * 2f64.sqrt() * 10f64.powf(-0.2 * mode as f64)
+    });
     let targets = DVector::from_fn(EXAMPLES, |_, _| normal());
     let parameters = perrin::theory::parameters::SgdParameters { batch_size: 16.0, ..PARAMETERS };
     let sgd = PlainSgd { learning_rate: parameters.learning_rate, momentum: parameters.momentum };
     let runs = runs() / 5;
     let mut refused = [0; 2];
-    for (batches, refused) in [Batches::WithReplacement, Batches::WithoutReplacement].into_iter().zip(&mut refused) {
+    for (batches, refused) in
+        [Batches::WithReplacement, Batches::WithoutReplacement].into_iter().zip(&mut refused)
+    {
         for seed in 0..runs {
             let mut random = ChaCha8Rng::seed_from_u64(u64::from(seed));
             let (rule, start) = (UpdateRule::default(), DVector::zeros(MODES));
-            let mut sampler =
-                RegressionSampler::new(&parameters, rule, batches, features.clone(), targets.clone(), &start).unwrap();
+            let mut sampler = RegressionSampler::new(
+                &parameters,
+                rule,
+                batches,
+                features.clone(),
+                targets.clone(),
+                &start,
+            )
+            .unwrap();
             let directions = sampler.hessian().symmetric_eigen().eigenvectors;
             (0..BURN_IN).for_each(|_| sampler.step(&mut random));
             let mut recursions = vec![ModeRecursion::default(); MODES];
@@ -54,7 +65,8 @@ fn noise_without_replacement_is_noticed() {
             }
             let modes: Vec<DiscreteMode> =
                 recursions.iter().map(|recursion| recursion.mode(sgd).unwrap().unwrap()).collect();
-            let expected = |lag| modes.iter().map(|mode| mode.mean_squared_displacement(lag)).sum::<f64>();
+            let expected =
+                |lag| modes.iter().map(|mode| mode.mean_squared_displacement(lag)).sum::<f64>();
             *refused += u32::from(is_reproduced(&sums, MODES, expected).is_err());
         }
     }

@@ -1,4 +1,5 @@
-//! Speed, its trend, and the verdict of stationarity, on stationary runs: everything said against them is a false alarm.
+//! Speed, its trend, and the verdict of stationarity, on stationary runs: everything said against
+//! them is a false alarm.
 
 use perrin::analysis::speed::SpeedFit;
 use perrin::analysis::stationarity::beginning;
@@ -18,8 +19,10 @@ fn speeds_are_covered_and_false_alarms_kept_to_5_percent() {
     let mut shares = Shares::default();
     for (name, parameters, eigenvalues) in regimes() {
         let rows = if parameters.momentum > 0.95 { ROWS_OF_STRONG_MOMENTUM } else { ROWS };
-        let speed: f64 =
-            eigenvalues.iter().map(|&rho| DiscreteMode::new(&parameters, rho).unwrap().local_displacement()).sum();
+        let speed: f64 = eigenvalues
+            .iter()
+            .map(|&rho| DiscreteMode::new(&parameters, rho).unwrap().local_displacement())
+            .sum();
         let noise = noise_trace(&parameters, speed).unwrap();
         let hyperparameters = Hyperparameters {
             learning_rate: Some(parameters.learning_rate),
@@ -37,12 +40,23 @@ fn speeds_are_covered_and_false_alarms_kept_to_5_percent() {
             let (mut fit, mut local) = (SpeedFit::default(), CoarseSeries::default());
             for (row, squared) in Trajectory::squared(&run.velocities).into_iter().enumerate() {
                 let squared = squared * parameters.learning_rate.powi(2);
-                fit.push(row as u64 + 1, Some(squared), hyperparameters, Some(parameters.batch_size as u64));
+                fit.push(
+                    row as u64 + 1,
+                    Some(squared),
+                    hyperparameters,
+                    Some(parameters.batch_size as u64),
+                );
                 local.push(Some(squared));
             }
-            let positions: Vec<CoarseSeries> = run.positions.iter().map(|column| series(column)).collect();
+            let positions: Vec<CoarseSeries> =
+                run.positions.iter().map(|column| series(column)).collect();
             let mut quantities = vec![("local displacement".to_owned(), &local)];
-            quantities.extend(positions.iter().enumerate().map(|(mode, series)| (format!("position {mode}"), series)));
+            quantities.extend(
+                positions
+                    .iter()
+                    .enumerate()
+                    .map(|(mode, series)| (format!("position {mode}"), series)),
+            );
             let verdict = beginning(&quantities, 1, rows as u64);
             let answer = fit.speed();
             let found = answer.known().unwrap();
@@ -58,7 +72,13 @@ fn speeds_are_covered_and_false_alarms_kept_to_5_percent() {
         shares.check(&format!("{name}: sigma^2 tr(H)"), of_noise, runs(), 0.95, [0.93, 0.97]);
         shares.check(&format!("{name}: false trends"), trends, runs(), 0.05, [0.03, 0.07]);
         // Several tests of correlated quantities: no more than 5%, and less.
-        shares.check(&format!("{name}: false non-stationarity"), changes, runs(), 0.05, [0.0, 0.07]);
+        shares.check(
+            &format!("{name}: false non-stationarity"),
+            changes,
+            runs(),
+            0.05,
+            [0.0, 0.07],
+        );
     }
     shares.finish();
 }

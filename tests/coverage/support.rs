@@ -7,15 +7,20 @@ use perrin::theory::update_rule::UpdateRule;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-pub const PARAMETERS: SgdParameters =
-    SgdParameters { learning_rate: 0.1, momentum: 0.9, weight_decay: 0.0, batch_size: 32.0, noise_scale: 2.0 };
+pub const PARAMETERS: SgdParameters = SgdParameters {
+    learning_rate: 0.1,
+    momentum: 0.9,
+    weight_decay: 0.0,
+    batch_size: 32.0,
+    noise_scale: 2.0,
+};
 
 fn power_law(low: f64, high: f64, modes: i32) -> Vec<f64> {
     (0..modes).map(|mode| low * (high / low).powf(f64::from(mode) / f64::from(modes - 1))).collect()
 }
 
-/// Spectra by how their slowest and fastest modes stand to the run; a mode has rows * rho relaxations in it (eta = 1 - beta).
-/// The ordinary test takes the first two.
+/// Spectra by how their slowest and fastest modes stand to the run; a mode has rows * rho
+/// relaxations in it (eta = 1 - beta). The ordinary test takes the first two.
 pub fn regimes() -> Vec<(&'static str, SgdParameters, Vec<f64>)> {
     let strong = SgdParameters { momentum: 0.99, learning_rate: 0.01, ..PARAMETERS };
     let mut regimes = vec![
@@ -32,14 +37,20 @@ pub fn regimes() -> Vec<(&'static str, SgdParameters, Vec<f64>)> {
     regimes
 }
 
-/// A trajectory in its stationary state, or begun at rest: positions from the reference point and velocities, mode by mode.
+/// A trajectory in its stationary state, or begun at rest: positions from the reference point and
+/// velocities, mode by mode.
 pub struct Trajectory {
     pub positions: Vec<Vec<f64>>,
     pub velocities: Vec<Vec<f64>>,
 }
 
 impl Trajectory {
-    pub fn draw(parameters: &SgdParameters, eigenvalues: &[f64], rows: usize, seed: u64) -> Trajectory {
+    pub fn draw(
+        parameters: &SgdParameters,
+        eigenvalues: &[f64],
+        rows: usize,
+        seed: u64,
+    ) -> Trajectory {
         Trajectory::draw_from(Start::Stationary, parameters, eigenvalues, rows, seed)
     }
 
@@ -51,10 +62,13 @@ impl Trajectory {
         seed: u64,
     ) -> Trajectory {
         let mut random = ChaCha8Rng::seed_from_u64(1_000_000 + seed);
-        let mut sampler = QuadraticSampler::stationary(parameters, eigenvalues, &mut random).unwrap();
+        let mut sampler =
+            QuadraticSampler::stationary(parameters, eigenvalues, &mut random).unwrap();
         if start == Start::AtRest {
             let positions = sampler.positions().to_vec();
-            sampler = QuadraticSampler::new(parameters, UpdateRule::default(), eigenvalues, &positions).unwrap();
+            sampler =
+                QuadraticSampler::new(parameters, UpdateRule::default(), eigenvalues, &positions)
+                    .unwrap();
         }
         let start = sampler.positions().to_vec();
         let mut positions = vec![Vec::with_capacity(rows); eigenvalues.len()];
@@ -71,7 +85,9 @@ impl Trajectory {
 
     /// Sum of squares over modes, row by row.
     pub fn squared(columns: &[Vec<f64>]) -> Vec<f64> {
-        (0..columns[0].len()).map(|row| columns.iter().map(|column| column[row].powi(2)).sum()).collect()
+        (0..columns[0].len())
+            .map(|row| columns.iter().map(|column| column[row].powi(2)).sum())
+            .collect()
     }
 }
 
@@ -93,7 +109,14 @@ pub struct Shares {
 
 impl Shares {
     /// A share that should be `expected`, and the bounds it is held to at 1,000 runs.
-    pub fn check(&mut self, name: &str, count: u32, runs: u32, expected: f64, [low, high]: [f64; 2]) {
+    pub fn check(
+        &mut self,
+        name: &str,
+        count: u32,
+        runs: u32,
+        expected: f64,
+        [low, high]: [f64; 2],
+    ) {
         let share = f64::from(count) / f64::from(runs);
         println!("{name}: {:.1}% of {runs}", 100.0 * share);
         // With fewer runs, as much more room as chance has.

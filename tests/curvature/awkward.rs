@@ -31,7 +31,8 @@ impl Polynomial {
     }
 
     fn loss(&self) -> Tensor {
-        self.s.square() * self.a.square().sum(Kind::Double) * 2 + (&self.a * &self.c).sum(Kind::Double)
+        self.s.square() * self.a.square().sum(Kind::Double) * 2
+            + (&self.a * &self.c).sum(Kind::Double)
     }
 
     /// At s = 1, a = c = (1, 1), in the order s, u, a, c.
@@ -58,13 +59,18 @@ fn scalars_and_unused_parameters_have_their_place() {
     assert_agree(&matrix(&mut hessian), &Polynomial::hessian(), 1e-7);
     assert_eq!(hessian.batch_gradient(0).unwrap(), [8., 0., 5., 5., 1., 1.]);
     let mut hessian = hessian.weight_decay(0.5);
-    assert_agree(&matrix(&mut hessian), &(Polynomial::hessian() + DMatrix::identity(6, 6) * 0.5), 1e-7);
+    assert_agree(
+        &matrix(&mut hessian),
+        &(Polynomial::hessian() + DMatrix::identity(6, 6) * 0.5),
+        1e-7,
+    );
 }
 
 #[test]
 fn frozen_parameters_are_constants() {
     let polynomial = Polynomial::new();
-    let mut hessian = LossHessian::new(&polynomial.store, &[1], |_| polynomial.loss()).unwrap().weight_decay(0.5);
+    let mut hessian =
+        LossHessian::new(&polynomial.store, &[1], |_| polynomial.loss()).unwrap().weight_decay(0.5);
     let _ = polynomial.a.set_requires_grad(false);
     let mut expected = DMatrix::identity(6, 6) * 0.5;
     expected[(0, 0)] = 8.5;
@@ -88,12 +94,15 @@ fn frozen_parameters_are_constants() {
 fn parameters_are_chosen_by_name() {
     let polynomial = Polynomial::new();
     let chosen = |name: &str| name == "s" || name == "a";
-    let mut hessian = LossHessian::of(&polynomial.store, chosen, &[1], |_| polynomial.loss()).unwrap();
+    let mut hessian =
+        LossHessian::of(&polynomial.store, chosen, &[1], |_| polynomial.loss()).unwrap();
     let expected = Polynomial::hessian().select_rows(&[0, 2, 3]).select_columns(&[0, 2, 3]);
     assert_agree(&matrix(&mut hessian), &expected, 1e-7);
 
     // All that is chosen is frozen, the rest is not: nothing may end up in the others' gradients.
-    let mut none_active = LossHessian::of(&polynomial.store, |name| name == "a", &[1], |_| polynomial.loss()).unwrap();
+    let mut none_active =
+        LossHessian::of(&polynomial.store, |name| name == "a", &[1], |_| polynomial.loss())
+            .unwrap();
     let _ = polynomial.a.set_requires_grad(false);
     assert_eq!(none_active.batch_gradient(0).unwrap(), [0.0; 2]);
     assert_eq!(matrix(&mut none_active).amax(), 0.0);
@@ -101,7 +110,9 @@ fn parameters_are_chosen_by_name() {
     let _ = polynomial.a.set_requires_grad(true);
 
     // Linear in c: no product reaches it, and none is made.
-    let mut linear = LossHessian::of(&polynomial.store, |name| name == "c", &[1], |_| polynomial.loss()).unwrap();
+    let mut linear =
+        LossHessian::of(&polynomial.store, |name| name == "c", &[1], |_| polynomial.loss())
+            .unwrap();
     assert_eq!(matrix(&mut linear).amax(), 0.0);
 
     let none = LossHessian::of(&polynomial.store, |_| false, &[1], |_| polynomial.loss());
@@ -140,7 +151,8 @@ fn a_loss_that_is_not_finite_is_named() {
 fn products_that_are_not_finite_are_found() {
     let store = VarStore::new(Device::Cpu);
     let x = store.root().zeros("x", &[3]);
-    let mut hessian = LossHessian::new(&store, &[1], |_| x.square().sum(Kind::Float).sqrt()).unwrap();
+    let mut hessian =
+        LossHessian::new(&store, &[1], |_| x.square().sum(Kind::Float).sqrt()).unwrap();
     let error = top_eigenpairs(&mut hessian, &LanczosOptions::largest(1)).unwrap_err();
     assert!(matches!(error, Error::NonFiniteProduct { product: 1 }), "{error}");
 }
@@ -174,15 +186,18 @@ fn what_cannot_be_differentiated_is_said() {
         let refused = LossHessian::new(&problem.variables, sizes, |_| problem.mean(0, 3));
         assert!(matches!(refused.err(), Some(Error::InvalidValue { .. })));
     }
-    let one_element = LossHessian::new(&problem.variables, &[3], |_| problem.mean(0, 3).reshape([1, 1]));
+    let one_element =
+        LossHessian::new(&problem.variables, &[3], |_| problem.mean(0, 3).reshape([1, 1]));
     assert!(one_element.unwrap().multiply(&[1.0; 26], &mut [0.0; 26]).is_ok());
 }
 
-/// A sparse variable is refused where it is trained (by its position: it has no address to be named by) and passed over
-/// where it is not; tied weights are one parameter, under the observer's name for it.
+/// A sparse variable is refused where it is trained (by its position: it has no address to be named
+/// by) and passed over where it is not; tied weights are one parameter, under the observer's name
+/// for it.
 #[test]
 fn sparse_and_tied_variables() {
-    let sparse = || Tensor::eye(3, (Kind::Float, Device::Cpu)).to_sparse(None, None::<&[i64]>, None);
+    let sparse =
+        || Tensor::eye(3, (Kind::Float, Device::Cpu)).to_sparse(None, None::<&[i64]>, None);
     let variables = VarStore::new(Device::Cpu);
     let tied = variables.root().ones("encoder", &[3]);
     let _ = variables.root().add("decoder", tied.shallow_clone(), true);

@@ -8,7 +8,9 @@ use perrin::linalg::operator::SymmetricOperator;
 use tch::nn::VarStore;
 use tch::{Device, Kind, Tensor};
 
-use crate::support::{BATCHES, EXAMPLES, Problem, assert_agree, finite_differences, irregular, matrix, start_of};
+use crate::support::{
+    BATCHES, EXAMPLES, Problem, assert_agree, finite_differences, irregular, matrix, start_of,
+};
 
 /// Products are rounded to f32 (6e-8).
 const F64_NETWORK: f64 = 2e-7;
@@ -25,19 +27,27 @@ fn several_batches_make_the_hessian_of_the_mean_over_all_examples() {
         let mut hessian = LossHessian::new(&problem.variables, &BATCHES, loss).unwrap();
         assert_eq!(hessian.dimension(), 26);
         assert_agree(&matrix(&mut hessian), &expected, tolerance);
-        let mut whole = LossHessian::new(&problem.variables, &[EXAMPLES], |_| problem.mean(0, EXAMPLES)).unwrap();
+        let mut whole =
+            LossHessian::new(&problem.variables, &[EXAMPLES], |_| problem.mean(0, EXAMPLES))
+                .unwrap();
         assert_agree(&matrix(&mut whole), &expected, tolerance);
     }
 }
 
-/// Half precision has 8 and 11 bits: each of a few roundings takes 2^-9 and 2^-12 of the largest element.
+/// Half precision has 8 and 11 bits: each of a few roundings takes 2^-9 and 2^-12 of the largest
+/// element.
 #[test]
 fn networks_of_half_precision() {
-    for (kind, tolerance) in [(Kind::BFloat16, 4.0 * 2f64.powi(-8)), (Kind::Half, 4.0 * 2f64.powi(-11))] {
+    for (kind, tolerance) in
+        [(Kind::BFloat16, 4.0 * 2f64.powi(-8)), (Kind::Half, 4.0 * 2f64.powi(-11))]
+    {
         let problem = Problem::new(kind);
         let exact = Problem::new(Kind::Double);
-        for (mut wide, narrow) in
-            exact.variables.trainable_variables().into_iter().zip(problem.variables.trainable_variables())
+        for (mut wide, narrow) in exact
+            .variables
+            .trainable_variables()
+            .into_iter()
+            .zip(problem.variables.trainable_variables())
         {
             tch::no_grad(|| wide.copy_(&narrow));
         }
@@ -48,7 +58,8 @@ fn networks_of_half_precision() {
     }
 }
 
-/// Eight sequences of ten tokens, of which the first four have nine of padding: the mean is over 44 tokens.
+/// Eight sequences of ten tokens, of which the first four have nine of padding: the mean is over 44
+/// tokens.
 #[test]
 fn batches_are_weighted_by_the_terms_of_their_means() {
     const SEQUENCES: i64 = 8;
@@ -64,12 +75,16 @@ fn batches_are_weighted_by_the_terms_of_their_means() {
     };
     let expected = finite_differences(&store, || loss(0, SEQUENCES));
     let hessian = |sizes: &[usize]| {
-        let mut hessian = LossHessian::new(&store, sizes, |batch| loss(4 * batch as i64, 4)).unwrap();
+        let mut hessian =
+            LossHessian::new(&store, sizes, |batch| loss(4 * batch as i64, 4)).unwrap();
         matrix(&mut hessian)
     };
     assert_agree(&hessian(&[4, 40]), &expected, F64_NETWORK);
     let by_sequences = (hessian(&[4, 4]) - &expected).amax();
-    assert!(by_sequences > 0.1 * expected.amax(), "weighted by sequences it is the Hessian of another loss");
+    assert!(
+        by_sequences > 0.1 * expected.amax(),
+        "weighted by sequences it is the Hessian of another loss"
+    );
 }
 
 #[test]
@@ -77,7 +92,8 @@ fn sums_add_up() {
     let problem = Problem::new(Kind::Double);
     let expected = finite_differences(&problem.variables, || problem.sum(0, EXAMPLES));
     let loss = |batch: usize| problem.sum(start_of(&BATCHES, batch), BATCHES[batch]);
-    let mut hessian = LossHessian::new(&problem.variables, &BATCHES, loss).unwrap().reduction(Reduction::Sum);
+    let mut hessian =
+        LossHessian::new(&problem.variables, &BATCHES, loss).unwrap().reduction(Reduction::Sum);
     assert_agree(&matrix(&mut hessian), &expected, F64_NETWORK);
     let mean = finite_differences(&problem.variables, || problem.mean(0, EXAMPLES));
     assert_agree(&(mean * EXAMPLES as f64), &expected, F64_NETWORK);
@@ -88,12 +104,14 @@ fn weight_decay_is_in_by_choice() {
     let problem = Problem::new(Kind::Double);
     let loss = |_| problem.mean(0, EXAMPLES);
     let mut without = LossHessian::new(&problem.variables, &[EXAMPLES], loss).unwrap();
-    let mut with = LossHessian::new(&problem.variables, &[EXAMPLES], loss).unwrap().weight_decay(0.37);
+    let mut with =
+        LossHessian::new(&problem.variables, &[EXAMPLES], loss).unwrap().weight_decay(0.37);
     let shift = DMatrix::identity(26, 26) * 0.37;
     assert_agree(&matrix(&mut with), &(matrix(&mut without) + shift), F64_NETWORK);
 }
 
-/// L = 1/n sum ||W x + b - y||^2 has the Hessian 2/n sum (x, 1)(x, 1)^T for each output, whatever W and b.
+/// L = 1/n sum ||W x + b - y||^2 has the Hessian 2/n sum (x, 1)(x, 1)^T for each output, whatever W
+/// and b.
 #[test]
 fn linear_regression_has_its_analytic_hessian() {
     let store = VarStore::new(Device::Cpu);
@@ -110,9 +128,11 @@ fn linear_regression_has_its_analytic_hessian() {
     });
     for values in [0.0, 3.0] {
         let _ = tch::no_grad(|| weight.fill_(values));
-        let loss = |_| (inputs.matmul(&weight.tr()) + &bias - &targets).square().sum(Kind::Float) / 7.0;
+        let loss =
+            |_| (inputs.matmul(&weight.tr()) + &bias - &targets).square().sum(Kind::Float) / 7.0;
         let mut hessian = LossHessian::new(&store, &[7], loss).unwrap();
-        let names: Vec<String> = hessian.parameters().into_iter().map(|parameter| parameter.name).collect();
+        let names: Vec<String> =
+            hessian.parameters().into_iter().map(|parameter| parameter.name).collect();
         assert_eq!(names, ["weight", "bias"]);
         assert_agree(&matrix(&mut hessian), &expected, F32_NETWORK);
     }
@@ -126,14 +146,25 @@ fn eigenpairs_are_those_of_the_dense_hessian() {
     exact.sort_by(|a, b| b.total_cmp(a));
     let loss = |batch: usize| problem.mean(start_of(&BATCHES, batch), BATCHES[batch]);
     let mut hessian = LossHessian::new(&problem.variables, &BATCHES, loss).unwrap();
-    let options = LanczosOptions { residual_tolerance: 1e-5, smallest: 2, ..LanczosOptions::largest(5) };
+    let options =
+        LanczosOptions { residual_tolerance: 1e-5, smallest: 2, ..LanczosOptions::largest(5) };
     let found = top_eigenpairs(&mut hessian, &options).unwrap();
     assert!(found.all_converged() && found.asymmetry < 1e-6, "{found:?}");
-    for (pair, exact) in found.largest.iter().zip(&exact).chain(found.smallest.iter().zip(exact.iter().rev())) {
-        assert!((pair.eigenvalue - exact).abs() <= 1e-5 * exact.abs(), "{} {exact}", pair.eigenvalue);
-        let vector = nalgebra::DVector::from_iterator(26, pair.eigenvector.iter().map(|&x| f64::from(x)));
+    for (pair, exact) in
+        found.largest.iter().zip(&exact).chain(found.smallest.iter().zip(exact.iter().rev()))
+    {
+        assert!(
+            (pair.eigenvalue - exact).abs() <= 1e-5 * exact.abs(),
+            "{} {exact}",
+            pair.eigenvalue
+        );
+        let vector =
+            nalgebra::DVector::from_iterator(26, pair.eigenvector.iter().map(|&x| f64::from(x)));
         let residual = (&dense * &vector - &vector * pair.eigenvalue).norm();
-        assert!((residual - pair.residual).abs() <= 1e-6 * found.largest[0].eigenvalue, "the certificate is true");
+        assert!(
+            (residual - pair.residual).abs() <= 1e-6 * found.largest[0].eigenvalue,
+            "the certificate is true"
+        );
     }
     assert!(found.smallest[0].eigenvalue < 0.0, "negative curvature is reported apart");
 }
@@ -151,17 +182,28 @@ fn vectors_of_a_block_are_multiplied_as_if_alone() {
         hessian.multiply(vector, &mut alone).unwrap();
         assert_eq!(alone, together);
     }
-    assert!(matches!(hessian.multiply(&vectors[..27], &mut together[..27]), Err(Error::ShapeMismatch { .. })));
-    assert!(matches!(hessian.multiply(&vectors[..26], &mut together), Err(Error::ShapeMismatch { .. })));
+    assert!(matches!(
+        hessian.multiply(&vectors[..27], &mut together[..27]),
+        Err(Error::ShapeMismatch { .. })
+    ));
+    assert!(matches!(
+        hessian.multiply(&vectors[..26], &mut together),
+        Err(Error::ShapeMismatch { .. })
+    ));
 }
 
 #[test]
 fn the_hessian_is_that_of_the_parameters_as_they_are() {
     let problem = Problem::new(Kind::Double);
-    let mut hessian = LossHessian::new(&problem.variables, &[EXAMPLES], |_| problem.mean(0, EXAMPLES)).unwrap();
+    let mut hessian =
+        LossHessian::new(&problem.variables, &[EXAMPLES], |_| problem.mean(0, EXAMPLES)).unwrap();
     let before = matrix(&mut hessian);
     let _ = tch::no_grad(|| problem.variables.trainable_variables()[0].g_add_scalar_(0.3));
     let after = matrix(&mut hessian);
     assert!((&after - before).amax() > 0.01);
-    assert_agree(&after, &finite_differences(&problem.variables, || problem.mean(0, EXAMPLES)), F64_NETWORK);
+    assert_agree(
+        &after,
+        &finite_differences(&problem.variables, || problem.mean(0, EXAMPLES)),
+        F64_NETWORK,
+    );
 }

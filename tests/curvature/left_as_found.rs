@@ -32,7 +32,11 @@ impl Normalised {
             .add(nn::linear(&root / "linear", 3, 4, Default::default()))
             .add(nn::batch_norm1d(&root / "norm", 4, Default::default()))
             .add_fn(|x| x.tanh());
-        Normalised { variables, network, inputs: irregular(&[16, 3], 1.0, 1.0).to_kind(Kind::Float) }
+        Normalised {
+            variables,
+            network,
+            inputs: irregular(&[16, 3], 1.0, 1.0).to_kind(Kind::Float),
+        }
     }
 
     pub fn loss(&self, train: bool) -> Tensor {
@@ -44,7 +48,10 @@ impl Normalised {
         named.sort_by(|a, b| a.0.cmp(&b.0));
         let trainable = self.variables.trainable_variables();
         State {
-            values: named.iter().map(|(name, tensor)| (name.clone(), flat(&[tensor.shallow_clone()]))).collect(),
+            values: named
+                .iter()
+                .map(|(name, tensor)| (name.clone(), flat(&[tensor.shallow_clone()])))
+                .collect(),
             gradients: trainable.iter().map(|tensor| flat(&[tensor.grad()])).collect(),
             trained: named.iter().map(|(_, tensor)| tensor.requires_grad()).collect(),
         }
@@ -59,10 +66,14 @@ fn parameters_gradients_and_running_statistics_stay() {
     assert_eq!(before.values.iter().filter(|(name, _)| name.contains("running")).count(), 2);
 
     for train in [true, false] {
-        let mut hessian = LossHessian::new(&problem.variables, &[16], |_| problem.loss(train)).unwrap();
+        let mut hessian =
+            LossHessian::new(&problem.variables, &[16], |_| problem.loss(train)).unwrap();
         let matrix = matrix(&mut hessian);
         assert!(matrix.amax() > 0.01);
-        assert!((&matrix - matrix.transpose()).amax() < 1e-5 * matrix.amax(), "training mode is symmetric too");
+        assert!(
+            (&matrix - matrix.transpose()).amax() < 1e-5 * matrix.amax(),
+            "training mode is symmetric too"
+        );
         hessian.batch_gradient(0).unwrap();
         assert_eq!(problem.state(), before);
     }

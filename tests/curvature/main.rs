@@ -1,4 +1,5 @@
-//! The Hessian of a loss: against dense linear algebra, on awkward networks, and what it leaves alone.
+//! The Hessian of a loss: against dense linear algebra, on awkward networks, and what it leaves
+//! alone.
 #![cfg(feature = "torch")]
 
 mod awkward;

@@ -14,8 +14,9 @@ fn resident() -> usize {
     pages * 4096
 }
 
-/// The graph of a batch is 64 x 256 activations, a few times, and gradients of 66,000 parameters: 0.5 MB. 1,000 products
-/// that kept a tenth of theirs would take 50 MB. The other tests of this process take some while this one runs.
+/// The graph of a batch is 64 x 256 activations, a few times, and gradients of 66,000 parameters:
+/// 0.5 MB. 1,000 products that kept a tenth of theirs would take 50 MB. The other tests of this
+/// process take some while this one runs.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_thousand_products_leave_nothing() {

@@ -1,5 +1,6 @@
-//! Which of libtorch's operations have a second derivative: docs/curvature.md lists those that have not, and is held to
-//! it here. `cargo test --test curvature second_derivatives -- --nocapture` prints the table.
+//! Which of libtorch's operations have a second derivative: docs/curvature.md lists those that have
+//! not, and is held to it here. `cargo test --test curvature second_derivatives -- --nocapture`
+//! prints the table.
 
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -52,7 +53,9 @@ impl Problem {
         let work = || self.hessian().multiply(&direction(), &mut product);
         match catch_unwind(AssertUnwindSafe(work)) {
             Ok(Ok(())) => Outcome::Product(product.into_iter().map(f64::from).collect()),
-            Ok(Err(error @ Error::NoSecondDerivative { .. })) => Outcome::Refused(error.to_string()),
+            Ok(Err(error @ Error::NoSecondDerivative { .. })) => {
+                Outcome::Refused(error.to_string())
+            }
             Ok(Err(error)) => Outcome::Failed(error.to_string()),
             Err(_) => Outcome::Failed("panicked".to_owned()),
         }
@@ -67,7 +70,11 @@ impl Problem {
             let place = &here + &direction * step;
             tch::no_grad(|| self.x.shallow_clone().copy_(&place));
             let gradient = Tensor::run_backward(&[self.loss()], &[&self.x], false, false).remove(0);
-            if gradient.defined() { flat(&[gradient.to_dense(None, true)]) } else { vec![0.0; NUMBERS] }
+            if gradient.defined() {
+                flat(&[gradient.to_dense(None, true)])
+            } else {
+                vec![0.0; NUMBERS]
+            }
         };
         let (above, below) = (gradient(STEP), gradient(-STEP));
         above.iter().zip(&below).map(|(above, below)| (above - below) / (2.0 * STEP)).collect()
@@ -82,14 +89,21 @@ fn direction() -> Vec<f32> {
 fn distance(found: &[f64], expected: &[f64]) -> f64 {
     assert_eq!(found.len(), expected.len());
     let scale = expected.iter().fold(1e-3, |largest: f64, element| largest.max(element.abs()));
-    found.iter().zip(expected).fold(0.0, |largest: f64, (found, expected)| largest.max((found - expected).abs()))
+    found
+        .iter()
+        .zip(expected)
+        .fold(0.0, |largest: f64, (found, expected)| largest.max((found - expected).abs()))
         / scale
 }
 
 /// The operations that docs/curvature.md names in its tables of those without a second derivative.
 fn documented() -> BTreeSet<String> {
-    let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/curvature.md")).unwrap();
-    let section = text.split("## Operations without a second derivative").nth(1).expect("the section is there");
+    let text =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/curvature.md")).unwrap();
+    let section = text
+        .split("## Operations without a second derivative")
+        .nth(1)
+        .expect("the section is there");
     let section = section.split("\n## ").next().unwrap();
     let rows = section.lines().filter(|line| line.starts_with("| `"));
     let names = rows.flat_map(|row| row.split('|').nth(1).unwrap().split(';'));
@@ -105,13 +119,17 @@ fn those_without_are_the_documented_ones_and_the_others_are_right() {
         let narrow = Problem::new(shape, operation, Kind::Float).product();
         let said = match (exact.product(), narrow) {
             (Outcome::Product(product), Outcome::Product(narrow)) => {
-                let distance = [distance(&product, &exact.difference()), distance(&narrow, &product)];
+                let distance =
+                    [distance(&product, &exact.difference()), distance(&narrow, &product)];
                 if distance[0] > 1e-4 {
                     wrong.insert(name.clone());
                 } else if distance[1] > 1e-2 {
                     failed.push(format!("{name}: f32 and f64 differ by {:.0e}", distance[1]));
                 }
-                format!("f64 differs from differences by {:.0e}, f32 from f64 by {:.0e}", distance[0], distance[1])
+                format!(
+                    "f64 differs from differences by {:.0e}, f32 from f64 by {:.0e}",
+                    distance[0], distance[1]
+                )
             }
             (Outcome::Refused(said), Outcome::Refused(_)) => {
                 without.insert(name.clone());
@@ -135,7 +153,8 @@ fn those_without_are_the_documented_ones_and_the_others_are_right() {
 /// Where libtorch has a second derivative that is wrong, the matrix it gives is not symmetric.
 #[test]
 fn a_wrong_one_is_found_by_the_search_for_eigenpairs() {
-    let (shape, operation) = operations::all().find(|(_, (name, _))| *name == "internal_weight_norm").unwrap();
+    let (shape, operation) =
+        operations::all().find(|(_, (name, _))| *name == "internal_weight_norm").unwrap();
     let problem = Problem::new(shape, operation, Kind::Double);
     let found = top_eigenpairs(&mut problem.hessian(), &LanczosOptions::largest(3));
     assert!(matches!(found, Err(Error::NotSymmetric { .. })), "{found:?}");

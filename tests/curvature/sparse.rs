@@ -31,7 +31,8 @@ impl Words {
     }
 
     fn loss(&self, batch: usize) -> Tensor {
-        let ids: Vec<i64> = (0..BATCHES[batch] as i64).map(|i| (i * i + batch as i64) % 6).collect();
+        let ids: Vec<i64> =
+            (0..BATCHES[batch] as i64).map(|i| (i * i + batch as i64) % 6).collect();
         let labels: Vec<i64> = ids.iter().map(|id| (id * 2 + batch as i64) % 3).collect();
         let logits = self.head.forward(&self.embedding.forward(&Tensor::from_slice(&ids)));
         logits.tanh().cross_entropy_for_logits(&Tensor::from_slice(&labels))
@@ -50,14 +51,23 @@ fn everything_is_as_with_a_dense_gradient() {
     let gradient = |hessian: &mut LossHessian, batch| hessian.batch_gradient(batch).unwrap();
     for batch in 0..BATCHES.len() {
         let pairs = gradient(&mut dense, batch).into_iter().zip(gradient(&mut sparse, batch));
-        pairs.for_each(|(dense, sparse)| assert!((dense - sparse).abs() < 1e-6, "{dense} {sparse}"));
+        pairs
+            .for_each(|(dense, sparse)| assert!((dense - sparse).abs() < 1e-6, "{dense} {sparse}"));
     }
     let options = LanczosOptions::largest(3);
-    let found = [top_eigenpairs(&mut dense, &options).unwrap(), top_eigenpairs(&mut sparse, &options).unwrap()];
+    let found = [
+        top_eigenpairs(&mut dense, &options).unwrap(),
+        top_eigenpairs(&mut sparse, &options).unwrap(),
+    ];
     for (dense, sparse) in found[0].largest.iter().zip(&found[1].largest) {
-        assert!((dense.eigenvalue - sparse.eigenvalue).abs() < 1e-5 * found[0].largest[0].eigenvalue);
+        assert!(
+            (dense.eigenvalue - sparse.eigenvalue).abs() < 1e-5 * found[0].largest[0].eigenvalue
+        );
     }
-    let noise = [gradient_noise(&mut dense, &found[0].largest), gradient_noise(&mut sparse, &found[0].largest)];
+    let noise = [
+        gradient_noise(&mut dense, &found[0].largest),
+        gradient_noise(&mut sparse, &found[0].largest),
+    ];
     let [dense, sparse] = noise.map(|noise| noise.unwrap().trace.value);
     assert!(dense > 0.0 && (dense - sparse).abs() < 1e-5 * dense, "{dense} {sparse}");
 }
@@ -71,7 +81,9 @@ fn a_loss_without_second_derivative_is_refused_at_once() {
     let calls = std::cell::Cell::new(0);
     let loss = |batch: usize| {
         calls.set(calls.get() + 1);
-        Tensor::cdist(&x, &(&other + batch as f64 * 0.1), 2., None::<i64>).square().mean(Kind::Double)
+        Tensor::cdist(&x, &(&other + batch as f64 * 0.1), 2., None::<i64>)
+            .square()
+            .mean(Kind::Double)
     };
     let mut hessian = LossHessian::new(&store, &[5; 20], loss).unwrap();
     let refused = top_eigenpairs(&mut hessian, &LanczosOptions::largest(2)).unwrap_err();
@@ -79,9 +91,13 @@ fn a_loss_without_second_derivative_is_refused_at_once() {
         matches!(&refused, Error::NoSecondDerivative { operation, .. } if operation.contains("cdist")),
         "{refused}"
     );
-    assert!(refused.to_string().contains("compute mode 1") && !refused.to_string().contains("frame #"), "{refused}");
+    assert!(
+        refused.to_string().contains("compute mode 1") && !refused.to_string().contains("frame #"),
+        "{refused}"
+    );
     assert_eq!(calls.replace(0), 1);
-    let refused = hessian.summary(&Eigenvectors::default(), &SummaryOptions::default()).unwrap_err();
+    let refused =
+        hessian.summary(&Eigenvectors::default(), &SummaryOptions::default()).unwrap_err();
     assert!(matches!(refused, Error::NoSecondDerivative { .. }) && calls.get() == 1, "{refused}");
     // Its gradients are there.
     let direction = Eigenvectors {
@@ -90,5 +106,8 @@ fn a_loss_without_second_derivative_is_refused_at_once() {
         ..Eigenvectors::from(vec![vec![24f32.sqrt().recip(); 24]])
     };
     let gradients_alone = SummaryOptions { trace: None, density: None, gradient_noise: true };
-    assert!(hessian.summary(&direction, &gradients_alone).unwrap().gradient_noise.unwrap().trace.value > 0.0);
+    assert!(
+        hessian.summary(&direction, &gradients_alone).unwrap().gradient_noise.unwrap().trace.value
+            > 0.0
+    );
 }

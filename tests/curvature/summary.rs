@@ -5,7 +5,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use nalgebra::DMatrix;
 use perrin::curvature::{
-    LossHessian, SummaryOptions, density_beside_largest, eigenvectors, gradient_noise, top_eigenpairs,
+    LossHessian, SummaryOptions, density_beside_largest, eigenvectors, gradient_noise,
+    top_eigenpairs,
 };
 use perrin::linalg::density::{DensityOptions, spectral_density};
 use perrin::linalg::lanczos::LanczosOptions;
@@ -23,8 +24,10 @@ const KNOWN: usize = 4;
 const STARTS: usize = 40;
 
 fn hessian(problem: &Problem) -> LossHessian<'_> {
-    LossHessian::new(&problem.variables, &BATCHES, |batch| problem.mean(start_of(&BATCHES, batch), BATCHES[batch]))
-        .unwrap()
+    LossHessian::new(&problem.variables, &BATCHES, |batch| {
+        problem.mean(start_of(&BATCHES, batch), BATCHES[batch])
+    })
+    .unwrap()
 }
 
 fn options() -> SummaryOptions {
@@ -35,10 +38,12 @@ fn options() -> SummaryOptions {
     }
 }
 
-/// Falling eigenvalues of the dense matrix, and the largest error of the mean of `STARTS` quadratic forms of those from
-/// `first` on: four standard errors, at most sqrt(2) of the Frobenius norm each.
+/// Falling eigenvalues of the dense matrix, and the largest error of the mean of `STARTS` quadratic
+/// forms of those from `first` on: four standard errors, at most sqrt(2) of the Frobenius norm
+/// each.
 fn dense(matrix: &DMatrix<f64>, first: usize) -> (Vec<f64>, f64) {
-    let mut eigenvalues: Vec<f64> = matrix.clone().symmetric_eigen().eigenvalues.iter().copied().collect();
+    let mut eigenvalues: Vec<f64> =
+        matrix.clone().symmetric_eigen().eigenvalues.iter().copied().collect();
     eigenvalues.sort_by(|a, b| b.total_cmp(a));
     let squares: f64 = eigenvalues[first..].iter().map(|rho| rho * rho).sum();
     (eigenvalues, 4.0 * (2.0 * squares / STARTS as f64).sqrt())
@@ -62,20 +67,28 @@ fn it_is_of_the_dense_matrix_without_weight_decay() {
         let trace = summary.trace.unwrap();
         let truth: f64 = eigenvalues.iter().sum();
         assert!((trace.value - truth).abs() < 4.0 * trace.standard_error, "{trace:?} {truth}");
-        assert!(trace.standard_error < 0.1 * slack, "the known directions are put aside: {trace:?}");
+        assert!(
+            trace.standard_error < 0.1 * slack,
+            "the known directions are put aside: {trace:?}"
+        );
 
         let density = summary.density.as_ref().unwrap();
         assert_eq!(density.dimension, (DIMENSION - KNOWN) as f64);
-        let (count, sum) =
-            density.counted().fold((0.0, 0.0), |(n, sum), (node, count)| (n + count, sum + node * count));
+        let (count, sum) = density
+            .counted()
+            .fold((0.0, 0.0), |(n, sum), (node, count)| (n + count, sum + node * count));
         let rest: f64 = eigenvalues[KNOWN..].iter().sum();
-        assert!((count - density.dimension).abs() < 1e-9 && (sum - rest).abs() < slack, "{sum} {rest} {slack}");
+        assert!(
+            (count - density.dimension).abs() < 1e-9 && (sum - rest).abs() < slack,
+            "{sum} {rest} {slack}"
+        );
         let highest = density.nodes.iter().copied().fold(f64::MIN, f64::max);
         let lowest = density.nodes.iter().copied().fold(f64::MAX, f64::min);
         // Nodes are in f32's precision of the largest eigenvalue.
         let rounding = 1e-4 * eigenvalues[0];
         assert!(
-            (highest - eigenvalues[KNOWN]).abs() < rounding && (lowest - eigenvalues[DIMENSION - 1]).abs() < rounding
+            (highest - eigenvalues[KNOWN]).abs() < rounding
+                && (lowest - eigenvalues[DIMENSION - 1]).abs() < rounding
         );
 
         let found = summary.gradient_noise.as_ref().unwrap();
@@ -86,10 +99,16 @@ fn it_is_of_the_dense_matrix_without_weight_decay() {
         assert!((found.noise_scale.value / noise.noise_scale.value - 1.0).abs() < 1e-3);
 
         let directory = tempfile::tempdir().unwrap();
-        let info = RunInfo { layout: Layout { parameter_groups: 1, directions: KNOWN }, ..RunInfo::default() };
+        let info = RunInfo {
+            layout: Layout { parameter_groups: 1, directions: KNOWN },
+            ..RunInfo::default()
+        };
         RunWriter::create(directory.path(), &info, Vec::new()).unwrap().close().unwrap();
         summary.save(directory.path(), 0).unwrap();
-        assert_eq!(Run::open(directory.path()).unwrap().curvature_summary(0).unwrap(), Some(summary));
+        assert_eq!(
+            Run::open(directory.path()).unwrap().curvature_summary(0).unwrap(),
+            Some(summary)
+        );
     }
 }
 
@@ -100,13 +119,19 @@ fn a_density_of_the_whole_is_cut_at_its_largest() {
     let (eigenvalues, _) = dense(&matrix(&mut hessian), 0);
     let found = spectral_density(&mut hessian, options().density.as_ref().unwrap()).unwrap();
     let whole = density_beside_largest(&found, 0);
-    assert_eq!((whole.dimension, whole.nodes.len()), (DIMENSION as f64, found.quadratures.concat().len()));
+    assert_eq!(
+        (whole.dimension, whole.nodes.len()),
+        (DIMENSION as f64, found.quadratures.concat().len())
+    );
     let rest = density_beside_largest(&found, KNOWN);
     assert_eq!(rest.dimension, (DIMENSION - KNOWN) as f64);
     let count: f64 = rest.counted().map(|(_, count)| count).sum();
     let highest = rest.nodes.iter().copied().fold(f64::MIN, f64::max);
     // By weights that scatter: to within a direction or two.
-    assert!((count - rest.dimension).abs() < 1e-9 && highest <= eigenvalues[KNOWN - 2] + 1e-4 * eigenvalues[0]);
+    assert!(
+        (count - rest.dimension).abs() < 1e-9
+            && highest <= eigenvalues[KNOWN - 2] + 1e-4 * eigenvalues[0]
+    );
 }
 
 #[test]
@@ -118,7 +143,10 @@ fn nothing_known_and_too_little_known() {
     let summary = hessian.summary(&Eigenvectors::default(), &without_noise).unwrap();
     let density = summary.density.unwrap();
     let sum: f64 = density.counted().map(|(node, count)| node * count).sum();
-    assert!((sum - eigenvalues.iter().sum::<f64>()).abs() < slack && density.dimension == DIMENSION as f64);
+    assert!(
+        (sum - eigenvalues.iter().sum::<f64>()).abs() < slack
+            && density.dimension == DIMENSION as f64
+    );
     assert!(summary.gradient_noise.is_none());
     let plain = Eigenvectors::from(vec![vec![1.0; DIMENSION]]);
     assert!(hessian.summary(&plain, &without_noise).is_err(), "no eigenvalue");
@@ -130,7 +158,10 @@ fn nothing_known_and_too_little_known() {
     let mut axis = vec![0.0; DIMENSION];
     axis[0] = 1.0;
     for (eigenvalue, measured) in [(-1.0, false), (0.0, false), (1.0, true)] {
-        let known = Eigenvectors { eigenvalues: vec![eigenvalue], ..Eigenvectors::from(vec![axis.clone()]) };
+        let known = Eigenvectors {
+            eigenvalues: vec![eigenvalue],
+            ..Eigenvectors::from(vec![axis.clone()])
+        };
         let summary = hessian.summary(&known, &few).unwrap();
         assert_eq!((summary.gradient_noise.is_some(), summary.trace.is_some()), (measured, true));
     }
@@ -145,7 +176,8 @@ fn the_weight_decay_is_back_after_a_loss_that_panics() {
         assert!(!fails.get(), "the loss fails");
         problem.mean(start_of(&BATCHES, batch), BATCHES[batch])
     };
-    let mut hessian = LossHessian::new(&problem.variables, &BATCHES, loss).unwrap().weight_decay(DECAY);
+    let mut hessian =
+        LossHessian::new(&problem.variables, &BATCHES, loss).unwrap().weight_decay(DECAY);
     let before = matrix(&mut hessian);
     fails.set(true);
     let summary = AssertUnwindSafe(|| hessian.summary(&Eigenvectors::default(), &options()));

@@ -40,7 +40,11 @@ impl Problem {
     fn errors(&self, start: usize, count: usize) -> Tensor {
         let part = |tensor: &Tensor| tensor.narrow(0, start as i64, count as i64);
         let output = self.network.forward(&part(&self.inputs));
-        (output - part(&self.targets)).square().sum_dim_intlist([1].as_slice(), false, self.inputs.kind())
+        (output - part(&self.targets)).square().sum_dim_intlist(
+            [1].as_slice(),
+            false,
+            self.inputs.kind(),
+        )
     }
 
     /// Mean squared error of examples `start` to `start + count`.
@@ -62,20 +66,24 @@ pub fn start_of(sizes: &[usize], batch: usize) -> usize {
 /// Values without a pattern; libtorch's random numbers are shared by all tests of the process.
 pub fn irregular(shape: &[i64], start: f64, scale: f64) -> Tensor {
     let count: i64 = shape.iter().product();
-    let values: Vec<f64> = (0..count).map(|i| scale * (start + 12.9898 * i as f64 * i as f64).sin()).collect();
+    let values: Vec<f64> =
+        (0..count).map(|i| scale * (start + 12.9898 * i as f64 * i as f64).sin()).collect();
     Tensor::from_slice(&values).reshape(shape)
 }
 
 /// All the elements of tensors, in f64.
 pub fn flat(tensors: &[Tensor]) -> Vec<f64> {
-    let values = |tensor: &Tensor| Vec::<f64>::try_from(tensor.detach().to_kind(Kind::Double).reshape([-1])).unwrap();
+    let values = |tensor: &Tensor| {
+        Vec::<f64>::try_from(tensor.detach().to_kind(Kind::Double).reshape([-1])).unwrap()
+    };
     tensors.iter().flat_map(values).collect()
 }
 
 /// The operator's matrix, column by column.
 pub fn matrix(operator: &mut dyn SymmetricOperator) -> DMatrix<f64> {
     let dimension = operator.dimension();
-    let identity: Vec<f32> = DMatrix::<f32>::identity(dimension, dimension).iter().copied().collect();
+    let identity: Vec<f32> =
+        DMatrix::<f32>::identity(dimension, dimension).iter().copied().collect();
     let mut products = vec![f32::NAN; dimension * dimension];
     operator.multiply(&identity, &mut products).unwrap();
     DMatrix::from_iterator(dimension, dimension, products.into_iter().map(f64::from))
@@ -98,7 +106,9 @@ pub fn finite_differences(variables: &VarStore, loss: impl Fn() -> Tensor) -> DM
             };
             let (above, below) = (at(value + STEP), at(value - STEP));
             at(value);
-            columns.extend(above.iter().zip(&below).map(|(above, below)| (above - below) / (2.0 * STEP)));
+            columns.extend(
+                above.iter().zip(&below).map(|(above, below)| (above - below) / (2.0 * STEP)),
+            );
         }
     }
     let dimension = columns.len().isqrt();

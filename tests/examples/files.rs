@@ -50,7 +50,9 @@ fn cut_and_foreign_files_are_refused_with_the_reason() {
 fn a_missing_or_half_gzip_file_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let missing = folder.path().join("t10k-labels-idx1-ubyte");
-    assert!(format!("{:#}", read_idx(&missing, 1).unwrap_err()).contains("t10k-labels-idx1-ubyte.gz"));
+    assert!(
+        format!("{:#}", read_idx(&missing, 1).unwrap_err()).contains("t10k-labels-idx1-ubyte.gz")
+    );
     std::fs::write(folder.path().join("half-ubyte.gz"), [0x1f, 0x8b, 8, 0, 0]).unwrap();
     let error = read_idx(&folder.path().join("half-ubyte"), 1).unwrap_err();
     assert!(format!("{error:#}").contains("half-ubyte.gz"), "{error:#}");
@@ -78,9 +80,19 @@ fn arguments_are_read_and_mistakes_told() {
     assert!(arguments.has("quick") && !said(&[]).unwrap().has("quick"));
     assert_eq!(arguments.number("seed", 3).unwrap(), 3);
     assert_eq!(said(&["--seed", "5"]).unwrap().number("seed", 3).unwrap(), 5);
-    assert!(said(&["--seed", "five"]).unwrap().number("seed", 3).unwrap_err().to_string().contains("five"));
+    assert!(
+        said(&["--seed", "five"])
+            .unwrap()
+            .number("seed", 3)
+            .unwrap_err()
+            .to_string()
+            .contains("five")
+    );
     let mistake = |words: &[&str]| said(words).unwrap_err().to_string();
     assert!(mistake(&["--data"]).contains("--data needs a value"));
-    assert!(mistake(&["--dta", "x"]).contains("no option --dta; arguments: [--data VALUE] [--seed VALUE] [--quick]"));
+    assert!(
+        mistake(&["--dta", "x"])
+            .contains("no option --dta; arguments: [--data VALUE] [--seed VALUE] [--quick]")
+    );
     assert!(mistake(&["one", "two"]).contains("more than one folder"));
 }

@@ -4,9 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-/// The source files of a crate: module path (`["run", "writer"]`, the root is empty) to what each imports.
+/// The source files of a crate: module path (`["run", "writer"]`, the root is empty) to what each
+/// imports.
 pub struct Crate {
-    /// For each module with a file of its own, the modules that its code names. Tests in the file are left out.
+    /// For each module with a file of its own, the modules that its code names. Tests in the file
+    /// are left out.
     pub imports: BTreeMap<Vec<String>, BTreeSet<Vec<String>>>,
     /// For each folder, the names of its modules in groups, as `mod.rs` parts them by blank lines.
     pub groups: BTreeMap<Vec<String>, Vec<Vec<String>>>,
@@ -21,11 +23,13 @@ impl Crate {
         let imports = texts
             .iter()
             .map(|(module, text)| {
-                let named = paths(text).into_iter().filter_map(|path| resolve(module, &path, &modules));
+                let named =
+                    paths(text).into_iter().filter_map(|path| resolve(module, &path, &modules));
                 (module.clone(), named.filter(|other| other != module).collect())
             })
             .collect();
-        let groups = texts.iter().map(|(module, text)| (module.clone(), module_groups(text))).collect();
+        let groups =
+            texts.iter().map(|(module, text)| (module.clone(), module_groups(text))).collect();
         Crate { imports, groups }
     }
 }
@@ -54,7 +58,8 @@ fn collect(folder: &Path, module: &mut Vec<String>, texts: &mut BTreeMap<Vec<Str
 /// The paths that begin with `crate`, `super` or `self` in the code before the file's tests.
 pub fn paths(text: &str) -> BTreeSet<Vec<String>> {
     let before_tests = text.split("#[cfg(test)]\nmod ").next().unwrap_or_default();
-    let without_comments = before_tests.lines().map(|line| line.split("//").next().unwrap_or_default());
+    let without_comments =
+        before_tests.lines().map(|line| line.split("//").next().unwrap_or_default());
     let code: String = without_comments.collect::<Vec<_>>().join("\n");
     let mut found = BTreeSet::new();
     for start in ["crate::", "super::", "self::"] {
@@ -69,7 +74,11 @@ pub fn paths(text: &str) -> BTreeSet<Vec<String>> {
 }
 
 /// Reads one path, or a tree of them in braces; the rest of the text behind it.
-fn expand<'a>(text: &'a str, before: &mut Vec<String>, found: &mut BTreeSet<Vec<String>>) -> &'a str {
+fn expand<'a>(
+    text: &'a str,
+    before: &mut Vec<String>,
+    found: &mut BTreeSet<Vec<String>>,
+) -> &'a str {
     let depth = before.len();
     let mut rest = text.trim_start();
     loop {
@@ -94,7 +103,9 @@ fn expand<'a>(text: &'a str, before: &mut Vec<String>, found: &mut BTreeSet<Vec<
         let Some(next) = rest.strip_prefix("::") else {
             found.insert(before.clone());
             let renamed = rest.trim_start().strip_prefix("as ");
-            rest = renamed.map_or(rest, |name| name.trim_start_matches(|c: char| c.is_alphanumeric() || c == '_'));
+            rest = renamed.map_or(rest, |name| {
+                name.trim_start_matches(|c: char| c.is_alphanumeric() || c == '_')
+            });
             break;
         };
         rest = next;
@@ -104,7 +115,11 @@ fn expand<'a>(text: &'a str, before: &mut Vec<String>, found: &mut BTreeSet<Vec<
 }
 
 /// The module with a file that a path leads to, seen from `module`.
-fn resolve(module: &[String], path: &[String], modules: &BTreeSet<Vec<String>>) -> Option<Vec<String>> {
+fn resolve(
+    module: &[String],
+    path: &[String],
+    modules: &BTreeSet<Vec<String>>,
+) -> Option<Vec<String>> {
     let mut place = module.to_vec();
     let mut rest = path;
     match rest.first()?.as_str() {
@@ -112,7 +127,8 @@ fn resolve(module: &[String], path: &[String], modules: &BTreeSet<Vec<String>>) 
         "self" => rest = &rest[1..],
         _ => {}
     }
-    while let Some(("super", more)) = rest.split_first().map(|(first, more)| (first.as_str(), more)) {
+    while let Some(("super", more)) = rest.split_first().map(|(first, more)| (first.as_str(), more))
+    {
         place.pop()?;
         rest = more;
     }
@@ -131,7 +147,8 @@ fn module_groups(text: &str) -> Vec<Vec<String>> {
     let mut groups = vec![Vec::new()];
     for line in text.lines() {
         let line = line.trim();
-        let name = line.trim_start_matches("pub ").trim_start_matches("pub(crate) ").strip_prefix("mod ");
+        let name =
+            line.trim_start_matches("pub ").trim_start_matches("pub(crate) ").strip_prefix("mod ");
         match name.and_then(|name| name.strip_suffix(';')) {
             Some(name) => groups.last_mut().unwrap().push(name.to_owned()),
             None if line.starts_with("#[") => {}

@@ -1,8 +1,10 @@
-//! The house stands: within every folder a file imports only from the groups of modules above its own.
+//! The house stands: within every folder a file imports only from the groups of modules above its
+//! own.
 //!
-//! `lib.rs` and each `mod.rs` declare their modules in groups, parted by blank lines, the lowest floor first. A module may
-//! name modules of the groups before its own, what they are made of, and nothing of its own group or a later one. So
-//! there are no circles, of files or of folders, and the declarations are the plan.
+//! `lib.rs` and each `mod.rs` declare their modules in groups, parted by blank lines, the lowest
+//! floor first. A module may name modules of the groups before its own, what they are made of, and
+//! nothing of its own group or a later one. So there are no circles, of files or of folders, and
+//! the declarations are the plan.
 
 mod imports;
 

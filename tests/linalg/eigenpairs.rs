@@ -11,7 +11,8 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 
-/// Of an eigenvalue, relative to the largest: vectors and products are rounded to f32, 6e-8 of each element.
+/// Of an eigenvalue, relative to the largest: vectors and products are rounded to f32, 6e-8 of each
+/// element.
 const VALUE_TOLERANCE: f64 = 2e-7;
 
 fn solve(operator: &mut dyn SymmetricOperator, options: &LanczosOptions) -> Eigenpairs {
@@ -19,7 +20,11 @@ fn solve(operator: &mut dyn SymmetricOperator, options: &LanczosOptions) -> Eige
 }
 
 fn tight(count: usize) -> LanczosOptions {
-    LanczosOptions { residual_tolerance: 1e-6, max_products: 2000, ..LanczosOptions::largest(count) }
+    LanczosOptions {
+        residual_tolerance: 1e-6,
+        max_products: 2000,
+        ..LanczosOptions::largest(count)
+    }
 }
 
 /// ||H q - rho q|| by one more product, in double precision where the operator allows.
@@ -45,7 +50,8 @@ fn assert_values(pairs: &[Eigenpair], expected: &[f64], tolerance: f64) {
     }
 }
 
-/// A symmetric matrix with Gaussian elements of variance 1 / dimension: a dense spectrum from -2 to 2.
+/// A symmetric matrix with Gaussian elements of variance 1 / dimension: a dense spectrum from -2 to
+/// 2.
 fn random_symmetric(dimension: usize, seed: u64) -> DMatrix<f64> {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     let scale = (2.0 * dimension as f64).sqrt();
@@ -74,16 +80,21 @@ fn both_ends_agree_with_a_dense_decomposition() {
 fn reported_residuals_are_the_true_ones_with_and_without_restarts() {
     for max_basis in [40, 300] {
         let mut matrix = random_symmetric(400, 2);
-        let options = LanczosOptions { residual_tolerance: 1e-4, max_basis, max_products: 150, ..tight(12) };
+        let options =
+            LanczosOptions { residual_tolerance: 1e-4, max_basis, max_products: 150, ..tight(12) };
         let found = solve(&mut matrix, &options);
         assert_eq!(found.restarts > 0, max_basis == 40);
         for pair in &found.largest {
             let truth = true_residual(&mut matrix, pair);
-            // Never too small, but for rounding of the product that measures it; too large by what rounding the basis
-            // may have done.
+            // Never too small, but for rounding of the product that measures it; too large by what
+            // rounding the basis may have done.
             assert!(truth <= pair.residual + 2e-7, "{truth} but said {}", pair.residual);
             assert!(pair.residual <= 1.001 * truth + 1e-6, "{} though only {truth}", pair.residual);
-            assert_eq!(pair.converged, pair.residual <= 1e-4 * found.largest[0].eigenvalue.abs().max(2.0), "{pair:?}");
+            assert_eq!(
+                pair.converged,
+                pair.residual <= 1e-4 * found.largest[0].eigenvalue.abs().max(2.0),
+                "{pair:?}"
+            );
         }
         let columns = vectors(&found.largest);
         assert!((subspace_overlap(&columns, &columns).unwrap() - 1.0).abs() < 1e-6, "orthonormal");
@@ -93,8 +104,12 @@ fn reported_residuals_are_the_true_ones_with_and_without_restarts() {
 #[test]
 fn products_that_run_out_leave_pairs_marked() {
     let mut operator = spectra::network_spectrum(5000);
-    let found = solve(&mut operator, &LanczosOptions { max_products: 60, ..LanczosOptions::largest(30) });
-    assert_eq!((found.products, found.products_to_convergence, found.largest.len()), (60, None, 30));
+    let found =
+        solve(&mut operator, &LanczosOptions { max_products: 60, ..LanczosOptions::largest(30) });
+    assert_eq!(
+        (found.products, found.products_to_convergence, found.largest.len()),
+        (60, None, 30)
+    );
     assert!(found.largest[0].converged && !found.largest[29].converged);
 }
 
@@ -118,7 +133,8 @@ fn every_copy_of_a_repeated_eigenvalue_in_a_small_space() {
 
 #[test]
 fn the_probe_finds_the_copies_that_convergence_hides() {
-    // 400 eigenvalues on [0, 1] and three at 2: from one start vector, Lanczos sees one of the three.
+    // 400 eigenvalues on [0, 1] and three at 2: from one start vector, Lanczos sees one of the
+    // three.
     let mut diagonal: Vec<f64> = (0..400).map(|i| f64::from(i) / 400.0).collect();
     diagonal.extend([2.0, 2.0, 2.0, 1.5]);
     let mut operator = DiagonalOperator { diagonal };
@@ -128,18 +144,28 @@ fn the_probe_finds_the_copies_that_convergence_hides() {
     assert_values(&found.largest, &[2.0, 1.5], 1e-4);
     let found = solve(&mut operator, &LanczosOptions { probe_products: 8, ..blind.clone() });
     assert_values(&found.largest, &[2.0, 2.0], 1e-4);
-    assert!(found.products_to_convergence.unwrap() + 8 < found.products, "the first convergence was not the last");
-    let found = solve(&mut operator, &LanczosOptions { probe_products: 8, ..LanczosOptions::largest(4) });
+    assert!(
+        found.products_to_convergence.unwrap() + 8 < found.products,
+        "the first convergence was not the last"
+    );
+    let found =
+        solve(&mut operator, &LanczosOptions { probe_products: 8, ..LanczosOptions::largest(4) });
     assert_values(&found.largest, &[2.0, 2.0, 2.0, 1.5], 1e-4);
 }
 
 #[test]
 fn many_probes_and_restarts_within_the_smallest_basis() {
-    // Twelve copies: each probe finds one more, and widens the frontier, until there is no room for another.
+    // Twelve copies: each probe finds one more, and widens the frontier, until there is no room for
+    // another.
     let mut diagonal: Vec<f64> = (0..300).map(|i| f64::from(i) / 300.0).collect();
     diagonal.extend([2.0; 12]);
     let mut operator = DiagonalOperator { diagonal };
-    let options = LanczosOptions { probe_products: 6, max_basis: 20, max_products: 600, ..LanczosOptions::largest(6) };
+    let options = LanczosOptions {
+        probe_products: 6,
+        max_basis: 20,
+        max_products: 600,
+        ..LanczosOptions::largest(6)
+    };
     let found = solve(&mut operator, &options);
     assert!(found.all_converged() && found.restarts > 0);
     assert_values(&found.largest[..3], &[2.0; 3], 1e-4);
@@ -167,7 +193,8 @@ fn more_pairs_than_rank_and_more_than_dimensions() {
 
 #[test]
 fn negative_eigenvalues_do_not_come_up_among_the_largest() {
-    let mut operator = DiagonalOperator { diagonal: (0..200).map(|i| f64::from(i) / 100.0 - 5.0).collect() };
+    let mut operator =
+        DiagonalOperator { diagonal: (0..200).map(|i| f64::from(i) / 100.0 - 5.0).collect() };
     operator.diagonal.extend([1.0, 0.5]);
     let found = solve(&mut operator, &LanczosOptions { smallest: 1, ..tight(2) });
     assert_values(&found.largest, &[1.0, 0.5], 1e-6);
@@ -179,7 +206,8 @@ fn a_warm_start_from_exact_vectors_costs_one_product_each() {
     let mut operator = spectra::network_spectrum(3500);
     let cold = solve(&mut operator, &LanczosOptions::largest(10));
     let start = vectors(&cold.largest);
-    let warm = eigenpairs(&mut operator, &LanczosOptions::largest(10), &start, &mut |_| ()).unwrap();
+    let warm =
+        eigenpairs(&mut operator, &LanczosOptions::largest(10), &start, &mut |_| ()).unwrap();
     assert_eq!(warm.products, 10);
     assert!(warm.all_converged());
     assert_values(&warm.largest, &values(&cold.largest), 1e-6);
@@ -189,10 +217,12 @@ fn a_warm_start_from_exact_vectors_costs_one_product_each() {
 fn a_warm_start_recovers_from_dependent_and_irrelevant_vectors() {
     let mut operator = spectra::network_spectrum(3500);
     let unit = |i: usize| (0..3500).map(|j| f32::from(u8::from(i == j))).collect::<Vec<f32>>();
-    // Exact eigenvectors that are not among the largest, one of them twice: an invariant subspace that holds nothing of
-    // what is sought.
-    let start = [unit(2000), unit(2000), unit(1500), vec![0.0; 3500], unit(700), unit(701), unit(900)];
-    let found = eigenpairs(&mut operator, &LanczosOptions::largest(5), &start, &mut |_| ()).unwrap();
+    // Exact eigenvectors that are not among the largest, one of them twice: an invariant subspace
+    // that holds nothing of what is sought.
+    let start =
+        [unit(2000), unit(2000), unit(1500), vec![0.0; 3500], unit(700), unit(701), unit(900)];
+    let found =
+        eigenpairs(&mut operator, &LanczosOptions::largest(5), &start, &mut |_| ()).unwrap();
     assert!(found.all_converged());
     assert_values(&found.largest, &spectra::TOP[..5], 1e-3);
 }
@@ -203,7 +233,8 @@ fn signs_and_subspaces_are_followed_through_a_rotation() {
     let mut operator = spectra::network_spectrum(3500);
     let before = vectors(&solve(&mut operator, &LanczosOptions::largest(5)).largest);
     let mut moved = Rotated::leading(operator, 5, 0.1, || StandardNormal.sample(&mut random));
-    let mut after = eigenpairs(&mut moved, &LanczosOptions::largest(5), &before, &mut |_| ()).unwrap().largest;
+    let mut after =
+        eigenpairs(&mut moved, &LanczosOptions::largest(5), &before, &mut |_| ()).unwrap().largest;
     align_signs(&mut after, &before).unwrap();
     let overlap = subspace_overlap(&vectors(&after), &before).unwrap();
     assert!(
@@ -271,7 +302,9 @@ fn an_operator_that_is_not_symmetric_or_not_the_same_twice_is_refused() {
 
     // Rounding as of TensorFloat-32, 10 bits, is no asymmetry.
     let coarse = broken(|_, product| {
-        product.iter_mut().for_each(|element| *element = f32::from_bits(element.to_bits() & 0xffff_e000));
+        product
+            .iter_mut()
+            .for_each(|element| *element = f32::from_bits(element.to_bits() & 0xffff_e000));
     });
     assert!(coarse.unwrap().asymmetry < 2e-3);
 }
@@ -301,8 +334,10 @@ fn senseless_options_and_vectors_are_refused() {
 fn progress_counts_every_product_and_ends_with_all_converged() {
     let mut operator = spectra::network_spectrum(3500);
     let mut seen = Vec::new();
-    let found =
-        eigenpairs(&mut operator, &LanczosOptions::largest(6), &[], &mut |progress| seen.push(progress)).unwrap();
+    let found = eigenpairs(&mut operator, &LanczosOptions::largest(6), &[], &mut |progress| {
+        seen.push(progress)
+    })
+    .unwrap();
     assert!(seen.windows(2).all(|pair| pair[1].products - pair[0].products <= 1));
     let last = seen.last().unwrap();
     assert_eq!((last.products, last.converged, last.wanted), (found.products, Some(6), 6));

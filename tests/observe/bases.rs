@@ -1,4 +1,5 @@
-//! Directions that change during a run: eigenvectors followed by a Hessian, and what the log keeps of them.
+//! Directions that change during a run: eigenvectors followed by a Hessian, and what the log keeps
+//! of them.
 
 use std::path::Path;
 
@@ -16,7 +17,8 @@ const LEARNING_RATE: f64 = 2e-2;
 
 /// The Hessian over all examples.
 fn hessian(problem: &Problem) -> LossHessian<'_> {
-    LossHessian::new(&problem.variables, &[BATCH as usize; 4], |batch| problem.loss(batch as i64)).unwrap()
+    LossHessian::new(&problem.variables, &[BATCH as usize; 4], |batch| problem.loss(batch as i64))
+        .unwrap()
 }
 
 fn sgd() -> nn::Sgd {
@@ -25,7 +27,10 @@ fn sgd() -> nn::Sgd {
 
 /// Stands for what is measured besides the eigenvectors.
 fn summary(trace: f64) -> CurvatureSummary {
-    CurvatureSummary { trace: Some(Measured { value: trace, standard_error: 0.5 }), ..CurvatureSummary::default() }
+    CurvatureSummary {
+        trace: Some(Measured { value: trace, standard_error: 0.5 }),
+        ..CurvatureSummary::default()
+    }
 }
 
 /// Steps before which rows were told to be along another basis.
@@ -46,7 +51,8 @@ fn eigenvectors_are_followed() {
 fn follow(kind: Kind) {
     let problem = Problem::new(kind);
     let folder = tempfile::tempdir().unwrap();
-    let mut curvature = EigenpairFollower::new(hessian(&problem), LanczosOptions::largest(4), 100).unwrap();
+    let mut curvature =
+        EigenpairFollower::new(hessian(&problem), LanczosOptions::largest(4), 100).unwrap();
     let mut optimizer = perrin::Options::new()
         .project_onto(curvature.refresh().unwrap())
         .build(sgd(), &problem.variables, LEARNING_RATE, folder.path())
@@ -64,9 +70,13 @@ fn follow(kind: Kind) {
     let run = Run::open(folder.path()).unwrap();
     assert_eq!(run.bases().unwrap(), 0..4);
     let kept = |basis| run.curvature_summary(basis).unwrap();
-    assert_eq!([0, 1, 2, 3].map(kept), [None, Some(summary(99.0)), Some(summary(199.0)), Some(summary(299.0))]);
+    assert_eq!(
+        [0, 1, 2, 3].map(kept),
+        [None, Some(summary(99.0)), Some(summary(199.0)), Some(summary(299.0))]
+    );
     assert_eq!(changes(folder.path()), [(101, 1), (201, 2), (301, 3)]);
-    let bases: Vec<_> = run.bases().unwrap().map(|basis| run.eigenvectors(basis).unwrap()).collect();
+    let bases: Vec<_> =
+        run.bases().unwrap().map(|basis| run.eigenvectors(basis).unwrap()).collect();
     let rows = rows(folder.path());
     assert_eq!(rows.len(), 350);
     for (row, projections) in rows.records.iter().zip(rows.projections.chunks_exact(8)) {
@@ -75,8 +85,18 @@ fn follow(kind: Kind) {
         let directions = &bases[(step - 1) / 100].eigenvectors;
         let position = difference(&saved[step], &saved[0]);
         let velocity = divided(&difference(&saved[step], &saved[step - 1]), LEARNING_RATE);
-        assert_projection(&projections[..4], directions, &position, &format!("position, step {step}"));
-        assert_projection(&projections[4..], directions, &velocity, &format!("velocity, step {step}"));
+        assert_projection(
+            &projections[..4],
+            directions,
+            &position,
+            &format!("position, step {step}"),
+        );
+        assert_projection(
+            &projections[4..],
+            directions,
+            &velocity,
+            &format!("velocity, step {step}"),
+        );
     }
 
     let table = run.curvature().unwrap();
@@ -89,7 +109,9 @@ fn follow(kind: Kind) {
         assert!(row.converged);
         match row.overlap {
             None => assert_eq!(row.basis, 0),
-            Some(overlap) => assert!(row.basis > 0 && (0.0..1.0 + 1e-6).contains(&overlap), "{row:?}"),
+            Some(overlap) => {
+                assert!(row.basis > 0 && (0.0..1.0 + 1e-6).contains(&overlap), "{row:?}")
+            }
         }
         if row.basis > 0 {
             let before = &bases[row.basis as usize - 1].eigenvectors[mode];
@@ -105,9 +127,11 @@ fn follow(kind: Kind) {
 fn a_refresh_costs_at_most_half_of_the_first_estimate() {
     let problem = Problem::new(Kind::Float);
     // To the default, 1e-4, it takes 20 products after 38.
-    let options = LanczosOptions { max_basis: 60, residual_tolerance: 1e-3, ..LanczosOptions::largest(5) };
+    let options =
+        LanczosOptions { max_basis: 60, residual_tolerance: 1e-3, ..LanczosOptions::largest(5) };
     let mut curvature = EigenpairFollower::new(hessian(&problem), options, 1).unwrap();
-    let mut optimizer = nn::OptimizerConfig::build(nn::sgd(0., 0., 0., false), &problem.variables, 1e-3).unwrap();
+    let mut optimizer =
+        nn::OptimizerConfig::build(nn::sgd(0., 0., 0., false), &problem.variables, 1e-3).unwrap();
     let cold = curvature.refresh().unwrap().products.unwrap();
     for number in 0..5 {
         optimizer.backward_step(&problem.loss(number));
@@ -117,10 +141,15 @@ fn a_refresh_costs_at_most_half_of_the_first_estimate() {
     }
     // As after a resumption.
     let last = curvature.refresh().unwrap();
-    let options = LanczosOptions { max_basis: 60, residual_tolerance: 1e-3, ..LanczosOptions::largest(5) };
-    let mut again = EigenpairFollower::new(hessian(&problem), options, 1).unwrap().starting_from(&last);
+    let options =
+        LanczosOptions { max_basis: 60, residual_tolerance: 1e-3, ..LanczosOptions::largest(5) };
+    let mut again =
+        EigenpairFollower::new(hessian(&problem), options, 1).unwrap().starting_from(&last);
     let found = again.refresh().unwrap();
-    assert!(2 * found.products.unwrap() <= cold && found.overlaps.iter().all(|overlap| *overlap > 0.999));
+    assert!(
+        2 * found.products.unwrap() <= cold
+            && found.overlaps.iter().all(|overlap| *overlap > 0.999)
+    );
 }
 
 #[test]
@@ -154,8 +183,15 @@ fn directions_may_come_later_and_need_not_be_kept() {
     assert_eq!(changes(folder.path()), [(21, 0)]);
     let run = Run::open(folder.path()).unwrap();
     let table = run.curvature().unwrap();
-    assert_eq!(table.iter().map(|row| (row.step, row.mode)).collect::<Vec<_>>(), [(20, 1), (20, 2), (20, 3)]);
-    assert!(table.iter().all(|row| row.eigenvalue.is_none() && row.residual.is_none() && !row.converged));
+    assert_eq!(
+        table.iter().map(|row| (row.step, row.mode)).collect::<Vec<_>>(),
+        [(20, 1), (20, 2), (20, 3)]
+    );
+    assert!(
+        table
+            .iter()
+            .all(|row| row.eigenvalue.is_none() && row.residual.is_none() && !row.converged)
+    );
     assert!(!folder.path().join("eigenvectors").exists());
 }
 
@@ -170,21 +206,28 @@ fn directions_that_do_not_fit_leave_those_in_force() {
         .unwrap();
     let origin = problem.theta();
     optimizer.backward_step(&problem.loss(0));
-    let mut refused =
-        |directions: perrin::run::Eigenvectors| optimizer.project_onto(directions).unwrap_err().to_string();
+    let mut refused = |directions: perrin::run::Eigenvectors| {
+        optimizer.project_onto(directions).unwrap_err().to_string()
+    };
     assert!(refused(directions(3, origin.len()).into()).contains("[3]"));
     assert!(refused(directions(2, 7).into()).contains("[7]"));
     let mut elsewhere = Run::open(folder.path()).unwrap().info().parameters.clone();
     elsewhere[1].name = "encoder.bias".to_owned();
     let of_others = perrin::run::Eigenvectors { parameters: elsewhere, ..given.clone().into() };
     assert!(refused(of_others).contains("encoder.bias"));
-    let measured = |trace| perrin::run::Eigenvectors::from(given.clone()).with_summary(summary(trace));
+    let measured =
+        |trace| perrin::run::Eigenvectors::from(given.clone()).with_summary(summary(trace));
     assert!(refused(measured(f64::NAN)).contains("trace"));
     optimizer.backward_step(&problem.loss(1));
     let summary = optimizer.finish().unwrap();
     assert_eq!(summary.rows, 2);
     let rows = rows(folder.path());
-    assert_projection(&rows.projections[4..6], &given, &difference(&problem.theta(), &origin), "position");
+    assert_projection(
+        &rows.projections[4..6],
+        &given,
+        &difference(&problem.theta(), &origin),
+        "position",
+    );
     assert_eq!(rows.records[1].basis, Some(0));
 }
 

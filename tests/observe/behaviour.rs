@@ -136,13 +136,19 @@ fn a_known_configuration_fills_the_columns_of_every_group() {
     assert_eq!(info.optimizer.name.as_deref(), Some("sgd"));
     assert_eq!((info.optimizer.dampening, info.optimizer.nesterov), (Some(0.1), Some(false)));
     assert_eq!(info.layout.parameter_groups, 2);
-    let names: Vec<_> = info.parameters.iter().map(|parameter| (parameter.name.as_str(), parameter.group)).collect();
+    let names: Vec<_> = info
+        .parameters
+        .iter()
+        .map(|parameter| (parameter.name.as_str(), parameter.group))
+        .collect();
     assert_eq!(names, [("backbone.a", Some(0)), ("head.b", Some(1))]);
 
     let rows = rows(&folder.path().join("run"));
-    let learning_rates: Vec<_> = rows.records.iter().map(|row| row.hyperparameters.learning_rate).collect();
+    let learning_rates: Vec<_> =
+        rows.records.iter().map(|row| row.hyperparameters.learning_rate).collect();
     assert_eq!(learning_rates, [Some(1e-2); 4]);
-    let second: Vec<_> = rows.group_hyperparameters.iter().map(|group| group.learning_rate).collect();
+    let second: Vec<_> =
+        rows.group_hyperparameters.iter().map(|group| group.learning_rate).collect();
     assert_eq!(second, [Some(1e-2), Some(5e-2), Some(5e-2), Some(5e-2)]);
     assert_eq!(rows.group_hyperparameters[2].weight_decay, Some(0.));
     let epochs: Vec<_> = rows.records.iter().map(|row| row.epoch).collect();
@@ -153,8 +159,8 @@ fn a_known_configuration_fills_the_columns_of_every_group() {
     assert!(rows.records.iter().all(|row| (row.gradient_norm_squared.unwrap() - 6.).abs() < 1e-12));
 }
 
-/// The gradient's norm is the one before clipping, where the optimizer clips: 200 each time, of two elements (of 2, 14) times
-/// their count.
+/// The gradient's norm is the one before clipping, where the optimizer clips: 200 each time, of two
+/// elements (of 2, 14) times their count.
 #[test]
 fn gradient_norms_are_those_before_clipping() {
     let variables = nn::VarStore::new(tch::Device::Cpu);
@@ -188,12 +194,16 @@ fn gradient_norms_are_those_before_clipping() {
     optimizer.clip_grad_norm(1.);
     optimizer.backward_step(&loss());
     optimizer.finish().unwrap();
-    let norms: Vec<_> =
-        rows(folder.path()).records.iter().map(|row| row.gradient_norm_squared.unwrap().round()).collect();
+    let norms: Vec<_> = rows(folder.path())
+        .records
+        .iter()
+        .map(|row| row.gradient_norm_squared.unwrap().round())
+        .collect();
     assert_eq!(norms, [200., 200., 200., 200., 200., 196., 200.]);
 }
 
-/// A hand-written loop that zeroes or clips its gradients before `after_step` says when they are to be measured.
+/// A hand-written loop that zeroes or clips its gradients before `after_step` says when they are to
+/// be measured.
 #[test]
 fn an_observer_measures_gradients_when_told() {
     let variables = nn::VarStore::new(tch::Device::Cpu);
@@ -210,7 +220,8 @@ fn an_observer_measures_gradients_when_told() {
         observer.after_step(None);
     }
     observer.finish().unwrap();
-    let norms: Vec<_> = rows(folder.path()).records.iter().map(|row| row.gradient_norm_squared).collect();
+    let norms: Vec<_> =
+        rows(folder.path()).records.iter().map(|row| row.gradient_norm_squared).collect();
     assert_eq!(norms, [Some(0.), Some(0.), Some(144.), Some(256.)]);
 }
 
@@ -231,8 +242,10 @@ fn every_steps_tells_one_step_displacements() {
         let problem = Problem::new(kind);
         let folder = tempfile::tempdir().unwrap();
         let mut optimizer = nn::sgd(0.9, 0., 0., false).build(&problem.variables, 1e-2).unwrap();
-        let mut observer =
-            perrin::Options::new().every_steps(3).observe(&problem.variables, folder.path().join("run")).unwrap();
+        let mut observer = perrin::Options::new()
+            .every_steps(3)
+            .observe(&problem.variables, folder.path().join("run"))
+            .unwrap();
         let mut saved = vec![problem.theta()];
         for number in 0..10 {
             let loss = problem.loss(number);

@@ -6,7 +6,8 @@ use tch::{Device, Kind, Tensor, no_grad};
 
 use crate::support::{Problem, assert_close, distance_squared, events, outside_writes, rows};
 
-/// An in-place edit between two steps is an event, part of the global displacement and of no local one.
+/// An in-place edit between two steps is an event, part of the global displacement and of no local
+/// one.
 #[test]
 fn an_edit_between_steps() {
     for kind in [Kind::Float, Kind::Double] {
@@ -26,14 +27,24 @@ fn an_edit_between_steps() {
         optimizer.finish().unwrap();
 
         let rows = rows(folder.path()).records;
-        assert_close(rows[1].local_displacement_squared, distance_squared(&after, &edited), "local");
-        assert_close(rows[1].global_displacement_squared, distance_squared(&after, &origin), "global");
+        assert_close(
+            rows[1].local_displacement_squared,
+            distance_squared(&after, &edited),
+            "local",
+        );
+        assert_close(
+            rows[1].global_displacement_squared,
+            distance_squared(&after, &origin),
+            "global",
+        );
         let told = outside_writes(folder.path());
         assert_eq!(told.len(), 1);
         assert_eq!((told[0].0, told[0].1), (2, 1));
         assert_close(told[0].2, distance_squared(&edited, &before), "jump");
         let first = &events(folder.path())[0];
-        assert!(matches!(&first.kind, EventKind::OutsideWrite { parameters, .. } if parameters.len() == 1));
+        assert!(
+            matches!(&first.kind, EventKind::OutsideWrite { parameters, .. } if parameters.len() == 1)
+        );
     }
 }
 
@@ -44,7 +55,12 @@ fn a_checkpoint_loaded_between_steps() {
     let checkpoint = folder.path().join("checkpoint.safetensors");
     problem.variables.save(&checkpoint).unwrap();
     let mut optimizer = perrin::Options::new()
-        .build(tch::nn::sgd(0.9, 0., 0., false), &problem.variables, 1e-2, folder.path().join("run"))
+        .build(
+            tch::nn::sgd(0.9, 0., 0., false),
+            &problem.variables,
+            1e-2,
+            folder.path().join("run"),
+        )
         .unwrap();
     (0..5).for_each(|number| optimizer.backward_step(&problem.loss(number)));
     problem.variables.load(&checkpoint).unwrap();
@@ -63,8 +79,9 @@ fn a_checkpoint_loaded_between_steps() {
 fn a_change_at_every_step_is_told_now_and_then() {
     let problem = Problem::new(Kind::Float);
     let folder = tempfile::tempdir().unwrap();
-    let mut optimizer =
-        perrin::Options::new().build(tch::nn::sgd(0., 0., 0., false), &problem.variables, 1e-2, folder.path()).unwrap();
+    let mut optimizer = perrin::Options::new()
+        .build(tch::nn::sgd(0., 0., 0., false), &problem.variables, 1e-2, folder.path())
+        .unwrap();
     for number in 0..13 {
         optimizer.backward_step(&problem.loss(number));
         no_grad(|| {
@@ -79,7 +96,8 @@ fn a_change_at_every_step_is_told_now_and_then() {
     assert_eq!(counts, [1, 2, 4, 8, 12]);
 }
 
-/// The store moves to another kind of element: other memory, another way of measuring, the same run.
+/// The store moves to another kind of element: other memory, another way of measuring, the same
+/// run.
 #[test]
 fn parameters_replaced_between_steps() {
     let mut problem = Problem::new(Kind::Float);
@@ -111,8 +129,8 @@ fn parameters_replaced_between_steps() {
     assert_eq!(outside_writes(folder.path()), []);
 }
 
-/// Two moves between two steps, after which the store's new memory may lie where the old one lay. Reading it as what it
-/// was would go past its end.
+/// Two moves between two steps, after which the store's new memory may lie where the old one lay.
+/// Reading it as what it was would go past its end.
 #[test]
 fn parameters_replaced_twice_at_one_address() {
     for elements in [1_000, 30_000, 1_000_000] {
@@ -165,14 +183,16 @@ fn an_edit_and_an_added_variable() {
     }
 }
 
-/// A second optimizer over the same parameters whose steps libtorch's version counter shows (those of SGD it does not).
+/// A second optimizer over the same parameters whose steps libtorch's version counter shows (those
+/// of SGD it does not).
 #[test]
 fn another_optimizer_over_the_same_parameters() {
     let problem = Problem::new(Kind::Float);
     let folder = tempfile::tempdir().unwrap();
     let mut other = tch::nn::adam(0.9, 0.999, 0.).build(&problem.variables, 1e-2).unwrap();
-    let mut optimizer =
-        perrin::Options::new().build(tch::nn::sgd(0., 0., 0., false), &problem.variables, 1e-3, folder.path()).unwrap();
+    let mut optimizer = perrin::Options::new()
+        .build(tch::nn::sgd(0., 0., 0., false), &problem.variables, 1e-3, folder.path())
+        .unwrap();
     let mut local = Vec::new();
     for number in 0..4 {
         other.backward_step(&problem.loss(number));
@@ -184,11 +204,14 @@ fn another_optimizer_over_the_same_parameters() {
     for (row, local) in rows(folder.path()).records.iter().zip(local) {
         assert_close(row.local_displacement_squared, local, "local");
     }
-    assert_eq!(outside_writes(folder.path()).iter().map(|told| told.1).collect::<Vec<_>>(), [1, 2, 4]);
+    assert_eq!(
+        outside_writes(folder.path()).iter().map(|told| told.1).collect::<Vec<_>>(),
+        [1, 2, 4]
+    );
 }
 
-/// Averaged weights are swapped in for an evaluation after every epoch, and out again; once they are not. Nothing is told
-/// but that once, with its length.
+/// Averaged weights are swapped in for an evaluation after every epoch, and out again; once they
+/// are not. Nothing is told but that once, with its length.
 #[test]
 fn swapped_and_put_back() {
     for kind in [Kind::Float, Kind::Double] {
@@ -200,7 +223,8 @@ fn swapped_and_put_back() {
                 .build(tch::nn::sgd(0.9, 0., 0., false), &problem.variables, 1e-3, folder.path())
                 .unwrap();
             let tensors = problem.variables.trainable_variables();
-            let copies = || -> Vec<Tensor> { tensors.iter().map(|tensor| tensor.detach().copy()).collect() };
+            let copies =
+                || -> Vec<Tensor> { tensors.iter().map(|tensor| tensor.detach().copy()).collect() };
             let write = |values: &[Tensor]| {
                 for (tensor, value) in tensors.iter().zip(values) {
                     no_grad(|| tensor.shallow_clone().copy_(value));
@@ -209,7 +233,8 @@ fn swapped_and_put_back() {
             let average = copies();
             let mut jump = 0.;
             for epoch in 1..=60 {
-                (0..5).for_each(|number| optimizer.backward_step(&problem.loss(5 * epoch + number)));
+                (0..5)
+                    .for_each(|number| optimizer.backward_step(&problem.loss(5 * epoch + number)));
                 let (raw, before) = (copies(), problem.theta());
                 write(&average);
                 if epoch == 37 {
@@ -247,15 +272,18 @@ fn a_checkpoint_loaded_among_small_changes() {
     assert_close(told[4].2, 9., "the long one");
 }
 
-/// An optimizer that makes new tensors instead of writing into the old ones: the same rows as one that writes.
+/// An optimizer that makes new tensors instead of writing into the old ones: the same rows as one
+/// that writes.
 #[test]
 fn parameters_replaced_at_every_step() {
     let run = |replaces: bool, before_step: bool| {
         let problem = Problem::new(Kind::Float);
         let folder = tempfile::tempdir().unwrap();
         let directions = crate::projections::directions(3, problem.theta().len());
-        let mut observer =
-            perrin::Options::new().project_onto(directions).observe(&problem.variables, folder.path()).unwrap();
+        let mut observer = perrin::Options::new()
+            .project_onto(directions)
+            .observe(&problem.variables, folder.path())
+            .unwrap();
         for number in 0..40 {
             let loss = problem.loss(number);
             loss.backward();
@@ -285,7 +313,8 @@ fn parameters_replaced_at_every_step() {
     assert_eq!(run(true, false), expected);
 }
 
-/// Replaced by fewer elements of the same kind: counted from where it then is, and nothing is read past its end.
+/// Replaced by fewer elements of the same kind: counted from where it then is, and nothing is read
+/// past its end.
 #[test]
 fn a_parameter_replaced_by_a_shorter_one() {
     let variables = VarStore::new(Device::Cpu);
@@ -302,7 +331,8 @@ fn a_parameter_replaced_by_a_shorter_one() {
     assert_eq!(rows[0].global_displacement_squared, Some(10.));
 }
 
-/// With rows now and then, a change is an event whose size is known only right after a row and right before one.
+/// With rows now and then, a change is an event whose size is known only right after a row and
+/// right before one.
 #[test]
 fn an_edit_between_rows() {
     let problem = Problem::new(Kind::Float);

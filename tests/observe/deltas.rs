@@ -50,15 +50,26 @@ fn projecting_afterwards_equals_projecting_at_once() {
         for (index, row) in after.records.iter().enumerate() {
             let kept = row.step.is_multiple_of(6);
             assert_eq!(row.basis, kept.then_some(0));
-            assert_eq!(perrin::record::StepRecord { basis: Some(0), ..*row }, before.records[index]);
+            assert_eq!(
+                perrin::record::StepRecord { basis: Some(0), ..*row },
+                before.records[index]
+            );
             let range = index * 8..index * 8 + 8;
-            for (found, online) in after.projections[range.clone()].iter().zip(&before.projections[range]) {
+            for (found, online) in
+                after.projections[range.clone()].iter().zip(&before.projections[range])
+            {
                 assert_eq!(found.is_some(), kept, "step {}", row.step);
                 // Online products are summed from f32 ones, of vectors some 10 long.
-                assert!(found.is_none_or(|found| (found - online.unwrap()).abs() < 1e-5), "{found:?} {online:?}");
+                assert!(
+                    found.is_none_or(|found| (found - online.unwrap()).abs() < 1e-5),
+                    "{found:?} {online:?}"
+                );
             }
         }
-        assert_eq!(Run::open(&afterwards).unwrap().eigenvectors(0).unwrap().eigenvectors, basis.eigenvectors);
+        assert_eq!(
+            Run::open(&afterwards).unwrap().eigenvectors(0).unwrap().eigenvectors,
+            basis.eigenvectors
+        );
         assert_eq!(Run::open(&afterwards).unwrap().events().unwrap(), run.events().unwrap());
         assert_eq!(perrin::run::check(&afterwards).unwrap().damage, []);
     }
@@ -67,7 +78,8 @@ fn projecting_afterwards_equals_projecting_at_once() {
 #[test]
 fn chosen_parameters_bit_by_bit() {
     let problem = Problem::new(Kind::Float);
-    let parts: Vec<usize> = problem.variables.trainable_variables().iter().map(tch::Tensor::numel).collect();
+    let parts: Vec<usize> =
+        problem.variables.trainable_variables().iter().map(tch::Tensor::numel).collect();
     let folder = tempfile::tempdir().unwrap();
     let mut optimizer = perrin::Options::new()
         .deltas(1, |name| name.starts_with("second"))
@@ -81,7 +93,8 @@ fn chosen_parameters_bit_by_bit() {
     optimizer.finish().unwrap();
     let run = Run::open(folder.path()).unwrap();
     let deltas = run.deltas().unwrap();
-    let names: Vec<String> = deltas.parameters().iter().map(|parameter| parameter.name.clone()).collect();
+    let names: Vec<String> =
+        deltas.parameters().iter().map(|parameter| parameter.name.clone()).collect();
     assert_eq!(names, ["second.bias", "second.weight"]);
     let infos = run.info().parameters.clone();
     let mut count = 0;
@@ -97,7 +110,10 @@ fn chosen_parameters_bit_by_bit() {
                 end = range.end;
                 if names.contains(&parameter.name) {
                     values.extend(
-                        saved[index + 1][range.clone()].iter().zip(&from[range]).map(|(a, b)| *a as f32 - *b as f32),
+                        saved[index + 1][range.clone()]
+                            .iter()
+                            .zip(&from[range])
+                            .map(|(a, b)| *a as f32 - *b as f32),
                     );
                 }
             }
@@ -109,7 +125,8 @@ fn chosen_parameters_bit_by_bit() {
     assert_eq!(count, 5);
     // Directions of all parameters need all parameters' displacements.
     let all = Eigenvectors { parameters: infos, ..directions(1, saved[0].len()).into() };
-    let refused = project(&run, &all, folder.path().join("never"), &mut |_| {}).unwrap_err().to_string();
+    let refused =
+        project(&run, &all, folder.path().join("never"), &mut |_| {}).unwrap_err().to_string();
     assert!(refused.contains("first."), "{refused}");
     assert!(!folder.path().join("never").exists());
 }
@@ -119,14 +136,19 @@ fn what_cannot_be_kept_is_said_before_the_run_begins() {
     let problem = Problem::new(Kind::Float);
     let folder = tempfile::tempdir().unwrap();
     let run = folder.path().join("run");
-    let refused = |options: perrin::Options| options.observe(&problem.variables, &run).err().unwrap().to_string();
+    let refused = |options: perrin::Options| {
+        options.observe(&problem.variables, &run).err().unwrap().to_string()
+    };
     assert!(refused(perrin::Options::new().deltas(1, |_| false)).contains("second.weight"));
-    assert!(refused(perrin::Options::new().every_steps(10).deltas(15, |_| true)).contains("multiple"));
+    assert!(
+        refused(perrin::Options::new().every_steps(10).deltas(15, |_| true)).contains("multiple")
+    );
     assert!(refused(perrin::Options::new().deltas(0, |_| true)).contains("multiple"));
     assert!(!run.exists());
     // A run without deltas has nothing to project.
     perrin::Options::new().observe(&problem.variables, &run).unwrap().finish().unwrap();
     let directions: Eigenvectors = directions(1, problem.theta().len()).into();
-    let refused = project(&Run::open(&run).unwrap(), &directions, folder.path().join("never"), &mut |_| {});
+    let refused =
+        project(&Run::open(&run).unwrap(), &directions, folder.path().join("never"), &mut |_| {});
     assert!(refused.unwrap_err().to_string().contains("not asked to keep"));
 }

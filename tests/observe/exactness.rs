@@ -6,7 +6,13 @@ use tch::{Kind, Tensor};
 use crate::support::{Problem, assert_close, distance_squared, rows};
 
 /// 1,000 steps, each row checked against the parameters saved after each step.
-fn check(name: &str, kind: Kind, learning_rate: f64, config: impl OptimizerConfig, reference_distance: Option<f64>) {
+fn check(
+    name: &str,
+    kind: Kind,
+    learning_rate: f64,
+    config: impl OptimizerConfig,
+    reference_distance: Option<f64>,
+) {
     let problem = Problem::new(kind);
     let folder = tempfile::tempdir().unwrap();
     let start = problem.theta();
@@ -26,8 +32,12 @@ fn check(name: &str, kind: Kind, learning_rate: f64, config: impl OptimizerConfi
     } else {
         let ordered = problem.variables.trainable_variables();
         let named = problem.variables.variables();
-        let place = |tensor: &Tensor| named.iter().find(|(_, other)| other.data_ptr() == tensor.data_ptr()).unwrap().0;
-        let of = |name: &String| reference.iter().find(|(other, _)| other == name).unwrap().1.shallow_clone();
+        let place = |tensor: &Tensor| {
+            named.iter().find(|(_, other)| other.data_ptr() == tensor.data_ptr()).unwrap().0
+        };
+        let of = |name: &String| {
+            reference.iter().find(|(other, _)| other == name).unwrap().1.shallow_clone()
+        };
         crate::support::flat(&ordered.iter().map(|tensor| of(place(tensor))).collect::<Vec<_>>())
     };
     let optimizer = config.build(&problem.variables, learning_rate).unwrap();
@@ -48,8 +58,16 @@ fn check(name: &str, kind: Kind, learning_rate: f64, config: impl OptimizerConfi
         assert_eq!(row.step, index as u64 + 1);
         let local = distance_squared(&saved[index + 1], &saved[index]);
         let global = distance_squared(&saved[index + 1], &origin);
-        assert_close(row.local_displacement_squared, local, &format!("{name}, local, step {}", row.step));
-        assert_close(row.global_displacement_squared, global, &format!("{name}, global, step {}", row.step));
+        assert_close(
+            row.local_displacement_squared,
+            local,
+            &format!("{name}, local, step {}", row.step),
+        );
+        assert_close(
+            row.global_displacement_squared,
+            global,
+            &format!("{name}, global, step {}", row.step),
+        );
     }
 }
 
@@ -80,8 +98,8 @@ fn tensor_operations_on_other_kinds() {
     check("f16", Kind::Half, 1e-1, nn::sgd(0.9, 0., 1e-4, false), None);
 }
 
-/// Global displacements from 1e-8 to 1e3 times the norm of the parameters. At 1e-8 an f32 parameter does not move at
-/// all, or by an ulp; the f64 network does.
+/// Global displacements from 1e-8 to 1e3 times the norm of the parameters. At 1e-8 an f32 parameter
+/// does not move at all, or by an ulp; the f64 network does.
 #[test]
 fn displacements_of_every_size() {
     for distance in [1e-7, 1e-4, 1.0, 1e3] {

@@ -1,4 +1,5 @@
-//! Directions that follow the network, in a training loop that goes on whatever becomes of an estimate.
+//! Directions that follow the network, in a training loop that goes on whatever becomes of an
+//! estimate.
 
 use std::cell::Cell;
 use std::path::Path;
@@ -50,12 +51,20 @@ fn a_loss_that_is_nan_for_a_while_ends_nothing() {
         factor.set(if (15..35).contains(&step) { f64::NAN } else { 1.0 });
         let failed = optimizer.follow(|step| curvature.refresh_if_due(step));
         let expected = [20, 30].contains(&step);
-        assert_eq!(matches!(failed, Some(Error::NonFiniteLoss { batch: 0, .. })), expected, "step {step}: {failed:?}");
+        assert_eq!(
+            matches!(failed, Some(Error::NonFiniteLoss { batch: 0, .. })),
+            expected,
+            "step {step}: {failed:?}"
+        );
     }
     optimizer.finish().unwrap();
     assert_eq!(bases_of_rows(folder.path(), 10), [0, 1, 1, 1, 2, 3].map(Some));
     assert_eq!(failures(folder.path()), [(21, 1), (31, 2)]);
-    assert_eq!(Health::of(&events(folder.path())).notes(), Vec::<String>::new(), "some have been estimated since");
+    assert_eq!(
+        Health::of(&events(folder.path())).notes(),
+        Vec::<String>::new(),
+        "some have been estimated since"
+    );
 }
 
 #[test]
@@ -76,7 +85,10 @@ fn a_run_that_has_diverged_goes_on() {
     assert_eq!(optimizer.finish().unwrap().rows, 20);
     assert_eq!(failures(folder.path()), [(6, 1), (7, 2), (9, 4), (13, 8), (21, 16)]);
     let notes = Health::of(&events(folder.path())).notes();
-    assert!(notes.iter().any(|note| note.contains("since step 6") && note.contains("is NaN")), "{notes:?}");
+    assert!(
+        notes.iter().any(|note| note.contains("since step 6") && note.contains("is NaN")),
+        "{notes:?}"
+    );
 }
 
 /// f = x^2 / 2 + |y|^1.5: its second derivative is infinite at y = 0.
@@ -86,8 +98,10 @@ fn products_that_overflow_and_directions_that_do_not_fit_are_told() {
     let (x, y) = (store.root().ones("x", &[2]), store.root().zeros("y", &[2]));
     let loss = || (x.square() / 2).sum(Kind::Float) + y.pow_tensor_scalar(1.5).sum(Kind::Float);
     let folder = tempfile::tempdir().unwrap();
-    let mut optimizer =
-        perrin::Options::new().project_onto(directions(2, 4)).build(sgd(), &store, 1e-2, folder.path()).unwrap();
+    let mut optimizer = perrin::Options::new()
+        .project_onto(directions(2, 4))
+        .build(sgd(), &store, 1e-2, folder.path())
+        .unwrap();
     let hessian = LossHessian::new(&store, &[1], |_| loss()).unwrap();
     let mut curvature = EigenpairFollower::new(hessian, LanczosOptions::largest(2), 1).unwrap();
     optimizer.backward_step(&loss());
@@ -111,10 +125,13 @@ fn pairs_that_have_not_converged_are_marked_and_followed() {
     let folder = tempfile::tempdir().unwrap();
     let loss = |batch: usize| problem.loss(batch as i64);
     let hessian = LossHessian::new(&problem.variables, &[BATCH as usize; 4], loss).unwrap();
-    let options = LanczosOptions { max_products: 5, residual_tolerance: 1e-6, ..LanczosOptions::largest(4) };
+    let options =
+        LanczosOptions { max_products: 5, residual_tolerance: 1e-6, ..LanczosOptions::largest(4) };
     let mut curvature = EigenpairFollower::new(hessian, options, 5).unwrap();
-    let mut optimizer =
-        perrin::Options::new().directions(4).build(sgd(), &problem.variables, 1e-2, folder.path()).unwrap();
+    let mut optimizer = perrin::Options::new()
+        .directions(4)
+        .build(sgd(), &problem.variables, 1e-2, folder.path())
+        .unwrap();
     for step in 1..=10 {
         optimizer.backward_step(&problem.loss(step));
         assert!(optimizer.follow(|step| curvature.refresh_if_due(step)).is_none());

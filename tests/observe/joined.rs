@@ -20,7 +20,11 @@ fn sgd() -> nn::Sgd {
 
 fn squares(variables: &VarStore) -> Tensor {
     let square = |tensor: &Tensor| (tensor.to_kind(Kind::Float) - 3.).square().sum(Kind::Float);
-    variables.trainable_variables().iter().map(square).fold(Tensor::from(0f32), |sum, term| sum + term)
+    variables
+        .trainable_variables()
+        .iter()
+        .map(square)
+        .fold(Tensor::from(0f32), |sum, term| sum + term)
 }
 
 /// Every parameter by name, in f64.
@@ -36,7 +40,8 @@ fn body(variables: &VarStore) {
 fn head(variables: &VarStore, value: f64) {
     // In a group of its own, of which the run's rows have no columns.
     let _ = variables.root().set_group(1).var("head", &[3], Init::Const(value));
-    let _ = variables.root().add("wide", Tensor::ones([2], (Kind::Double, Device::Cpu)) * value, true);
+    let _ =
+        variables.root().add("wide", Tensor::ones([2], (Kind::Double, Device::Cpu)) * value, true);
 }
 
 fn added(folder: &Path) -> Vec<(u64, Vec<String>)> {
@@ -51,7 +56,8 @@ fn head_added_at(step: u64) -> (u64, Vec<String>) {
     (step, vec!["head".to_owned(), "wide".to_owned()])
 }
 
-/// Trains 20 steps with the body, and 20 with the head; returns body and head at each step, and where they began.
+/// Trains 20 steps with the body, and 20 with the head; returns body and head at each step, and
+/// where they began.
 fn begun(run: &Path, options: perrin::Options) -> (VarStore, Vec<Vec<f64>>) {
     let variables = VarStore::new(Device::Cpu);
     body(&variables);
@@ -90,8 +96,12 @@ fn a_layer_that_joined_belongs_to_the_run() {
     let (variables, saved) = begun(run, options());
     assert_eq!(added(run), [head_added_at(21)]);
     let kept = Run::open(run).unwrap().joined().unwrap();
-    let kept: Vec<_> = kept.tensors().map(|tensor| (tensor.name.to_owned(), tensor.kind.to_owned())).collect();
-    assert_eq!(kept, [("head".to_owned(), "f32".to_owned()), ("wide".to_owned(), "f64".to_owned())]);
+    let kept: Vec<_> =
+        kept.tensors().map(|tensor| (tensor.name.to_owned(), tensor.kind.to_owned())).collect();
+    assert_eq!(
+        kept,
+        [("head".to_owned(), "f32".to_owned()), ("wide".to_owned(), "f64".to_owned())]
+    );
 
     let again = rebuilt(&variables);
     let options = perrin::Options::new().deltas(1, |_| true).resume(ResumeFrom::default());
@@ -117,7 +127,12 @@ fn a_layer_that_joined_belongs_to_the_run() {
         // The directions are in force again; the head has no part in them.
         assert_eq!(row.basis, Some(0));
         let position = difference(&theta[..5], &origin[..5]);
-        assert_projection(&rows.projections[4 * (40 + index)..][..2], &along, &position, "position");
+        assert_projection(
+            &rows.projections[4 * (40 + index)..][..2],
+            &along,
+            &position,
+            "position",
+        );
     }
     assert_eq!(added(run), [head_added_at(21)]);
     assert_eq!(Run::open(run).unwrap().deltas().unwrap().count(), 50);
@@ -134,11 +149,14 @@ fn a_layer_whose_joining_was_discarded() {
         let (_, saved) = begun(run, perrin::Options::new());
         let again = VarStore::new(Device::Cpu);
         body(&again);
-        no_grad(|| again.variables()["body"].shallow_clone().copy_(&Tensor::from_slice(&saved[0][..5])));
+        no_grad(|| {
+            again.variables()["body"].shallow_clone().copy_(&Tensor::from_slice(&saved[0][..5]))
+        });
         if present {
             head(&again, 5.);
         }
-        let mut optimizer = resumed(before_it_joined).build(sgd(), &again, LEARNING_RATE, run).unwrap();
+        let mut optimizer =
+            resumed(before_it_joined).build(sgd(), &again, LEARNING_RATE, run).unwrap();
         optimizer.backward_step(&squares(&again));
         if !present {
             head(&again, 5.);
@@ -152,7 +170,8 @@ fn a_layer_whose_joining_was_discarded() {
         assert_eq!(added(run), [head_added_at(21), head_added_at(step)]);
 
         // The next process finds the second beginning, not the first.
-        let mut optimizer = resumed(ResumeFrom::default()).build(sgd(), &again, LEARNING_RATE, run).unwrap();
+        let mut optimizer =
+            resumed(ResumeFrom::default()).build(sgd(), &again, LEARNING_RATE, run).unwrap();
         optimizer.backward_step(&squares(&again));
         optimizer.finish().unwrap();
         let distance = distance_squared(&named(&again, &["body", "head", "wide"]), &origin);
@@ -177,15 +196,24 @@ fn what_is_not_the_runs_is_refused() {
     let _ = without.root().ones("head", &[4]);
     let _ = without.root().ones("wide", &[2]);
     let text = refused(&without);
-    assert!(text.contains("head (was f32 [3], is f32 [4]), wide (was f64 [2], is f32 [2])"), "{text}");
+    assert!(
+        text.contains("head (was f32 [3], is f32 [4]), wide (was f64 [2], is f32 [2])"),
+        "{text}"
+    );
     let more = rebuilt(&variables);
     let _ = more.root().ones("adapter", &[1]);
     let text = refused(&more);
-    assert!(text.contains("parameters are not the run's: adapter (what is made after resuming joins it)"), "{text}");
+    assert!(
+        text.contains(
+            "parameters are not the run's: adapter (what is made after resuming joins it)"
+        ),
+        "{text}"
+    );
 
     // It does.
     let more = rebuilt(&variables);
-    let mut optimizer = resumed(ResumeFrom::default()).build(sgd(), &more, LEARNING_RATE, run).unwrap();
+    let mut optimizer =
+        resumed(ResumeFrom::default()).build(sgd(), &more, LEARNING_RATE, run).unwrap();
     let _ = more.root().ones("adapter", &[1]);
     optimizer.backward_step(&squares(&more));
     optimizer.finish().unwrap();
@@ -200,7 +228,8 @@ fn a_layer_whose_beginning_was_not_kept() {
     let (variables, saved) = begun(run, perrin::Options::new());
     std::fs::remove_dir_all(run.join("joined")).unwrap();
     let again = rebuilt(&variables);
-    let mut optimizer = resumed(ResumeFrom::default()).build(sgd(), &again, LEARNING_RATE, run).unwrap();
+    let mut optimizer =
+        resumed(ResumeFrom::default()).build(sgd(), &again, LEARNING_RATE, run).unwrap();
     optimizer.backward_step(&squares(&again));
     optimizer.finish().unwrap();
     let origin = [vec![1.; 5], saved[20][5..].to_vec()].concat();
@@ -224,7 +253,9 @@ fn damage_to_a_beginning_is_found() {
             Err(Error::Damaged { .. }) => assert_eq!(check(run).unwrap().damage.len(), 1),
             Err(error) => panic!("byte {position}: {error}"),
             // A space among the header's.
-            Ok(found) => assert_eq!(found.tensors().map(|tensor| tensor.bytes.len()).sum::<usize>(), 28),
+            Ok(found) => {
+                assert_eq!(found.tensors().map(|tensor| tensor.bytes.len()).sum::<usize>(), 28)
+            }
         }
     }
     std::fs::write(&path, &whole[..whole.len() - 1]).unwrap();
@@ -232,7 +263,8 @@ fn damage_to_a_beginning_is_found() {
     assert!(matches!(refused, Error::Damaged { .. }), "{refused}");
 }
 
-/// Variables that cannot be observed join: told once each, passed over, and the log goes on, in the next process too.
+/// Variables that cannot be observed join: told once each, passed over, and the log goes on, in the
+/// next process too.
 #[test]
 fn variables_that_cannot_be_observed_are_passed_over() {
     let folder = tempfile::tempdir().unwrap();
@@ -240,7 +272,8 @@ fn variables_that_cannot_be_observed_are_passed_over() {
     let variables = VarStore::new(Device::Cpu);
     body(&variables);
     let complex = || Tensor::zeros([2], (Kind::ComplexFloat, Device::Cpu));
-    let sparse = || Tensor::eye(3, (Kind::Float, Device::Cpu)).to_sparse(None, None::<&[i64]>, None);
+    let sparse =
+        || Tensor::eye(3, (Kind::Float, Device::Cpu)).to_sparse(None, None::<&[i64]>, None);
     let later = |variables: &VarStore| {
         let whole = variables.variables()["body"].shallow_clone();
         let _ = variables.root().add("complex", complex(), true);
@@ -254,16 +287,20 @@ fn variables_that_cannot_be_observed_are_passed_over() {
     let loss = |variables: &VarStore| {
         let all = variables.variables();
         let seen = ["body", "plain"].iter().filter_map(|name| all.get(*name));
-        seen.map(|tensor| (tensor - 3.).square().sum(Kind::Float)).fold(Tensor::from(0f32), |sum, term| sum + term)
+        seen.map(|tensor| (tensor - 3.).square().sum(Kind::Float))
+            .fold(Tensor::from(0f32), |sum, term| sum + term)
     };
-    let mut optimizer = perrin::Options::new().build(sgd(), &variables, LEARNING_RATE, run).unwrap();
+    let mut optimizer =
+        perrin::Options::new().build(sgd(), &variables, LEARNING_RATE, run).unwrap();
     optimizer.backward_step(&loss(&variables));
     later(&variables);
     (0..3).for_each(|_| optimizer.backward_step(&loss(&variables)));
     assert_eq!(optimizer.finish().unwrap().rows, 4);
     let told = || -> Vec<_> {
         let told = |event: perrin::record::Event| match event.kind {
-            EventKind::ParametersNotObserved { parameters, reason } => Some((event.step, parameters.join(" "), reason)),
+            EventKind::ParametersNotObserved { parameters, reason } => {
+                Some((event.step, parameters.join(" "), reason))
+            }
             _ => None,
         };
         events(run).into_iter().filter_map(told).collect()
@@ -279,9 +316,9 @@ fn variables_that_cannot_be_observed_are_passed_over() {
     assert_eq!(added(run), [(2, vec!["plain".to_owned()])]);
     let notes = perrin::analysis::Health::of(&events(run)).notes();
     assert!(
-        notes
-            .iter()
-            .any(|note| note.starts_with("4 parameters joined that cannot be observed, first complex: its elements")),
+        notes.iter().any(|note| note.starts_with(
+            "4 parameters joined that cannot be observed, first complex: its elements"
+        )),
         "{notes:?}"
     );
 
@@ -289,7 +326,8 @@ fn variables_that_cannot_be_observed_are_passed_over() {
     let _ = again.root().add("sparse", sparse(), true);
     body(&again);
     later(&again);
-    let mut optimizer = resumed(ResumeFrom::default()).build(sgd(), &again, LEARNING_RATE, run).unwrap();
+    let mut optimizer =
+        resumed(ResumeFrom::default()).build(sgd(), &again, LEARNING_RATE, run).unwrap();
     optimizer.backward_step(&loss(&again));
     assert_eq!(optimizer.finish().unwrap().rows, 5);
     // Its number is all that is known of it, and that is another one now.
@@ -297,7 +335,8 @@ fn variables_that_cannot_be_observed_are_passed_over() {
     assert_eq!(told(), [&expected[..], &[once_more]].concat());
 }
 
-/// Directions found before a layer joined, or after, are taken; those of fewer parameters than the run began with are not.
+/// Directions found before a layer joined, or after, are taken; those of fewer parameters than the
+/// run began with are not.
 #[test]
 fn directions_with_and_without_what_joined() {
     let folder = tempfile::tempdir().unwrap();

@@ -60,14 +60,16 @@ fn shapes_strides_and_kinds_together() {
     optimizer.finish().unwrap();
     check(folder.path(), 1, &saved, &saved[0]);
     let run = perrin::run::Run::open(folder.path()).unwrap();
-    let kinds: Vec<_> = run.info().parameters.iter().map(|parameter| parameter.kind.as_str()).collect();
+    let kinds: Vec<_> =
+        run.info().parameters.iter().map(|parameter| parameter.kind.as_str()).collect();
     assert_eq!(kinds, ["f32", "f32", "f32", "f32", "f64", "bf16", "f16"]);
     assert_eq!(run.info().parameters[0].shape, [0i64; 0]);
     // The reference point opens as what it is.
     let reference = Tensor::read_safetensors(folder.path().join("reference.safetensors")).unwrap();
     assert_eq!(reference.len(), 7);
     for (name, tensor) in reference {
-        let index = run.info().parameters.iter().position(|parameter| parameter.name == name).unwrap();
+        let index =
+            run.info().parameters.iter().position(|parameter| parameter.name == name).unwrap();
         let offset: usize = tensors[..index].iter().map(Tensor::numel).sum();
         assert_eq!(flat(&[tensor.shallow_clone()]), saved[0][offset..offset + tensor.numel()]);
     }
@@ -100,7 +102,9 @@ fn parameters_are_chosen_by_name() {
     optimizer.finish().unwrap();
     check(folder.path(), 1, &[before.clone(), flat(&[critic])], &before);
 
-    let nothing = perrin::Options::new().parameters(|_| false).observe(&variables, folder.path().join("other"));
+    let nothing = perrin::Options::new()
+        .parameters(|_| false)
+        .observe(&variables, folder.path().join("other"));
     let message = nothing.err().unwrap().to_string();
     assert!(message.contains("generator.weight") && message.contains("critic.weight"), "{message}");
     assert!(!folder.path().join("other").exists());
@@ -126,11 +130,15 @@ fn frozen_variables_stay_and_thawed_ones_move() {
     let second = train(&mut optimizer, &tensors, 3);
     optimizer.finish().unwrap();
     check(folder.path(), 1, &first, &origin);
-    assert_eq!(rows(folder.path()).records[3].local_displacement_squared, Some(distance_squared(&frozen, &first[3])));
+    assert_eq!(
+        rows(folder.path()).records[3].local_displacement_squared,
+        Some(distance_squared(&frozen, &first[3]))
+    );
     check(folder.path(), 5, &second, &origin);
 }
 
-/// A variable added later is measured from its first step on, from where it was added; with the store known or not.
+/// A variable added later is measured from its first step on, from where it was added; with the
+/// store known or not.
 #[test]
 fn variables_added_after_attaching() {
     for known_store in [true, false] {
@@ -176,21 +184,28 @@ fn variables_that_share_an_address() {
     let observer = perrin::Options::new().observe(&variables, folder.path()).unwrap();
     observer.finish().unwrap();
     let run = perrin::run::Run::open(folder.path()).unwrap();
-    let mut names: Vec<_> = run.info().parameters.iter().map(|parameter| parameter.name.as_str()).collect();
+    let mut names: Vec<_> =
+        run.info().parameters.iter().map(|parameter| parameter.name.as_str()).collect();
     names.sort_unstable();
     assert_eq!(names, ["also_empty", "decoder", "empty"]);
 }
 
 #[test]
 fn sparse_tensors_are_refused_if_trained_and_passed_over_if_not() {
-    let sparse = || Tensor::eye(3, (Kind::Float, Device::Cpu)).to_sparse(None, None::<&[i64]>, None);
+    let sparse =
+        || Tensor::eye(3, (Kind::Float, Device::Cpu)).to_sparse(None, None::<&[i64]>, None);
     let folder = tempfile::tempdir().unwrap();
     let variables = VarStore::new(Device::Cpu);
     let _ = variables.root().ones("a", &[3]);
     let _ = variables.root().add("constant", sparse(), false);
-    perrin::Options::new().observe(&variables, folder.path().join("first")).unwrap().finish().unwrap();
+    perrin::Options::new()
+        .observe(&variables, folder.path().join("first"))
+        .unwrap()
+        .finish()
+        .unwrap();
     let _ = variables.root().add("trained", sparse(), true);
-    let error = perrin::Options::new().observe(&variables, folder.path().join("second")).err().unwrap();
+    let error =
+        perrin::Options::new().observe(&variables, folder.path().join("second")).err().unwrap();
     assert!(error.to_string().contains("not a dense tensor"), "{error}");
 }
 
@@ -205,7 +220,8 @@ fn the_norm_of_a_sparse_gradient() {
         .build(nn::sgd(0., 0., 0., false), &variables, 1e-2, folder.path())
         .unwrap();
     let rows_used = Tensor::from_slice(&[3i64, 3, 7]);
-    optimizer.backward_step(&Tensor::embedding(&weight, &rows_used, -1, false, true).sum(Kind::Float));
+    optimizer
+        .backward_step(&Tensor::embedding(&weight, &rows_used, -1, false, true).sum(Kind::Float));
     optimizer.finish().unwrap();
     // Row 3 twice, row 7 once, two elements each: 2 (2^2 + 1^2).
     assert_close(rows(folder.path()).records[0].gradient_norm_squared, 10., "gradient");

@@ -1,4 +1,5 @@
-//! perrin in the programs people have: what README says, word by word, and the places where an optimizer stands.
+//! perrin in the programs people have: what README says, word by word, and the places where an
+//! optimizer stands.
 #![deny(warnings)]
 
 use std::path::Path;
@@ -29,7 +30,8 @@ fn the_two_lines() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// The same where functions return tch's result, anyhow's, perrin's, and that of errors that threads share.
+/// The same where functions return tch's result, anyhow's, perrin's, and that of errors that
+/// threads share.
 #[test]
 fn a_question_mark_in_functions_of_every_result() {
     fn of_tch(problem: &Problem, run: &Path) -> Result<u64, TchError> {
@@ -47,7 +49,10 @@ fn a_question_mark_in_functions_of_every_result() {
         let opt = nn::sgd(0.9, 0., 1e-4, false).build(&problem.variables, 1e-3).unwrap();
         perrin::attach(opt, run)?.finish().map(|summary| summary.rows)
     }
-    fn of_threads(problem: &Problem, run: &Path) -> Result<u64, Box<dyn std::error::Error + Send + Sync>> {
+    fn of_threads(
+        problem: &Problem,
+        run: &Path,
+    ) -> Result<u64, Box<dyn std::error::Error + Send + Sync>> {
         let opt = nn::sgd(0.9, 0., 1e-4, false).build(&problem.variables, 1e-3)?;
         Ok(perrin::attach(opt, run)?.finish()?.rows)
     }
@@ -81,7 +86,8 @@ fn optimizers_are_printed_and_sent() {
     let problem = Problem::new(Kind::Float);
     let folder = tempfile::tempdir().unwrap();
     let optimizer = nn::sgd(0., 0., 0., false).build(&problem.variables, 1e-2).unwrap();
-    let mut trainer = Trainer { optimizer: perrin::attach(optimizer, folder.path()).unwrap(), epoch: 3 };
+    let mut trainer =
+        Trainer { optimizer: perrin::attach(optimizer, folder.path()).unwrap(), epoch: 3 };
     trainer.optimizer.backward_step(&problem.loss(0));
     let text = format!("{trainer:?}");
     assert!(text.contains("state: \"observes\", steps: 1") && text.contains("epoch: 3"), "{text}");
@@ -196,8 +202,8 @@ fn a_refused_optimizer_goes_on() {
     assert_eq!(train(true), train(false));
 }
 
-/// tch lets a program make the optimizer before the network: the run begins with the first variables, as if it had been
-/// asked for then.
+/// tch lets a program make the optimizer before the network: the run begins with the first
+/// variables, as if it had been asked for then.
 #[test]
 fn a_store_that_is_empty_at_attach() {
     for known_store in [true, false] {
@@ -213,7 +219,13 @@ fn a_store_that_is_empty_at_attach() {
         optimizer.set_batch_size(16);
         optimizer.set_lr(5e-2);
         optimizer.set_next_loss(9.);
-        assert!(optimizer.project_onto(vec![vec![0.0]]).unwrap_err().to_string().contains("no trainable variables"));
+        assert!(
+            optimizer
+                .project_onto(vec![vec![0.0]])
+                .unwrap_err()
+                .to_string()
+                .contains("no trainable variables")
+        );
         assert!(!run.exists());
 
         let weight = vs.root().ones("weight", &[3]);
@@ -223,22 +235,33 @@ fn a_store_that_is_empty_at_attach() {
         }
         assert_eq!(optimizer.finish().unwrap().rows, 3);
         let open = perrin::run::Run::open(&run).unwrap();
-        let names: Vec<&str> = open.info().parameters.iter().map(|parameter| parameter.name.as_str()).collect();
-        assert_eq!(names, if known_store { ["weight", "bias"] } else { ["parameter_0", "parameter_1"] });
+        let names: Vec<&str> =
+            open.info().parameters.iter().map(|parameter| parameter.name.as_str()).collect();
+        assert_eq!(
+            names,
+            if known_store { ["weight", "bias"] } else { ["parameter_0", "parameter_1"] }
+        );
         assert_eq!(open.reference().unwrap().tensors().len(), 2);
-        assert!(events(&run).iter().all(|event| matches!(event.kind, perrin::record::EventKind::Finished { .. })));
+        assert!(
+            events(&run)
+                .iter()
+                .all(|event| matches!(event.kind, perrin::record::EventKind::Finished { .. }))
+        );
         let rows = rows(&run).records;
         // 0.05 (2, 2, 2, 1) is the first step.
         assert!((rows[0].local_displacement_squared.unwrap() - 0.0025 * 13.).abs() < 1e-7);
         assert_eq!(rows[0].local_displacement_squared, rows[0].global_displacement_squared);
-        assert_eq!((rows[0].hyperparameters.learning_rate, rows[0].batch_size), (Some(5e-2), Some(16)));
+        assert_eq!(
+            (rows[0].hyperparameters.learning_rate, rows[0].batch_size),
+            (Some(5e-2), Some(16))
+        );
         assert_eq!(rows[2].epoch, known_store.then_some(2));
         assert_eq!(rows[0].loss, Some(7.));
     }
 }
 
-/// A hand-written loop notices its first variables before a step, or else after it; a run that is there is told at once,
-/// and what else stands in the way as soon as it can be.
+/// A hand-written loop notices its first variables before a step, or else after it; a run that is
+/// there is told at once, and what else stands in the way as soon as it can be.
 #[test]
 fn an_observer_of_an_empty_store() {
     let folder = tempfile::tempdir().unwrap();
@@ -246,13 +269,16 @@ fn an_observer_of_an_empty_store() {
     let vs = nn::VarStore::new(tch::Device::Cpu);
     let observe = |options: perrin::Options| options.observe(&vs, &run);
     let mut observer = observe(perrin::Options::new()).unwrap();
-    let settings = |rate| move |settings: &mut perrin::record::Hyperparameters| settings.learning_rate = Some(rate);
+    let settings = |rate| {
+        move |settings: &mut perrin::record::Hyperparameters| settings.learning_rate = Some(rate)
+    };
     observer.set_hyperparameters(Some(1), settings(0.5));
     observer.set_hyperparameters(None, settings(0.25));
     observer.set_hyperparameters(Some(1), settings(0.75));
     observer.start_epoch(7);
     observer.after_step(None); // nothing to see yet
-    let (first, second) = (vs.root().ones("first", &[2]), vs.root().set_group(1).ones("second", &[2]));
+    let (first, second) =
+        (vs.root().ones("first", &[2]), vs.root().set_group(1).ones("second", &[2]));
     observer.after_step(None); // seen when the step is over
     for mut tensor in [first, second] {
         tch::no_grad(|| {
@@ -263,7 +289,10 @@ fn an_observer_of_an_empty_store() {
     assert_eq!(observer.step_count(), 3);
     observer.finish().unwrap();
     let found = rows(&run);
-    assert_eq!(found.records.iter().map(|row| (row.step, row.epoch)).collect::<Vec<_>>(), [(3, Some(7))]);
+    assert_eq!(
+        found.records.iter().map(|row| (row.step, row.epoch)).collect::<Vec<_>>(),
+        [(3, Some(7))]
+    );
     assert_eq!(found.records[0].local_displacement_squared, Some(4.));
     assert_eq!(found.records[0].hyperparameters.learning_rate, Some(0.25));
     assert_eq!(found.group_hyperparameters[0].learning_rate, Some(0.75));
@@ -271,12 +300,14 @@ fn an_observer_of_an_empty_store() {
     let empty = nn::VarStore::new(tch::Device::Cpu);
     let refused = perrin::Options::new().observe(&empty, &run).err().unwrap();
     assert!(matches!(refused, Error::RunExists { .. }), "{refused}");
-    let resumed = perrin::Options::new().resume(perrin::run::ResumeFrom::default()).observe(&empty, &run);
+    let resumed =
+        perrin::Options::new().resume(perrin::run::ResumeFrom::default()).observe(&empty, &run);
     assert!(resumed.err().unwrap().to_string().contains("no trainable variables"));
     let never = perrin::Options::new().observe(&empty, folder.path().join("never")).unwrap();
     assert!(never.finish().unwrap_err().to_string().contains("no trainable variables"));
 
-    let mut late = perrin::Options::new().every_steps(0).observe(&empty, folder.path().join("late")).unwrap();
+    let mut late =
+        perrin::Options::new().every_steps(0).observe(&empty, folder.path().join("late")).unwrap();
     let _ = empty.root().ones("late", &[1]);
     late.before_step();
     late.after_step(None);

@@ -1,4 +1,5 @@
-//! Positions and velocities along given directions, against a projection in f64 of saved parameters.
+//! Positions and velocities along given directions, against a projection in f64 of saved
+//! parameters.
 
 use std::path::Path;
 
@@ -9,7 +10,8 @@ use crate::support::{Problem, flat, rows};
 
 /// Directions without a pattern, of norm 1.
 pub fn directions(count: usize, elements: usize) -> Vec<Vec<f32>> {
-    let element = |number: usize, index: usize| ((number * 7919 + index * 104_729) as f64 * 0.618).sin();
+    let element =
+        |number: usize, index: usize| ((number * 7919 + index * 104_729) as f64 * 0.618).sin();
     (0..count)
         .map(|number| {
             let values: Vec<f64> = (0..elements).map(|index| element(number + 1, index)).collect();
@@ -20,7 +22,8 @@ pub fn directions(count: usize, elements: usize) -> Vec<Vec<f32>> {
 }
 
 fn project(directions: &[Vec<f32>], vector: &[f64]) -> Vec<f64> {
-    let product = |direction: &Vec<f32>| direction.iter().zip(vector).map(|(q, x)| f64::from(*q) * x).sum();
+    let product =
+        |direction: &Vec<f32>| direction.iter().zip(vector).map(|(q, x)| f64::from(*q) * x).sum();
     directions.iter().map(product).collect()
 }
 
@@ -28,14 +31,23 @@ pub fn difference(a: &[f64], b: &[f64]) -> Vec<f64> {
     a.iter().zip(b).map(|(a, b)| a - b).collect()
 }
 
-/// `found` is the projection of `vector`. Positions are promised to five digits; here all is held to 1e-6 of the vector's
-/// length, which is what a product in f32 loses whatever becomes of the sum.
+/// `found` is the projection of `vector`. Positions are promised to five digits; here all is held
+/// to 1e-6 of the vector's length, which is what a product in f32 loses whatever becomes of the
+/// sum.
 #[track_caller]
-pub fn assert_projection(found: &[Option<f64>], directions: &[Vec<f32>], vector: &[f64], what: &str) {
+pub fn assert_projection(
+    found: &[Option<f64>],
+    directions: &[Vec<f32>],
+    vector: &[f64],
+    what: &str,
+) {
     let length = vector.iter().map(|x| x * x).sum::<f64>().sqrt().max(1e-12);
     for (found, expected) in found.iter().zip(project(directions, vector)) {
         let found = found.unwrap_or_else(|| panic!("{what}: null, expected {expected}"));
-        assert!((found - expected).abs() <= 1e-6 * length, "{what}: {found}, expected {expected}, length {length}");
+        assert!(
+            (found - expected).abs() <= 1e-6 * length,
+            "{what}: {found}, expected {expected}, length {length}"
+        );
     }
 }
 
@@ -43,16 +55,33 @@ pub fn divided(vector: &[f64], by: f64) -> Vec<f64> {
     vector.iter().map(|x| x / by).collect()
 }
 
-/// Every row against `saved` (the parameters after each step, from before the first on) and `origin`.
-fn check(folder: &Path, directions: &[Vec<f32>], saved: &[Vec<f64>], origin: &[f64], learning_rate: f64) {
+/// Every row against `saved` (the parameters after each step, from before the first on) and
+/// `origin`.
+fn check(
+    folder: &Path,
+    directions: &[Vec<f32>],
+    saved: &[Vec<f64>],
+    origin: &[f64],
+    learning_rate: f64,
+) {
     let rows = rows(folder);
     let count = directions.len();
     for (row, projections) in rows.records.iter().zip(rows.projections.chunks_exact(2 * count)) {
         let step = row.step as usize;
         let position = difference(&saved[step], origin);
         let velocity = divided(&difference(&saved[step], &saved[step - 1]), learning_rate);
-        assert_projection(&projections[..count], directions, &position, &format!("position, step {step}"));
-        assert_projection(&projections[count..], directions, &velocity, &format!("velocity, step {step}"));
+        assert_projection(
+            &projections[..count],
+            directions,
+            &position,
+            &format!("position, step {step}"),
+        );
+        assert_projection(
+            &projections[count..],
+            directions,
+            &velocity,
+            &format!("velocity, step {step}"),
+        );
     }
 }
 
@@ -84,7 +113,8 @@ fn every_step_and_now_and_then() {
     }
 }
 
-/// Parameters of several kinds and layouts: some of each direction belongs to the fused pass, some to tensor operations.
+/// Parameters of several kinds and layouts: some of each direction belongs to the fused pass, some
+/// to tensor operations.
 #[test]
 fn mixed_parameters_an_edit_and_an_addition() {
     let variables = VarStore::new(Device::Cpu);
@@ -104,7 +134,9 @@ fn mixed_parameters_an_edit_and_an_addition() {
         .unwrap();
     let step = |optimizer: &mut perrin::Optimizer| {
         let square = |tensor: &Tensor| tensor.to_kind(Kind::Float).square().sum(Kind::Float);
-        optimizer.backward_step(&tensors.iter().map(square).fold(Tensor::from(0f32), |sum, term| sum + term));
+        optimizer.backward_step(
+            &tensors.iter().map(square).fold(Tensor::from(0f32), |sum, term| sum + term),
+        );
     };
     let mut edits = Vec::new();
     for number in 1..=100 {
@@ -130,26 +162,43 @@ fn mixed_parameters_an_edit_and_an_addition() {
             moved = difference(&moved, edit);
         }
         let position = difference(&saved[step], &saved[0]);
-        assert_projection(&projections[..3], &directions, &position, &format!("position, step {step}"));
-        assert_projection(&projections[3..], &directions, &divided(&moved, 1e-2), &format!("velocity, step {step}"));
+        assert_projection(
+            &projections[..3],
+            &directions,
+            &position,
+            &format!("position, step {step}"),
+        );
+        assert_projection(
+            &projections[3..],
+            &directions,
+            &divided(&moved, 1e-2),
+            &format!("velocity, step {step}"),
+        );
     }
 }
 
-/// A long walk of an f32 network: the running sum of projected steps does not drift from the direct projection.
+/// A long walk of an f32 network: the running sum of projected steps does not drift from the direct
+/// projection.
 #[test]
 fn positions_after_many_steps() {
     let variables = VarStore::new(Device::Cpu);
-    let tensor = variables.root().add("walker", Tensor::ones([50], (Kind::Float, Device::Cpu)), true);
+    let tensor =
+        variables.root().add("walker", Tensor::ones([50], (Kind::Float, Device::Cpu)), true);
     let directions = directions(4, 50);
     let folder = tempfile::tempdir().unwrap();
     let mut observer = options()
-        .hyperparameters(perrin::record::Hyperparameters { learning_rate: Some(0.5), ..Default::default() })
+        .hyperparameters(perrin::record::Hyperparameters {
+            learning_rate: Some(0.5),
+            ..Default::default()
+        })
         .project_onto(directions.clone())
         .observe(&variables, folder.path())
         .unwrap();
     let origin = flat(&[tensor.shallow_clone()]);
     let kicks: Vec<Tensor> = (0..97)
-        .map(|number| (Tensor::arange(50, (Kind::Float, Device::Cpu)) * f64::from(number) + 1.).sin() * 1e-3)
+        .map(|number| {
+            (Tensor::arange(50, (Kind::Float, Device::Cpu)) * f64::from(number) + 1.).sin() * 1e-3
+        })
         .collect();
     let mut checked = Vec::new();
     for step in 1..=100_000usize {
@@ -170,8 +219,12 @@ fn positions_after_many_steps() {
         // The promise in its own terms: five digits of the positions.
         let expected = project(&directions, &distance);
         let largest = expected.iter().fold(0.0f64, |largest, position| largest.max(position.abs()));
-        let worst = found.iter().zip(&expected).map(|(found, expected)| (found.unwrap() - expected).abs());
-        assert!(worst.fold(0.0, f64::max) <= 1e-5 * largest, "step {step}: {found:?}, expected {expected:?}");
+        let worst =
+            found.iter().zip(&expected).map(|(found, expected)| (found.unwrap() - expected).abs());
+        assert!(
+            worst.fold(0.0, f64::max) <= 1e-5 * largest,
+            "step {step}: {found:?}, expected {expected:?}"
+        );
     }
 }
 
@@ -180,8 +233,12 @@ fn a_reference_elsewhere_and_an_unknown_learning_rate() {
     let problem = Problem::new(Kind::Float);
     let start = problem.theta();
     let directions = directions(2, start.len());
-    let reference: Vec<(String, Tensor)> =
-        problem.variables.variables().into_iter().map(|(name, tensor)| (name, tensor.detach().zeros_like())).collect();
+    let reference: Vec<(String, Tensor)> = problem
+        .variables
+        .variables()
+        .into_iter()
+        .map(|(name, tensor)| (name, tensor.detach().zeros_like()))
+        .collect();
     let folder = tempfile::tempdir().unwrap();
     let optimizer = nn::sgd(0., 0., 0., false).build(&problem.variables, 1e-2).unwrap();
     let mut optimizer = options()
@@ -208,7 +265,11 @@ fn directions_that_do_not_fit_are_refused() {
     let problem = Problem::new(Kind::Float);
     let folder = tempfile::tempdir().unwrap();
     let try_with = |directions: Vec<Vec<f32>>| {
-        options().project_onto(directions).observe(&problem.variables, folder.path().join("run")).err().unwrap()
+        options()
+            .project_onto(directions)
+            .observe(&problem.variables, folder.path().join("run"))
+            .err()
+            .unwrap()
     };
     assert!(try_with(vec![vec![1.0; 3]]).to_string().contains("[3]"));
     let mut holed = vec![0.0; problem.theta().len()];
@@ -257,7 +318,8 @@ fn any_amount_of_memory_gives_the_same_rows() {
     assert_eq!(small.len(), 101 * 6);
     for (small, large) in small.iter().zip(&large) {
         let (small, large) = (small.unwrap(), large.unwrap());
-        // Velocities up to 0.4 in f32 products of another order: ten units in the last place; 1.1e-7 was seen.
+        // Velocities up to 0.4 in f32 products of another order: ten units in the last place;
+        // 1.1e-7 was seen.
         assert!((small - large).abs() <= 3e-7, "{small} and {large}");
     }
 }

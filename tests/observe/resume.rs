@@ -18,7 +18,10 @@ fn sgd() -> nn::Sgd {
 }
 
 fn options(problem: &Problem) -> perrin::Options {
-    perrin::Options::new().batch_size(16).steps_per_epoch(4).project_onto(directions(3, problem.theta().len()))
+    perrin::Options::new()
+        .batch_size(16)
+        .steps_per_epoch(4)
+        .project_onto(directions(3, problem.theta().len()))
 }
 
 fn steps(optimizer: &mut perrin::Optimizer, problem: &Problem, numbers: std::ops::Range<i64>) {
@@ -32,8 +35,10 @@ fn timeless(folder: &std::path::Path) -> Vec<String> {
     values
         .map(|(row, projections)| {
             let row = perrin::record::StepRecord { elapsed_seconds: 0.0, ..*row };
-            // Sums of f32 products in blocks cut otherwise: good to seven digits of vectors up to 1 long.
-            let rounded: Vec<String> = projections.iter().map(|value| format!("{:.5}", value.unwrap() + 1.0)).collect();
+            // Sums of f32 products in blocks cut otherwise: good to seven digits of vectors up to 1
+            // long.
+            let rounded: Vec<String> =
+                projections.iter().map(|value| format!("{:.5}", value.unwrap() + 1.0)).collect();
             format!("{row:?} {rounded:?}")
         })
         .collect()
@@ -42,7 +47,9 @@ fn timeless(folder: &std::path::Path) -> Vec<String> {
 #[test]
 fn a_resumed_run_goes_on_as_if_nothing_had_happened() {
     // Measured by the fused pass, by tensor operations, and every fifth step.
-    [(Kind::Float, 1), (Kind::Double, 1), (Kind::Float, 5)].into_iter().for_each(|(kind, every)| go_on(kind, every));
+    [(Kind::Float, 1), (Kind::Double, 1), (Kind::Float, 5)]
+        .into_iter()
+        .for_each(|(kind, every)| go_on(kind, every));
 }
 
 fn go_on(kind: Kind, every: u64) {
@@ -50,12 +57,14 @@ fn go_on(kind: Kind, every: u64) {
     let folder = tempfile::tempdir().unwrap();
     let (whole, parted) = (folder.path().join("whole"), folder.path().join("parted"));
     let problem = Problem::new(kind);
-    let mut optimizer = options(&problem).build(sgd(), &problem.variables, LEARNING_RATE, &whole).unwrap();
+    let mut optimizer =
+        options(&problem).build(sgd(), &problem.variables, LEARNING_RATE, &whole).unwrap();
     steps(&mut optimizer, &problem, 0..200);
     optimizer.finish().unwrap();
 
     let problem = Problem::new(kind);
-    let mut optimizer = options(&problem).build(sgd(), &problem.variables, LEARNING_RATE, &parted).unwrap();
+    let mut optimizer =
+        options(&problem).build(sgd(), &problem.variables, LEARNING_RATE, &parted).unwrap();
     steps(&mut optimizer, &problem, 0..120);
     drop(optimizer);
     // Nothing is said of the directions, the batch size or the epochs: they are the run's.
@@ -75,7 +84,11 @@ fn go_on(kind: Kind, every: u64) {
     let seconds: Vec<f64> = rows(&parted).records.iter().map(|row| row.elapsed_seconds).collect();
     assert!(seconds.is_sorted(), "seconds count on");
     assert_eq!(Run::open(&parted).unwrap().bases().unwrap(), 0..1);
-    assert!(events(&parted).iter().any(|event| matches!(event.kind, EventKind::Resumed { .. }) && event.step == 121));
+    assert!(
+        events(&parted)
+            .iter()
+            .any(|event| matches!(event.kind, EventKind::Resumed { .. }) && event.step == 121)
+    );
 }
 
 #[test]
@@ -84,13 +97,19 @@ fn from_a_checkpoint_before_the_last_row() {
     let run = folder.path().join("run");
     let problem = Problem::new(Kind::Float);
     let with_deltas = || options(&problem).deltas(1, |_| true);
-    let mut optimizer = with_deltas().build(sgd(), &problem.variables, LEARNING_RATE, &run).unwrap();
+    let mut optimizer =
+        with_deltas().build(sgd(), &problem.variables, LEARNING_RATE, &run).unwrap();
     steps(&mut optimizer, &problem, 0..50);
-    let checkpoint: Vec<Tensor> =
-        problem.variables.trainable_variables().iter().map(|tensor| tensor.detach().copy()).collect();
+    let checkpoint: Vec<Tensor> = problem
+        .variables
+        .trainable_variables()
+        .iter()
+        .map(|tensor| tensor.detach().copy())
+        .collect();
     steps(&mut optimizer, &problem, 50..70);
     drop(optimizer);
-    for (mut tensor, saved) in problem.variables.trainable_variables().into_iter().zip(&checkpoint) {
+    for (mut tensor, saved) in problem.variables.trainable_variables().into_iter().zip(&checkpoint)
+    {
         no_grad(|| tensor.copy_(saved));
     }
 
@@ -104,20 +123,18 @@ fn from_a_checkpoint_before_the_last_row() {
     optimizer.finish().unwrap();
 
     drop(resume(ResumeFrom::default()).unwrap());
-    let others = options(&problem).deltas(1, |name| name.starts_with("first")).resume(ResumeFrom::default());
+    let others =
+        options(&problem).deltas(1, |name| name.starts_with("first")).resume(ResumeFrom::default());
     let refused = others.observe(&problem.variables, &run).err().unwrap();
     assert!(matches!(refused, Error::ResumeMismatch { .. }), "{refused}");
 
     let found = rows(&run);
     let numbers: Vec<u64> = found.records.iter().map(|row| row.step).collect();
     assert_eq!(numbers, (1..91).collect::<Vec<_>>());
-    assert!(
-        found
-            .records
-            .iter()
-            .all(|row| row.hyperparameters.learning_rate == Some(if row.step > 50 { 2e-2 } else { LEARNING_RATE }))
-    );
-    // The displacements kept are those of the steps that count: projected afterwards they are the positions logged.
+    assert!(found.records.iter().all(|row| row.hyperparameters.learning_rate
+        == Some(if row.step > 50 { 2e-2 } else { LEARNING_RATE })));
+    // The displacements kept are those of the steps that count: projected afterwards they are the
+    // positions logged.
     let open = Run::open(&run).unwrap();
     let afterwards = folder.path().join("afterwards");
     let done = project(&open, &open.eigenvectors(0).unwrap(), &afterwards, &mut |_| {}).unwrap();
@@ -135,16 +152,28 @@ fn another_network_is_told_apart() {
     let variables = VarStore::new(Device::Cpu);
     let _ = nn::linear(variables.root() / "first", 13, 30, Default::default());
     let resume = |options: perrin::Options, variables| {
-        options.resume(ResumeFrom::default()).observe(variables, folder.path()).err().unwrap().to_string()
+        options
+            .resume(ResumeFrom::default())
+            .observe(variables, folder.path())
+            .err()
+            .unwrap()
+            .to_string()
     };
     let refused = resume(perrin::Options::new(), &variables);
-    for part in ["first.weight (was f32 [29, 13], is f32 [30, 13])", "missing: second.bias, second.weight"] {
+    for part in
+        ["first.weight (was f32 [29, 13], is f32 [30, 13])", "missing: second.bias, second.weight"]
+    {
         assert!(refused.contains(part), "{refused}");
     }
-    assert!(resume(perrin::Options::new().every_steps(5), &problem.variables).contains("every_steps was 1 and is 5"));
-    let reference = vec![("first.bias".to_owned(), Tensor::zeros([29], (Kind::Float, Device::Cpu)))];
     assert!(
-        resume(perrin::Options::new().reference(reference), &problem.variables).contains("has its reference point")
+        resume(perrin::Options::new().every_steps(5), &problem.variables)
+            .contains("every_steps was 1 and is 5")
+    );
+    let reference =
+        vec![("first.bias".to_owned(), Tensor::zeros([29], (Kind::Float, Device::Cpu)))];
+    assert!(
+        resume(perrin::Options::new().reference(reference), &problem.variables)
+            .contains("has its reference point")
     );
     let refused = perrin::Options::new().observe(&problem.variables, folder.path()).err().unwrap();
     assert!(refused.to_string().contains("Options::resume"), "{refused}");

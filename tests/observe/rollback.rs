@@ -29,7 +29,8 @@ fn parameters(problem: &Problem) -> Vec<Tensor> {
     problem.variables.trainable_variables()
 }
 
-/// 200 steps, a branch that is discarded where it is asked for, and 400 steps from there at a lower learning rate.
+/// 200 steps, a branch that is discarded where it is asked for, and 400 steps from there at a lower
+/// learning rate.
 fn run(folder: &Path, name: &str, with_branch: bool) -> PathBuf {
     let run = folder.join(name);
     let problem = Problem::new(Kind::Float);
@@ -41,11 +42,13 @@ fn run(folder: &Path, name: &str, with_branch: bool) -> PathBuf {
         let first = &mut parameters(&problem)[0];
         no_grad(|| first.copy_(&(first.copy() + irregular(&first.size(), 1., 1e-4 * scale))));
     };
-    let mut optimizer = build(options().project_onto(direction(&problem, 2.0)).deltas(50, |_| true), 5e-2);
+    let mut optimizer =
+        build(options().project_onto(direction(&problem, 2.0)).deltas(50, |_| true), 5e-2);
     (0..100).for_each(|number| optimizer.backward_step(&problem.loss(number)));
     write(1.0);
     (100..CHECKPOINT).for_each(|number| optimizer.backward_step(&problem.loss(number)));
-    let checkpoint: Vec<Tensor> = parameters(&problem).iter().map(|tensor| tensor.detach().copy()).collect();
+    let checkpoint: Vec<Tensor> =
+        parameters(&problem).iter().map(|tensor| tensor.detach().copy()).collect();
     landscape(150).write(&run).unwrap();
     if with_branch {
         (0..50).for_each(|number| optimizer.backward_step(&problem.loss(number)));
@@ -84,8 +87,15 @@ fn what_was_discarded_is_gone_from_every_answer() {
     let [straight, back] = [("straight", false), ("back", true)]
         .map(|(name, with_branch)| Run::open(run(folder.path(), name, with_branch)).unwrap());
     let branch = back.events().unwrap();
-    assert!(branch.iter().any(|event| matches!(event.kind, EventKind::NonFinite { .. })), "{branch:?}");
-    assert!(branch.iter().any(|event| matches!(event.kind, EventKind::StabilityCrossed { unstable: true, .. })));
+    assert!(
+        branch.iter().any(|event| matches!(event.kind, EventKind::NonFinite { .. })),
+        "{branch:?}"
+    );
+    assert!(
+        branch
+            .iter()
+            .any(|event| matches!(event.kind, EventKind::StabilityCrossed { unstable: true, .. }))
+    );
     assert_eq!((back.bases().unwrap(), back.landscapes().unwrap()), (0..2, vec![0, 1]));
 
     let health = |run: &Run| Health::of(&run.events().unwrap());

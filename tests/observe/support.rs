@@ -7,7 +7,8 @@ use perrin::run::{Run, rows_from_batch};
 use tch::nn::{self, Module, VarStore};
 use tch::{Device, Kind, Tensor, no_grad};
 
-/// A network of `kind` with its data, always the same. Sizes are odd so that vector loops have remainders.
+/// A network of `kind` with its data, always the same. Sizes are odd so that vector loops have
+/// remainders.
 pub struct Problem {
     pub variables: VarStore,
     network: nn::Sequential,
@@ -51,12 +52,15 @@ impl Problem {
 /// Values without a pattern; libtorch's random numbers are shared by all tests of the process.
 pub fn irregular(shape: &[i64], start: f64, scale: f64) -> Tensor {
     let count: i64 = shape.iter().product();
-    let values: Vec<f64> = (0..count).map(|i| scale * (start + 12.9898 * i as f64 * i as f64).sin()).collect();
+    let values: Vec<f64> =
+        (0..count).map(|i| scale * (start + 12.9898 * i as f64 * i as f64).sin()).collect();
     Tensor::from_slice(&values).reshape(shape)
 }
 
 pub fn flat(tensors: &[Tensor]) -> Vec<f64> {
-    let values = |tensor: &Tensor| Vec::<f64>::try_from(tensor.detach().to_kind(Kind::Double).reshape([-1])).unwrap();
+    let values = |tensor: &Tensor| {
+        Vec::<f64>::try_from(tensor.detach().to_kind(Kind::Double).reshape([-1])).unwrap()
+    };
     tensors.iter().flat_map(values).collect()
 }
 
@@ -87,7 +91,9 @@ pub fn events(folder: &Path) -> Vec<Event> {
 /// The outside writes told, as (step, count, displacement squared).
 pub fn outside_writes(folder: &Path) -> Vec<(u64, u64, Option<f64>)> {
     let told = |event: Event| match event.kind {
-        EventKind::OutsideWrite { count, displacement_squared, .. } => Some((event.step, count, displacement_squared)),
+        EventKind::OutsideWrite { count, displacement_squared, .. } => {
+            Some((event.step, count, displacement_squared))
+        }
         _ => None,
     };
     events(folder).into_iter().filter_map(told).collect()
@@ -97,5 +103,8 @@ pub fn outside_writes(folder: &Path) -> Vec<(u64, u64, Option<f64>)> {
 #[track_caller]
 pub fn assert_close(found: Option<f64>, expected: f64, what: &str) {
     let found = found.unwrap_or_else(|| panic!("{what}: null, expected {expected}"));
-    assert!((found - expected).abs() <= 1e-5 * expected.abs(), "{what}: {found}, expected {expected}");
+    assert!(
+        (found - expected).abs() <= 1e-5 * expected.abs(),
+        "{what}: {found}, expected {expected}"
+    );
 }

@@ -1,4 +1,5 @@
-//! Tied weights: one tensor that the store has several times is one parameter. And views of one tensor.
+//! Tied weights: one tensor that the store has several times is one parameter. And views of one
+//! tensor.
 
 use std::path::Path;
 
@@ -58,7 +59,13 @@ fn sgd() -> nn::Sgd {
 }
 
 fn names(folder: &Path) -> Vec<String> {
-    Run::open(folder).unwrap().info().parameters.iter().map(|parameter| parameter.name.clone()).collect()
+    Run::open(folder)
+        .unwrap()
+        .info()
+        .parameters
+        .iter()
+        .map(|parameter| parameter.name.clone())
+        .collect()
 }
 
 #[track_caller]
@@ -76,14 +83,18 @@ fn are_measured_once_under_their_first_name() {
     let folder = tempfile::tempdir().unwrap();
     let run = folder.path().join("run");
     let tied = Tied::new(true);
-    let mut optimizer = perrin::Options::new().gradient_norm(true).build(sgd(), &tied.variables, 1e-2, &run).unwrap();
+    let mut optimizer = perrin::Options::new()
+        .gradient_norm(true)
+        .build(sgd(), &tied.variables, 1e-2, &run)
+        .unwrap();
     let saved = tied.train(&mut optimizer);
     optimizer.finish().unwrap();
     assert_eq!(names(&run), ["decoder", "head"]);
     check(&run, 1, &saved, &saved[0]);
     // The gradient before the first step: five ones, three twos.
     assert_close(rows(&run).records[0].gradient_norm_squared, 5. + 3. * 4., "gradient");
-    // What docs/curvature.md says of libtorch: two steps with the gradient 1, the second with momentum 0.9 of the first.
+    // What docs/curvature.md says of libtorch: two steps with the gradient 1, the second with
+    // momentum 0.9 of the first.
     assert!((saved[1][0] - (1. - 0.01 * (1. + 1.9))).abs() < 1e-6, "{}", saved[1][0]);
 
     // Without a store: by position.
@@ -109,11 +120,16 @@ fn go_by_each_of_their_names() {
         observer.unwrap().finish().unwrap();
         assert_eq!(names(&run), ["decoder"]);
         let reference = Tensor::read_safetensors(run.join("reference.safetensors")).unwrap();
-        assert_eq!((reference[0].0.as_str(), flat(&[reference[0].1.shallow_clone()])), ("decoder", vec![3.; 5]));
+        assert_eq!(
+            (reference[0].0.as_str(), flat(&[reference[0].1.shallow_clone()])),
+            ("decoder", vec![3.; 5])
+        );
     }
     let both = |second: Tensor| {
         let reference = vec![("encoder".to_owned(), threes()), ("decoder".to_owned(), second)];
-        perrin::Options::new().reference(reference).observe(&tied.variables, folder.path().join("both"))
+        perrin::Options::new()
+            .reference(reference)
+            .observe(&tied.variables, folder.path().join("both"))
     };
     let refused = both(threes() + 1.).err().unwrap().to_string();
     assert!(refused.contains("`decoder`") && refused.contains("`encoder`"), "{refused}");
@@ -126,8 +142,13 @@ fn may_be_tied_later() {
         let folder = tempfile::tempdir().unwrap();
         let tied = Tied::new(false);
         let mut optimizer = match known_store {
-            true => perrin::Options::new().directions(2).build(sgd(), &tied.variables, 1e-2, folder.path()).unwrap(),
-            false => perrin::attach(sgd().build(&tied.variables, 1e-2).unwrap(), folder.path()).unwrap(),
+            true => perrin::Options::new()
+                .directions(2)
+                .build(sgd(), &tied.variables, 1e-2, folder.path())
+                .unwrap(),
+            false => {
+                perrin::attach(sgd().build(&tied.variables, 1e-2).unwrap(), folder.path()).unwrap()
+            }
         };
         let origin = tied.theta();
         let first = tied.train(&mut optimizer);
@@ -143,7 +164,8 @@ fn may_be_tied_later() {
         optimizer.finish().unwrap();
         check(folder.path(), 1, &first, &origin);
         check(folder.path(), 4, &second, &origin);
-        let added = |event: &perrin::record::Event| matches!(event.kind, EventKind::ParametersAdded { .. });
+        let added =
+            |event: &perrin::record::Event| matches!(event.kind, EventKind::ParametersAdded { .. });
         assert!(!events(folder.path()).iter().any(added), "nothing new to observe");
         assert_eq!(names(folder.path())[0], if known_store { "encoder" } else { "parameter_0" });
     }
@@ -154,7 +176,8 @@ fn may_be_tied_when_a_run_is_resumed() {
     let folder = tempfile::tempdir().unwrap();
     let tied = Tied::new(false);
     let origin = tied.theta();
-    let mut optimizer = perrin::Options::new().build(sgd(), &tied.variables, 1e-2, folder.path()).unwrap();
+    let mut optimizer =
+        perrin::Options::new().build(sgd(), &tied.variables, 1e-2, folder.path()).unwrap();
     tied.train(&mut optimizer);
     optimizer.finish().unwrap();
     tied.tie();
@@ -166,7 +189,8 @@ fn may_be_tied_when_a_run_is_resumed() {
     assert_eq!(names(folder.path()), ["encoder", "head"]);
 }
 
-/// `detach` makes another variable of autograd over the same memory: libtorch gives each its own gradient.
+/// `detach` makes another variable of autograd over the same memory: libtorch gives each its own
+/// gradient.
 #[test]
 fn two_variables_over_one_memory_have_the_sum_of_their_gradients() {
     let folder = tempfile::tempdir().unwrap();
@@ -194,7 +218,10 @@ fn views_that_overlap_are_refused_and_others_are_not() {
         for (name, view) in ["a", "b"].into_iter().zip(views) {
             let _ = variables.root().add(name, view.detach(), true);
         }
-        perrin::Options::new().parameters(wanted).observe(&variables, folder.path().join(run)).map(drop)
+        perrin::Options::new()
+            .parameters(wanted)
+            .observe(&variables, folder.path().join(run))
+            .map(drop)
     };
     // Columns of one matrix: their memory interleaves, they have no element in common.
     observe([whole.narrow(1, 0, 3), whole.narrow(1, 3, 3)], "columns", |_| true).unwrap();
@@ -206,8 +233,12 @@ fn views_that_overlap_are_refused_and_others_are_not() {
     ];
     for (number, views) in views.into_iter().enumerate() {
         let again = [views[0].shallow_clone(), views[1].shallow_clone()];
-        let refused = observe(views, &format!("refused-{number}"), |_| true).unwrap_err().to_string();
-        assert!(refused.contains("`a`") && refused.contains("`b`") && refused.contains("twice"), "{refused}");
+        let refused =
+            observe(views, &format!("refused-{number}"), |_| true).unwrap_err().to_string();
+        assert!(
+            refused.contains("`a`") && refused.contains("`b`") && refused.contains("twice"),
+            "{refused}"
+        );
         observe(again, &format!("one-{number}"), |name| name == "a").unwrap();
     }
 }

@@ -1,4 +1,5 @@
-//! Reading while a run is written: DuckDB and Polars all finished segments, pyarrow and Polars the journal, again and again.
+//! Reading while a run is written: DuckDB and Polars all finished segments, pyarrow and Polars the
+//! journal, again and again.
 //!
 //! `PERRIN_LIVE_SECONDS=60 cargo test --test queries live` does it for a minute.
 
@@ -49,7 +50,8 @@ impl Sink for Hurried {
 fn record(folder: &Path, seconds: f64, began: Instant) -> u64 {
     let sink = Hurried(runs::writer(folder, 0.1));
     let mut recorder =
-        Recorder::<()>::start(sink, folder, began, QueueOptions::default(), |_, _| Ok(())).expect("a worker thread");
+        Recorder::<()>::start(sink, folder, began, QueueOptions::default(), |_, _| Ok(()))
+            .expect("a worker thread");
     let (mut step, mut block) = (0, Block::default());
     while began.elapsed().as_secs_f64() < seconds {
         // A training loop does something else meanwhile; this one has nothing to do.
@@ -69,10 +71,12 @@ fn record(folder: &Path, seconds: f64, began: Instant) -> u64 {
 
 #[test]
 fn live_reading_meets_no_error_and_no_row_twice() {
-    let seconds = std::env::var("PERRIN_LIVE_SECONDS").map_or(6.0, |seconds| seconds.parse().unwrap());
+    let seconds =
+        std::env::var("PERRIN_LIVE_SECONDS").map_or(6.0, |seconds| seconds.parse().unwrap());
     let root = tempfile::tempdir().unwrap();
     let folder = root.path().join("run");
-    let (began, unix) = (Instant::now(), SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs_f64());
+    let (began, unix) =
+        (Instant::now(), SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs_f64());
     let (rows, seen) = std::thread::scope(|scope| {
         let writing = scope.spawn(|| {
             let rows = record(&folder, seconds, began);
@@ -88,7 +92,8 @@ fn live_reading_meets_no_error_and_no_row_twice() {
     assert_eq!((own, &seen["rows"]), (rows, &json!(rows)));
     let segments = fs::read_dir(folder.join("steps")).unwrap().count();
     assert!(segments > 5, "{segments} segments: too few to be read at their making");
-    let mut behind: Vec<f64> = seen["behind_seconds"].as_array().unwrap().iter().map(|n| n.as_f64().unwrap()).collect();
+    let mut behind: Vec<f64> =
+        seen["behind_seconds"].as_array().unwrap().iter().map(|n| n.as_f64().unwrap()).collect();
     behind.sort_by(f64::total_cmp);
     println!(
         "{rows} rows, {segments} segments; readings: DuckDB {}, Polars {}, all with pyarrow {}, journals with Polars {}; \

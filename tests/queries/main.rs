@@ -1,4 +1,5 @@
-//! Every query of docs/queries.md, run by DuckDB, Polars and pyarrow, and its answers compared with perrin's own.
+//! Every query of docs/queries.md, run by DuckDB, Polars and pyarrow, and its answers compared with
+//! perrin's own.
 
 mod folders;
 mod live;
@@ -21,7 +22,8 @@ type Rows = Vec<Vec<Option<f64>>>;
 
 /// The blocks of the document: heading, language, text.
 fn blocks() -> Vec<(String, String, String)> {
-    let document = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/queries.md")).unwrap();
+    let document =
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/queries.md")).unwrap();
     let (mut blocks, mut heading, mut open): (Vec<(String, String, String)>, String, bool) =
         (Vec::new(), String::new(), false);
     for line in document.lines() {
@@ -50,7 +52,9 @@ fn numbers(rows: &Value) -> Rows {
 
 fn assert_close(found: &Rows, expected: &Rows, what: &str) {
     let close = |found: Option<f64>, expected: Option<f64>| match (found, expected) {
-        (Some(found), Some(expected)) => (found - expected).abs() <= TOLERANCE * expected.abs().max(1e-3),
+        (Some(found), Some(expected)) => {
+            (found - expected).abs() <= TOLERANCE * expected.abs().max(1e-3)
+        }
         (found, expected) => found == expected,
     };
     let same = found.len() == expected.len()
@@ -86,27 +90,45 @@ fn expected(root: &Path) -> BTreeMap<&'static str, Rows> {
 
     let mut expected = BTreeMap::new();
     let first_and_last = [rows[0][0], rows[rows.len() - 1][0]];
-    let open =
-        vec![count, first_and_last[0], first_and_last[1], sum(&rows, |row| row[4]), sum(&rows, |row| row[3]) / count];
+    let open = vec![
+        count,
+        first_and_last[0],
+        first_and_last[1],
+        sum(&rows, |row| row[4]),
+        sum(&rows, |row| row[3]) / count,
+    ];
     expected.insert("Open a run", vec![known(open)]);
     expected.insert("The folder at once", vec![known(vec![count, first_and_last[1]])]);
     expected.insert("Folders with brackets in their names", vec![known(vec![150.0, 150.0])]);
-    expected.insert("Runs with different columns", runs::MIXED.map(|directions| mixed(root, directions)).to_vec());
-    let last = rows.iter().rev().take(5).map(|row| known(vec![row[0], row[1], row[3], row[5].sqrt()]));
+    expected.insert(
+        "Runs with different columns",
+        runs::MIXED.map(|directions| mixed(root, directions)).to_vec(),
+    );
+    let last =
+        rows.iter().rev().take(5).map(|row| known(vec![row[0], row[1], row[3], row[5].sqrt()]));
     expected.insert("The last rows", last.collect());
     let fit = RunFit::of(&run).unwrap().displacement;
     let law = fit.known().unwrap();
     expected.insert("The diffusion exponent", vec![vec![Some(law.exponent), law.prefactor]]);
     let windows = rows.chunk_by(|one, next| (one[0] / 500.0).floor() == (next[0] / 500.0).floor());
     let windows = windows.filter(|window| window.len() >= 100);
-    let over_time = windows.map(|window| known(vec![(window[0][0] / 500.0).floor() * 500.0, exponent(window)]));
+    let over_time =
+        windows.map(|window| known(vec![(window[0][0] / 500.0).floor() * 500.0, exponent(window)]));
     expected.insert("The exponent over time", over_time.collect());
     let epochs = rows.chunk_by(|one, next| one[1] == next[1]).map(|epoch| {
         let mean = |value| sum(epoch, value) / epoch.len() as f64;
-        known(vec![epoch[0][1], mean(|row| row[4]), mean(|row| row[4].sqrt() / row[2]), mean(|row| row[3])])
+        known(vec![
+            epoch[0][1],
+            mean(|row| row[4]),
+            mean(|row| row[4].sqrt() / row[2]),
+            mean(|row| row[3]),
+        ])
     });
     expected.insert("Speed over epochs", epochs.collect());
-    expected.insert("What happened besides the steps", runs::EVENTS.map(|row| vec![None, Some(row.0), row.1]).to_vec());
+    expected.insert(
+        "What happened besides the steps",
+        runs::EVENTS.map(|row| vec![None, Some(row.0), row.1]).to_vec(),
+    );
     expected.insert("Rows that are missing", vec![known(vec![701.0, 703.0])]);
     expected.insert("The velocity autocorrelation of a mode", autocorrelation(&rows));
 
@@ -132,9 +154,11 @@ fn expected(root: &Path) -> BTreeMap<&'static str, Rows> {
         joined.push((rate, rows));
     }
     expected.insert("The runs of a sweep", sweep);
-    let longest = joined.iter().flat_map(|(_, rows)| rows.iter().map(|row| row[0])).fold(0.0, f64::max);
+    let longest =
+        joined.iter().flat_map(|(_, rows)| rows.iter().map(|row| row[0])).fold(0.0, f64::max);
     let joined = joined.chunk_by(|one, next| one.0 == next.0).map(|runs| {
-        let late = runs.iter().flat_map(|(_, rows)| rows.iter().filter(|row| row[0] > longest - 1000.0));
+        let late =
+            runs.iter().flat_map(|(_, rows)| rows.iter().filter(|row| row[0] > longest - 1000.0));
         let late: Vec<f64> = late.map(|row| row[3]).collect();
         known(vec![runs[0].0, 0.9, 128.0, late.iter().sum::<f64>() / late.len() as f64])
     });
@@ -157,11 +181,16 @@ fn mixed(root: &Path, directions: usize) -> Vec<Option<f64>> {
 /// <v_k v_{k+lag}> / <v^2> over the pairs of rows that are there.
 fn autocorrelation(rows: &[[f64; 7]]) -> Rows {
     let velocities: BTreeMap<u64, f64> = rows.iter().map(|row| (row[0] as u64, row[6])).collect();
-    let mean_square = velocities.values().map(|velocity| velocity * velocity).sum::<f64>() / rows.len() as f64;
+    let mean_square =
+        velocities.values().map(|velocity| velocity * velocity).sum::<f64>() / rows.len() as f64;
     let lag = |lag: u64| {
-        let pairs = velocities.iter().filter_map(|(step, now)| Some(now * velocities.get(&(step + lag))?));
+        let pairs =
+            velocities.iter().filter_map(|(step, now)| Some(now * velocities.get(&(step + lag))?));
         let products: Vec<f64> = pairs.collect();
-        vec![Some(lag as f64), Some(products.iter().sum::<f64>() / products.len() as f64 / mean_square)]
+        vec![
+            Some(lag as f64),
+            Some(products.iter().sum::<f64>() / products.len() as f64 / mean_square),
+        ]
     };
     (0..=200).step_by(20).map(lag).collect()
 }
@@ -172,12 +201,15 @@ fn every_query_of_the_document_gives_perrins_numbers() {
     runs::write_all(root.path());
     let blocks = blocks();
     assert!(blocks.len() > 20, "the document's blocks are not seen");
-    let input = json!(blocks.iter().map(|(_, language, text)| (language, text)).collect::<Vec<_>>());
-    let answers = python::answer(python::script("queries/answers.py").current_dir(root.path()), &input);
+    let input =
+        json!(blocks.iter().map(|(_, language, text)| (language, text)).collect::<Vec<_>>());
+    let answers =
+        python::answer(python::script("queries/answers.py").current_dir(root.path()), &input);
     let expected = expected(root.path());
     let mut unasked: Vec<&str> = expected.keys().copied().collect();
     for ((heading, language, _), answer) in blocks.iter().zip(answers.as_array().unwrap()) {
-        let expected = expected.get(heading.as_str()).unwrap_or_else(|| panic!("{heading} has no check here"));
+        let expected =
+            expected.get(heading.as_str()).unwrap_or_else(|| panic!("{heading} has no check here"));
         assert_close(&numbers(answer), expected, &format!("{heading}, {language}"));
         unasked.retain(|asked| asked != heading);
     }
@@ -196,9 +228,9 @@ fn a_folder_named_as_a_column_hides_it_as_the_document_says() {
     let pyarrow = "from glob import glob\nimport polars as pl, pyarrow as pa, pyarrow.dataset as ds\ntry:\n  \
                    ds.dataset(glob('sweep/*/*/steps/*.parquet'), partitioning='hive', partition_base_dir='sweep')\n  \
                    refused = False\nexcept pa.ArrowTypeError:\n  refused = True\nanswer = pl.DataFrame({'refused': [refused]})";
-    let without =
-        "SELECT DISTINCT learning_rate FROM read_parquet('sweep/*/*/steps/*.parquet', hive_partitioning = false)";
+    let without = "SELECT DISTINCT learning_rate FROM read_parquet('sweep/*/*/steps/*.parquet', hive_partitioning = false)";
     let input = json!([("sql", query), ("python", polars), ("python", pyarrow), ("sql", without)]);
-    let answers = python::answer(python::script("queries/answers.py").current_dir(root.path()), &input);
+    let answers =
+        python::answer(python::script("queries/answers.py").current_dir(root.path()), &input);
     assert_eq!(answers, json!([[["0.5", true, 1]], [[0.5, 1]], [[true]], [[0.1]]]));
 }

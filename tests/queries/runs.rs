@@ -1,4 +1,5 @@
-//! The runs that the document's queries ask: `runs/mnist` finished, `runs/live` still open, and a sweep.
+//! The runs that the document's queries ask: `runs/mnist` finished, `runs/live` still open, and a
+//! sweep.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -17,7 +18,11 @@ pub fn sweep_folder(root: &Path, rate: f64, number: u32) -> PathBuf {
 }
 
 fn hyperparameters(learning_rate: f64) -> Hyperparameters {
-    Hyperparameters { learning_rate: Some(learning_rate), momentum: Some(0.9), weight_decay: Some(5e-4) }
+    Hyperparameters {
+        learning_rate: Some(learning_rate),
+        momentum: Some(0.9),
+        weight_decay: Some(5e-4),
+    }
 }
 
 /// Directions of the runs of `mixed`, in the order of their names: the first has none.
@@ -47,7 +52,8 @@ fn writer_along(folder: &Path, learning_rate: f64, directions: usize) -> RunWrit
     RunWriter::create(folder, &info, Vec::new()).unwrap()
 }
 
-/// A step of a run whose learning rate halves every 1000 steps; displacements wander around power laws.
+/// A step of a run whose learning rate halves every 1000 steps; displacements wander around power
+/// laws.
 pub fn push_row(rows: &mut RowBuffer, step: u64, elapsed_seconds: f64, learning_rate: f64) {
     let k = step as f64;
     rows.records.push(StepRecord {
@@ -72,7 +78,8 @@ pub fn append(writer: &mut RunWriter, steps: impl Iterator<Item = u64>, learning
     steps.for_each(|step| push_row(&mut rows, step, step as f64 * 0.01, learning_rate));
     let values = 2 * writer.layout().directions;
     if values != 4 {
-        rows.projections = (0..values * rows.len()).map(|index| Some((index as f64 * 0.37).sin())).collect();
+        rows.projections =
+            (0..values * rows.len()).map(|index| Some((index as f64 * 0.37).sin())).collect();
     }
     writer.append(&rows).unwrap();
     // Segments of about 1, 2, 4, ... seconds.
@@ -96,15 +103,24 @@ fn write_along(folder: &Path, learning_rate: f64, steps: u64, directions: usize)
 pub fn write_all(root: &Path) {
     let mut mnist = writer(&root.join("runs/mnist"), 0.1);
     let event = |step, kind| Event { step, elapsed_seconds: step as f64 * 0.01, kind };
-    let outside =
-        |count| EventKind::OutsideWrite { parameters: vec!["w".to_owned()], displacement_squared: None, count };
+    let outside = |count| EventKind::OutsideWrite {
+        parameters: vec!["w".to_owned()],
+        displacement_squared: None,
+        count,
+    };
     for block in 0..60 {
         // Steps 701 to 703 were dropped.
-        append(&mut mnist, (block * 50 + 1..=block * 50 + 50).filter(|step| !(701..=703).contains(step)), 0.1);
+        append(
+            &mut mnist,
+            (block * 50 + 1..=block * 50 + 50).filter(|step| !(701..=703).contains(step)),
+            0.1,
+        );
     }
     mnist.event(&event(20, outside(1))).unwrap();
     mnist.event(&event(30, outside(2))).unwrap();
-    mnist.event(&event(703, EventKind::RowsDropped { count: 3, first_step: 701, last_step: 703 })).unwrap();
+    mnist
+        .event(&event(703, EventKind::RowsDropped { count: 3, first_step: 701, last_step: 703 }))
+        .unwrap();
     mnist.event(&event(3000, EventKind::Finished { rows: 2997, dropped: 3 })).unwrap();
     mnist.close().unwrap();
 
@@ -114,12 +130,20 @@ pub fn write_all(root: &Path) {
     }
     // Its journal stays.
     drop(live);
-    assert!(root.join("runs/live/open/000002.arrows").exists() || root.join("runs/live/open/000003.arrows").exists());
+    assert!(
+        root.join("runs/live/open/000002.arrows").exists()
+            || root.join("runs/live/open/000003.arrows").exists()
+    );
 
     for (rate, number) in SWEEP {
         // The first run in the order of names has no directions.
         let directions = if (rate, number) == SWEEP[0] { 0 } else { 2 };
-        write_along(&sweep_folder(root, rate, number), rate, 1400 + 50 * u64::from(number), directions);
+        write_along(
+            &sweep_folder(root, rate, number),
+            rate,
+            1400 + 50 * u64::from(number),
+            directions,
+        );
     }
     for directions in MIXED {
         write_along(&mixed_folder(root, directions), 0.1, 200, directions);

@@ -1,5 +1,5 @@
-//! A log that cannot be written for a while: training goes on, rows are kept as long as there is room, and what is lost is
-//! counted and told.
+//! A log that cannot be written for a while: training goes on, rows are kept as long as there is
+//! room, and what is lost is counted and told.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -89,7 +89,8 @@ impl Sink for FullLog {
 
 fn start(log: &FullLog, policy: QueuePolicy) -> Recorder<()> {
     let options = QueueOptions { policy, capacity: 64 };
-    Recorder::start(log.clone(), Path::new("a run"), Instant::now(), options, |_, _| Ok(())).unwrap()
+    Recorder::start(log.clone(), Path::new("a run"), Instant::now(), options, |_, _| Ok(()))
+        .unwrap()
 }
 
 fn row(step: u64) -> Row<()> {
@@ -195,7 +196,10 @@ fn rows_are_kept_until_there_is_space_again() {
         assert!(steps.is_sorted_by(|before, after| before < after));
         let kinds = log.kinds();
         assert!(kinds.contains(&kind));
-        assert!(kinds.iter().any(|kind| matches!(kind, EventKind::Interrupted { events_lost: 0, .. })), "{kinds:?}");
+        assert!(
+            kinds.iter().any(|kind| matches!(kind, EventKind::Interrupted { events_lost: 0, .. })),
+            "{kinds:?}"
+        );
         assert_eq!(kinds.last(), Some(&EventKind::Finished { rows: steps.len() as u64, dropped }));
     }
 }
@@ -208,7 +212,9 @@ fn what_there_is_no_room_for_is_counted_and_told() {
     log.full.store(true, Ordering::SeqCst);
     let mut recorder = start(&log, QueuePolicy::Block);
     (1..=STEPS).for_each(|step| recorder.row(row(step)));
-    wait_until(&recorder, |recorder| matches!(recorder.health(), Err(Error::Interrupted { rows_lost: 1.., .. })));
+    wait_until(&recorder, |recorder| {
+        matches!(recorder.health(), Err(Error::Interrupted { rows_lost: 1.., .. }))
+    });
     log.full.store(false, Ordering::SeqCst);
     wait_until(&recorder, |recorder| recorder.health().is_ok());
     let lost = recorder.health().unwrap().rows_lost;
@@ -218,13 +224,17 @@ fn what_there_is_no_room_for_is_counted_and_told() {
 
     let steps = log.steps.lock().unwrap();
     assert_eq!(steps.len() as u64 + lost, STEPS + 10);
-    let gap = steps.iter().zip(&steps[1..]).find(|(before, after)| **before + 1 != **after).unwrap();
+    let gap =
+        steps.iter().zip(&steps[1..]).find(|(before, after)| **before + 1 != **after).unwrap();
     let kept = steps.iter().take_while(|&step| step <= gap.0).count() as u64;
     assert_eq!(kept, *gap.0, "the earliest rows are kept");
     let told = EventKind::RowsDropped { count: lost, first_step: gap.0 + 1, last_step: gap.1 - 1 };
     let kinds = log.kinds();
     assert!(kinds.contains(&told), "{told:?} in {kinds:?}");
-    assert_eq!(kinds.last(), Some(&EventKind::Finished { rows: steps.len() as u64, dropped: lost }));
+    assert_eq!(
+        kinds.last(),
+        Some(&EventKind::Finished { rows: steps.len() as u64, dropped: lost })
+    );
 }
 
 #[test]
@@ -250,7 +260,11 @@ fn rows_go_on_while_segments_cannot_be_finished() {
     let error = recorder.finish().err().unwrap();
     assert!(matches!(error, Error::Interrupted { rows_lost: 0, .. }), "{error}");
     assert!(log.steps.lock().unwrap().iter().copied().eq(1..=5_000));
-    assert_eq!(log.kinds(), [EventKind::Finished { rows: 5_000, dropped: 0 }], "nothing is missing");
+    assert_eq!(
+        log.kinds(),
+        [EventKind::Finished { rows: 5_000, dropped: 0 }],
+        "nothing is missing"
+    );
 }
 
 #[test]

@@ -81,14 +81,16 @@ fn start_named(run: &str, log: TestLog, policy: QueuePolicy, capacity: usize) ->
         deferred.drain(..).for_each(|(index, loss)| rows.records[index].loss = Some(loss));
         Ok(())
     };
-    Recorder::start(log, Path::new(run), Instant::now(), QueueOptions { policy, capacity }, resolve).unwrap()
+    Recorder::start(log, Path::new(run), Instant::now(), QueueOptions { policy, capacity }, resolve)
+        .unwrap()
 }
 
 fn row(step: u64) -> Row<f64> {
     Row { record: StepRecord { step, ..StepRecord::default() }, groups: None, deferred: None }
 }
 
-/// `Block` on a log that takes nothing until the queue has long been full: nothing is lost, order is kept.
+/// `Block` on a log that takes nothing until the queue has long been full: nothing is lost, order
+/// is kept.
 #[test]
 fn block_loses_nothing() {
     let seen = Arc::default();
@@ -105,7 +107,8 @@ fn block_loses_nothing() {
     assert_eq!(seen.events, [EventKind::Finished { rows: 20_000, dropped: 0 }]);
 }
 
-/// `DropNewest` on a log that takes nothing at all: every call returns, and what is missing is counted exactly.
+/// `DropNewest` on a log that takes nothing at all: every call returns, and what is missing is
+/// counted exactly.
 #[test]
 fn drop_newest_counts_exactly() {
     let seen = Arc::default();
@@ -122,8 +125,11 @@ fn drop_newest_counts_exactly() {
     let totals = recorder.finish().unwrap();
     assert_eq!(totals.rows + dropped, 20_000);
     let seen = seen.lock().unwrap();
-    let told: u64 =
-        seen.events.iter().map(|event| if let EventKind::RowsDropped { count, .. } = event { *count } else { 0 }).sum();
+    let told: u64 = seen
+        .events
+        .iter()
+        .map(|event| if let EventKind::RowsDropped { count, .. } = event { *count } else { 0 })
+        .sum();
     assert_eq!(told, dropped);
     assert_eq!(seen.events.last(), Some(&EventKind::Finished { rows: totals.rows, dropped }));
     assert!(seen.steps.is_sorted());
@@ -144,7 +150,8 @@ impl std::io::Write for Told {
     }
 }
 
-/// However many rows follow it, and however often it is asked for, an error is told to `tracing` once.
+/// However many rows follow it, and however often it is asked for, an error is told to `tracing`
+/// once.
 #[test]
 fn an_error_is_told_once() {
     let told = Told::default();
@@ -160,12 +167,14 @@ fn an_error_is_told_once() {
     assert!(recorder.health().is_err());
     assert!(recorder.finish().is_err());
     let told = String::from_utf8(told.0.lock().unwrap().clone()).unwrap();
-    let lines: Vec<&str> = told.lines().filter(|line| line.contains("a run told of once")).collect();
+    let lines: Vec<&str> =
+        told.lines().filter(|line| line.contains("a run told of once")).collect();
     assert_eq!(lines.len(), 1, "{told}");
     assert!(lines[0].contains("ERROR") && lines[0].contains("somewhere is damaged"), "{told}");
 }
 
-/// An error that does not pass stops the log, is told by `health` and `finish`, and no call fails or waits.
+/// An error that does not pass stops the log, is told by `health` and `finish`, and no call fails
+/// or waits.
 #[test]
 fn the_first_error_is_returned_and_training_goes_on() {
     let seen = Arc::default();
@@ -176,23 +185,36 @@ fn the_first_error_is_returned_and_training_goes_on() {
     }
     (5..=10_000).for_each(|step| recorder.row(row(step)));
     let error = recorder.finish().err().unwrap();
-    assert!(matches!(error, Error::Stopped(_)) && error.to_string().starts_with("somewhere is damaged"), "{error}");
+    assert!(
+        matches!(error, Error::Stopped(_)) && error.to_string().starts_with("somewhere is damaged"),
+        "{error}"
+    );
     assert!(seen.lock().unwrap().steps.iter().copied().eq(1..=4));
 }
 
-/// A run that is taken up again and closed without a row: its last event does not go back to the beginning.
+/// A run that is taken up again and closed without a row: its last event does not go back to the
+/// beginning.
 #[test]
 fn a_resumed_recorder_counts_on() {
     let seen = Arc::default();
     let clock = Clock::resume(Duration::from_secs(7_200));
     let began = Instant::now();
-    let mut recorder =
-        Recorder::<f64>::start(log(&seen), Path::new("a run"), clock, QueueOptions::default(), |_, _| Ok(())).unwrap();
+    let mut recorder = Recorder::<f64>::start(
+        log(&seen),
+        Path::new("a run"),
+        clock,
+        QueueOptions::default(),
+        |_, _| Ok(()),
+    )
+    .unwrap();
     recorder.resume_after(900);
     recorder.finish().unwrap();
     let last = seen.lock().unwrap().last_event.clone().unwrap();
     assert_eq!(last.step, 900);
-    assert!((7_200.0..=7_200.0 + began.elapsed().as_secs_f64()).contains(&last.elapsed_seconds), "{last:?}");
+    assert!(
+        (7_200.0..=7_200.0 + began.elapsed().as_secs_f64()).contains(&last.elapsed_seconds),
+        "{last:?}"
+    );
 }
 
 #[test]
@@ -226,7 +248,8 @@ fn an_error_of_the_training_thread_stops_the_log_after_what_is_queued() {
     assert!(seen.closed);
 }
 
-/// Events find their way also when the channel was full: they wait, and the last ones are told while closing.
+/// Events find their way also when the channel was full: they wait, and the last ones are told
+/// while closing.
 #[test]
 fn drop_newest_drops_no_event() {
     let seen = Arc::default();

@@ -1,4 +1,5 @@
-//! Pictures of a small run compared as text. `PERRIN_WRITE_GOLDEN=1` writes them anew; look at them before keeping them.
+//! Pictures of a small run compared as text. `PERRIN_WRITE_GOLDEN=1` writes them anew; look at them
+//! before keeping them.
 
 use std::path::Path;
 
@@ -7,7 +8,8 @@ use perrin::run::{LossLandscape, RunWriter};
 
 use crate::support::{plain, report};
 
-/// Exact laws, so that no random number is in the pictures: a power law that grows, a loss that falls, a gap, a new learning rate.
+/// Exact laws, so that no random number is in the pictures: a power law that grows, a loss that
+/// falls, a gap, a new learning rate.
 fn records() -> Vec<StepRecord> {
     let steps = (1..=40).chain(61..=90);
     let record = |step: u64| StepRecord {
@@ -28,12 +30,28 @@ fn records() -> Vec<StepRecord> {
 fn pictures_of_a_small_run() {
     let directory = tempfile::tempdir().unwrap();
     let run = directory.path().join("small");
-    plain(&run, &RunInfo::default(), records(), vec![EventKind::Recovered { rows: 3, bytes_discarded: 0 }]);
+    plain(
+        &run,
+        &RunInfo::default(),
+        records(),
+        vec![EventKind::Recovered { rows: 3, bytes_discarded: 0 }],
+    );
     let (_, written) = report(&[&run], Some(&directory.path().join("figures")));
-    let names = ["global_displacement", "local_displacement", "loss", "learning_rate", "events", "exponent_by_length"];
+    let names = [
+        "global_displacement",
+        "local_displacement",
+        "loss",
+        "learning_rate",
+        "events",
+        "exponent_by_length",
+    ];
     assert_eq!(written.figures.len(), 2 * names.len(), "{:?}", written.figures);
-    // The numbers of fits end in digits that may differ between machines; those of pictures are rounded.
-    compare(directory.path(), names.iter().map(|name| format!("{name}.svg")).chain(["loss.csv".to_owned()]));
+    // The numbers of fits end in digits that may differ between machines; those of pictures are
+    // rounded.
+    compare(
+        directory.path(),
+        names.iter().map(|name| format!("{name}.svg")).chain(["loss.csv".to_owned()]),
+    );
 }
 
 /// A valley that bends, over a run that goes round in it.
@@ -41,20 +59,28 @@ fn pictures_of_a_small_run() {
 fn pictures_of_a_landscape() {
     let directory = tempfile::tempdir().unwrap();
     let run = directory.path().join("valley");
-    let info = RunInfo { layout: Layout { parameter_groups: 1, directions: 2 }, ..RunInfo::default() };
+    let info =
+        RunInfo { layout: Layout { parameter_groups: 1, directions: 2 }, ..RunInfo::default() };
     let mut writer = RunWriter::create(&run, &info, Vec::new()).unwrap();
     let mut buffer = RowBuffer::default();
     for step in 1..=240 {
         let angle = 0.1 * step as f64;
         buffer.records.push(StepRecord { step, basis: Some(0), ..StepRecord::default() });
-        buffer.projections.extend([0.4 * angle.cos(), angle.sin() + 0.05 * angle, 0.0, 0.0].map(Some));
+        buffer
+            .projections
+            .extend([0.4 * angle.cos(), angle.sin() + 0.05 * angle, 0.0, 0.0].map(Some));
     }
     writer.append(&buffer).unwrap();
     writer.close().unwrap();
-    let coordinates =
-        [[-1.0, -0.75, -0.5, -0.25, 0.0, 0.25, 0.5, 0.75, 1.0], [-2.0, -1.5, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0]];
+    let coordinates = [
+        [-1.0, -0.75, -0.5, -0.25, 0.0, 0.25, 0.5, 0.75, 1.0],
+        [-2.0, -1.5, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0],
+    ];
     let losses = |loss: fn(f64, f64) -> f64| -> Vec<f64> {
-        coordinates[1].iter().flat_map(|y| coordinates[0].iter().map(move |x| loss(*x, *y))).collect()
+        coordinates[1]
+            .iter()
+            .flat_map(|y| coordinates[0].iter().map(move |x| loss(*x, *y)))
+            .collect()
     };
     let mut landscape = LossLandscape {
         modes: [1, 2],
@@ -68,10 +94,16 @@ fn pictures_of_a_landscape() {
     landscape.train_loss[80] = f64::NAN;
     landscape.write(&run).unwrap();
     let (page, _) = report(&[&run], Some(&directory.path().join("figures")));
-    assert!(page.contains("Losses measured at 9 × 9 points of the plane of modes 1 and 2 around the reference point."));
+    assert!(page.contains(
+        "Losses measured at 9 × 9 points of the plane of modes 1 and 2 around the reference point."
+    ));
     assert!(page.contains("It is off by at most 2.500, where the loss goes from 0.2000 to 5.700."));
-    let names =
-        ["landscape_train.svg", "landscape_test.svg", "landscape_along_mode_1.svg", "landscape_along_mode_2.csv"];
+    let names = [
+        "landscape_train.svg",
+        "landscape_test.svg",
+        "landscape_along_mode_1.svg",
+        "landscape_along_mode_2.csv",
+    ];
     compare(directory.path(), names.into_iter().map(str::to_owned));
 }
 
@@ -85,6 +117,9 @@ fn compare(directory: &Path, names: impl Iterator<Item = String>) {
             std::fs::write(kept.join(&name), &found).unwrap();
         }
         let expected = std::fs::read_to_string(kept.join(&name)).unwrap();
-        assert!(found == expected, "{name} is not as kept: look at both, then PERRIN_WRITE_GOLDEN=1");
+        assert!(
+            found == expected,
+            "{name} is not as kept: look at both, then PERRIN_WRITE_GOLDEN=1"
+        );
     }
 }

@@ -27,17 +27,22 @@ fn page(directory: &Path, gradients: Option<[f64; 3]>) -> String {
             batches: 100,
             examples: 100,
         };
-        CurvatureSummary { gradient_noise: Some(noise), ..CurvatureSummary::default() }.save(&run, 0).unwrap();
+        CurvatureSummary { gradient_noise: Some(noise), ..CurvatureSummary::default() }
+            .save(&run, 0)
+            .unwrap();
     }
     report(&[&run], Some(&directory.join("figures"))).0
 }
 
 /// x and y of the points of a series, in the chart's order.
 fn series(directory: &Path, chart: &str, name: &str) -> Vec<[f64; 2]> {
-    let table = std::fs::read_to_string(directory.join("figures").join(format!("{chart}.csv"))).unwrap();
+    let table =
+        std::fs::read_to_string(directory.join("figures").join(format!("{chart}.csv"))).unwrap();
     let fields = table.lines().filter_map(|line| line.strip_prefix(&format!("{name},")));
     fields
-        .map(|line| line.split(',').take(2).map(|field| field.parse().unwrap()).collect::<Vec<f64>>())
+        .map(|line| {
+            line.split(',').take(2).map(|field| field.parse().unwrap()).collect::<Vec<f64>>()
+        })
         .map(|row| [row[0], row[1]])
         .collect()
 }
@@ -45,21 +50,30 @@ fn series(directory: &Path, chart: &str, name: &str) -> Vec<[f64; 2]> {
 #[test]
 fn each_mode_is_predicted_by_its_own_noise() {
     let directory = tempfile::tempdir().unwrap();
-    let variances: [f64; 3] = std::array::from_fn(|mode| OVER[mode] * PARAMETERS.noise_scale * EIGENVALUES[mode]);
+    let variances: [f64; 3] =
+        std::array::from_fn(|mode| OVER[mode] * PARAMETERS.noise_scale * EIGENVALUES[mode]);
     let page = page(directory.path(), Some(variances));
-    assert!(page.contains("and the noise of gradients as it was measured beside them, mode by mode"));
+    assert!(
+        page.contains("and the noise of gradients as it was measured beside them, mode by mode")
+    );
     let crosses = ["position_variances", "velocity_variances", "noise_by_mode"]
         .map(|chart| series(directory.path(), chart, "by the gradients"));
     for (mode, rho) in EIGENVALUES.into_iter().enumerate() {
         let own = SgdParameters { noise_scale: OVER[mode] * PARAMETERS.noise_scale, ..PARAMETERS };
         let covariance = DiscreteMode::new(&own, rho).unwrap().stationary_covariance();
-        let expected = [covariance[0][0], covariance[1][1], variances[mode] / PARAMETERS.batch_size];
+        let expected =
+            [covariance[0][0], covariance[1][1], variances[mode] / PARAMETERS.batch_size];
         for (chart, expected) in crosses.iter().zip(expected) {
             let [x, y] = chart[mode];
-            assert!((x / rho - 1.0).abs() < 1e-9 && (y / expected - 1.0).abs() < 1e-9, "{x} {y} {expected}");
+            assert!(
+                (x / rho - 1.0).abs() < 1e-9 && (y / expected - 1.0).abs() < 1e-9,
+                "{x} {y} {expected}"
+            );
         }
-        // The ellipse that holds 95% reaches sqrt(6) standard deviations (5.991, chi-squared of two).
-        let outline = series(directory.path(), &format!("phase_portrait_{}", mode + 1), "\"predicted, 95%\"");
+        // The ellipse that holds 95% reaches sqrt(6) standard deviations (5.991, chi-squared of
+        // two).
+        let outline =
+            series(directory.path(), &format!("phase_portrait_{}", mode + 1), "\"predicted, 95%\"");
         let reach = outline.iter().fold(0.0_f64, |reach, [_, velocity]| reach.max(*velocity));
         assert!((reach / (5.991 * covariance[1][1]).sqrt() - 1.0).abs() < 2e-3, "{reach}");
     }

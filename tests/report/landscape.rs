@@ -7,10 +7,11 @@ use perrin::run::{CurvatureSummary, LossLandscape, Measured, Run, RunWriter, Spe
 
 use crate::support::report;
 
-/// Rows on a line away from the origin, `0.01 k` along both directions; the last `along` are along basis 1, the others
-/// along 0.
+/// Rows on a line away from the origin, `0.01 k` along both directions; the last `along` are along
+/// basis 1, the others along 0.
 fn run(directory: &Path, rows: u64, along: u64) {
-    let info = RunInfo { layout: Layout { parameter_groups: 1, directions: 2 }, ..RunInfo::default() };
+    let info =
+        RunInfo { layout: Layout { parameter_groups: 1, directions: 2 }, ..RunInfo::default() };
     let mut writer = RunWriter::create(directory, &info, Vec::new()).unwrap();
     let mut buffer = RowBuffer::default();
     for step in 1..=rows {
@@ -56,7 +57,11 @@ fn rows_are_drawn_however_few_there_are() {
 fn rows_that_are_too_far_out_do_not_count_as_drawn() {
     // Rows go out to 3: those up to 1 are over the grid, those up to 1.5 are drawn.
     let page = page(300, 300, &landscape(1, 0.5));
-    assert!(page.contains("Over it 150 of the 300 rows along these directions; 66.7% of all lie outside"));
+    assert!(
+        page.contains(
+            "Over it 150 of the 300 rows along these directions; 66.7% of all lie outside"
+        )
+    );
 }
 
 #[test]
@@ -73,7 +78,9 @@ fn what_is_damaged_is_said_and_the_rest_shown() {
     landscape(1, 0.5).write(&path).unwrap();
     let density = SpectralBulk { nodes: vec![0.1], weights: vec![1.0], dimension: 9.0 };
     let trace = Some(Measured { value: 1.0, standard_error: 0.1 });
-    CurvatureSummary { trace, density: Some(density), gradient_noise: None }.save(&path, 0).unwrap();
+    CurvatureSummary { trace, density: Some(density), gradient_noise: None }
+        .save(&path, 0)
+        .unwrap();
     let whole = report(&[&path], None).0;
     assert!(whole.contains("Losses measured at 3 × 3 points") && !whole.contains("is left out"));
 
@@ -82,5 +89,9 @@ fn what_is_damaged_is_said_and_the_rest_shown() {
     assert!(Run::open(&path).unwrap().landscape(0).is_err());
     let page = report(&[&path], None).0;
     assert!(page.contains("Not shown: the losses that were measured cannot be read"));
-    assert!(page.contains("What was measured of the Hessian of basis 0 beside its eigenpairs is left out"));
+    assert!(
+        page.contains(
+            "What was measured of the Hessian of basis 0 beside its eigenpairs is left out"
+        )
+    );
 }

@@ -1,4 +1,5 @@
-//! Whether a page is well-formed: every tag is closed in order, attributes are quoted, `&` begins a reference.
+//! Whether a page is well-formed: every tag is closed in order, attributes are quoted, `&` begins a
+//! reference.
 
 /// Elements of HTML that have no end; written with a slash all the same.
 const VOID: [&str; 1] = ["meta"];
@@ -42,7 +43,11 @@ fn text(text: &str) {
     assert!(!text.contains('>') && !text.contains('\0'), "{text}");
     for (at, _) in text.match_indices('&') {
         let reference = text[at..].split(';').next().unwrap();
-        assert!(["&amp", "&lt", "&gt", "&quot", "&#39", "&apos"].contains(&reference), "{:.40}", &text[at..]);
+        assert!(
+            ["&amp", "&lt", "&gt", "&quot", "&#39", "&apos"].contains(&reference),
+            "{:.40}",
+            &text[at..]
+        );
     }
 }
 
@@ -50,7 +55,8 @@ fn attributes(mut rest: &str, ids: &mut std::collections::HashSet<String>) {
     while let Some(equals) = rest.find('=') {
         let name = rest[..equals].trim();
         assert!(name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-'), "attribute {name}");
-        let value = rest[equals + 1..].strip_prefix('"').unwrap_or_else(|| panic!("{rest} is not quoted"));
+        let value =
+            rest[equals + 1..].strip_prefix('"').unwrap_or_else(|| panic!("{rest} is not quoted"));
         let end = value.find('"').unwrap();
         text(&value[..end]);
         if name == "id" {

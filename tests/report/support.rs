@@ -3,7 +3,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use perrin::record::{Event, EventKind, Hyperparameters, ParameterInfo, RowBuffer, RunInfo, StepRecord};
+use perrin::record::{
+    Event, EventKind, Hyperparameters, ParameterInfo, RowBuffer, RunInfo, StepRecord,
+};
 use perrin::report::{ReportOptions, Written, write_report};
 use perrin::run::Eigenvectors;
 use perrin::run::{LossLandscape, Run, RunWriter};
@@ -15,8 +17,13 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::synthetic::SyntheticRun;
 
-pub const PARAMETERS: SgdParameters =
-    SgdParameters { learning_rate: 0.1, momentum: 0.9, weight_decay: 1e-4, batch_size: 32.0, noise_scale: 2.0 };
+pub const PARAMETERS: SgdParameters = SgdParameters {
+    learning_rate: 0.1,
+    momentum: 0.9,
+    weight_decay: 1e-4,
+    batch_size: 32.0,
+    noise_scale: 2.0,
+};
 
 /// SGD on a quadratic loss.
 pub fn synthetic(rows: u64, eigenvalues: &[f64]) -> SyntheticRun {
@@ -39,15 +46,18 @@ pub fn plain(directory: &Path, info: &RunInfo, records: Vec<StepRecord>, events:
 /// The report's page beside the runs, and what was written.
 pub fn report(runs: &[&Path], figures: Option<&Path>) -> (String, Written) {
     let page = runs[0].parent().unwrap().join("page.html");
-    let options =
-        ReportOptions { output: Some(page), figures: figures.map(Path::to_owned), ..ReportOptions::default() };
+    let options = ReportOptions {
+        output: Some(page),
+        figures: figures.map(Path::to_owned),
+        ..ReportOptions::default()
+    };
     let runs: Vec<Run> = runs.iter().map(|run| Run::open(run).unwrap()).collect();
     let written = write_report(&runs, &options, &mut |_| {}).unwrap();
     (std::fs::read_to_string(&written.page).unwrap(), written)
 }
 
-/// SGD on a quadratic loss that kept its eigenvalues at three estimates, lost rows, changed its learning rate at the end, and was
-/// resumed: something for every figure.
+/// SGD on a quadratic loss that kept its eigenvalues at three estimates, lost rows, changed its
+/// learning rate at the end, and was resumed: something for every figure.
 pub fn rich(directory: &Path, rows: u64) {
     let drawn = synthetic(rows, &[8.0, 3.0, 1.0, 0.3, 0.1, 0.03]);
     let info = RunInfo {
@@ -61,7 +71,9 @@ pub fn rich(directory: &Path, rows: u64) {
         created: "2026-01-01T00:00:00Z".to_owned(),
         ..drawn.info()
     };
-    let axis = |mode: usize| (0..6).map(|element| f32::from(u8::from(element == mode))).collect::<Vec<f32>>();
+    let axis = |mode: usize| {
+        (0..6).map(|element| f32::from(u8::from(element == mode))).collect::<Vec<f32>>()
+    };
     let estimate = |growth: f64| Eigenvectors {
         eigenvectors: Arc::new((0..6).map(axis).collect()),
         eigenvalues: drawn.eigenvalues.iter().map(|rho| rho * growth).collect(),
@@ -77,9 +89,16 @@ pub fn rich(directory: &Path, rows: u64) {
     }
     let mut buffer = RowBuffer::default();
     let mut random = ChaCha8Rng::seed_from_u64(3);
-    let mut sampler = QuadraticSampler::new(&PARAMETERS, UpdateRule::default(), &drawn.eigenvalues, &[1.0; 6]).unwrap();
+    let mut sampler =
+        QuadraticSampler::new(&PARAMETERS, UpdateRule::default(), &drawn.eigenvalues, &[1.0; 6])
+            .unwrap();
     for step in 1..=rows {
-        let loss = drawn.eigenvalues.iter().zip(sampler.positions()).map(|(rho, x)| 0.5 * rho * x * x).sum();
+        let loss = drawn
+            .eigenvalues
+            .iter()
+            .zip(sampler.positions())
+            .map(|(rho, x)| 0.5 * rho * x * x)
+            .sum();
         sampler.step(&mut random);
         if (rows / 3..rows / 3 + rows / 50).contains(&step) || step == rows / 2 {
             continue;
@@ -90,12 +109,18 @@ pub fn rich(directory: &Path, rows: u64) {
             step,
             elapsed_seconds: step as f64 * 0.01,
             hyperparameters: Hyperparameters {
-                learning_rate: Some(if step * 20 > rows * 19 { 0.01 } else { PARAMETERS.learning_rate }),
+                learning_rate: Some(if step * 20 > rows * 19 {
+                    0.01
+                } else {
+                    PARAMETERS.learning_rate
+                }),
                 ..info.hyperparameters[0]
             },
             batch_size: info.batch_size,
             loss: Some(loss),
-            local_displacement_squared: Some(velocities.clone().map(|v| (v * PARAMETERS.learning_rate).powi(2)).sum()),
+            local_displacement_squared: Some(
+                velocities.clone().map(|v| (v * PARAMETERS.learning_rate).powi(2)).sum(),
+            ),
             global_displacement_squared: Some(positions.clone().map(|x| x * x).sum()),
             basis: Some((step * 100 / rows).min(2)),
             ..StepRecord::default()
@@ -106,11 +131,20 @@ pub fn rich(directory: &Path, rows: u64) {
     let events = [
         (
             rows / 3,
-            EventKind::RowsDropped { count: rows / 50, first_step: rows / 3, last_step: rows / 3 + rows / 50 - 1 },
+            EventKind::RowsDropped {
+                count: rows / 50,
+                first_step: rows / 3,
+                last_step: rows / 3 + rows / 50 - 1,
+            },
         ),
         (
             rows / 2,
-            EventKind::Resumed { last_step: Some(rows / 2 - 1), rows_discarded: 0, next_landscape: None, time: None },
+            EventKind::Resumed {
+                last_step: Some(rows / 2 - 1),
+                rows_discarded: 0,
+                next_landscape: None,
+                time: None,
+            },
         ),
         (
             rows / 2,
@@ -132,10 +166,12 @@ pub fn rich(directory: &Path, rows: u64) {
 /// The loss about its minimum, and another one as that of a test.
 fn landscape(eigenvalues: &[f64]) -> LossLandscape {
     let [sharp, flat] = [eigenvalues[0], eigenvalues[5]];
-    let axis = |reach: f64| (-10..=10).map(|index| f64::from(index) / 10.0 * reach).collect::<Vec<f64>>();
+    let axis =
+        |reach: f64| (-10..=10).map(|index| f64::from(index) / 10.0 * reach).collect::<Vec<f64>>();
     // Positions count from 1 below the minimum.
     let coordinates = [axis(3.0), axis(6.0)];
-    let loss = |x: f64, y: f64| 0.3 + 0.5 * sharp * (x + 1.0).powi(2) + 0.5 * flat * (y + 1.0).powi(2);
+    let loss =
+        |x: f64, y: f64| 0.3 + 0.5 * sharp * (x + 1.0).powi(2) + 0.5 * flat * (y + 1.0).powi(2);
     let all = |of: &dyn Fn(f64, f64) -> f64| -> Vec<f64> {
         coordinates[1].iter().flat_map(|y| coordinates[0].iter().map(move |x| of(*x, *y))).collect()
     };

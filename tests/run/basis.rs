@@ -12,7 +12,13 @@ use perrin::run::{CurvatureRow, CurvatureSummary, Measured, Run, RunWriter, chec
 
 fn eigenvectors() -> Eigenvectors {
     let (kind, device) = ("f32".to_owned(), "cpu".to_owned());
-    let parameter = ParameterInfo { name: "weight".to_owned(), shape: vec![2, 2], kind, device, group: Some(0) };
+    let parameter = ParameterInfo {
+        name: "weight".to_owned(),
+        shape: vec![2, 2],
+        kind,
+        device,
+        group: Some(0),
+    };
     Eigenvectors {
         parameters: vec![parameter],
         eigenvectors: vec![vec![0.5; 4], vec![0.5, -0.5, 0.5, -0.5], vec![0.0; 4]].into(),
@@ -30,7 +36,9 @@ fn files(directory: &Path) -> Vec<String> {
     let mut names = Vec::new();
     for place in ["curvature", "eigenvectors"] {
         let entries = fs::read_dir(directory.join(place)).into_iter().flatten();
-        names.extend(entries.map(|entry| format!("{place}/{}", entry.unwrap().file_name().display())));
+        names.extend(
+            entries.map(|entry| format!("{place}/{}", entry.unwrap().file_name().display())),
+        );
     }
     names.sort();
     names
@@ -84,7 +92,8 @@ fn a_process_that_dies_at_any_operation_leaves_whole_bases() {
     let trace = Some(Measured { value: 3.5, standard_error: 0.25 });
     let summary = CurvatureSummary { trace, ..CurvatureSummary::default() };
     let attempt = |storage: &Stopping, directory: &Path| -> perrin::Result<()> {
-        let mut writer = RunWriter::create_on(Arc::new(storage.clone()), directory, &info(), Vec::new())?;
+        let mut writer =
+            RunWriter::create_on(Arc::new(storage.clone()), directory, &info(), Vec::new())?;
         writer.basis(0, 0, &eigenvectors(), true)?;
         writer.append(&rows(1..5))?;
         writer.basis(1, 4, &eigenvectors().with_summary(summary.clone()), true)?;
@@ -103,12 +112,20 @@ fn a_process_that_dies_at_any_operation_leaves_whole_bases() {
         let run = Run::open(directory.path()).unwrap();
         let bases = run.bases().unwrap().end;
         assert_eq!(run.curvature().unwrap().len() as u64, 3 * bases);
-        (0..bases).for_each(|basis| assert_eq!(run.eigenvectors(basis).unwrap().products, Some(40)));
+        (0..bases)
+            .for_each(|basis| assert_eq!(run.eigenvectors(basis).unwrap().products, Some(40)));
         // What a basis came with is there whenever the basis is, and never without it.
-        assert_eq!(run.curvature_summary(1).unwrap(), (bases == 2).then(|| summary.clone()), "stopped at {stop}");
+        assert_eq!(
+            run.curvature_summary(1).unwrap(),
+            (bases == 2).then(|| summary.clone()),
+            "stopped at {stop}"
+        );
         // A row is there only if its basis is.
         assert!(read_rows(directory.path()).len() as u64 <= 4 * bases, "stopped at {stop}");
-        assert!(files(directory.path()).iter().all(|name| !name.ends_with(".partial")), "stopped at {stop}");
+        assert!(
+            files(directory.path()).iter().all(|name| !name.ends_with(".partial")),
+            "stopped at {stop}"
+        );
     }
 }
 
@@ -127,9 +144,13 @@ fn damage_is_found() {
             fs::write(&path, flipped).unwrap();
             let found = check(directory.path());
             // What tells the version may say that it is a newer one.
-            let found = found.map(|found| found.damage.iter().map(|finding| finding.path.clone()).collect());
+            let found = found
+                .map(|found| found.damage.iter().map(|finding| finding.path.clone()).collect());
             let newer = matches!(found, Err(perrin::Error::NewerSchema { .. }));
-            assert!(newer || found.unwrap_or_else(|_| vec![]) == [path.clone()], "{name}, byte {position}");
+            assert!(
+                newer || found.unwrap_or_else(|_| vec![]) == [path.clone()],
+                "{name}, byte {position}"
+            );
         }
         fs::write(&path, whole).unwrap();
     }
@@ -176,7 +197,10 @@ fn vectors_of_a_basis_that_was_never_complete_are_not_the_next_ones() {
     // As a process leaves it that dies between the vectors and their table.
     fs::remove_file(directory.path().join("curvature/000001.parquet")).unwrap();
     recover(directory.path()).unwrap();
-    assert_eq!(files(directory.path()), ["curvature/000000.parquet", "eigenvectors/000000.safetensors"]);
+    assert_eq!(
+        files(directory.path()),
+        ["curvature/000000.parquet", "eigenvectors/000000.safetensors"]
+    );
 
     let (mut second, _) = RunWriter::resume(directory.path(), &info(), Default::default()).unwrap();
     second.basis(1, 1, &eigenvectors(), true).unwrap();
@@ -188,5 +212,8 @@ fn vectors_of_a_basis_that_was_never_complete_are_not_the_next_ones() {
     let again = Run::open(directory.path()).unwrap().estimate(1).unwrap();
     assert_eq!(format!("{again:?}"), format!("{table:?}"));
     let unequal = Eigenvectors { residuals: vec![0.0], ..known };
-    assert!(matches!(second.basis(2, 2, &unequal, false), Err(perrin::Error::ShapeMismatch { .. })));
+    assert!(matches!(
+        second.basis(2, 2, &unequal, false),
+        Err(perrin::Error::ShapeMismatch { .. })
+    ));
 }

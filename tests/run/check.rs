@@ -7,7 +7,10 @@ use std::time::Duration;
 use crate::common::{rows, writer};
 use perrin::Error;
 use perrin::record::{Event, EventKind, ParameterInfo};
-use perrin::run::{Check, DeltaWriter, Follower, FullDelta, Good, LockedFiles, ReferenceTensor, Run, check, recover};
+use perrin::run::{
+    Check, DeltaWriter, Follower, FullDelta, Good, LockedFiles, ReferenceTensor, Run, check,
+    recover,
+};
 
 /// Two segments and a journal of ten rows each, with the steps given.
 fn make_run(directory: &Path, first_steps: [u64; 3]) {
@@ -52,10 +55,19 @@ fn steps_that_go_backwards_are_damage_and_missing_ones_a_note() {
     let directory = tempfile::tempdir().unwrap();
     make_run(directory.path(), [1, 15, 20]);
     let found = check(directory.path()).unwrap();
-    let texts = |findings: &[perrin::run::Finding]| findings.iter().map(ToString::to_string).collect::<Vec<_>>();
-    let at = |file: &str, what: &str| vec![format!("{}: {what}", directory.path().join(file).display())];
-    assert_eq!(texts(&found.notes), at("steps/000001.parquet", "row 0: no rows between steps 10 and 15"));
-    assert_eq!(texts(&found.damage), at("open/000002.arrows", "row 0: step 20 comes after step 24"));
+    let texts = |findings: &[perrin::run::Finding]| {
+        findings.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let at =
+        |file: &str, what: &str| vec![format!("{}: {what}", directory.path().join(file).display())];
+    assert_eq!(
+        texts(&found.notes),
+        at("steps/000001.parquet", "row 0: no rows between steps 10 and 15")
+    );
+    assert_eq!(
+        texts(&found.damage),
+        at("open/000002.arrows", "row 0: step 20 comes after step 24")
+    );
 }
 
 #[test]
@@ -103,7 +115,11 @@ fn a_file_that_nothing_reads_is_a_note() {
     let found = check(directory.path()).unwrap();
     let files: Vec<_> = found.notes.iter().map(|note| note.path.clone()).collect();
     assert_eq!(files, [inside("open/2.arrows"), inside("steps/000001 (copy).parquet")]);
-    assert!(found.notes.iter().all(|note| note.what.starts_with("nothing reads it")), "{:?}", found.notes);
+    assert!(
+        found.notes.iter().all(|note| note.what.starts_with("nothing reads it")),
+        "{:?}",
+        found.notes
+    );
     assert_eq!((found.rows, found.damage), (20, Vec::new()));
 }
 
@@ -132,7 +148,9 @@ fn a_number_far_behind_the_others_is_one_gap() {
 
 #[test]
 fn a_number_that_none_can_follow_is_none() {
-    for name in ["18446744073709551615", "18446744073709551614", "9223372036854775808-9223372036854775809"] {
+    for name in
+        ["18446744073709551615", "18446744073709551614", "9223372036854775808-9223372036854775809"]
+    {
         let directory = tempfile::tempdir().unwrap();
         make_run(directory.path(), [1, 11, 21]);
         let stray = directory.path().join(format!("steps/{name}.parquet"));
@@ -157,7 +175,8 @@ fn a_journal_with_other_rows_than_its_segment_is_a_note() {
     let journal = fs::read(inside("open/000002.arrows")).unwrap();
     fs::write(inside("open/000001.arrows"), &journal).unwrap();
     let found = check(directory.path()).unwrap();
-    let what = "it has rows up to step 30; the segment of its number, which is read, ends at step 20";
+    let what =
+        "it has rows up to step 30; the segment of its number, which is read, ends at step 20";
     assert_eq!((found.notes.len(), found.notes[0].what.as_str()), (1, what));
     // What a killed process leaves between renaming and removing.
     recover(directory.path()).unwrap();
@@ -170,8 +189,10 @@ fn a_parameter_that_joined_and_was_not_kept_is_a_note() {
     let directory = tempfile::tempdir().unwrap();
     let mut writer = writer(directory.path());
     let (kind, device) = ("f32".to_owned(), "cpu".to_owned());
-    let parameter = ParameterInfo { name: "scale".to_owned(), shape: vec![2], kind, device, group: None };
-    let reference = ReferenceTensor { name: "scale", kind: "f32", shape: vec![2], bytes: vec![0; 8].into() };
+    let parameter =
+        ParameterInfo { name: "scale".to_owned(), shape: vec![2], kind, device, group: None };
+    let reference =
+        ReferenceTensor { name: "scale", kind: "f32", shape: vec![2], bytes: vec![0; 8].into() };
     writer.append(&rows(1..11)).unwrap();
     writer.parameters_joined(7, &[parameter], vec![reference]).unwrap();
     let kind = EventKind::ParametersAdded { parameters: vec!["scale".to_owned()] };
@@ -180,7 +201,10 @@ fn a_parameter_that_joined_and_was_not_kept_is_a_note() {
     assert_eq!(check(directory.path()).unwrap().notes, []);
     fs::remove_file(directory.path().join("joined/000000.safetensors")).unwrap();
     let found = check(directory.path()).unwrap();
-    assert_eq!(found.notes[0].what, "the reference point of scale, which joined before step 7, is not here");
+    assert_eq!(
+        found.notes[0].what,
+        "the reference point of scale, which joined before step 7, is not here"
+    );
     assert_eq!((found.notes.len(), found.damage), (1, Vec::new()));
 }
 
@@ -189,7 +213,8 @@ fn displacements_after_a_number_that_is_missing_are_a_note() {
     let directory = tempfile::tempdir().unwrap();
     let _writer = writer(directory.path());
     let (kind, device) = ("f32".to_owned(), "cpu".to_owned());
-    let parameter = ParameterInfo { name: "weight".to_owned(), shape: vec![2], kind, device, group: None };
+    let parameter =
+        ParameterInfo { name: "weight".to_owned(), shape: vec![2], kind, device, group: None };
     let mut deltas = DeltaWriter::create(directory.path(), &[parameter]).unwrap();
     let (delta, displacement) = (vec![0.5; 2], vec![1.0; 2]);
     deltas.append(FullDelta { step: 1, learning_rate: None, delta, displacement }).unwrap();
@@ -207,10 +232,14 @@ fn a_journal_without_rows_and_half_an_event_are_notes() {
     fs::write(directory.path().join("open/000002.arrows"), "").unwrap();
     fs::write(directory.path().join("events.jsonl"), "{\"step\":1,").unwrap();
     let found = check(directory.path()).unwrap();
-    let notes: Vec<_> = found.notes.iter().map(|note| (note.path.clone(), note.what.as_str())).collect();
+    let notes: Vec<_> =
+        found.notes.iter().map(|note| (note.path.clone(), note.what.as_str())).collect();
     let inside = |file: &str| directory.path().join(file);
     let no_rows = "it has no rows: its process ended as it began it, or they are gone";
-    let expected = [("events.jsonl", "10 bytes at its end are no whole line"), ("open/000002.arrows", no_rows)];
+    let expected = [
+        ("events.jsonl", "10 bytes at its end are no whole line"),
+        ("open/000002.arrows", no_rows),
+    ];
     assert_eq!(notes, expected.map(|(file, what)| (inside(file), what)));
     assert_eq!((found.rows, found.damage), (20, Vec::new()));
 }
@@ -227,7 +256,11 @@ fn rows_farther_apart_than_steps_can_be_are_damage() {
         check(directory.path())
     };
     assert_eq!(with(1).unwrap().damage, []);
-    assert!(with(i64::MAX as u64).unwrap().damage[0].what.contains("every_steps was 1 and is 9223372036854775807"));
+    assert!(
+        with(i64::MAX as u64).unwrap().damage[0]
+            .what
+            .contains("every_steps was 1 and is 9223372036854775807")
+    );
     assert!(matches!(with(i64::MAX as u64 + 1), Err(Error::Damaged { .. })));
 }
 

@@ -1,4 +1,5 @@
-//! Merging segments: the same rows from fewer files, wherever it is stopped and whoever reads meanwhile.
+//! Merging segments: the same rows from fewer files, wherever it is stopped and whoever reads
+//! meanwhile.
 
 use crate::common;
 use std::collections::BTreeMap;
@@ -31,7 +32,8 @@ fn resume(directory: &Path, from: ResumeFrom) -> RunWriter {
 
 fn names(directory: &Path) -> Vec<String> {
     let entries = fs::read_dir(directory.join("steps")).unwrap();
-    let mut names: Vec<String> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    let mut names: Vec<String> =
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     names.sort();
     names
 }
@@ -62,11 +64,18 @@ fn many_segments_become_one_and_stay_one() {
     assert_eq!(metadata["perrin.schema_version"], SCHEMA_VERSION.to_string());
     let run: RunInfo = serde_json::from_str(metadata["perrin.run"]).unwrap();
     assert_eq!(&run, Run::open(directory.path()).unwrap().info());
-    assert!(metadata["perrin.merged"].starts_with("[[0,10],[1,10],"), "{}", metadata["perrin.merged"]);
+    assert!(
+        metadata["perrin.merged"].starts_with("[[0,10],[1,10],"),
+        "{}",
+        metadata["perrin.merged"]
+    );
 
     let before = fs::read(&path).unwrap();
     let again = compact_at_once(directory.path()).unwrap();
-    assert_eq!((again.segments_before, again.segments_after, again.bytes_after), (1, 1, done.bytes_after));
+    assert_eq!(
+        (again.segments_before, again.segments_after, again.bytes_after),
+        (1, 1, done.bytes_after)
+    );
     assert_eq!(fs::read(&path).unwrap(), before);
 }
 
@@ -83,11 +92,17 @@ fn a_flipped_bit_in_a_merged_segment_is_found_once() {
         flipped[position] ^= 1;
         fs::write(&path, flipped).unwrap();
         let found = check(directory.path()).unwrap();
-        assert_eq!((found.damage.len(), found.rows), (1, 10), "byte {position}: {:?}", found.damage);
+        assert_eq!(
+            (found.damage.len(), found.rows),
+            (1, 10),
+            "byte {position}: {:?}",
+            found.damage
+        );
     }
 }
 
-/// Names and metadata are only what somebody wrote: numbers at the end of their range are no reason to panic.
+/// Names and metadata are only what somebody wrote: numbers at the end of their range are no reason
+/// to panic.
 #[test]
 fn a_merged_segment_is_refused_under_a_name_of_other_segments() {
     let directory = tempfile::tempdir().unwrap();
@@ -97,7 +112,10 @@ fn a_merged_segment_is_refused_under_a_name_of_other_segments() {
     let mut name = "000000-000004.parquet".to_owned();
     for other in [format!("000000-{}.parquet", u64::MAX), "000003-000004.parquet".to_owned()] {
         fs::rename(steps.join(&name), steps.join(&other)).unwrap();
-        assert!(matches!(common::try_read_rows(directory.path()), Err(Error::Damaged { .. })), "{other}");
+        assert!(
+            matches!(common::try_read_rows(directory.path()), Err(Error::Damaged { .. })),
+            "{other}"
+        );
         assert!(!check(directory.path()).unwrap().damage.is_empty(), "{other}");
         name = other;
     }
@@ -163,13 +181,19 @@ fn a_merging_that_dies_at_any_operation_can_be_done_again() {
             storage.exchanges = exchanges;
             let outcome = compact_on(&storage, Encoding::Small, directory.path());
             assert_eq!(outcome.is_ok(), !storage.stopped(), "operation {stop}");
-            // Whoever tries to begin a run here meanwhile makes nothing that recovery could take for the run's.
-            assert!(matches!(RunWriter::create(directory.path(), &info(), Vec::new()), Err(Error::RunExists { .. })));
+            // Whoever tries to begin a run here meanwhile makes nothing that recovery could take
+            // for the run's.
+            assert!(matches!(
+                RunWriter::create(directory.path(), &info(), Vec::new()),
+                Err(Error::RunExists { .. })
+            ));
             if stop % 3 == 0 && !directory.path().join("steps").exists() {
                 fs::create_dir(directory.path().join("steps")).unwrap();
             }
-            // Without an exchange in one step there is a moment without the folder, which recovery ends.
-            let whole = fs::read_dir(directory.path().join("steps")).is_ok_and(|mut steps| steps.next().is_some());
+            // Without an exchange in one step there is a moment without the folder, which recovery
+            // ends.
+            let whole = fs::read_dir(directory.path().join("steps"))
+                .is_ok_and(|mut steps| steps.next().is_some());
             if exchanges || whole {
                 assert_rows_equal(&read_rows(directory.path()), &rows(1..31));
             }
@@ -179,9 +203,14 @@ fn a_merging_that_dies_at_any_operation_can_be_done_again() {
             }
             assert_eq!(compact_at_once(directory.path()).unwrap().segments_after, 1);
             assert_sound(directory.path(), 30);
-            let left: Vec<_> =
-                fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-            assert!(left.iter().all(|name| !name.to_str().unwrap().starts_with("steps.")), "{left:?}");
+            let left: Vec<_> = fs::read_dir(directory.path())
+                .unwrap()
+                .map(|entry| entry.unwrap().file_name())
+                .collect();
+            assert!(
+                left.iter().all(|name| !name.to_str().unwrap().starts_with("steps.")),
+                "{left:?}"
+            );
             if outcome.is_ok() {
                 assert!(stop > 8, "{:?}", storage.operations());
                 break;
@@ -223,12 +252,22 @@ fn a_reading_that_began_before_goes_on_after() {
         let mut found = Vec::new();
         let mut take = |batch: perrin::run::arrow_array::RecordBatch| {
             use perrin::run::arrow_array::{cast::AsArray, types::Int64Type};
-            found.extend(batch.column(0).as_primitive::<Int64Type>().values().iter().map(|step| step.cast_unsigned()));
+            found.extend(
+                batch
+                    .column(0)
+                    .as_primitive::<Int64Type>()
+                    .values()
+                    .iter()
+                    .map(|step| step.cast_unsigned()),
+            );
         };
         (0..read_before).for_each(|_| take(batches.next().unwrap().unwrap()));
         compact_at_once(directory.path()).unwrap();
         batches.for_each(|batch| take(batch.unwrap()));
-        assert!(found.iter().copied().eq(1..=if cut { 90 } else { 50 }), "{read_before}: {found:?}");
+        assert!(
+            found.iter().copied().eq(1..=if cut { 90 } else { 50 }),
+            "{read_before}: {found:?}"
+        );
     }
 }
 
@@ -241,7 +280,11 @@ fn readers_see_every_row_once_while_segments_are_written_and_merged() {
     std::thread::scope(|scope| {
         scope.spawn(|| {
             for round in 0..ROUNDS {
-                append_segments(resume(directory.path(), ResumeFrom::default()), 10 * (3 * round + 1) + 1, 3);
+                append_segments(
+                    resume(directory.path(), ResumeFrom::default()),
+                    10 * (3 * round + 1) + 1,
+                    3,
+                );
                 compact_at_once(directory.path()).unwrap();
             }
             finished.store(true, Ordering::SeqCst);

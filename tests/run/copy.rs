@@ -1,5 +1,5 @@
-//! Copies of a run that are kept up to date without deleting what the run no longer has: every row is read once, and `check`
-//! says what is left over.
+//! Copies of a run that are kept up to date without deleting what the run no longer has: every row
+//! is read once, and `check` says what is left over.
 
 use std::fs;
 use std::path::Path;
@@ -48,7 +48,11 @@ fn followed(directory: &Path) -> Vec<u64> {
 fn notes(directory: &Path) -> Vec<String> {
     let checked = check(directory).unwrap();
     assert!(checked.damage.is_empty(), "{checked:?}");
-    checked.notes.iter().map(|note| format!("{} {}", note.path.file_name().unwrap().display(), note.what)).collect()
+    checked
+        .notes
+        .iter()
+        .map(|note| format!("{} {}", note.path.file_name().unwrap().display(), note.what))
+        .collect()
 }
 
 fn assert_rows(directory: &Path, last_step: u64) {
@@ -73,12 +77,16 @@ fn a_copy_over_a_compaction_has_every_row_once() {
             compact_at_once(&there).unwrap();
             copy(&there, &here);
         }
-        let (last, merged) = if again { (80, "000000-000007.parquet") } else { (50, "000000-000004.parquet") };
+        let (last, merged) =
+            if again { (80, "000000-000007.parquet") } else { (50, "000000-000004.parquet") };
         assert_rows(&here, last);
         let told = notes(&here);
         assert_eq!(told.len() as u64, seen + if again { 4 } else { 0 }, "{told:?}");
         let what = format!("its rows are in {merged} too");
-        assert!(told.iter().all(|note| note.contains(&what) && note.contains("rsync --delete")), "{told:?}");
+        assert!(
+            told.iter().all(|note| note.contains(&what) && note.contains("rsync --delete")),
+            "{told:?}"
+        );
 
         let (_, resumed) = RunWriter::resume(&here, &info(), ResumeFrom::default()).unwrap();
         assert_eq!((resumed.step, resumed.totals.rows), (last, last));
@@ -105,7 +113,11 @@ fn an_old_journal_beside_a_merged_segment_does_not_count() {
     let told = notes(&here);
     assert_eq!(told.len(), 3, "{told:?}");
     assert!(told.iter().any(|note| note.starts_with("000002.arrows its rows are in 000000-000002.parquet too")));
-    assert_eq!(recover(&here).unwrap(), Default::default(), "it is no journal to make a segment of");
+    assert_eq!(
+        recover(&here).unwrap(),
+        Default::default(),
+        "it is no journal to make a segment of"
+    );
     assert_eq!(notes(&here).len(), 2);
     assert_rows(&here, 30);
 }
@@ -120,8 +132,9 @@ fn a_follower_of_a_copy_goes_on_in_the_merged_segment() {
     let run = Run::open(&here).unwrap();
     let mut follower = Follower::new(&run, &["step"]).unwrap();
     let mut steps = Vec::new();
-    let mut follow =
-        |steps: &mut Vec<u64>| while follower.next_rows(|row| steps.push(row[0].unwrap() as u64)).unwrap() > 0 {};
+    let mut follow = |steps: &mut Vec<u64>| {
+        while follower.next_rows(|row| steps.push(row[0].unwrap() as u64)).unwrap() > 0 {}
+    };
     follow(&mut steps);
     append_segments(resume(&there, None), 31, 3).close().unwrap();
     compact_at_once(&there).unwrap();
@@ -130,8 +143,8 @@ fn a_follower_of_a_copy_goes_on_in_the_merged_segment() {
     assert!(steps.into_iter().eq(1..=60));
 }
 
-/// Segments that the run discarded are no copies of anything. Whether they are the run's is told by the number of rows that it was
-/// closed with.
+/// Segments that the run discarded are no copies of anything. Whether they are the run's is told by
+/// the number of rows that it was closed with.
 #[test]
 fn segments_that_were_discarded_meanwhile_are_damage() {
     let directory = tempfile::tempdir().unwrap();
@@ -147,7 +160,11 @@ fn segments_that_were_discarded_meanwhile_are_damage() {
     let checked = check(&here).unwrap();
     let told: Vec<&str> = checked.damage.iter().map(|finding| finding.what.as_str()).collect();
     assert_eq!(told, ["the run was closed with 25 rows, and 35 are here"]);
-    assert!(checked.notes[0].to_string().contains("000003.parquet: row 0: no rows between steps 25 and 31"));
+    assert!(
+        checked.notes[0]
+            .to_string()
+            .contains("000003.parquet: row 0: no rows between steps 25 and 31")
+    );
     fs::remove_file(here.join("steps/000003.parquet")).unwrap();
     assert_rows(&here, 25);
 }

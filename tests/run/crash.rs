@@ -1,4 +1,5 @@
-//! A process that dies, or a disk that fails, at any single operation: every acknowledged row is there exactly once.
+//! A process that dies, or a disk that fails, at any single operation: every acknowledged row is
+//! there exactly once.
 
 use std::borrow::Cow;
 use std::fs::{self, OpenOptions};
@@ -16,7 +17,8 @@ use perrin::run::{Recovery, ReferenceTensor, Run, RunWriter, recover_on};
 fn run(storage: &Stopping, directory: &Path) -> (RowBuffer, Result<()>) {
     let mut acknowledged = RowBuffer::default();
     let outcome = (|| {
-        let mut writer = RunWriter::create_on(Arc::new(storage.clone()), directory, &info(), Vec::new())?;
+        let mut writer =
+            RunWriter::create_on(Arc::new(storage.clone()), directory, &info(), Vec::new())?;
         let mut first_error = None;
         for block in 0..9 {
             let rows = rows(block * 2 + 1..block * 2 + 3);
@@ -69,7 +71,8 @@ fn nor_where_segments_go_to_another_disk() {
     outcome.unwrap();
     assert_rows_equal(&read_rows(directory.path()), &all);
     assert_eq!(left_over(directory.path()), [""; 0]);
-    let linked = storage.operations().iter().filter(|operation| operation.starts_with("link .")).count();
+    let linked =
+        storage.operations().iter().filter(|operation| operation.starts_with("link .")).count();
     let segments = fs::read_dir(directory.path().join("steps")).unwrap().count();
     assert_eq!(linked, segments, "{:?}", storage.operations());
     (0..storage.count()).for_each(|stop| die(on_other_disk(stop, Then::Dead), stop));
@@ -112,8 +115,8 @@ fn a_segment_is_on_disk_under_its_name_before_its_journal_goes() {
     assert!(operations[written + 3].starts_with("sync"), "the run's folder");
 }
 
-/// What a run begins with goes through the storage too, and a process that dies leaves nothing that a second attempt does
-/// not replace.
+/// What a run begins with goes through the storage too, and a process that dies leaves nothing that
+/// a second attempt does not replace.
 #[test]
 fn a_beginning_that_dies_at_any_operation_can_be_done_again() {
     let parameter = ParameterInfo {
@@ -139,12 +142,21 @@ fn a_beginning_that_dies_at_any_operation_can_be_done_again() {
         }
         recover(directory.path()).unwrap();
         assert_eq!(Run::open(directory.path()).unwrap().reference().unwrap().tensors().len(), 1);
-        let entries = fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().file_name());
+        let entries =
+            fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().file_name());
         let mut names: Vec<_> = entries.map(|name| name.into_string().unwrap()).collect();
         names.sort();
-        assert_eq!(names, ["lock", "reference.safetensors", "run.json", "steps"], "stopped at {stop}");
+        assert_eq!(
+            names,
+            ["lock", "reference.safetensors", "run.json", "steps"],
+            "stopped at {stop}"
+        );
         if begun.is_ok() {
-            assert!(operations.iter().any(|operation| operation == "write .reference.safetensors.partial"));
+            assert!(
+                operations
+                    .iter()
+                    .any(|operation| operation == "write .reference.safetensors.partial")
+            );
             break;
         }
     }
@@ -180,7 +192,10 @@ fn an_operation_that_fails_once_costs_at_most_its_block() {
         let directory = tempfile::tempdir().unwrap();
         let (acknowledged, outcome) = run(&Stopping::at(stop, Then::Well), directory.path());
         if acknowledged.is_empty() {
-            assert!(outcome.is_err() && stop < operations / 4, "no run could be made, and that was told");
+            assert!(
+                outcome.is_err() && stop < operations / 4,
+                "no run could be made, and that was told"
+            );
             continue;
         }
         // 9 blocks of two rows.
@@ -209,7 +224,8 @@ fn a_journal_cut_anywhere_keeps_exactly_its_whole_blocks() {
         let whole = ends.iter().filter(|&&end| end <= cut).count() as u64;
         let mut steps = Vec::new();
         let run = Run::open(directory.path()).unwrap();
-        run.for_each_row(["step", "position_1"], |[step, _]| steps.push(step.unwrap() as u64)).unwrap();
+        run.for_each_row(["step", "position_1"], |[step, _]| steps.push(step.unwrap() as u64))
+            .unwrap();
         assert_eq!(steps, (1..=2 * whole).collect::<Vec<_>>(), "cut to {cut} bytes");
     }
 }
@@ -248,7 +264,11 @@ fn recover(directory: &Path) -> Result<Recovery> {
 /// Files that a run at rest does not have.
 fn left_over(directory: &Path) -> Vec<String> {
     let mut left = Vec::new();
-    for folder in ["steps", "open"].map(|folder| directory.join(folder)).iter().filter(|folder| folder.exists()) {
+    for folder in ["steps", "open"]
+        .map(|folder| directory.join(folder))
+        .iter()
+        .filter(|folder| folder.exists())
+    {
         let entries = fs::read_dir(folder).unwrap();
         let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
         left.extend(names.filter(|name| !name.ends_with(".parquet")));

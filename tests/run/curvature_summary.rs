@@ -1,4 +1,5 @@
-//! Trace, density and gradient noise in a run's folder: kept whole, checked, cleaned up after, and absent from old runs.
+//! Trace, density and gradient noise in a run's folder: kept whole, checked, cleaned up after, and
+//! absent from old runs.
 
 use std::fs;
 use std::path::Path;
@@ -7,7 +8,9 @@ use crate::common::{info, rows, writer};
 use perrin::Error;
 use perrin::record::{Layout, RunInfo};
 use perrin::run::Eigenvectors;
-use perrin::run::{CurvatureSummary, GradientNoiseSummary, Measured, Run, RunWriter, SpectralBulk, check, recover};
+use perrin::run::{
+    CurvatureSummary, GradientNoiseSummary, Measured, Run, RunWriter, SpectralBulk, check, recover,
+};
 
 fn measured(value: f64) -> Measured {
     Measured { value, standard_error: 0.1 * value.abs() }
@@ -94,7 +97,10 @@ fn what_never_got_its_table_goes_and_other_files_stay() {
     fs::write(directory.path().join("curvature_summaries/.000001.json.partial"), "{").unwrap();
     fs::write(directory.path().join("curvature_summaries/notes.json"), "mine").unwrap();
     recover(directory.path()).unwrap();
-    assert!(path(directory.path(), 0).exists() && directory.path().join("curvature_summaries/notes.json").exists());
+    assert!(
+        path(directory.path(), 0).exists()
+            && directory.path().join("curvature_summaries/notes.json").exists()
+    );
     assert!(!path(directory.path(), 1).exists() && !path(directory.path(), 2).exists());
     assert!(!directory.path().join("curvature_summaries/.000001.json.partial").exists());
     assert_eq!(run.curvature_summary(0).unwrap(), Some(summary()));
@@ -134,9 +140,11 @@ fn the_checksum_is_of_sorted_keys_whatever_their_order_in_the_file() {
     assert!(text.contains("\"checksum\": 2747118460"), "{text}");
     // The keys of a number the other way round.
     let value = r#""value": 0.3333333333333333"#;
-    let (before, rest) = text.split_at(text.rfind("\"standard_error\": 0.03333333333333333").unwrap());
+    let (before, rest) =
+        text.split_at(text.rfind("\"standard_error\": 0.03333333333333333").unwrap());
     let (error, rest) = rest.split_once(',').unwrap();
-    let reordered = format!("{before}{value}, {error}{}", rest.trim_start().strip_prefix(value).unwrap());
+    let reordered =
+        format!("{before}{value}, {error}{}", rest.trim_start().strip_prefix(value).unwrap());
     fs::write(path(directory.path(), 0), reordered).unwrap();
     assert_eq!(run.curvature_summary(0).unwrap(), Some(summary()));
 }
@@ -158,7 +166,9 @@ fn damage_is_found_and_a_newer_version_refused() {
         String::new(),
         "[1, 2]".to_owned(),
     ];
-    for (index, bytes) in damaged.into_iter().map(String::into_bytes).chain([vec![0xff, 0xfe]]).enumerate() {
+    for (index, bytes) in
+        damaged.into_iter().map(String::into_bytes).chain([vec![0xff, 0xfe]]).enumerate()
+    {
         fs::write(&path, bytes).unwrap();
         assert!(matches!(run.curvature_summary(0), Err(Error::Damaged { .. })), "{index}");
         let found = check(directory.path()).unwrap().damage;
@@ -187,10 +197,16 @@ fn what_is_no_measurement_is_refused_before_it_is_written() {
         bulk(&[1.0], &[0.0], 3.0),
         bulk(&[1.0], &[1.0], 0.0),
         CurvatureSummary { trace: infinite, ..CurvatureSummary::default() },
-        CurvatureSummary { trace: Some(Measured { value: 1.0, standard_error: -0.1 }), ..summary() },
+        CurvatureSummary {
+            trace: Some(Measured { value: 1.0, standard_error: -0.1 }),
+            ..summary()
+        },
         noise,
     ] {
-        assert!(matches!(wrong.save(directory.path(), 0), Err(Error::InvalidInput { .. })), "{wrong:?}");
+        assert!(
+            matches!(wrong.save(directory.path(), 0), Err(Error::InvalidInput { .. })),
+            "{wrong:?}"
+        );
     }
     assert!(!path(directory.path(), 0).exists());
 }

@@ -17,14 +17,19 @@ fn event(step: u64, kind: EventKind) -> Event {
     Event { step, elapsed_seconds: 1.0, kind }
 }
 
-/// A killed run of two blocks of ten rows, an event after each; returns the journal's length after the first block.
+/// A killed run of two blocks of ten rows, an event after each; returns the journal's length after
+/// the first block.
 fn killed(run: &Path) -> u64 {
     let mut writer = writer(run);
     let mut lengths = Vec::new();
     for first in [1, 11] {
         writer.append(&rows(first..first + 10)).unwrap();
         lengths.push(journal(run).metadata().unwrap().len());
-        let kind = EventKind::OutsideWrite { parameters: Vec::new(), displacement_squared: None, count: 1 };
+        let kind = EventKind::OutsideWrite {
+            parameters: Vec::new(),
+            displacement_squared: None,
+            count: 1,
+        };
         writer.event(&event(first + 10, kind)).unwrap();
     }
     lengths[0]
@@ -53,7 +58,9 @@ fn a_journal_cut_between_blocks_is_told_by_later_events() {
     let (notes, checked) = said(folder.path());
     for said in [notes, checked] {
         assert!(
-            said.contains("the rows end at step 10, and events tell of steps up to 20: the end is missing"),
+            said.contains(
+                "the rows end at step 10, and events tell of steps up to 20: the end is missing"
+            ),
             "{said}"
         );
     }
@@ -66,12 +73,20 @@ fn a_journal_cut_inside_a_block_is_told_by_its_bytes_before_and_after_recovery()
     fs::remove_file(folder.path().join("events.jsonl")).unwrap();
     cut(folder.path(), first_block + 40);
     let (notes, checked) = said(folder.path());
-    assert!(notes.contains("40 bytes of the journal are no whole block: rows are missing"), "{notes}");
+    assert!(
+        notes.contains("40 bytes of the journal are no whole block: rows are missing"),
+        "{notes}"
+    );
     assert!(checked.contains("40 bytes are no whole block"), "{checked}");
     recover(folder.path()).unwrap();
     let (notes, checked) = said(folder.path());
     for said in [notes, checked] {
-        assert!(said.contains("40 bytes that were no whole block were discarded when the run was recovered"), "{said}");
+        assert!(
+            said.contains(
+                "40 bytes that were no whole block were discarded when the run was recovered"
+            ),
+            "{said}"
+        );
     }
 }
 
@@ -90,6 +105,9 @@ fn a_closed_run_without_its_last_segment_is_told_by_its_rows() {
     fs::remove_file(folder.path().join("steps/000001.parquet")).unwrap();
     let run = Run::open(folder.path()).unwrap();
     let notes = RunFit::of(&run).unwrap().notes.join("\n");
-    assert!(notes.contains("the run was closed with 20 rows, and 10 are here: rows are missing"), "{notes}");
+    assert!(
+        notes.contains("the run was closed with 20 rows, and 10 are here: rows are missing"),
+        "{notes}"
+    );
     assert!(!check(folder.path()).unwrap().damage.is_empty());
 }

@@ -30,10 +30,14 @@ fn a_path_without_a_run_is_no_run() {
 #[test]
 fn a_run_json_of_another_program_is_damaged() {
     let directory = tempfile::tempdir().unwrap();
-    for contents in ["", "hello", "{}", r#"{"schema_version": 1}"#, r#"{"schema_version": "one"}"#] {
+    for contents in ["", "hello", "{}", r#"{"schema_version": 1}"#, r#"{"schema_version": "one"}"#]
+    {
         fs::write(directory.path().join("run.json"), contents).unwrap();
         let error = Run::open(directory.path()).err().unwrap();
-        assert!(matches!(&error, Error::Damaged { path, .. } if path.ends_with("run.json")), "{contents}: {error}");
+        assert!(
+            matches!(&error, Error::Damaged { path, .. } if path.ends_with("run.json")),
+            "{contents}: {error}"
+        );
     }
     // A layout that no memory could hold.
     let layout = Layout { parameter_groups: 1, directions: usize::MAX };
@@ -106,7 +110,10 @@ fn files_of_other_programs_are_damaged() {
         fs::write(&journal, foreign).unwrap();
         expect_damaged(directory.path(), "000000.arrows");
         let error = recover(directory.path()).err().unwrap();
-        assert!(matches!(&error, Error::Damaged { path, .. } if path.ends_with("000000.arrows")), "{error}");
+        assert!(
+            matches!(&error, Error::Damaged { path, .. } if path.ends_with("000000.arrows")),
+            "{error}"
+        );
         assert!(journal.exists(), "what cannot be read is not removed");
     }
 }
@@ -115,17 +122,22 @@ fn files_of_other_programs_are_damaged() {
 fn files_of_another_layout_are_damaged() {
     let directory = tempfile::tempdir().unwrap();
     finished_run(directory.path());
-    fs::write(directory.path().join("run.json"), serde_json::to_vec(&RunInfo::default()).unwrap()).unwrap();
+    fs::write(directory.path().join("run.json"), serde_json::to_vec(&RunInfo::default()).unwrap())
+        .unwrap();
     let run = Run::open(directory.path()).unwrap();
     let error = run.steps(&["step"]).unwrap().next().unwrap().err().unwrap();
-    assert!(matches!(&error, Error::Damaged { path, .. } if path.ends_with("000000.parquet")), "{error}");
+    assert!(
+        matches!(&error, Error::Damaged { path, .. } if path.ends_with("000000.parquet")),
+        "{error}"
+    );
 }
 
 #[test]
 fn recovery_removes_only_what_perrin_left_unfinished() {
     let directory = tempfile::tempdir().unwrap();
     finished_run(directory.path());
-    let ours = [".run.json.partial", ".reference.safetensors.partial", "open/000001.parquet.partial"];
+    let ours =
+        [".run.json.partial", ".reference.safetensors.partial", "open/000001.parquet.partial"];
     let theirs = ["run.json.partial", ".notes.partial", "open/1.parquet.partial", "steps/plot.png"];
     for name in ours.iter().chain(&theirs) {
         fs::write(directory.path().join(name), "").unwrap();
@@ -147,7 +159,10 @@ fn a_torn_event_is_passed_over_and_a_wrong_one_named() {
     assert_eq!(run.events().unwrap().len(), 1);
     fs::write(&path, format!("{event}\nhello\n{event}\n")).unwrap();
     let error = run.events().err().unwrap();
-    assert!(error.to_string().contains("events.jsonl") && error.to_string().contains("line 2"), "{error}");
+    assert!(
+        error.to_string().contains("events.jsonl") && error.to_string().contains("line 2"),
+        "{error}"
+    );
 }
 
 fn expect_damaged(directory: &Path, file: &str) {

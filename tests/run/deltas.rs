@@ -1,4 +1,5 @@
-//! Whole displacements over resumptions: which of them count, whose they are, and where they are written.
+//! Whole displacements over resumptions: which of them count, whose they are, and where they are
+//! written.
 
 use std::fs;
 use std::path::Path;
@@ -21,8 +22,12 @@ fn parameters() -> Vec<ParameterInfo> {
 fn keep(directory: &Path, process: f32, steps: impl IntoIterator<Item = u64>) {
     let mut deltas = DeltaWriter::create(directory, &parameters()).unwrap();
     for step in steps {
-        let delta =
-            FullDelta { step, learning_rate: None, delta: vec![process; 3], displacement: vec![step as f32; 3] };
+        let delta = FullDelta {
+            step,
+            learning_rate: None,
+            delta: vec![process; 3],
+            displacement: vec![step as f32; 3],
+        };
         deltas.append(delta).unwrap();
     }
 }
@@ -41,7 +46,9 @@ fn killed_run(directory: &Path) {
 }
 
 fn resume_after(directory: &Path, step: u64) -> RunWriter {
-    RunWriter::resume(directory, &info(), ResumeFrom { step: Some(step), discard_later_rows: true }).unwrap().0
+    RunWriter::resume(directory, &info(), ResumeFrom { step: Some(step), discard_later_rows: true })
+        .unwrap()
+        .0
 }
 
 fn of(process: f32, steps: impl IntoIterator<Item = u64>) -> Vec<(u64, f32)> {
@@ -100,10 +107,16 @@ fn displacements_of_other_parameters_are_refused() {
     let turned: Vec<ParameterInfo> = parameters().into_iter().rev().collect();
     for (other, expected) in [
         (vec![parameter("weight", &[2])], "parameters are missing: bias"),
-        (vec![parameter("weight", &[2, 1]), parameter("bias", &[])], "weight (was f32 [2], is f32 [2, 1])"),
+        (
+            vec![parameter("weight", &[2, 1]), parameter("bias", &[])],
+            "weight (was f32 [2], is f32 [2, 1])",
+        ),
         (turned, "another order"),
     ] {
-        assert!(matches!(DeltaWriter::check(directory.path(), &other), Err(Error::ResumeMismatch { .. })));
+        assert!(matches!(
+            DeltaWriter::check(directory.path(), &other),
+            Err(Error::ResumeMismatch { .. })
+        ));
         let error = DeltaWriter::create(directory.path(), &other).err().unwrap();
         assert!(error.to_string().contains(expected), "{error}");
     }
@@ -119,7 +132,12 @@ fn another_run_in_the_place_of_the_folder_is_left_alone() {
     fs::rename(&run, directory.path().join("elsewhere")).unwrap();
     let _new = writer(&run);
     keep(&run, 2.0, [1]);
-    let delta = || FullDelta { step: 7, learning_rate: None, delta: vec![0.0; 3], displacement: vec![0.0; 3] };
+    let delta = || FullDelta {
+        step: 7,
+        learning_rate: None,
+        delta: vec![0.0; 3],
+        displacement: vec![0.0; 3],
+    };
     assert!(matches!(deltas.append(delta()), Err(Error::Io { .. })));
     // Nor a file in the run itself that another made.
     let mut deltas = DeltaWriter::create(&run, &parameters()).unwrap();
@@ -141,7 +159,10 @@ fn damage_to_displacements_is_found() {
     fs::write(&path, flipped).unwrap();
     let found = check(directory.path()).unwrap();
     assert_eq!((found.damage.len(), found.notes.len()), (0, 1), "{found:?}");
-    assert!(found.notes[0].path == path && found.notes[0].what.contains("no whole block"), "{found:?}");
+    assert!(
+        found.notes[0].path == path && found.notes[0].what.contains("no whole block"),
+        "{found:?}"
+    );
     fs::write(&path, b"no Arrow stream at all").unwrap();
     assert_eq!(check(directory.path()).unwrap().damage[0].path, path);
     fs::write(&path, &whole).unwrap();

@@ -1,4 +1,5 @@
-//! Files that are whole, and not where or what they were: another number's, another kind of thing, lists and lines edited.
+//! Files that are whole, and not where or what they were: another number's, another kind of thing,
+//! lists and lines edited.
 
 use crate::common;
 use std::borrow::Cow;
@@ -11,7 +12,8 @@ use perrin::Error;
 use perrin::record::{Event, EventKind, ParameterInfo};
 use perrin::run::Eigenvectors;
 use perrin::run::{
-    CurvatureSummary, DeltaWriter, FullDelta, Measured, ReferenceTensor, Run, RunWriter, check, compact, recover,
+    CurvatureSummary, DeltaWriter, FullDelta, Measured, ReferenceTensor, Run, RunWriter, check,
+    compact, recover,
 };
 
 fn damage(run: &Path) -> Vec<String> {
@@ -35,7 +37,8 @@ fn bases(run: &Path) {
             weight_decay: 0.125,
             ..Eigenvectors::from(vec![vec![0.5; 4]; 3])
         };
-        let directions = directions.with_summary(CurvatureSummary { trace, ..CurvatureSummary::default() });
+        let directions =
+            directions.with_summary(CurvatureSummary { trace, ..CurvatureSummary::default() });
         writer.basis(basis, 10 * basis, &directions, true).unwrap();
     }
 }
@@ -50,7 +53,8 @@ fn a_file_of_another_basis_is_found() {
         let directory = tempfile::tempdir().unwrap();
         bases(directory.path());
         assert_eq!(damage(directory.path()), [""; 0]);
-        let file = |number: u64| directory.path().join(folder).join(format!("{number:06}.{ending}"));
+        let file =
+            |number: u64| directory.path().join(folder).join(format!("{number:06}.{ending}"));
         fs::copy(file(0), file(1)).unwrap();
         let found = damage(directory.path());
         assert!(found[0].contains(said) && found.len() == 1, "{folder}: {found:?}");
@@ -59,7 +63,10 @@ fn a_file_of_another_basis_is_found() {
             fs::rename(file(1), file(2)).unwrap();
             let found = check(directory.path()).unwrap();
             assert_eq!((found.damage.len(), found.notes.len()), (0, 1), "{found:?}");
-            assert!(found.notes[0].path == file(2) && found.notes[0].what.starts_with("nothing reads it"));
+            assert!(
+                found.notes[0].path == file(2)
+                    && found.notes[0].what.starts_with("nothing reads it")
+            );
         }
     }
 }
@@ -79,7 +86,10 @@ fn a_merged_segment_under_another_name_is_found() {
     let (named, other) = (steps.join("000000-000002.parquet"), steps.join("000000-000009.parquet"));
     fs::rename(&named, &other).unwrap();
     let found = damage(directory.path());
-    assert!(found[0].contains("it holds segments 000000 to 000002, and is not named for them"), "{found:?}");
+    assert!(
+        found[0].contains("it holds segments 000000 to 000002, and is not named for them"),
+        "{found:?}"
+    );
     assert!(matches!(compact(directory.path()), Err(Error::Damaged { .. })));
 }
 
@@ -88,7 +98,8 @@ fn a_line_that_is_changed_moved_or_gone_is_found_at_its_place() {
     let directory = tempfile::tempdir().unwrap();
     let mut log = writer(directory.path());
     log.append(&rows(1..11)).unwrap();
-    let event = |step, basis| Event { step, elapsed_seconds: 0.5, kind: EventKind::BasisChanged { basis } };
+    let event =
+        |step, basis| Event { step, elapsed_seconds: 0.5, kind: EventKind::BasisChanged { basis } };
     (1..=4).for_each(|number| log.event(&event(number, number)).unwrap());
     drop(log);
     let path = directory.path().join("events.jsonl");
@@ -111,14 +122,23 @@ fn a_line_that_is_changed_moved_or_gone_is_found_at_its_place() {
         (vec![lines[1], lines[2], lines[3]], Some(1)),
         (vec![lines[0], lines[2], lines[1], lines[3]], Some(2)),
         (vec![lines[0], lines[0], lines[1]], Some(2)),
-        (vec![lines[0], "{\"step\":9,\"elapsed_seconds\":1.0,\"event\":\"stopped\",\"reason\":\"\"}\n"], Some(2)),
+        (
+            vec![
+                lines[0],
+                "{\"step\":9,\"elapsed_seconds\":1.0,\"event\":\"stopped\",\"reason\":\"\"}\n",
+            ],
+            Some(2),
+        ),
         // Of what was written last nothing is left that could tell.
         (vec![lines[0], lines[1]], None),
     ] {
         fs::write(&path, lines.concat()).unwrap();
         assert_eq!(run.changed_event().unwrap(), first_changed, "{lines:?}");
         let found = damage(directory.path());
-        assert_eq!(found.iter().any(|finding| finding.contains("events.jsonl: line ")), first_changed.is_some());
+        assert_eq!(
+            found.iter().any(|finding| finding.contains("events.jsonl: line ")),
+            first_changed.is_some()
+        );
     }
     // Who goes on seals what there is, and hides nothing by it.
     fs::write(&path, [lines[0], &edited].concat()).unwrap();
@@ -138,9 +158,15 @@ fn lines_of_before_there_were_checksums_are_gone_on_with() {
     value["schema_version"] = 1.into();
     fs::write(&info, value.to_string()).unwrap();
     let path = directory.path().join("events.jsonl");
-    fs::write(&path, "{\"step\":1,\"elapsed_seconds\":1.0,\"event\":\"stopped\",\"reason\":\"\"}\n").unwrap();
-    let mut log = RunWriter::resume(directory.path(), &common::info(), Default::default()).unwrap().0;
-    log.event(&Event { step: 2, elapsed_seconds: 1.0, kind: EventKind::BasisChanged { basis: 0 } }).unwrap();
+    fs::write(
+        &path,
+        "{\"step\":1,\"elapsed_seconds\":1.0,\"event\":\"stopped\",\"reason\":\"\"}\n",
+    )
+    .unwrap();
+    let mut log =
+        RunWriter::resume(directory.path(), &common::info(), Default::default()).unwrap().0;
+    log.event(&Event { step: 2, elapsed_seconds: 1.0, kind: EventKind::BasisChanged { basis: 0 } })
+        .unwrap();
     drop(log);
     let run = Run::open(directory.path()).unwrap();
     assert_eq!((run.events().unwrap().len(), run.changed_event().unwrap()), (3, None));
@@ -157,14 +183,20 @@ fn lists_of_displacements_have_checksums_and_steps_that_rise() {
     for steps in [[10, 20], [30, 40]] {
         let mut deltas = DeltaWriter::create(directory.path(), &parameters).unwrap();
         for step in steps {
-            let delta = FullDelta { step, learning_rate: None, delta: vec![0.0; 4], displacement: vec![0.0; 4] };
+            let delta = FullDelta {
+                step,
+                learning_rate: None,
+                delta: vec![0.0; 4],
+                displacement: vec![0.0; 4],
+            };
             deltas.append(delta).unwrap();
         }
     }
     assert_eq!(damage(directory.path()), [""; 0]);
     let file = |name: &str| directory.path().join("deltas").join(name);
     let parameters = fs::read_to_string(file("parameters.json")).unwrap();
-    let swapped = parameters.replace("weight", "other").replace("bias", "weight").replace("other", "bias");
+    let swapped =
+        parameters.replace("weight", "other").replace("bias", "weight").replace("other", "bias");
     fs::write(file("parameters.json"), swapped).unwrap();
     assert!(damage(directory.path())[0].contains("parameters.json: its checksum does not fit"));
     fs::write(file("parameters.json"), parameters).unwrap();
@@ -188,12 +220,14 @@ fn a_reference_point_has_its_checksums() {
     assert!(damage(directory.path())[0].contains("weight does not have its checksum"));
 }
 
-/// Each file of a run becomes a pipe, a folder, a device by a link: nothing waits, and all else is checked.
+/// Each file of a run becomes a pipe, a folder, a device by a link: nothing waits, and all else is
+/// checked.
 #[cfg(unix)]
 #[test]
 fn what_is_no_file_is_told_and_not_waited_for() {
     use rustix::fs::{CWD, FileType, Mode, mknodat};
-    let pipe = |path: &Path| mknodat(CWD, path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+    let pipe =
+        |path: &Path| mknodat(CWD, path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
     let folder = |path: &Path| fs::create_dir(path).unwrap();
     let device = |path: &Path| std::os::unix::fs::symlink("/dev/zero", path).unwrap();
     let makers: [&dyn Fn(&Path); 3] = [&pipe, &folder, &device];
@@ -211,13 +245,19 @@ fn what_is_no_file_is_told_and_not_waited_for() {
         ] {
             let directory = tempfile::tempdir().unwrap();
             bases(directory.path());
-            let mut log = RunWriter::resume(directory.path(), &common::info(), Default::default()).unwrap().0;
+            let mut log =
+                RunWriter::resume(directory.path(), &common::info(), Default::default()).unwrap().0;
             log.append(&rows(1..11)).unwrap();
             log.roll_if_due(Duration::ZERO).unwrap();
             log.roll_if_due(Duration::from_secs(1_000)).unwrap();
             log.append(&rows(11..21)).unwrap();
             let mut deltas = DeltaWriter::create(directory.path(), &[parameter("weight")]).unwrap();
-            let step = FullDelta { step: 1, learning_rate: None, delta: vec![0.0; 2], displacement: vec![0.0; 2] };
+            let step = FullDelta {
+                step: 1,
+                learning_rate: None,
+                delta: vec![0.0; 2],
+                displacement: vec![0.0; 2],
+            };
             deltas.append(step).unwrap();
             drop(log);
             let path = directory.path().join(file);
@@ -225,12 +265,17 @@ fn what_is_no_file_is_told_and_not_waited_for() {
             make(&path);
             match check(directory.path()) {
                 Err(Error::Damaged { path: found, reason }) => {
-                    assert_eq!((found, reason.as_str()), (directory.path().join("run.json"), "it is no regular file"));
+                    assert_eq!(
+                        (found, reason.as_str()),
+                        (directory.path().join("run.json"), "it is no regular file")
+                    );
                 }
                 found => {
-                    let found: Vec<String> = found.unwrap().damage.iter().map(ToString::to_string).collect();
-                    let told =
-                        found.iter().any(|finding| finding.contains(file) && finding.contains("no regular file"));
+                    let found: Vec<String> =
+                        found.unwrap().damage.iter().map(ToString::to_string).collect();
+                    let told = found.iter().any(|finding| {
+                        finding.contains(file) && finding.contains("no regular file")
+                    });
                     assert!(told, "{file}: {found:?}");
                 }
             }

@@ -1,5 +1,5 @@
-//! Every call of the log that touches the disk, refused with every error that a disk gives, once, three times and for ever: what
-//! each must come to is a table, which the test prints.
+//! Every call of the log that touches the disk, refused with every error that a disk gives, once,
+//! three times and for ever: what each must come to is a table, which the test prints.
 #![cfg(unix)]
 
 use std::collections::BTreeMap;
@@ -13,7 +13,9 @@ use crate::faulty::{Fault, Faulty, Operation};
 use perrin::Result;
 use perrin::record::{Event, EventKind, ParameterInfo, RowBuffer, RunInfo};
 use perrin::run::Eigenvectors;
-use perrin::run::{Encoding, ReferenceTensor, ResumeFrom, Run, RunWriter, check, compact_on, recover, recover_on};
+use perrin::run::{
+    Encoding, ReferenceTensor, ResumeFrom, Run, RunWriter, check, compact_on, recover, recover_on,
+};
 use rustix::io::Errno;
 
 const ERRORS: [(&str, Errno); 11] = [
@@ -71,8 +73,8 @@ impl fmt::Display for Comes {
 use Comes::{AsItWas, Journals, KeptOut, NotLocked, PassedOver, Refused, Retried};
 use Operation::*;
 
-/// A line of the table: operation, file, how many such operations succeed first; then what one, three and ever so many failures come
-/// to.
+/// A line of the table: operation, file, how many such operations succeed first; then what one,
+/// three and ever so many failures come to.
 type Line = (Operation, &'static str, u64, [Comes; 3]);
 
 /// A run from its beginning to its end: a reference point, events, a basis, segments.
@@ -189,7 +191,8 @@ fn run_info() -> RunInfo {
 
 fn create(disk: &Faulty, directory: &Path) -> Result<RunWriter> {
     let bytes = [1, 2, 3, 4, 5, 6, 7, 8].as_slice();
-    let reference = ReferenceTensor { name: "weight", kind: "f32", shape: vec![2], bytes: bytes.into() };
+    let reference =
+        ReferenceTensor { name: "weight", kind: "f32", shape: vec![2], bytes: bytes.into() };
     RunWriter::create_on(Arc::new(disk.clone()), directory, &run_info(), vec![reference])
 }
 
@@ -200,12 +203,13 @@ fn eigenvectors() -> Eigenvectors {
 }
 
 fn event(step: u64) -> Event {
-    let kind = EventKind::OutsideWrite { parameters: Vec::new(), displacement_squared: None, count: 1 };
+    let kind =
+        EventKind::OutsideWrite { parameters: Vec::new(), displacement_squared: None, count: 1 };
     Event { step, elapsed_seconds: 0.1, kind }
 }
 
-/// Writes a run as the recorder does: what is refused is tried again, in order. Returns how many rows were taken, of how many, and
-/// whether something was told.
+/// Writes a run as the recorder does: what is refused is tried again, in order. Returns how many
+/// rows were taken, of how many, and whether something was told.
 fn write(mut writer: RunWriter) -> (u64, u64, bool) {
     const BLOCKS: u64 = 8;
     let mut told = false;
@@ -246,7 +250,10 @@ fn writing(disk: &Faulty, directory: &Path) -> Comes {
     let (taken, all, told) = write(writer);
     let checked = check(&run).unwrap();
     // An event that was refused may have been written in part.
-    let notes = checked.notes.iter().filter(|note| !note.what.ends_with("bytes at its end are no whole line"));
+    let notes = checked
+        .notes
+        .iter()
+        .filter(|note| !note.what.ends_with("bytes at its end are no whole line"));
     assert!(checked.damage.is_empty() && notes.count() == 0, "{checked:?}");
     assert_eq!(checked.rows, taken);
     let events = Run::open(&run).unwrap().events().unwrap();
@@ -264,8 +271,8 @@ fn writing(disk: &Faulty, directory: &Path) -> Comes {
     }
 }
 
-/// Two segments of ten rows each, a journal of ten more, and an unfinished file, or none of these two after a recovery; written once,
-/// copied for each case.
+/// Two segments of ten rows each, a journal of ten more, and an unfinished file, or none of these
+/// two after a recovery; written once, copied for each case.
 struct AtRest(tempfile::TempDir);
 
 impl AtRest {
@@ -291,7 +298,9 @@ impl AtRest {
     fn copy_to(&self, run: &Path) {
         for folder in ["", "steps", "open"].map(Path::new) {
             std::fs::create_dir(run.join(folder)).unwrap();
-            for entry in std::fs::read_dir(self.0.path().join(folder)).unwrap().map(|entry| entry.unwrap()) {
+            for entry in
+                std::fs::read_dir(self.0.path().join(folder)).unwrap().map(|entry| entry.unwrap())
+            {
                 if entry.path().is_file() {
                     std::fs::copy(entry.path(), run.join(folder).join(entry.file_name())).unwrap();
                 }
@@ -300,8 +309,14 @@ impl AtRest {
     }
 }
 
-/// What a fault comes to in something that is done to a run at rest, which keeps its rows up to step `kept`.
-fn at_rest(disk: &Faulty, directory: &Path, kept: u64, act: impl Fn(&Faulty, &Path) -> Result<()>) -> Comes {
+/// What a fault comes to in something that is done to a run at rest, which keeps its rows up to
+/// step `kept`.
+fn at_rest(
+    disk: &Faulty,
+    directory: &Path,
+    kept: u64,
+    act: impl Fn(&Faulty, &Path) -> Result<()>,
+) -> Comes {
     let run = directory.join("run");
     let outcome = act(disk, &run);
     let found = check(&run).unwrap();
@@ -340,10 +355,17 @@ fn hold(name: &str, table: &[Line], act: impl Fn(&Faulty, &Path) -> Comes + std:
                     cases.get(next.fetch_add(1, std::sync::atomic::Ordering::Relaxed))
                 {
                     let (operation, file, after, _) = table[line];
-                    let fault =
-                        Fault { operation, file, error: ERRORS[error].1.raw_os_error(), after, times: TIMES[times] };
+                    let fault = Fault {
+                        operation,
+                        file,
+                        error: ERRORS[error].1.raw_os_error(),
+                        after,
+                        times: TIMES[times],
+                    };
                     let (disk, directory) = (Faulty::new([fault]), tempfile::tempdir().unwrap());
-                    let acted = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| act(&disk, directory.path())));
+                    let acted = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+                        act(&disk, directory.path())
+                    }));
                     let acted = acted.unwrap_or_else(|_| panic!("{fault:?} {}", ERRORS[error].0));
                     assert!(disk.failed() > 0, "{fault:?} was not met");
                     came.lock().unwrap().insert((line, times, error), acted);
@@ -369,11 +391,15 @@ fn hold(name: &str, table: &[Line], act: impl Fn(&Faulty, &Path) -> Comes + std:
                 }
             }
             let most = outcomes.values().map(Vec::len).max();
-            let outcomes = outcomes.iter().map(|(found, errors)| match Some(errors.len()) == most {
-                true => found.to_string(),
-                false => format!("{}: {found}", errors.join(", ")),
-            });
-            let (often, came) = (["once", "three times", "for ever"][times], outcomes.collect::<Vec<_>>().join("; "));
+            let outcomes =
+                outcomes.iter().map(|(found, errors)| match Some(errors.len()) == most {
+                    true => found.to_string(),
+                    false => format!("{}: {found}", errors.join(", ")),
+                });
+            let (often, came) = (
+                ["once", "three times", "for ever"][times],
+                outcomes.collect::<Vec<_>>().join("; "),
+            );
             match said.last_mut() {
                 Some((before, same)) if *same == came => before.push(often),
                 _ => said.push((vec![often], came)),
@@ -421,14 +447,20 @@ fn resuming_a_run() {
     });
 }
 
-/// A journal whose handle has gone stale, and that cannot be cut either: its segment is finished from memory.
+/// A journal whose handle has gone stale, and that cannot be cut either: its segment is finished
+/// from memory.
 #[test]
 fn a_journal_that_cannot_be_put_right_keeps_no_row_out() {
     for (_, error) in ERRORS {
         let error = error.raw_os_error();
         let faults = [(Write, 2), (Open, 0), (Truncate, 0)];
-        let faults =
-            faults.map(|(operation, after)| Fault { operation, file: "000000.arrows", error, after, times: u64::MAX });
+        let faults = faults.map(|(operation, after)| Fault {
+            operation,
+            file: "000000.arrows",
+            error,
+            after,
+            times: u64::MAX,
+        });
         let (disk, directory) = (Faulty::new(faults), tempfile::tempdir().unwrap());
         assert_eq!(writing(&disk, directory.path()), Retried);
     }

@@ -1,6 +1,8 @@
-//! A run that has every part a log can have, for keeping: what a version of perrin wrote, every later one reads.
+//! A run that has every part a log can have, for keeping: what a version of perrin wrote, every
+//! later one reads.
 //!
-//! `PERRIN_FIXTURE=tests/data/log_schema_1 cargo test --test log_fixture` writes it there; a folder that holds a run is left as it is.
+//! `PERRIN_FIXTURE=tests/data/log_schema_1 cargo test --test log_fixture` writes it there; a folder
+//! that holds a run is left as it is.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -15,7 +17,8 @@ use perrin::run::{DeltaWriter, FullDelta, ReferenceTensor, ResumeFrom, Run, RunW
 
 const ROWS: u64 = 60;
 
-/// Ten rows in each of three merged segments, in two segments, and in the journal of a process that was killed.
+/// Ten rows in each of three merged segments, in two segments, and in the journal of a process that
+/// was killed.
 fn make(directory: &Path) {
     let parameter = ParameterInfo {
         name: "weight".to_owned(),
@@ -25,10 +28,19 @@ fn make(directory: &Path) {
         group: Some(0),
     };
     // Nothing that depends on the moment or the machine.
-    let info = RunInfo { created: "2026-11-23T00:00:00Z".to_owned(), parameters: vec![parameter], ..info() };
+    let info = RunInfo {
+        created: "2026-11-23T00:00:00Z".to_owned(),
+        parameters: vec![parameter],
+        ..info()
+    };
     let elements = [1.0_f32, -2.0, 0.5, f32::MIN_POSITIVE, 0.0, 3.25];
     let bytes = elements.iter().flat_map(|element| element.to_le_bytes()).collect();
-    let tensor = ReferenceTensor { name: "weight", kind: "f32", shape: vec![2, 3], bytes: Cow::Owned(bytes) };
+    let tensor = ReferenceTensor {
+        name: "weight",
+        kind: "f32",
+        shape: vec![2, 3],
+        bytes: Cow::Owned(bytes),
+    };
     let mut writer = RunWriter::create(directory, &info, vec![tensor]).unwrap();
     writer.basis(0, 0, &eigenvectors(&info), true).unwrap();
     append(&mut writer, 0..3);
@@ -44,7 +56,11 @@ fn make(directory: &Path) {
         EventKind::BasisChanged { basis: 1 },
         EventKind::EigenvectorsNotKept { basis: 1, reason: "a full disk".to_owned() },
         EventKind::StabilityCrossed { sharpness: 41.0, limit: 40.0, unstable: true },
-        EventKind::OutsideWrite { parameters: vec!["weight".to_owned()], displacement_squared: Some(0.25), count: 1 },
+        EventKind::OutsideWrite {
+            parameters: vec!["weight".to_owned()],
+            displacement_squared: Some(0.25),
+            count: 1,
+        },
         EventKind::NonFinite {
             local_displacement_squared: "NaN".to_owned(),
             global_displacement_squared: "inf".to_owned(),
@@ -69,7 +85,9 @@ fn rows_along(steps: std::ops::Range<u64>) -> RowBuffer {
 }
 
 fn eigenvectors(info: &RunInfo) -> Eigenvectors {
-    let axis = |axis: usize| (0..6).map(|element| f32::from(u8::from(element == axis))).collect::<Vec<_>>();
+    let axis = |axis: usize| {
+        (0..6).map(|element| f32::from(u8::from(element == axis))).collect::<Vec<_>>()
+    };
     Eigenvectors {
         parameters: info.parameters.clone(),
         eigenvectors: vec![axis(0), axis(3), axis(5)].into(),
@@ -84,11 +102,23 @@ fn eigenvectors(info: &RunInfo) -> Eigenvectors {
 }
 
 /// Displacements whose every element tells whose they are.
-fn keep_deltas(directory: &Path, info: &RunInfo, process: f32, steps: impl IntoIterator<Item = u64>) {
+fn keep_deltas(
+    directory: &Path,
+    info: &RunInfo,
+    process: f32,
+    steps: impl IntoIterator<Item = u64>,
+) {
     let mut deltas = DeltaWriter::create(directory, &info.parameters).unwrap();
     for step in steps {
         let displacement = vec![step as f32; 6];
-        deltas.append(FullDelta { step, learning_rate: Some(1e-3), delta: vec![process; 6], displacement }).unwrap();
+        deltas
+            .append(FullDelta {
+                step,
+                learning_rate: Some(1e-3),
+                delta: vec![process; 6],
+                displacement,
+            })
+            .unwrap();
     }
 }
 
@@ -113,8 +143,12 @@ fn assert_readable(directory: &Path) {
     assert_eq!((checked.segments, checked.journals), (3, 1));
     let run = Run::open(directory).unwrap();
     assert_eq!(run.info().created, "2026-11-23T00:00:00Z");
-    assert_eq!(run.reference().unwrap().tensors().map(|tensor| tensor.bytes.len()).sum::<usize>(), 24);
-    let kinds: BTreeSet<String> = run.events().unwrap().into_iter().map(|event| kind_name(&event.kind)).collect();
+    assert_eq!(
+        run.reference().unwrap().tensors().map(|tensor| tensor.bytes.len()).sum::<usize>(),
+        24
+    );
+    let kinds: BTreeSet<String> =
+        run.events().unwrap().into_iter().map(|event| kind_name(&event.kind)).collect();
     assert_eq!(kinds.len(), 12, "{kinds:?}");
     let curvature = run.curvature().unwrap();
     assert_eq!(curvature.len(), 6);
@@ -123,7 +157,8 @@ fn assert_readable(directory: &Path) {
     assert_eq!(run.eigenvectors(0).unwrap().eigenvectors, eigenvectors(run.info()).eigenvectors);
     assert!(run.eigenvectors(1).is_err());
     let deltas = run.deltas().unwrap().map(Result::unwrap);
-    let deltas: Vec<_> = deltas.map(|delta| (delta.step, delta.delta[5], delta.displacement[0])).collect();
+    let deltas: Vec<_> =
+        deltas.map(|delta| (delta.step, delta.delta[5], delta.displacement[0])).collect();
     assert_eq!(deltas, [(10, 1.0, 10.0), (20, 1.0, 20.0), (40, 2.0, 40.0), (50, 2.0, 50.0)]);
 }
 

@@ -30,7 +30,8 @@ fn each_row_comes_once_while_journals_become_segments() {
     let directory = tempfile::tempdir().unwrap();
     let mut writer = writer(directory.path());
     let run = Run::open(directory.path()).unwrap();
-    // One that looks all the time, and one that looks rarely, so that it meets journals half read that are segments by now.
+    // One that looks all the time, and one that looks rarely, so that it meets journals half read
+    // that are segments by now.
     let (mut often, mut rarely) = (follower(&run), follower(&run));
     let (mut seen_often, mut seen_rarely, mut now) = (Vec::new(), Vec::new(), 0);
     assert!(steps(&mut often).is_empty());
@@ -124,13 +125,17 @@ fn a_run_recovered_merged_and_resumed_gives_no_row_again() {
     assert_eq!((merged.segments_before, merged.segments_after), (5, 1));
     assert!(steps(&mut followers[0]).is_empty());
     assert_eq!(steps(&mut followers[1]), (21..46).collect::<Vec<_>>());
-    let (mut second, _) = RunWriter::resume(directory.path(), &info(), ResumeFrom::default()).unwrap();
+    let (mut second, _) =
+        RunWriter::resume(directory.path(), &info(), ResumeFrom::default()).unwrap();
     second.append(&rows(46..50)).unwrap();
     assert_eq!(steps(&mut followers[0]), (46..50).collect::<Vec<_>>());
     assert_eq!(steps(&mut followers[1]), (46..50).collect::<Vec<_>>());
     assert_eq!(steps(&mut followers[2]), (21..50).collect::<Vec<_>>());
     // One that begins near the end takes a merged segment whole.
-    assert_eq!(steps(&mut Follower::from_last(&run, &["step"], 6).unwrap()), (1..50).collect::<Vec<_>>());
+    assert_eq!(
+        steps(&mut Follower::from_last(&run, &["step"], 6).unwrap()),
+        (1..50).collect::<Vec<_>>()
+    );
 }
 
 #[test]
@@ -149,7 +154,9 @@ fn a_damaged_segment_is_told_once_and_passed_over() {
     fs::write(&second, bytes).unwrap();
     let mut follower = follower(&Run::open(directory.path()).unwrap());
     assert_eq!(follower.next_rows(|_| {}).unwrap(), 10);
-    assert!(matches!(follower.next_rows(|_| {}), Err(Error::Damaged { path, .. }) if path == second));
+    assert!(
+        matches!(follower.next_rows(|_| {}), Err(Error::Damaged { path, .. }) if path == second)
+    );
     assert_eq!(steps(&mut follower), (21..31).collect::<Vec<_>>());
     // A segment that is not there is damage too, when later ones are.
     writer.append(&rows(31..41)).unwrap();
@@ -194,8 +201,14 @@ fn the_last_rows_are_all_there_when_segments_are_merged_before_they_are_read() {
     writer.close().unwrap();
     let run = Run::open(directory.path()).unwrap();
     // Of the first and of a later number, both of which the merged segment has.
-    let mut last = [370_000, 130_000].map(|wanted| (wanted, Follower::from_last(&run, &["step"], wanted).unwrap()));
-    perrin::run::compact_on(&perrin::run::storage::Disk, perrin::run::Encoding::Small, directory.path()).unwrap();
+    let mut last = [370_000, 130_000]
+        .map(|wanted| (wanted, Follower::from_last(&run, &["step"], wanted).unwrap()));
+    perrin::run::compact_on(
+        &perrin::run::storage::Disk,
+        perrin::run::Encoding::Small,
+        directory.path(),
+    )
+    .unwrap();
     for (wanted, follower) in &mut last {
         let found = steps(follower);
         assert!(found.len() as u64 >= *wanted, "{} of {wanted}", found.len());

@@ -1,4 +1,5 @@
-//! Landscapes in a run's folder: several programs write, none is lost, and what is no grid is refused.
+//! Landscapes in a run's folder: several programs write, none is lost, and what is no grid is
+//! refused.
 
 use std::fs;
 use std::path::Path;
@@ -38,8 +39,9 @@ fn nobody_takes_the_number_of_another() {
                 (number, loss)
             })
         };
-        let threads: Vec<_> =
-            (0..WRITERS).map(|writer| scope.spawn(move || writes(writer).collect::<Vec<_>>())).collect();
+        let threads: Vec<_> = (0..WRITERS)
+            .map(|writer| scope.spawn(move || writes(writer).collect::<Vec<_>>()))
+            .collect();
         threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
     });
     written.sort_by_key(|(number, _)| *number);
@@ -72,7 +74,8 @@ fn coordinates_that_are_no_grid_are_refused() {
         for axis in [0, 1] {
             let mut coordinates = [vec![0.0, 1.0], vec![0.0, 1.0]];
             coordinates[axis] = wrong.to_vec();
-            let landscape = LossLandscape { coordinates, train_loss: vec![0.5; 4], ..landscape(0.5) };
+            let landscape =
+                LossLandscape { coordinates, train_loss: vec![0.5; 4], ..landscape(0.5) };
             let error = landscape.write(directory.path()).unwrap_err();
             assert!(matches!(error, Error::InvalidInput { .. }), "{wrong:?}: {error}");
         }

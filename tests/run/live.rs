@@ -53,7 +53,8 @@ fn every_row_appended_before_the_call_is_read_exactly_once() {
 
 /// For how many seconds readers hammer a log that grows: `PERRIN_HAMMER_SECONDS`, or two.
 fn hammer() -> Duration {
-    let seconds = std::env::var("PERRIN_HAMMER_SECONDS").ok().and_then(|seconds| seconds.parse().ok());
+    let seconds =
+        std::env::var("PERRIN_HAMMER_SECONDS").ok().and_then(|seconds| seconds.parse().ok());
     Duration::from_secs(seconds.unwrap_or(2))
 }
 
@@ -72,7 +73,10 @@ fn readers_hammer_a_log_that_rolls_at_every_second_block() {
                     let least = last.load(Ordering::SeqCst);
                     let read = read_rows(directory.path());
                     let count = read.len() as u64;
-                    assert!(count >= least.max(before), "{count} rows of {least}, and {before} the last time");
+                    assert!(
+                        count >= least.max(before),
+                        "{count} rows of {least}, and {before} the last time"
+                    );
                     assert_rows_equal(&read, &rows(1..count + 1));
                     before = count;
                     readings.fetch_add(1, Ordering::Relaxed);

@@ -1,4 +1,5 @@
-//! Symbolic links that somebody planted under names the log is going to use: it writes through none of them.
+//! Symbolic links that somebody planted under names the log is going to use: it writes through none
+//! of them.
 #![cfg(unix)]
 
 use std::borrow::Cow;
@@ -11,7 +12,8 @@ use crate::common::{assert_rows_equal, compact_at_once, info, read_rows, rows};
 use perrin::record::{Event, EventKind, ParameterInfo, RunInfo};
 use perrin::run::Eigenvectors;
 use perrin::run::{
-    CurvatureSummary, DeltaWriter, FullDelta, LossLandscape, Measured, ReferenceTensor, RunWriter, recover,
+    CurvatureSummary, DeltaWriter, FullDelta, LossLandscape, Measured, ReferenceTensor, RunWriter,
+    recover,
 };
 
 const PRECIOUS: &str = "somebody's\nfile without an end of its last line";
@@ -42,7 +44,8 @@ fn parameters() -> Vec<ParameterInfo> {
     vec![ParameterInfo { name, shape: vec![2], kind, device, group: Some(0) }]
 }
 
-/// Everything that a log can have, and its recovery. Where a name is taken it may be refused; it must then say so.
+/// Everything that a log can have, and its recovery. Where a name is taken it may be refused; it
+/// must then say so.
 fn run(directory: &Path, plant: impl FnOnce()) -> perrin::Result<()> {
     let info = RunInfo { parameters: parameters(), ..info() };
     let tensor = ReferenceTensor {
@@ -51,22 +54,38 @@ fn run(directory: &Path, plant: impl FnOnce()) -> perrin::Result<()> {
         shape: vec![2],
         bytes: Cow::Borrowed(&[1, 2, 3, 4, 5, 6, 7, 8]),
     };
-    for folder in ["steps", "open", "curvature", "curvature_summaries", "eigenvectors", "deltas", "landscape"] {
+    for folder in
+        ["steps", "open", "curvature", "curvature_summaries", "eigenvectors", "deltas", "landscape"]
+    {
         fs::create_dir_all(directory.join(folder)).unwrap();
     }
     plant();
     let mut writer = RunWriter::create(directory, &info, vec![tensor])?;
-    let eigenvectors = Eigenvectors { parameters: parameters(), ..Eigenvectors::from(vec![vec![1.0_f32; 2]; 3]) };
+    let eigenvectors =
+        Eigenvectors { parameters: parameters(), ..Eigenvectors::from(vec![vec![1.0_f32; 2]; 3]) };
     writer.basis(0, 0, &eigenvectors, true)?;
     let trace = Some(Measured { value: 1.0, standard_error: 0.0 });
     CurvatureSummary { trace, ..CurvatureSummary::default() }.save(directory, 0)?;
     let mut deltas = DeltaWriter::create(directory, &parameters())?;
-    deltas.append(FullDelta { step: 1, learning_rate: None, delta: vec![0.0; 2], displacement: vec![0.0; 2] })?;
+    deltas.append(FullDelta {
+        step: 1,
+        learning_rate: None,
+        delta: vec![0.0; 2],
+        displacement: vec![0.0; 2],
+    })?;
     let line = || vec![-1.0, 1.0];
-    let losses = LossLandscape { coordinates: [line(), line()], train_loss: vec![0.5; 4], ..LossLandscape::default() };
+    let losses = LossLandscape {
+        coordinates: [line(), line()],
+        train_loss: vec![0.5; 4],
+        ..LossLandscape::default()
+    };
     losses.write(directory)?;
     writer.append(&rows(1..11))?;
-    writer.event(&Event { step: 1, elapsed_seconds: 0.0, kind: EventKind::Finished { rows: 10, dropped: 0 } })?;
+    writer.event(&Event {
+        step: 1,
+        elapsed_seconds: 0.0,
+        kind: EventKind::Finished { rows: 10, dropped: 0 },
+    })?;
     writer.roll_if_due(Duration::ZERO)?;
     writer.close()?;
     recover(directory)?;
@@ -95,7 +114,8 @@ fn nothing_is_written_where_a_planted_link_leads() {
     run(&plain.path().join("run"), || ()).unwrap();
     for name in NAMES {
         for is_there in [false, true] {
-            // A run that seems to be there, or a `steps` that is not empty, is refused; all else is replaced.
+            // A run that seems to be there, or a `steps` that is not empty, is refused; all else is
+            // replaced.
             let (outcome, root) = attack(name, is_there);
             if outcome.is_ok() {
                 assert_rows_equal(&read_rows(&root.path().join("run")), &rows(1..11));

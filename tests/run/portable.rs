@@ -1,4 +1,5 @@
-//! `compact_as(Encoding::Portable)`: the same rows, in encodings that every reader of Parquet knows.
+//! `compact_as(Encoding::Portable)`: the same rows, in encodings that every reader of Parquet
+//! knows.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -13,7 +14,8 @@ use perrin::run::storage::Disk;
 use perrin::run::{Encoding, LossLandscape, ResumeFrom, RunWriter, check, compact_on};
 
 /// Encodings of values and compressions, all of Parquet's first version.
-const KNOWN: [&str; 5] = ["PLAIN", "PLAIN_DICTIONARY", "RLE", "RLE_DICTIONARY", "GZIP(GzipLevel(6))"];
+const KNOWN: [&str; 5] =
+    ["PLAIN", "PLAIN_DICTIONARY", "RLE", "RLE_DICTIONARY", "GZIP(GzipLevel(6))"];
 
 fn run(directory: &Path) {
     let mut writer = writer(directory);
@@ -48,7 +50,8 @@ fn assert_sound(directory: &Path, last_step: u64) {
 
 fn names(directory: &Path) -> Vec<String> {
     let entries = fs::read_dir(directory.join("steps")).unwrap();
-    let mut names: Vec<String> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    let mut names: Vec<String> =
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     names.sort();
     names
 }
@@ -57,7 +60,9 @@ fn names(directory: &Path) -> Vec<String> {
 fn a_run_is_written_in_either_encoding_merged_before_or_not() {
     let directory = tempfile::tempdir().unwrap();
     run(directory.path());
-    assert!(encodings(&directory.path().join("steps/000000.parquet")).contains("BYTE_STREAM_SPLIT"));
+    assert!(
+        encodings(&directory.path().join("steps/000000.parquet")).contains("BYTE_STREAM_SPLIT")
+    );
     compact_at_once(directory.path()).unwrap();
     let merged = directory.path().join("steps/000000-000003.parquet");
     assert!(!is_portable(&merged));
@@ -137,7 +142,11 @@ fn tables_of_curvature_and_losses_are_always_portable() {
     log.basis(0, 0, &Eigenvectors::from(vec![vec![1.0_f32; 4]; 3]), false).unwrap();
     log.close().unwrap();
     let line = || vec![-1.0, 0.0, 1.0];
-    let losses = LossLandscape { coordinates: [line(), line()], train_loss: vec![0.5; 9], ..LossLandscape::default() };
+    let losses = LossLandscape {
+        coordinates: [line(), line()],
+        train_loss: vec![0.5; 9],
+        ..LossLandscape::default()
+    };
     losses.write(directory.path()).unwrap();
     for file in ["curvature/000000.parquet", "landscape/000000.parquet"] {
         let file = directory.path().join(file);

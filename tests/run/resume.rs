@@ -13,8 +13,9 @@ use perrin::Error;
 use perrin::record::{EventKind, ParameterInfo, RunInfo};
 use perrin::run::{Reference, ReferenceTensor, ResumeFrom, Run, RunWriter, check};
 
-/// Segments of ten rows: 1..=30 finished, 31..=40 in a journal, and one of which there is only the schema: as a process
-/// that dies beginning a segment leaves it, having failed to finish the one before.
+/// Segments of ten rows: 1..=30 finished, 31..=40 in a journal, and one of which there is only the
+/// schema: as a process that dies beginning a segment leaves it, having failed to finish the one
+/// before.
 fn killed_run(directory: &Path) {
     let mut writer = writer(directory);
     for segment in 0..4 {
@@ -39,7 +40,9 @@ fn discarding_after(step: u64) -> ResumeFrom {
 fn files(directory: &Path) -> BTreeMap<String, Vec<u8>> {
     let mut found = BTreeMap::new();
     for folder in [directory.to_owned(), directory.join("steps")] {
-        for entry in fs::read_dir(folder).unwrap().map(Result::unwrap).filter(|entry| entry.path().is_file()) {
+        for entry in
+            fs::read_dir(folder).unwrap().map(Result::unwrap).filter(|entry| entry.path().is_file())
+        {
             found.insert(entry.file_name().into_string().unwrap(), fs::read(entry.path()).unwrap());
         }
     }
@@ -50,16 +53,21 @@ fn files(directory: &Path) -> BTreeMap<String, Vec<u8>> {
 fn a_killed_run_goes_on_after_its_last_row() {
     let directory = tempfile::tempdir().unwrap();
     killed_run(directory.path());
-    let (mut writer, resumed) = RunWriter::resume(directory.path(), &info(), ResumeFrom::default()).unwrap();
+    let (mut writer, resumed) =
+        RunWriter::resume(directory.path(), &info(), ResumeFrom::default()).unwrap();
     let last = rows(40..41);
     assert_eq!((resumed.step, resumed.recovery.rows, resumed.rows_discarded), (40, 10, 0));
     assert_eq!(resumed.last_row, Some(last.records[0]));
-    assert_eq!(resumed.hyperparameters, [last.records[0].hyperparameters, last.group_hyperparameters[0]]);
+    assert_eq!(
+        resumed.hyperparameters,
+        [last.records[0].hyperparameters, last.group_hyperparameters[0]]
+    );
     assert_eq!(resumed.projections, last.projections);
     assert_eq!(resumed.elapsed, Duration::from_secs_f64(last.records[0].elapsed_seconds));
     assert_eq!((resumed.totals.rows, resumed.totals.segments), (40, 5));
-    let bytes: u64 =
-        (0..5).map(|n| directory.path().join(format!("steps/{n:06}.parquet")).metadata().unwrap().len()).sum();
+    let bytes: u64 = (0..5)
+        .map(|n| directory.path().join(format!("steps/{n:06}.parquet")).metadata().unwrap().len())
+        .sum();
     assert_eq!(resumed.totals.bytes, bytes);
 
     writer.append(&rows(41..51)).unwrap();
@@ -70,9 +78,16 @@ fn a_killed_run_goes_on_after_its_last_row() {
     let checked = check(directory.path()).unwrap();
     assert!(checked.damage.is_empty() && checked.notes.is_empty(), "{checked:?}");
     let events = Run::open(directory.path()).unwrap().events().unwrap();
-    let resumed = events.iter().find(|event| matches!(event.kind, EventKind::Resumed { .. })).unwrap();
-    let EventKind::Resumed { last_step, rows_discarded, next_landscape, time } = &resumed.kind else { unreachable!() };
-    assert_eq!((resumed.step, *last_step, *rows_discarded, *next_landscape), (41, Some(40), 0, Some(0)));
+    let resumed =
+        events.iter().find(|event| matches!(event.kind, EventKind::Resumed { .. })).unwrap();
+    let EventKind::Resumed { last_step, rows_discarded, next_landscape, time } = &resumed.kind
+    else {
+        unreachable!()
+    };
+    assert_eq!(
+        (resumed.step, *last_step, *rows_discarded, *next_landscape),
+        (41, Some(40), 0, Some(0))
+    );
     assert!(time.as_ref().unwrap().ends_with('Z'));
 }
 
@@ -80,12 +95,17 @@ fn a_killed_run_goes_on_after_its_last_row() {
 fn a_run_without_rows_is_resumed_from_its_beginning() {
     let directory = tempfile::tempdir().unwrap();
     drop(writer(directory.path()));
-    let (writer, resumed) = RunWriter::resume(directory.path(), &info(), ResumeFrom::default()).unwrap();
+    let (writer, resumed) =
+        RunWriter::resume(directory.path(), &info(), ResumeFrom::default()).unwrap();
     assert_eq!((resumed.step, resumed.last_row, resumed.elapsed), (0, None, Duration::ZERO));
     assert_eq!(resumed.hyperparameters, info().hyperparameters);
     writer.close().unwrap();
-    let (_, resumed) =
-        RunWriter::resume(directory.path(), &info(), ResumeFrom { step: Some(7), ..ResumeFrom::default() }).unwrap();
+    let (_, resumed) = RunWriter::resume(
+        directory.path(),
+        &info(),
+        ResumeFrom { step: Some(7), ..ResumeFrom::default() },
+    )
+    .unwrap();
     assert_eq!(resumed.step, 7, "rows that a killed process lost do not stand in the way");
 }
 
@@ -112,8 +132,11 @@ fn every_difference_is_named_at_once_and_nothing_is_changed() {
         device: "cpu".to_owned(),
         group: None,
     };
-    let parameters =
-        vec![parameter("weight", &[2, 3], "f32"), parameter("bias", &[2], "f32"), parameter("scale", &[], "f64")];
+    let parameters = vec![
+        parameter("weight", &[2, 3], "f32"),
+        parameter("bias", &[2], "f32"),
+        parameter("scale", &[], "f64"),
+    ];
     let run = RunInfo { parameters, ..info() };
     let directory = tempfile::tempdir().unwrap();
     let mut writer = RunWriter::create(directory.path(), &run, tensors()).unwrap();
@@ -146,7 +169,8 @@ fn every_difference_is_named_at_once_and_nothing_is_changed() {
     let mut other = run.clone();
     other.parameters.swap(0, 1);
     assert!(refused(&other).contains("another order"));
-    other.parameters = (0..20).map(|number| parameter(&format!("p{number}"), &[1], "f32")).collect();
+    other.parameters =
+        (0..20).map(|number| parameter(&format!("p{number}"), &[1], "f32")).collect();
     assert!(refused(&other).contains("p6, p7 and 12 more"));
 
     // Another device and another learning rate are no other run.
@@ -170,9 +194,13 @@ fn later_rows_are_refused_with_both_steps_and_discarded_when_asked_for() {
             assert!(error.to_string().contains(&format!("after step {step}:")), "{error}");
             assert_eq!(read_rows(directory.path()).len(), 40, "refusing removes nothing");
         }
-        let (mut writer, resumed) = RunWriter::resume(directory.path(), &info(), discarding_after(step)).unwrap();
+        let (mut writer, resumed) =
+            RunWriter::resume(directory.path(), &info(), discarding_after(step)).unwrap();
         let left = step.min(40);
-        assert_eq!((resumed.step, resumed.totals.rows, resumed.rows_discarded), (step, left, 40 - left));
+        assert_eq!(
+            (resumed.step, resumed.totals.rows, resumed.rows_discarded),
+            (step, left, 40 - left)
+        );
         assert_eq!(resumed.last_row, rows(1..left + 1).records.last().copied());
         assert_rows_equal(&read_rows(directory.path()), &rows(1..left + 1));
         let end = left + 21;
@@ -189,16 +217,25 @@ fn a_resume_that_dies_at_any_operation_can_be_done_again() {
         let directory = tempfile::tempdir().unwrap();
         killed_run(directory.path());
         let storage = Stopping::at(stop, Then::Dead);
-        let resumed = RunWriter::resume_on(Arc::new(storage.clone()), directory.path(), &info(), discarding_after(15));
+        let resumed = RunWriter::resume_on(
+            Arc::new(storage.clone()),
+            directory.path(),
+            &info(),
+            discarding_after(15),
+        );
         drop(resumed);
         let left = read_rows(directory.path());
         assert!((15..=40).contains(&left.len()));
         assert_rows_equal(&left, &rows(1..left.len() as u64 + 1));
-        let (_, resumed) = RunWriter::resume(directory.path(), &info(), discarding_after(15)).unwrap();
+        let (_, resumed) =
+            RunWriter::resume(directory.path(), &info(), discarding_after(15)).unwrap();
         assert_eq!(resumed.totals.rows, 15);
         assert_rows_equal(&read_rows(directory.path()), &rows(1..16));
         if !storage.stopped() {
-            assert!(stop > 15, "a recovery, an event, two removals and a segment are more than {stop} operations");
+            assert!(
+                stop > 15,
+                "a recovery, an event, two removals and a segment are more than {stop} operations"
+            );
             break;
         }
     }
@@ -211,13 +248,20 @@ fn tensors() -> Vec<ReferenceTensor<'static>> {
         shape: shape.to_vec(),
         bytes: Cow::Owned((0..bytes).map(|byte| byte as u8 ^ 0x5a).collect()),
     };
-    vec![tensor("weight", "f32", &[2, 3], 24), tensor("bias", "f32", &[2], 8), tensor("scale", "f64", &[], 8)]
+    vec![
+        tensor("weight", "f32", &[2, 3], 24),
+        tensor("bias", "f32", &[2], 8),
+        tensor("scale", "f64", &[], 8),
+    ]
 }
 
 fn assert_tensors(found: &Reference) {
     assert_eq!(found.tensors().len(), 3);
     for (found, expected) in found.tensors().zip(tensors()) {
-        assert_eq!((found.name, found.kind, &found.shape), (expected.name, expected.kind, &expected.shape));
+        assert_eq!(
+            (found.name, found.kind, &found.shape),
+            (expected.name, expected.kind, &expected.shape)
+        );
         assert_eq!(found.bytes, expected.bytes);
     }
 }
@@ -245,7 +289,9 @@ fn damage_to_the_reference_point_is_found_wherever_it_is() {
         damaged[position] ^= 4;
         fs::write(&path, &damaged).unwrap();
         match run.reference() {
-            Err(Error::Damaged { .. }) => assert_eq!(check(directory.path()).unwrap().damage.len(), 1),
+            Err(Error::Damaged { .. }) => {
+                assert_eq!(check(directory.path()).unwrap().damage.len(), 1)
+            }
             Err(error) => panic!("byte {position}: {error}"),
             // Only a byte of the header that changes nothing of what it says.
             Ok(reference) => {

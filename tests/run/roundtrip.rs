@@ -53,11 +53,17 @@ fn only_the_columns_asked_for_come_in_the_order_asked() {
         let run = Run::open(directory.path()).unwrap();
         let columns = ["velocity_2", "step", "loss", "step"];
         let batch = run.steps(&columns).unwrap().next().unwrap().unwrap();
-        let names: Vec<_> = batch.schema().fields().iter().map(|field| field.name().clone()).collect();
+        let names: Vec<_> =
+            batch.schema().fields().iter().map(|field| field.name().clone()).collect();
         assert_eq!(names, columns);
         let mut steps = Vec::new();
-        run.for_each_row(["epoch", "step"], |[epoch, step]| steps.push((epoch, step.unwrap()))).unwrap();
-        assert_eq!(steps, [(Some(0.0), 1.0), (None, 2.0), (Some(0.0), 3.0)], "finished: {finished}");
+        run.for_each_row(["epoch", "step"], |[epoch, step]| steps.push((epoch, step.unwrap())))
+            .unwrap();
+        assert_eq!(
+            steps,
+            [(Some(0.0), 1.0), (None, 2.0), (Some(0.0), 3.0)],
+            "finished: {finished}"
+        );
         if !finished {
             writer.roll_if_due(Duration::ZERO).unwrap();
             writer.roll_if_due(Duration::from_secs(1)).unwrap();
@@ -71,10 +77,12 @@ fn only_the_columns_asked_for_come_in_the_order_asked() {
 fn a_second_writer_and_a_second_run_are_refused() {
     let directory = tempfile::tempdir().unwrap();
     let first = writer(directory.path());
-    let second = RunWriter::create(directory.path(), &RunInfo::default(), Vec::new()).err().unwrap();
+    let second =
+        RunWriter::create(directory.path(), &RunInfo::default(), Vec::new()).err().unwrap();
     assert!(matches!(second, Error::RunLocked { .. }), "{second}");
     first.close().unwrap();
-    let second = RunWriter::create(directory.path(), &RunInfo::default(), Vec::new()).err().unwrap();
+    let second =
+        RunWriter::create(directory.path(), &RunInfo::default(), Vec::new()).err().unwrap();
     assert!(matches!(second, Error::RunExists { .. }), "{second}");
 }
 
@@ -113,8 +121,12 @@ fn rows_that_do_not_fit_the_layout_are_refused_and_leave_the_log_usable() {
 fn the_reference_point_is_a_safetensors_file() {
     let directory = tempfile::tempdir().unwrap();
     let weight: Vec<u8> = [1.5f32, -2.0].iter().flat_map(|value| value.to_le_bytes()).collect();
-    let tensor =
-        |kind| ReferenceTensor { name: "layer.weight", kind, shape: vec![2, 1], bytes: weight.as_slice().into() };
+    let tensor = |kind| ReferenceTensor {
+        name: "layer.weight",
+        kind,
+        shape: vec![2, 1],
+        bytes: weight.as_slice().into(),
+    };
     let create = |tensors| RunWriter::create(directory.path(), &RunInfo::default(), tensors);
     assert!(matches!(create(vec![tensor("f16")]), Err(Error::ShapeMismatch { .. })));
     assert!(matches!(create(vec![tensor("i8")]), Err(Error::Parameters { .. })));
@@ -127,7 +139,10 @@ fn the_reference_point_is_a_safetensors_file() {
     let bytes = fs::read(directory.path().join("reference.safetensors")).unwrap();
     let tensors = safetensors::SafeTensors::deserialize(&bytes).unwrap();
     let read = tensors.tensor("layer.weight").unwrap();
-    assert_eq!((read.dtype(), read.shape(), read.data()), (safetensors::Dtype::F32, &[2, 1][..], weight.as_slice()));
+    assert_eq!(
+        (read.dtype(), read.shape(), read.data()),
+        (safetensors::Dtype::F32, &[2, 1][..], weight.as_slice())
+    );
 }
 
 proptest! {
@@ -157,7 +172,8 @@ proptest! {
 
 fn file_names(directory: &std::path::Path) -> Vec<String> {
     let entries = fs::read_dir(directory).unwrap();
-    let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    let mut names: Vec<_> =
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     names.sort();
     names
 }

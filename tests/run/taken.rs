@@ -1,5 +1,6 @@
-//! Files that are taken from under a live writer, by somebody who cleans up or by another process that takes the run for
-//! abandoned: what memory holds is written again, and what it does not is counted as lost.
+//! Files that are taken from under a live writer, by somebody who cleans up or by another process
+//! that takes the run for abandoned: what memory holds is written again, and what it does not is
+//! counted as lost.
 #![cfg(unix)]
 
 use std::fs::{self, OpenOptions};
@@ -14,8 +15,8 @@ use perrin::Error;
 use perrin::record::{Event, EventKind, RowBuffer};
 use perrin::recorder::{QueueOptions, Recorder, Sink};
 use perrin::run::{
-    Encoding, LogTotals, LostRows, ResumeFrom, Run, RunWriter, check, compact_on, declare_abandoned, recover,
-    recover_on,
+    Encoding, LogTotals, LostRows, ResumeFrom, Run, RunWriter, check, compact_on,
+    declare_abandoned, recover, recover_on,
 };
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -45,7 +46,9 @@ fn rows_of_a_journal_that_was_removed_are_written_again() {
     type Take = fn(&Path);
     let takes: [(&str, Take); 5] = [
         ("removed", |journal| fs::remove_file(journal).unwrap()),
-        ("cut", |journal| OpenOptions::new().write(true).open(journal).unwrap().set_len(1_500).unwrap()),
+        ("cut", |journal| {
+            OpenOptions::new().write(true).open(journal).unwrap().set_len(1_500).unwrap()
+        }),
         ("emptied", |journal| fs::write(journal, "").unwrap()),
         ("replaced", |journal| {
             fs::remove_file(journal).unwrap();
@@ -60,7 +63,8 @@ fn rows_of_a_journal_that_was_removed_are_written_again() {
             writer.append(&rows(first..first + 10)).unwrap();
         }
         take(&unfinished(directory.path())[0]);
-        let error = writer.append(&rows(31..41)).err().unwrap_or_else(|| panic!("{name}: it is told"));
+        let error =
+            writer.append(&rows(31..41)).err().unwrap_or_else(|| panic!("{name}: it is told"));
         assert!(is_not_found(&error), "{error}");
         assert_rows_equal(&read_rows(directory.path()), &rows(1..31));
         writer.append(&rows(31..41)).unwrap();
@@ -129,17 +133,24 @@ impl Sink for Still {
 fn lost_rows_are_told_by_everything_that_tells_of_rows() {
     const WRITTEN: u64 = 105_000;
     let directory = tempfile::tempdir().unwrap();
-    let (sink, options) = (Still(writer(directory.path())), QueueOptions { capacity: 64, ..QueueOptions::default() });
-    let mut recorder = Recorder::start(sink, directory.path(), Instant::now(), options, |_, _| Ok(())).unwrap();
+    let (sink, options) =
+        (Still(writer(directory.path())), QueueOptions { capacity: 64, ..QueueOptions::default() });
+    let mut recorder =
+        Recorder::start(sink, directory.path(), Instant::now(), options, |_, _| Ok(())).unwrap();
     record(&mut recorder, 1..WRITTEN + 1);
-    wait_until(&recorder, |recorder| recorder.health().is_ok_and(|health| health.rows_written == WRITTEN));
+    wait_until(&recorder, |recorder| {
+        recorder.health().is_ok_and(|health| health.rows_written == WRITTEN)
+    });
     remove_unfinished(directory.path());
     wait_until(&recorder, |recorder| recorder.health().is_ok_and(|health| health.rows_lost > 0));
     let health = recorder.health().unwrap();
     record(&mut recorder, WRITTEN + 1..WRITTEN + 11);
     assert_eq!(health.rows_written + health.rows_lost, WRITTEN);
     let error = recorder.finish().unwrap_err();
-    assert!(matches!(error, Error::Interrupted { rows_lost, .. } if rows_lost == health.rows_lost), "{error}");
+    assert!(
+        matches!(error, Error::Interrupted { rows_lost, .. } if rows_lost == health.rows_lost),
+        "{error}"
+    );
     let events = Run::open(directory.path()).unwrap().events().unwrap();
     let kinds: Vec<EventKind> = events.into_iter().map(|event| event.kind).collect();
     let (rows, dropped) = (health.rows_written + 10, health.rows_lost);
@@ -181,7 +192,11 @@ fn events_go_on_after_those_that_are_there() {
     let takes: [(&str, Take, usize); 3] = [
         ("nothing", |_| (), 2),
         ("removed", |events| fs::remove_file(events).unwrap(), 1),
-        ("cut", |events| OpenOptions::new().write(true).open(events).unwrap().set_len(40).unwrap(), 1),
+        (
+            "cut",
+            |events| OpenOptions::new().write(true).open(events).unwrap().set_len(40).unwrap(),
+            1,
+        ),
     ];
     for (name, take, left) in takes {
         let directory = tempfile::tempdir().unwrap();
@@ -234,10 +249,22 @@ fn a_run_that_was_recovered_or_merged_while_it_was_written_is_gone_on_with() {
         writer.event(&finished(50)).unwrap();
         assert_eq!(writer.close().unwrap().rows, 50);
         assert_whole(directory.path(), 50);
-        let told = Run::open(directory.path()).unwrap().events().unwrap().into_iter().map(|event| event.kind);
+        let told = Run::open(directory.path())
+            .unwrap()
+            .events()
+            .unwrap()
+            .into_iter()
+            .map(|event| event.kind);
         let told: Vec<EventKind> = told.collect();
         assert!(
-            matches!(told[..], [EventKind::NotLocked { .. }, EventKind::Recovered { .. }, EventKind::Finished { .. }]),
+            matches!(
+                told[..],
+                [
+                    EventKind::NotLocked { .. },
+                    EventKind::Recovered { .. },
+                    EventKind::Finished { .. }
+                ]
+            ),
             "{act}: {told:?}"
         );
         recover(directory.path()).unwrap();
@@ -283,8 +310,13 @@ fn a_run_that_another_process_has_resumed_is_left_to_it() {
     let mut first = create(&disk, directory.path());
     first.append(&rows(1..11)).unwrap();
     declare_abandoned(directory.path()).unwrap();
-    let (mut second, _) =
-        RunWriter::resume_on(Arc::new(disk.clone()), directory.path(), &info(), ResumeFrom::default()).unwrap();
+    let (mut second, _) = RunWriter::resume_on(
+        Arc::new(disk.clone()),
+        directory.path(),
+        &info(),
+        ResumeFrom::default(),
+    )
+    .unwrap();
     second.append(&rows(11..21)).unwrap();
     let taken = first.append(&rows(11..21)).unwrap_err();
     assert!(taken.to_string().contains("has the run now"), "{taken}");
@@ -296,8 +328,8 @@ fn a_run_that_another_process_has_resumed_is_left_to_it() {
     assert_whole(directory.path(), 20);
 }
 
-/// What is done to the run's folder while it is written, by chance: nothing brings a panic, no row is there twice or changed, and
-/// every row that is missing is counted.
+/// What is done to the run's folder while it is written, by chance: nothing brings a panic, no row
+/// is there twice or changed, and every row that is missing is counted.
 #[test]
 fn whatever_is_done_to_a_live_run_no_row_is_lost_silently() {
     const BLOCKS: u64 = 40;
@@ -336,7 +368,11 @@ fn whatever_is_done_to_a_live_run_no_row_is_lost_silently() {
         whole += u64::from(steps.len() as u64 == written);
         if read.is_ok() {
             assert!(steps.is_sorted_by(|before, after| before < after), "{described}: {steps:?}");
-            assert!(steps.len() as u64 + lost >= written, "{described}: {} rows, {lost} lost", steps.len());
+            assert!(
+                steps.len() as u64 + lost >= written,
+                "{described}: {} rows, {lost} lost",
+                steps.len()
+            );
         }
     }
     println!("{whole} of 60 runs have all rows that were taken");
@@ -359,11 +395,13 @@ fn interfere(directory: &Path, disk: &Faulty, random: &mut ChaCha8Rng) -> &'stat
         4 => remove_unfinished_files(&unfinished),
         5 => drop(fs::remove_file(directory.join("lock"))),
         6 => {
-            let _ = declare_abandoned(directory).and_then(|()| recover_on(disk, directory).map(drop));
+            let _ =
+                declare_abandoned(directory).and_then(|()| recover_on(disk, directory).map(drop));
             return "recovered";
         }
         _ => {
-            let _ = declare_abandoned(directory).and_then(|()| compact_on(disk, Encoding::Small, directory).map(drop));
+            let _ = declare_abandoned(directory)
+                .and_then(|()| compact_on(disk, Encoding::Small, directory).map(drop));
             return "merged";
         }
     }

@@ -1,5 +1,5 @@
-//! File systems without locks, or with locks that hold on one machine only: a run is logged, that is said, and a live run is
-//! not taken for an abandoned one.
+//! File systems without locks, or with locks that hold on one machine only: a run is logged, that
+//! is said, and a live run is not taken for an abandoned one.
 #![cfg(unix)]
 
 use std::fs;
@@ -10,7 +10,9 @@ use std::time::Duration;
 use crate::common::{assert_rows_equal, info, read_rows, rows};
 use crate::faulty::Faulty;
 use perrin::record::EventKind;
-use perrin::run::{Encoding, ResumeFrom, Run, RunWriter, check, compact_on, declare_abandoned, recover_on};
+use perrin::run::{
+    Encoding, ResumeFrom, Run, RunWriter, check, compact_on, declare_abandoned, recover_on,
+};
 use perrin::{Error, Result};
 use rustix::io::Errno;
 
@@ -25,7 +27,8 @@ const ACTS: [(&str, Act); 3] = [
     ("recover", |disk, directory| recover_on(disk, directory).map(drop)),
     ("compact", |disk, directory| compact_on(disk, Encoding::Small, directory).map(drop)),
     ("resume", |disk, directory| {
-        RunWriter::resume_on(Arc::new(disk.clone()), directory, &info(), ResumeFrom::default()).map(drop)
+        RunWriter::resume_on(Arc::new(disk.clone()), directory, &info(), ResumeFrom::default())
+            .map(drop)
     }),
 ];
 
@@ -34,7 +37,8 @@ const ENOTSUPP: i32 = 524;
 
 #[test]
 fn a_file_system_without_locks_is_no_reason_not_to_log() {
-    let without = [Errno::NOSYS, Errno::OPNOTSUPP, Errno::NOLCK, Errno::INVAL].map(|error| error.raw_os_error());
+    let without = [Errno::NOSYS, Errno::OPNOTSUPP, Errno::NOLCK, Errno::INVAL]
+        .map(|error| error.raw_os_error());
     for error in without.into_iter().chain([ENOTSUPP]) {
         let directory = tempfile::tempdir().unwrap();
         let mut writer = create(&Faulty::without_locks(error), directory.path()).unwrap();
@@ -42,7 +46,8 @@ fn a_file_system_without_locks_is_no_reason_not_to_log() {
         writer.close().unwrap();
         assert_rows_equal(&read_rows(directory.path()), &rows(1..11));
         let events = Run::open(directory.path()).unwrap().events().unwrap();
-        let [EventKind::NotLocked { reason }] = &events.iter().map(|event| event.kind.clone()).collect::<Vec<_>>()[..]
+        let [EventKind::NotLocked { reason }] =
+            &events.iter().map(|event| event.kind.clone()).collect::<Vec<_>>()[..]
         else {
             panic!("{events:?}");
         };
@@ -51,7 +56,8 @@ fn a_file_system_without_locks_is_no_reason_not_to_log() {
     }
     for error in [Errno::IO, Errno::ACCESS, Errno::STALE] {
         let directory = tempfile::tempdir().unwrap();
-        let refused = create(&Faulty::without_locks(error.raw_os_error()), directory.path()).err().unwrap();
+        let refused =
+            create(&Faulty::without_locks(error.raw_os_error()), directory.path()).err().unwrap();
         assert!(refused.to_string().starts_with("cannot lock"), "{refused}");
         create(&Faulty::default(), directory.path()).unwrap().close().unwrap();
     }
@@ -73,7 +79,10 @@ fn a_live_run_without_a_lock_is_left_alone() {
         let before = names(directory.path());
         let error = act(&there, directory.path()).err().unwrap_or_else(|| panic!("{name}"));
         assert!(matches!(error, Error::RunGrows { .. }), "{name}: {error}");
-        assert!(error.to_string().contains(&format!("process {} on ", std::process::id())), "{error}");
+        assert!(
+            error.to_string().contains(&format!("process {} on ", std::process::id())),
+            "{error}"
+        );
         assert!(there.waited() <= Duration::from_secs(6), "{:?}", there.waited());
         assert_eq!(names(directory.path()), before, "{name} has changed nothing");
     }
@@ -81,10 +90,12 @@ fn a_live_run_without_a_lock_is_left_alone() {
 
 /// Names in `steps` and `open`, and the length of each file.
 fn names(directory: &Path) -> Vec<(String, u64)> {
-    let entries = |folder| fs::read_dir(directory.join(folder)).unwrap().map(|entry| entry.unwrap());
+    let entries =
+        |folder| fs::read_dir(directory.join(folder)).unwrap().map(|entry| entry.unwrap());
     let entries = entries("steps").chain(entries("open"));
-    let mut names: Vec<_> =
-        entries.map(|entry| (entry.file_name().into_string().unwrap(), entry.metadata().unwrap().len())).collect();
+    let mut names: Vec<_> = entries
+        .map(|entry| (entry.file_name().into_string().unwrap(), entry.metadata().unwrap().len()))
+        .collect();
     names.sort();
     names
 }
@@ -97,8 +108,13 @@ fn killed_elsewhere(directory: &Path) {
     let held = fs::read_to_string(&lock).unwrap();
     drop(writer);
     let machine = fs::read_to_string("/proc/sys/kernel/random/boot_id");
-    let machine = machine.unwrap_or_else(|_| rustix::system::uname().nodename().to_string_lossy().into_owned());
-    fs::write(&lock, held.replace(&format!("\"machine\":\"{}\"", machine.trim()), "\"machine\":\"another\"")).unwrap();
+    let machine = machine
+        .unwrap_or_else(|_| rustix::system::uname().nodename().to_string_lossy().into_owned());
+    fs::write(
+        &lock,
+        held.replace(&format!("\"machine\":\"{}\"", machine.trim()), "\"machine\":\"another\""),
+    )
+    .unwrap();
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! Runs that schema version 1 wrote: read, checked, recovered, merged, gone on with.
 //!
-//! `tests/data/runs_schema_1` was written by the observer of perrin at version 1 (310 parameters of a network on the digits, three
-//! directions, whole displacements of the biases): one run closed, one whose process was aborted. `sums.json` is DuckDB's and
-//! pyarrow's account of their rows.
+//! `tests/data/runs_schema_1` was written by the observer of perrin at version 1 (310 parameters of
+//! a network on the digits, three directions, whole displacements of the biases): one run closed,
+//! one whose process was aborted. `sums.json` is DuckDB's and pyarrow's account of their rows.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -44,7 +44,8 @@ fn copy_folder(from: &Path, to: &Path) {
 fn assert_has_its_rows(directory: &Path, name: &str) {
     let expected: Value = serde_json::from_slice(&fs::read(kept("sums.json")).unwrap()).unwrap();
     let expected = expected[name].as_object().unwrap();
-    let columns: Vec<&str> = expected.keys().map(String::as_str).filter(|column| *column != "count").collect();
+    let columns: Vec<&str> =
+        expected.keys().map(String::as_str).filter(|column| *column != "count").collect();
     let run = Run::open(directory).unwrap();
     let mut follower = Follower::new(&run, &columns).unwrap();
     let (mut count, mut sums) = (0, vec![0.0; columns.len()]);
@@ -59,7 +60,10 @@ fn assert_has_its_rows(directory: &Path, name: &str) {
     assert_eq!(Some(count), expected["count"].as_u64());
     for (column, sum) in columns.iter().zip(sums) {
         let expected = expected[*column].as_f64().unwrap();
-        assert!((sum - expected).abs() <= 1e-12 * expected.abs(), "{column}: {sum} is not {expected}");
+        assert!(
+            (sum - expected).abs() <= 1e-12 * expected.abs(),
+            "{column}: {sum} is not {expected}"
+        );
     }
     let checked = check(directory).unwrap();
     assert!(checked.damage.is_empty() && checked.notes.is_empty(), "{checked:?}");
@@ -67,9 +71,12 @@ fn assert_has_its_rows(directory: &Path, name: &str) {
 
 /// Parquet's name of the type of `step` in every segment.
 fn types_of_step(directory: &Path) -> Vec<String> {
-    let segments = fs::read_dir(directory.join("steps")).unwrap().map(|entry| entry.unwrap().path());
+    let segments =
+        fs::read_dir(directory.join("steps")).unwrap().map(|entry| entry.unwrap().path());
     let mut types = BTreeMap::new();
-    for path in segments.filter(|path| path.extension().is_some_and(|extension| extension == "parquet")) {
+    for path in
+        segments.filter(|path| path.extension().is_some_and(|extension| extension == "parquet"))
+    {
         let reader = SerializedFileReader::new(File::open(&path).unwrap()).unwrap();
         let column = reader.metadata().file_metadata().schema_descr().column(0);
         types.insert(path, format!("{:?}", column.converted_type()));
@@ -85,7 +92,8 @@ fn all_that_it_has_is_read() {
     let run = Run::open(kept("finished")).unwrap();
     assert_eq!(run.events().unwrap().len(), 4);
     assert_eq!(run.reference().unwrap().tensors().len(), 4);
-    let curvature: Vec<_> = run.curvature().unwrap().iter().map(|row| (row.step, row.basis, row.mode)).collect();
+    let curvature: Vec<_> =
+        run.curvature().unwrap().iter().map(|row| (row.step, row.basis, row.mode)).collect();
     assert_eq!(curvature[3..6], [(400, 1, 1), (400, 1, 2), (400, 1, 3)]);
     assert_eq!(run.eigenvectors(2).unwrap().eigenvectors[0].len(), 310);
     assert_eq!(run.curvature_summary(0).unwrap().unwrap().trace.unwrap().value, 20.0);
@@ -118,12 +126,17 @@ fn it_is_gone_on_with_in_its_version() {
     let directory = copy("killed");
     let info = Run::open(directory.path()).unwrap().info().clone();
     let now = perrin::record::RunInfo { schema_version: perrin::record::SCHEMA_VERSION, ..info };
-    let (mut writer, resumed) = RunWriter::resume(directory.path(), &now, ResumeFrom::default()).unwrap();
+    let (mut writer, resumed) =
+        RunWriter::resume(directory.path(), &now, ResumeFrom::default()).unwrap();
     assert_eq!((resumed.step, resumed.recovery.segments), (ROWS, 1));
     let record = StepRecord { step: ROWS + 1, elapsed_seconds: 9.0, ..StepRecord::default() };
-    let rows = RowBuffer { records: vec![record], projections: vec![None; 6], ..RowBuffer::default() };
+    let rows =
+        RowBuffer { records: vec![record], projections: vec![None; 6], ..RowBuffer::default() };
     writer.append(&rows).unwrap();
-    assert!(directory.path().join("steps/000003.arrows").exists(), "older readers find the journal");
+    assert!(
+        directory.path().join("steps/000003.arrows").exists(),
+        "older readers find the journal"
+    );
     let run = Run::open(directory.path()).unwrap();
     let mut last = None;
     run.for_each_row(["step"], |[step]| last = step).unwrap();
@@ -131,5 +144,7 @@ fn it_is_gone_on_with_in_its_version() {
     writer.close().unwrap();
     assert_eq!(types_of_step(directory.path()), ["UINT_64"; 4]);
     assert!(check(directory.path()).unwrap().damage.is_empty());
-    assert!(run.events().unwrap().iter().any(|event| matches!(event.kind, EventKind::Resumed { .. })));
+    assert!(
+        run.events().unwrap().iter().any(|event| matches!(event.kind, EventKind::Resumed { .. }))
+    );
 }

@@ -1,5 +1,5 @@
-//! Files damaged on purpose, with checksums that fit: whatever the decoders meet, a typed error or some rows, and no
-//! panic.
+//! Files damaged on purpose, with checksums that fit: whatever the decoders meet, a typed error or
+//! some rows, and no panic.
 //!
 //! The environment variable `PERRIN_MUTATIONS` asks for more than the usual 500 of each kind.
 
@@ -8,7 +8,9 @@ use std::path::Path;
 
 use crate::common::{rows, try_read_rows, writer};
 use crate::counting_allocator::largest_request;
-use crate::forgery::{forged_block, forged_column_chunk, forged_footer, forged_number, forged_values};
+use crate::forgery::{
+    forged_block, forged_column_chunk, forged_footer, forged_number, forged_values,
+};
 use crate::mutation::{mutations, run};
 use perrin::Error;
 use perrin::record::{Event, EventKind};
@@ -16,7 +18,8 @@ use perrin::run::{Run, check, recover};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-/// A Parquet page says its unpacked size in 31 bits, and that much may be asked for before it proves wrong.
+/// A Parquet page says its unpacked size in 31 bits, and that much may be asked for before it
+/// proves wrong.
 const LARGEST_REQUEST: usize = 2 << 30;
 
 /// Numbers at the end of their range, each in a place where one is added to it.
@@ -61,7 +64,12 @@ fn no_forgery_brings_a_panic_or_an_unbounded_allocation() {
     assert!(largest <= LARGEST_REQUEST, "{largest} bytes were asked for at once");
 }
 
-fn forge(directory: &Path, file: &Path, forgery: fn(&[u8], &mut ChaCha8Rng) -> Vec<u8>, random: &mut ChaCha8Rng) {
+fn forge(
+    directory: &Path,
+    file: &Path,
+    forgery: fn(&[u8], &mut ChaCha8Rng) -> Vec<u8>,
+    random: &mut ChaCha8Rng,
+) {
     let whole = fs::read(file).unwrap();
     let mut past_the_checksums = 0;
     for _ in 0..mutations() {
@@ -77,5 +85,8 @@ fn forge(directory: &Path, file: &Path, forgery: fn(&[u8], &mut ChaCha8Rng) -> V
     }
     fs::write(file, whole).unwrap();
     // A number of a footer is a checksum more often than not.
-    assert!(past_the_checksums > mutations() / 4, "only {past_the_checksums} forgeries came past the checksums");
+    assert!(
+        past_the_checksums > mutations() / 4,
+        "only {past_the_checksums} forgeries came past the checksums"
+    );
 }

@@ -1,4 +1,5 @@
-//! Runs whose files are changed at random: no panic, no unbounded memory. Every request for memory of this program is looked at.
+//! Runs whose files are changed at random: no panic, no unbounded memory. Every request for memory
+//! of this program is looked at.
 
 #[path = "../common/mod.rs"]
 mod common;

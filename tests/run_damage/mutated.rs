@@ -1,4 +1,5 @@
-//! Files damaged by accident, by the thousand: each is read as far as it is what was written, or gives a typed error.
+//! Files damaged by accident, by the thousand: each is read as far as it is what was written, or
+//! gives a typed error.
 //!
 //! The environment variable `PERRIN_MUTATIONS` asks for more than the usual 500 of each kind.
 

@@ -1,5 +1,5 @@
-//! Disks that fail and come back, under the recorder and the log together: every single operation once by the storage
-//! seam, syncs that fail, a slow disk, and a file system that really is full.
+//! Disks that fail and come back, under the recorder and the log together: every single operation
+//! once by the storage seam, syncs that fail, a slow disk, and a file system that really is full.
 
 use std::fs;
 use std::io;
@@ -41,7 +41,9 @@ fn any_operation_may_fail_once_and_no_row_is_lost() {
     for stop in 0.. {
         let directory = tempfile::tempdir().unwrap();
         let storage = Stopping::at(stop, Then::Well);
-        let Ok(writer) = RunWriter::create_on(Arc::new(storage.clone()), directory.path(), &info(), Vec::new()) else {
+        let Ok(writer) =
+            RunWriter::create_on(Arc::new(storage.clone()), directory.path(), &info(), Vec::new())
+        else {
             assert!(stop < 10, "no run could be made, and that was told");
             continue;
         };
@@ -51,7 +53,10 @@ fn any_operation_may_fail_once_and_no_row_is_lost() {
         assert_eq!(read_rows(directory.path()).len() as u64, STEPS, "operation {stop}");
         let checked = check(directory.path()).unwrap();
         // The last event may have been written in part.
-        let notes = checked.notes.iter().filter(|note| !note.what.ends_with("bytes at its end are no whole line"));
+        let notes = checked
+            .notes
+            .iter()
+            .filter(|note| !note.what.ends_with("bytes at its end are no whole line"));
         assert!(checked.damage.is_empty() && notes.count() == 0, "operation {stop}: {checked:?}");
         assert_eq!(dropped(directory.path()), []);
         operations = stop;
@@ -59,13 +64,19 @@ fn any_operation_may_fail_once_and_no_row_is_lost() {
             outcome.unwrap();
             break;
         }
-        // A Parquet file that cannot be begun or continued is made from the journal later, without a word.
+        // A Parquet file that cannot be begun or continued is made from the journal later, without
+        // a word.
         let failed = &storage.operations()[stop as usize];
         if outcome.is_ok() && (failed.contains(".parquet.partial") || failed == "overwrite lock") {
             continue;
         }
-        let error = outcome.err().unwrap_or_else(|| panic!("operation {stop} failed: {:?}", storage.operations()));
-        assert!(matches!(error, Error::Interrupted { rows_lost: 0, .. }), "operation {stop}: {error}");
+        let error = outcome
+            .err()
+            .unwrap_or_else(|| panic!("operation {stop} failed: {:?}", storage.operations()));
+        assert!(
+            matches!(error, Error::Interrupted { rows_lost: 0, .. }),
+            "operation {stop}: {error}"
+        );
         assert!(error.to_string().contains("stopped by the test"), "{error}");
     }
     assert!(operations > 25, "{operations} operations");
@@ -144,7 +155,11 @@ impl Storage for Bad {
 
 impl Bad {
     fn sync(&self) -> io::Result<()> {
-        if self.syncs_fail.load(Ordering::SeqCst) { Err(io::Error::other("the sync failed")) } else { Ok(()) }
+        if self.syncs_fail.load(Ordering::SeqCst) {
+            Err(io::Error::other("the sync failed"))
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -171,25 +186,34 @@ impl StorageFile for BadFile {
 fn syncs_that_fail_for_a_while_lose_nothing() {
     let directory = tempfile::tempdir().unwrap();
     let disk = Bad::default();
-    let writer = RunWriter::create_on(Arc::new(disk.clone()), directory.path(), &info(), Vec::new()).unwrap();
+    let writer =
+        RunWriter::create_on(Arc::new(disk.clone()), directory.path(), &info(), Vec::new())
+            .unwrap();
     let mut recorder = start(writer, directory.path());
     disk.syncs_fail.store(true, Ordering::SeqCst);
     record(&mut recorder, 1..10_001);
     wait_until(&recorder, |recorder| recorder.health().is_err());
     assert!(recorder.health().err().unwrap().to_string().contains("the sync failed"));
     disk.syncs_fail.store(false, Ordering::SeqCst);
-    wait_until(&recorder, |recorder| recorder.health().is_ok_and(|health| health.rows_written == 10_000));
+    wait_until(&recorder, |recorder| {
+        recorder.health().is_ok_and(|health| health.rows_written == 10_000)
+    });
     let error = recorder.finish().err().unwrap();
     assert!(matches!(error, Error::Interrupted { rows_lost: 0, .. }), "{error}");
     assert_rows_equal(&read_rows(directory.path()), &recorded(1..10_001));
-    assert_eq!(check(directory.path()).unwrap().journals, 0, "every segment was finished in the end");
+    assert_eq!(
+        check(directory.path()).unwrap().journals,
+        0,
+        "every segment was finished in the end"
+    );
 }
 
 #[test]
 fn a_slow_disk_loses_nothing() {
     let directory = tempfile::tempdir().unwrap();
     let disk = Bad { wait: Duration::from_millis(20), ..Bad::default() };
-    let writer = RunWriter::create_on(Arc::new(disk), directory.path(), &info(), Vec::new()).unwrap();
+    let writer =
+        RunWriter::create_on(Arc::new(disk), directory.path(), &info(), Vec::new()).unwrap();
     let mut recorder = start(writer, directory.path());
     record(&mut recorder, 1..50_001);
     assert_eq!(recorder.finish().unwrap().rows, 50_000);
@@ -203,7 +227,10 @@ impl SmallDisk {
     fn mount(megabytes: u32) -> Option<SmallDisk> {
         let disk = SmallDisk(tempfile::tempdir().unwrap());
         let size = format!("size={megabytes}m");
-        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(disk.0.path()).output();
+        let mounted = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &size, "tmpfs"])
+            .arg(disk.0.path())
+            .output();
         mounted.is_ok_and(|output| output.status.success()).then_some(disk)
     }
 }
@@ -224,12 +251,16 @@ fn a_disk_that_is_full_for_a_while() {
     let run = disk.0.path().join("run");
     let mut recorder = start(writer(&run), &run);
     record(&mut recorder, 1..10_001);
-    wait_until(&recorder, |recorder| recorder.health().is_ok_and(|health| health.rows_written == 10_000));
+    wait_until(&recorder, |recorder| {
+        recorder.health().is_ok_and(|health| health.rows_written == 10_000)
+    });
     let ballast = disk.0.path().join("ballast");
     fs::write(&ballast, vec![1; 200 << 20]).expect_err("the disk is full");
 
     record(&mut recorder, 10_001..10_001 + KEPT_AND_MORE);
-    wait_until(&recorder, |recorder| matches!(recorder.health(), Err(Error::Interrupted { rows_lost: 1.., .. })));
+    wait_until(&recorder, |recorder| {
+        matches!(recorder.health(), Err(Error::Interrupted { rows_lost: 1.., .. }))
+    });
     let readable = read_rows(&run);
     assert_rows_equal(&readable, &recorded(1..readable.len() as u64 + 1));
     assert!(readable.len() >= 10_000, "what was written is readable while the disk is full");
@@ -248,5 +279,8 @@ fn a_disk_that_is_full_for_a_while() {
     assert!(kinds.iter().any(|kind| matches!(kind, EventKind::Interrupted { .. })), "{kinds:?}");
     assert!(matches!(kinds.last(), Some(EventKind::Finished { .. })), "{kinds:?}");
     let checked = check(&run).unwrap();
-    assert!(checked.damage.is_empty() && checked.notes.is_empty(), "the gap is explained: {checked:?}");
+    assert!(
+        checked.damage.is_empty() && checked.notes.is_empty(),
+        "the gap is explained: {checked:?}"
+    );
 }

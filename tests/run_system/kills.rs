@@ -1,6 +1,6 @@
-//! A process that writes a log is killed with SIGKILL, again and again, at any moment: while it appends, finishes and
-//! renames segments, merges them, and while it recovers what the last kill left. Every row whose append had returned is there exactly once, in
-//! order, bit by bit.
+//! A process that writes a log is killed with SIGKILL, again and again, at any moment: while it
+//! appends, finishes and renames segments, merges them, and while it recovers what the last kill
+//! left. Every row whose append had returned is there exactly once, in order, bit by bit.
 //!
 //! The environment variable `PERRIN_KILLS` asks for more than the usual 20 kills.
 #![cfg(unix)]
@@ -25,7 +25,8 @@ const WAY: &str = "PERRIN_TEST_KILLED_WAY";
 /// A run is given up for a new one after so many kills, because all of it is read after each.
 const KILLS_A_RUN: u64 = 8;
 
-/// How long a child lives at most, in microseconds: it starts, recovers and writes a few dozen segments meanwhile.
+/// How long a child lives at most, in microseconds: it starts, recovers and writes a few dozen
+/// segments meanwhile.
 const LONGEST_LIFE: u64 = 100_000;
 
 fn kills() -> u64 {
@@ -49,7 +50,9 @@ fn child() {
     }
     let (mut writer, step) = match RunWriter::resume(directory, &info(), ResumeFrom::default()) {
         Ok((writer, resumed)) => (writer, resumed.step),
-        Err(Error::NoSuchRun { .. }) => (RunWriter::create(directory, &info(), Vec::new()).unwrap(), 0),
+        Err(Error::NoSuchRun { .. }) => {
+            (RunWriter::create(directory, &info(), Vec::new()).unwrap(), 0)
+        }
         Err(error) => panic!("{error}"),
     };
     if way == "recorder" {
@@ -74,8 +77,8 @@ fn child() {
     }
 }
 
-/// Lets a child live for so long, from its start or from its first rows on, kills it, and returns the last step that it
-/// told of.
+/// Lets a child live for so long, from its start or from its first rows on, kills it, and returns
+/// the last step that it told of.
 fn kill_one(directory: &Path, way: &str, from_first_rows: bool, life: Duration) -> u64 {
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args(["child", "--exact", "--nocapture"])
@@ -118,10 +121,11 @@ fn a_killed_process_loses_no_row_that_was_appended() {
             continue;
         }
         merging += u64::from(directory.path().join("steps.compacting").exists());
-        left_half_way += u64::from(std::fs::read_dir(directory.path().join("steps")).unwrap().any(|entry| {
-            let name = entry.unwrap().file_name().into_string().unwrap();
-            name.ends_with(".partial")
-        }));
+        left_half_way +=
+            u64::from(std::fs::read_dir(directory.path().join("steps")).unwrap().any(|entry| {
+                let name = entry.unwrap().file_name().into_string().unwrap();
+                name.ends_with(".partial")
+            }));
         // As it was left, unrecovered.
         let found = read_rows(directory.path());
         let count = found.len() as u64;
@@ -129,14 +133,21 @@ fn a_killed_process_loses_no_row_that_was_appended() {
         assert_rows_equal(&found, &recorded(1..count + 1));
         at_least = count;
         if kill % KILLS_A_RUN == KILLS_A_RUN - 1 || kill + 1 == kills() {
-            let (writer, resumed) = RunWriter::resume(directory.path(), &info(), ResumeFrom::default()).unwrap();
+            let (writer, resumed) =
+                RunWriter::resume(directory.path(), &info(), ResumeFrom::default()).unwrap();
             assert_eq!(resumed.totals.rows, count);
             writer.close().unwrap();
             assert_rows_equal(&read_rows(directory.path()), &recorded(1..count + 1));
             let checked = check(directory.path()).unwrap();
-            assert!(checked.damage.is_empty() && checked.notes.is_empty() && checked.journals == 0, "{checked:?}");
+            assert!(
+                checked.damage.is_empty() && checked.notes.is_empty() && checked.journals == 0,
+                "{checked:?}"
+            );
             let events = Run::open(directory.path()).unwrap().events().unwrap();
-            recoveries += events.iter().filter(|event| matches!(event.kind, EventKind::Recovered { .. })).count();
+            recoveries += events
+                .iter()
+                .filter(|event| matches!(event.kind, EventKind::Recovered { .. }))
+                .count();
             rows += count;
         }
     }

@@ -1,5 +1,5 @@
-//! A run, or its `steps`, behind a symbolic link or on another disk: recovered, resumed and merged where the files are, or refused
-//! before anything is made.
+//! A run, or its `steps`, behind a symbolic link or on another disk: recovered, resumed and merged
+//! where the files are, or refused before anything is made.
 #![cfg(unix)]
 
 use std::fs;
@@ -33,12 +33,14 @@ fn assert_sound(directory: &Path, last_step: u64) {
 
 fn names(directory: &Path) -> Vec<String> {
     let entries = fs::read_dir(directory).unwrap();
-    let mut names: Vec<String> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    let mut names: Vec<String> =
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     names.sort();
     names
 }
 
-/// Moves `steps` of a run to another folder and leaves a link; returns the folder with the run, and that of `steps`.
+/// Moves `steps` of a run to another folder and leaves a link; returns the folder with the run, and
+/// that of `steps`.
 fn with_linked_steps(root: &Path, way: &str) -> (PathBuf, PathBuf) {
     let (run, big) = (root.join("run"), root.join("big"));
     killed_run(&run);
@@ -55,8 +57,8 @@ fn with_linked_steps(root: &Path, way: &str) -> (PathBuf, PathBuf) {
     (run, big)
 }
 
-/// A process that is being started holds this one's locks until it has a program of its own: tests that start one are
-/// alone.
+/// A process that is being started holds this one's locks until it has a program of its own: tests
+/// that start one are alone.
 static STARTS_PROCESSES: RwLock<()> = RwLock::new(());
 
 #[test]
@@ -73,7 +75,8 @@ fn steps_behind_a_link_are_recovered_merged_and_gone_on_with() {
         assert_eq!(names(&big.join("data")), ["000000-000003.parquet"]);
         assert!(run.join("steps").is_symlink());
         assert!(names(&run).iter().all(|name| !name.starts_with("steps.")), "{:?}", names(&run));
-        let (mut writer, resumed) = RunWriter::resume(&run, &info(), ResumeFrom::default()).unwrap();
+        let (mut writer, resumed) =
+            RunWriter::resume(&run, &info(), ResumeFrom::default()).unwrap();
         assert_eq!(resumed.step, 40);
         writer.append(&rows(41..51)).unwrap();
         writer.close().unwrap();
@@ -115,8 +118,8 @@ fn a_merging_behind_a_link_may_die_at_any_operation() {
     }
 }
 
-/// What a version that did not look left: the link has the place of the merged folder's name, the merged segments are on the small
-/// disk.
+/// What a version that did not look left: the link has the place of the merged folder's name, the
+/// merged segments are on the small disk.
 #[test]
 fn a_link_that_an_exchange_left_over_is_removed_and_not_followed() {
     let _none_is_started = STARTS_PROCESSES.read();

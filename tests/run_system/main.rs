@@ -1,5 +1,6 @@
-//! A run on a system that fails it: kills, limits, links, mounts, permissions, folders that go. These tests start processes,
-//! which hold a lock of their parent's for a moment; so they are by themselves.
+//! A run on a system that fails it: kills, limits, links, mounts, permissions, folders that go.
+//! These tests start processes, which hold a lock of their parent's for a moment; so they are by
+//! themselves.
 
 #[path = "../common/mod.rs"]
 mod common;

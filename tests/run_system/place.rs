@@ -1,5 +1,5 @@
-//! A run whose folder is deleted, replaced, moved or closed to it while it is written: training goes on, it is told, and what
-//! comes back is gone on with.
+//! A run whose folder is deleted, replaced, moved or closed to it while it is written: training
+//! goes on, it is told, and what comes back is gone on with.
 
 use std::fs;
 #[cfg(target_os = "linux")]
@@ -18,7 +18,9 @@ fn a_folder_that_is_deleted_under_a_run() {
     let run = directory.path().join("run");
     let mut recorder = start(writer(&run), &run);
     record(&mut recorder, 1..2_001);
-    wait_until(&recorder, |recorder| recorder.health().is_ok_and(|health| health.rows_written == 2_000));
+    wait_until(&recorder, |recorder| {
+        recorder.health().is_ok_and(|health| health.rows_written == 2_000)
+    });
     // Not in the middle of finishing a segment.
     let journal = run.join("open/000000.arrows");
     wait_until(&recorder, |_| !journal.exists());
@@ -41,7 +43,11 @@ fn another_run_in_the_place_of_a_deleted_one_is_left_alone() {
     let journal = directory.path().join("open/000000.arrows");
     wait_until(&old, |_| !journal.exists());
     for entry in fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().path()) {
-        if entry.is_dir() { fs::remove_dir_all(entry).unwrap() } else { fs::remove_file(entry).unwrap() }
+        if entry.is_dir() {
+            fs::remove_dir_all(entry).unwrap()
+        } else {
+            fs::remove_file(entry).unwrap()
+        }
     }
     let mut new = writer(directory.path());
     new.append(&rows(1..11)).unwrap();
@@ -58,12 +64,16 @@ fn a_folder_that_is_moved_away_and_back() {
     let (run, elsewhere) = (directory.path().join("run"), directory.path().join("elsewhere"));
     let mut recorder = start(writer(&run), &run);
     record(&mut recorder, 1..2_001);
-    wait_until(&recorder, |recorder| recorder.health().is_ok_and(|health| health.rows_written == 2_000));
+    wait_until(&recorder, |recorder| {
+        recorder.health().is_ok_and(|health| health.rows_written == 2_000)
+    });
     fs::rename(&run, &elsewhere).unwrap();
     wait_until(&recorder, |recorder| recorder.health().is_err());
     record(&mut recorder, 2_001..9_001);
     fs::rename(&elsewhere, &run).unwrap();
-    wait_until(&recorder, |recorder| recorder.health().is_ok_and(|health| health.rows_written == 9_000));
+    wait_until(&recorder, |recorder| {
+        recorder.health().is_ok_and(|health| health.rows_written == 9_000)
+    });
     assert!(matches!(recorder.finish(), Err(Error::Interrupted { rows_lost: 0, .. })));
     assert_rows_equal(&read_rows(&run), &recorded(1..9_001));
     recover(&run).unwrap();
@@ -78,7 +88,9 @@ fn permission_that_is_withdrawn_and_given_back() {
     let directory = tempfile::tempdir().unwrap();
     if directory.path().metadata().unwrap().uid() == 0 && std::env::var_os(AGAIN).is_none() {
         let mut child = Command::new("setpriv");
-        child.arg("--bounding-set=-dac_override,-dac_read_search").arg(std::env::current_exe().unwrap());
+        child
+            .arg("--bounding-set=-dac_override,-dac_read_search")
+            .arg(std::env::current_exe().unwrap());
         child.args(["permission_that_is_withdrawn_and_given_back", "--exact", "--nocapture"]);
         match child.env(AGAIN, "1").output() {
             Ok(output) => assert!(output.status.success(), "{output:?}"),
@@ -86,16 +98,22 @@ fn permission_that_is_withdrawn_and_given_back() {
         }
         return;
     }
-    let allow = |folder: &Path, mode| fs::set_permissions(folder, fs::Permissions::from_mode(mode)).unwrap();
+    let allow = |folder: &Path, mode| {
+        fs::set_permissions(folder, fs::Permissions::from_mode(mode)).unwrap()
+    };
     let run = directory.path().join("run");
     let mut recorder = start(writer(&run), &run);
     record(&mut recorder, 1..2_001);
-    wait_until(&recorder, |recorder| recorder.health().is_ok_and(|health| health.rows_written == 2_000));
+    wait_until(&recorder, |recorder| {
+        recorder.health().is_ok_and(|health| health.rows_written == 2_000)
+    });
     allow(&run, 0o000);
     record(&mut recorder, 2_001..9_001);
     wait_until(&recorder, |recorder| recorder.health().is_err());
     allow(&run, 0o755);
-    wait_until(&recorder, |recorder| recorder.health().is_ok_and(|health| health.rows_written == 9_000));
+    wait_until(&recorder, |recorder| {
+        recorder.health().is_ok_and(|health| health.rows_written == 9_000)
+    });
     let error = recorder.finish().err().unwrap();
     assert!(matches!(error, Error::Interrupted { rows_lost: 0, .. }), "{error}");
     assert!(error.to_string().contains("ermission denied"), "{error}");

@@ -1,6 +1,6 @@
-//! The operating system's own calls, refused below the log: what `Disk` makes of their answers. A small library of C stands between
-//! the two (LD_PRELOAD), and a limit on the size of files is set as batch systems set it. Without a C compiler there is nothing to test
-//! with, which is said.
+//! The operating system's own calls, refused below the log: what `Disk` makes of their answers. A
+//! small library of C stands between the two (LD_PRELOAD), and a limit on the size of files is set
+//! as batch systems set it. Without a C compiler there is nothing to test with, which is said.
 #![cfg(target_os = "linux")]
 
 use crate::common;
@@ -19,7 +19,8 @@ const RUN: &str = "PERRIN_TEST_SYSTEM_RUN";
 const ROWS: u64 = 6_000;
 const FOR_EVER: u64 = 1_000_000;
 
-/// Not a test but the child: a training program that observes into a folder; what it prints is what it was told.
+/// Not a test but the child: a training program that observes into a folder; what it prints is what
+/// it was told.
 #[test]
 fn child() {
     let Some(directory) = std::env::var_os(RUN) else { return };
@@ -52,7 +53,9 @@ fn child_command(shell: &str, directory: &Path) -> Command {
 
 fn said(output: &Output) -> String {
     let text = String::from_utf8_lossy(&output.stdout);
-    let line = text.lines().find(|line| ["told", "refused", "recovered"].iter().any(|word| line.contains(word)));
+    let line = text
+        .lines()
+        .find(|line| ["told", "refused", "recovered"].iter().any(|word| line.contains(word)));
     line.unwrap_or_else(|| panic!("the child ended without a word: {output:?}")).to_owned()
 }
 
@@ -84,16 +87,27 @@ fn shim() -> Option<&'static Path> {
 }
 
 /// Runs the child with a call that fails; returns what it said.
-fn with_fault(directory: &Path, call: &str, error: i32, (after, times): (u64, u64), path: &str) -> Option<String> {
+fn with_fault(
+    directory: &Path,
+    call: &str,
+    error: i32,
+    (after, times): (u64, u64),
+    path: &str,
+) -> Option<String> {
     let mut command = child_command("", directory);
-    command.env("LD_PRELOAD", shim()?).env("PERRIN_FAULT", format!("{call}:{error}:{after}:{times}:{path}"));
+    command
+        .env("LD_PRELOAD", shim()?)
+        .env("PERRIN_FAULT", format!("{call}:{error}:{after}:{times}:{path}"));
     let output = command.output().unwrap();
-    assert!(String::from_utf8_lossy(&output.stderr).contains("the fault was met"), "{call} {path}: {output:?}");
+    assert!(
+        String::from_utf8_lossy(&output.stderr).contains("the fault was met"),
+        "{call} {path}: {output:?}"
+    );
     Some(said(&output))
 }
 
-/// What the system's answers come to: call, error, how many such calls succeed before, how many fail, in paths that contain this;
-/// the beginning of what is said.
+/// What the system's answers come to: call, error, how many such calls succeed before, how many
+/// fail, in paths that contain this; the beginning of what is said.
 #[test]
 fn what_the_system_answers() {
     const ENOTSUPP: i32 = 524;
@@ -142,9 +156,17 @@ fn what_the_system_answers() {
             assert_whole(&run);
         }
         if call == "flock" && expected == nothing_told && error != number(Errno::INTR) {
-            let kinds: Vec<EventKind> =
-                Run::open(&run).unwrap().events().unwrap().into_iter().map(|event| event.kind).collect();
-            assert!(kinds.iter().any(|kind| matches!(kind, EventKind::NotLocked { .. })), "{kinds:?}");
+            let kinds: Vec<EventKind> = Run::open(&run)
+                .unwrap()
+                .events()
+                .unwrap()
+                .into_iter()
+                .map(|event| event.kind)
+                .collect();
+            assert!(
+                kinds.iter().any(|kind| matches!(kind, EventKind::NotLocked { .. })),
+                "{kinds:?}"
+            );
         }
     }
 }
@@ -155,12 +177,14 @@ fn a_limit_on_the_size_of_files_ends_no_program_and_costs_no_row() {
     for limit in [200_u64, 2_048] {
         let directory = tempfile::tempdir().unwrap();
         let run = directory.path().join("run");
-        let output = child_command(&format!("ulimit -f {limit}; ulimit -c 0;"), &run).output().unwrap();
+        let output =
+            child_command(&format!("ulimit -f {limit}; ulimit -c 0;"), &run).output().unwrap();
         assert_eq!((output.status.signal(), output.status.code()), (None, Some(0)), "{output:?}");
         assert!(said(&output).contains("told: nothing"), "{output:?}");
         assert_whole(&run);
-        let largest =
-            std::fs::read_dir(run.join("steps")).unwrap().map(|entry| entry.unwrap().metadata().unwrap().len());
+        let largest = std::fs::read_dir(run.join("steps"))
+            .unwrap()
+            .map(|entry| entry.unwrap().metadata().unwrap().len());
         assert!(largest.max().unwrap() <= 512 * limit);
     }
     let directory = tempfile::tempdir().unwrap();

@@ -6,7 +6,8 @@ use perrin::theory::fokker_planck::{FokkerPlanck, skew_of_symmetric_drift};
 use perrin::theory::ornstein_uhlenbeck::OrnsteinUhlenbeck;
 use serde_json::Value;
 
-/// Relative to the largest entry of each matrix or vector; the reference itself is ordinary `f64` linear algebra.
+/// Relative to the largest entry of each matrix or vector; the reference itself is ordinary `f64`
+/// linear algebra.
 const PROCESS: f64 = 1e-8;
 /// A little above what is seen (7e-14).
 const PROCESS_SEEN: f64 = 1e-12;
@@ -67,14 +68,22 @@ fn compare(text: &str, symmetric_drift: bool) {
             Ok(skew) => note("Q by eigenvalues", difference(&skew, "skew_Q")),
             Err(_) => assert!(!symmetric_drift),
         }
-        note("variance", difference(&process.covariance_from_point(earlier).unwrap(), "variance_T"));
+        note(
+            "variance",
+            difference(&process.covariance_from_point(earlier).unwrap(), "variance_T"),
+        );
         let cross = process.cross_covariance(earlier, later).unwrap();
         note("cross-covariance", difference(&cross, "cross_covariance_TS"));
         let start = vector(&case["start"]);
-        let (mean, expected) = (process.mean_after(&start, earlier).unwrap(), vector(&case["mean_T"]));
+        let (mean, expected) =
+            (process.mean_after(&start, earlier).unwrap(), vector(&case["mean_T"]));
         note("mean", (&mean - &expected).amax() / expected.amax());
         let point = vector(&case["point"]);
-        note("Psi", (theory.modified_loss(&point).unwrap() / number(&case["modified_loss_at_point"]) - 1.0).abs());
+        note(
+            "Psi",
+            (theory.modified_loss(&point).unwrap() / number(&case["modified_loss_at_point"]) - 1.0)
+                .abs(),
+        );
         let (force, expected) = (theory.force(&point).unwrap(), vector(&case["force_j_at_point"]));
         note("force", (&force - &expected).amax() / expected.amax());
         assert!(!theory.has_detailed_balance());
@@ -82,9 +91,14 @@ fn compare(text: &str, symmetric_drift: bool) {
             let (time, expected) = (number(&pair[0]), number(&pair[1]));
             let direct = theory.kullback_leibler_after(&start, time).unwrap();
             note("KL", (direct / expected - 1.0).abs());
-            let (mean, covariance) =
-                (process.mean_after(&start, time).unwrap(), process.covariance_from_point(time).unwrap());
-            note("KL of a Gaussian", (theory.kullback_leibler(&mean, &covariance).unwrap() / expected - 1.0).abs());
+            let (mean, covariance) = (
+                process.mean_after(&start, time).unwrap(),
+                process.covariance_from_point(time).unwrap(),
+            );
+            note(
+                "KL of a Gaussian",
+                (theory.kullback_leibler(&mean, &covariance).unwrap() / expected - 1.0).abs(),
+            );
         }
     }
     let (error, place) = worst;

@@ -1,17 +1,19 @@
-//! The theory against values computed independently: `tests/data/sgd_modes.json` and `ornstein_uhlenbeck.json`
-//! (80-digit and dense linear algebra), and `sgd_modes_extreme.json` (200-digit arithmetic,
-//! `generate_sgd_modes_extreme.py`): eigenvalues from 1e-12 to the edge of stability, no momentum, nearly no damping,
-//! up to 10^9 steps.
+//! The theory against values computed independently: `tests/data/sgd_modes.json` and
+//! `ornstein_uhlenbeck.json` (80-digit and dense linear algebra), and `sgd_modes_extreme.json`
+//! (200-digit arithmetic, `generate_sgd_modes_extreme.py`): eigenvalues from 1e-12 to the edge of
+//! stability, no momentum, nearly no damping, up to 10^9 steps.
 
 use perrin::theory::langevin::LangevinMode;
 use perrin::theory::parameters::SgdParameters;
 use perrin::theory::prediction::{ModePrediction, PredictionInput, predict};
 use serde_json::Value;
 
-/// Relative to each value for displacements, variances and ratios; to the largest of the list otherwise.
+/// Relative to each value for displacements, variances and ratios; to the largest of the list
+/// otherwise.
 const ONE_MODE: f64 = 1e-9;
-/// A little above what is seen (4e-16; at the extremes 2e-13, where momentum is 1 - 1e-6 and two eigenvalues of the
-/// step meet): a change that loses digits should be noticed long before the bar above.
+/// A little above what is seen (4e-16; at the extremes 2e-13, where momentum is 1 - 1e-6 and two
+/// eigenvalues of the step meet): a change that loses digits should be noticed long before the bar
+/// above.
 const REFERENCE_SEEN: f64 = 2e-15;
 const EXTREMES_SEEN: f64 = 1e-12;
 
@@ -35,7 +37,8 @@ impl Comparison {
         }
     }
 
-    /// Each value on its own; where the reference is 0 (to its own 80 digits) ours must be exactly 0.
+    /// Each value on its own; where the reference is 0 (to its own 80 digits) ours must be exactly
+    /// 0.
     fn each(&mut self, ours: &[f64], reference: &Value, place: &str) {
         let reference = floats(reference);
         assert_eq!(ours.len(), reference.len(), "{place}");
@@ -45,17 +48,23 @@ impl Comparison {
         }
     }
 
-    /// Relative to the largest of the list, column by column of `columns` (positions and velocities have their own).
+    /// Relative to the largest of the list, column by column of `columns` (positions and velocities
+    /// have their own).
     fn list(&mut self, ours: &[f64], reference: &Value, columns: usize, place: &str) {
         let reference = floats(reference);
         assert_eq!(ours.len(), reference.len(), "{place}");
         for column in 0..columns {
-            let of = |list: &[f64]| list.iter().skip(column).step_by(columns).copied().collect::<Vec<f64>>();
+            let of = |list: &[f64]| {
+                list.iter().skip(column).step_by(columns).copied().collect::<Vec<f64>>()
+            };
             let (ours, reference) = (of(ours), of(&reference));
             let largest = reference.iter().fold(0.0f64, |largest, value| largest.max(value.abs()));
             for (index, (a, b)) in ours.iter().zip(&reference).enumerate() {
                 if largest > 0.0 {
-                    self.note((a - b).abs() / largest, &format!("{place}[{index}][{column}]: {a:e}, not {b:e}"));
+                    self.note(
+                        (a - b).abs() / largest,
+                        &format!("{place}[{index}][{column}]: {a:e}, not {b:e}"),
+                    );
                 } else {
                     self.note(a.abs(), place);
                 }
@@ -65,7 +74,11 @@ impl Comparison {
 }
 
 fn compare_mode(ours: &ModePrediction, mode: &Value, place: &str, comparison: &mut Comparison) {
-    comparison.each(&[ours.damping_ratio], &mode["damping_ratio"], &format!("{place} damping_ratio"));
+    comparison.each(
+        &[ours.damping_ratio],
+        &mode["damping_ratio"],
+        &format!("{place} damping_ratio"),
+    );
     let (langevin, reference) = (&ours.langevin, &mode["langevin"]);
     let at = |name: &str| format!("{place} langevin {name}");
     comparison.each(
@@ -74,7 +87,11 @@ fn compare_mode(ours: &ModePrediction, mode: &Value, place: &str, comparison: &m
         &at("covariance"),
     );
     comparison.list(langevin.mean.as_flattened(), &reference["mean"], 2, &at("mean"));
-    comparison.each(&langevin.mean_squared_displacement, &reference["mean_squared_displacement"], &at("displacement"));
+    comparison.each(
+        &langevin.mean_squared_displacement,
+        &reference["mean_squared_displacement"],
+        &at("displacement"),
+    );
     comparison.list(
         &langevin.velocity_autocorrelation,
         &reference["velocity_autocorrelation"],
@@ -83,10 +100,22 @@ fn compare_mode(ours: &ModePrediction, mode: &Value, place: &str, comparison: &m
     );
     let (exact, reference) = (&ours.exact_discrete, &mode["exact_discrete"]);
     let at = |name: &str| format!("{place} exact {name}");
-    comparison.each(exact.stationary_covariance.as_flattened(), &reference["stationary_covariance"], &at("covariance"));
+    comparison.each(
+        exact.stationary_covariance.as_flattened(),
+        &reference["stationary_covariance"],
+        &at("covariance"),
+    );
     comparison.list(exact.mean.as_flattened(), &reference["mean"], 2, &at("mean"));
-    comparison.each(&exact.mean_squared_displacement, &reference["mean_squared_displacement"], &at("displacement"));
-    comparison.each(&[exact.local_displacement], &reference["local_displacement"], &at("local_displacement"));
+    comparison.each(
+        &exact.mean_squared_displacement,
+        &reference["mean_squared_displacement"],
+        &at("displacement"),
+    );
+    comparison.each(
+        &[exact.local_displacement],
+        &reference["local_displacement"],
+        &at("local_displacement"),
+    );
 }
 
 fn compare_file(text: &str) -> Comparison {
@@ -103,8 +132,12 @@ fn compare_file(text: &str) -> Comparison {
             sigma_squared: case["sigma_squared"].as_f64().unwrap(),
             steps: case["steps"].as_array().unwrap().iter().map(|k| k.as_u64().unwrap()).collect(),
             eigenvalues: of(&|mode| mode["eigenvalue"].as_f64().unwrap()),
-            initial_positions: Some(of(&|mode| mode["initial_position_velocity"][0].as_f64().unwrap())),
-            initial_velocities: Some(of(&|mode| mode["initial_position_velocity"][1].as_f64().unwrap())),
+            initial_positions: Some(of(&|mode| {
+                mode["initial_position_velocity"][0].as_f64().unwrap()
+            })),
+            initial_velocities: Some(of(&|mode| {
+                mode["initial_position_velocity"][1].as_f64().unwrap()
+            })),
         };
         let prediction = predict(&input).unwrap();
         let parameters = SgdParameters {
@@ -117,9 +150,14 @@ fn compare_file(text: &str) -> Comparison {
         for (mode_index, (ours, mode)) in prediction.modes.iter().zip(modes).enumerate() {
             let place = format!("case {case_index} mode {mode_index}");
             compare_mode(ours, mode, &place, &mut comparison);
-            let covariance = LangevinMode::new(&parameters, ours.eigenvalue).unwrap().covariance_from_point(37);
+            let covariance =
+                LangevinMode::new(&parameters, ours.eigenvalue).unwrap().covariance_from_point(37);
             let expected = &mode["langevin"]["covariance_from_point_after_37_steps"];
-            comparison.each(covariance.as_flattened(), expected, &format!("{place} after 37 steps"));
+            comparison.each(
+                covariance.as_flattened(),
+                expected,
+                &format!("{place} after 37 steps"),
+            );
         }
     }
     comparison

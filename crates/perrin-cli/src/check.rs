@@ -89,7 +89,9 @@ pub fn run(arguments: &CheckArguments) -> anyhow::Result<()> {
     }
     match damaged[..] {
         [] => Ok(()),
-        [run] if runs.len() == 1 => anyhow::bail!("{} is damaged: see the {findings} findings above", run.display()),
+        [run] if runs.len() == 1 => {
+            anyhow::bail!("{} is damaged: see the {findings} findings above", run.display())
+        }
         _ => anyhow::bail!("{} of {} runs are damaged: see above", damaged.len(), runs.len()),
     }
 }
@@ -102,11 +104,19 @@ fn tell(check: &Check) -> anyhow::Result<()> {
         let checksums = if good.checksums { "fit" } else { "none" };
         [good.kind.to_owned(), grouped(good.files), grouped(good.entries), checksums.to_owned()]
     };
-    let head = [("good", Side::Left), ("files", Side::Right), ("entries", Side::Right), ("checksums", Side::Left)];
+    let head = [
+        ("good", Side::Left),
+        ("files", Side::Right),
+        ("entries", Side::Right),
+        ("checksums", Side::Left),
+    ];
     output::text(table(head, &check.good.iter().map(good).collect::<Vec<_>>()))?;
     let Check { rows, rows_dropped, segments, journals, .. } = check;
-    let dropped = if *rows_dropped > 0 { format!(", dropped {rows_dropped}") } else { String::new() };
-    Ok(output::line(format_args!("rows {rows}{dropped}, segments {segments}, journals {journals}"))?)
+    let dropped =
+        if *rows_dropped > 0 { format!(", dropped {rows_dropped}") } else { String::new() };
+    Ok(output::line(format_args!(
+        "rows {rows}{dropped}, segments {segments}, journals {journals}"
+    ))?)
 }
 
 fn of(run: &Path, check: Check) -> CheckedRun<'_> {
@@ -121,5 +131,14 @@ fn of(run: &Path, check: Check) -> CheckedRun<'_> {
     });
     let good = good.collect();
     let Check { rows, rows_dropped, segments, journals, damage, notes, .. } = check;
-    CheckedRun { run, rows, rows_dropped, segments, journals, good, damage: found(damage), notes: found(notes) }
+    CheckedRun {
+        run,
+        rows,
+        rows_dropped,
+        segments,
+        journals,
+        good,
+        damage: found(damage),
+        notes: found(notes),
+    }
 }

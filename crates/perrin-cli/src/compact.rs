@@ -19,7 +19,8 @@ pub struct CompactArguments {
     /// Say that the processes that wrote them are gone, where a file system has no lock that tells.
     #[arg(long)]
     force: bool,
-    /// Write plain encodings, for readers that do not know BYTE_STREAM_SPLIT (Spark before 4.3, fastparquet): larger files.
+    /// Write plain encodings, for readers that do not know BYTE_STREAM_SPLIT (Spark before 4.3,
+    /// fastparquet): larger files.
     #[arg(long)]
     portable: bool,
     /// Print JSON instead of text.
@@ -52,7 +53,13 @@ pub fn run(arguments: &CompactArguments) -> anyhow::Result<()> {
         let free = if arguments.force { perrin::run::declare_abandoned(run) } else { Ok(()) };
         match free.and_then(|()| perrin::run::compact_as(encoding, run)) {
             Ok(done) => {
-                let perrin::run::Compaction { rows, segments_before, segments_after, bytes_before, bytes_after } = done;
+                let perrin::run::Compaction {
+                    rows,
+                    segments_before,
+                    segments_after,
+                    bytes_before,
+                    bytes_after,
+                } = done;
                 if !arguments.json {
                     output::line(format_args!(
                         "{}: rows {rows}, segments {segments_before} to {segments_after}, bytes {bytes_before} to \
@@ -60,7 +67,14 @@ pub fn run(arguments: &CompactArguments) -> anyhow::Result<()> {
                         run.display()
                     ))?;
                 }
-                all.runs.push(CompactedRun { run, rows, segments_before, segments_after, bytes_before, bytes_after });
+                all.runs.push(CompactedRun {
+                    run,
+                    rows,
+                    segments_before,
+                    segments_after,
+                    bytes_before,
+                    bytes_after,
+                });
             }
             Err(error) => output::tell(error),
         }

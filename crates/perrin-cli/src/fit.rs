@@ -20,15 +20,16 @@ pub struct FitArguments {
     /// Step at which the window begins [default: after a third of the rows].
     #[arg(long, value_name = "STEP")]
     from: Option<u64>,
-    /// Step at which the stationary part begins: modes are fitted from there on, and without --from the window does not
-    /// begin earlier [default: as tests find].
+    /// Step at which the stationary part begins: modes are fitted from there on, and without --from
+    /// the window does not begin earlier [default: as tests find].
     #[arg(long, value_name = "STEP")]
     stationary_from: Option<u64>,
     /// Step at which the window, and everything else, ends [default: the last].
     #[arg(long, value_name = "STEP")]
     to: Option<u64>,
-    /// Eigenvalues of the Hessian: eigenvectors as perrin writes them (.safetensors), or JSON with `eigenvalues`,
-    /// `density` (`nodes`, `weights`, `dimension`), `trace` and `gradient_noise` [default: what the run's folder has].
+    /// Eigenvalues of the Hessian: eigenvectors as perrin writes them (.safetensors), or JSON with
+    /// `eigenvalues`, `density` (`nodes`, `weights`, `dimension`), `trace` and `gradient_noise`
+    /// [default: what the run's folder has].
     #[arg(long, value_name = "FILE")]
     eigenvalues: Option<PathBuf>,
     /// Print every number, table and finding below the summary.
@@ -44,7 +45,10 @@ pub fn run(arguments: &FitArguments) -> anyhow::Result<()> {
         ensure!(from < to, "--from {from} --to {to}: the window must end after it begins");
     }
     if let (Some(from), Some(to)) = (arguments.stationary_from, arguments.to) {
-        ensure!(from < to, "--stationary-from {from} --to {to}: the stationary part must end after it begins");
+        ensure!(
+            from < to,
+            "--stationary-from {from} --to {to}: the stationary part must end after it begins"
+        );
     }
     let curvatures = arguments.eigenvalues.as_ref().map(Curvatures::read).transpose()?;
     let FitArguments { from: first_step, to: last_step, stationary_from, .. } = *arguments;

@@ -89,7 +89,9 @@ fn entries(folder: &Path, runs: &[PathBuf]) -> Vec<Entry> {
     let waiting = Mutex::new(runs.iter().enumerate());
     let read = || {
         let next = || waiting.lock().unwrap_or_else(PoisonError::into_inner).next();
-        std::iter::from_fn(next).map(|(index, run)| (index, entry(folder, run, &locked))).collect::<Vec<_>>()
+        std::iter::from_fn(next)
+            .map(|(index, run)| (index, entry(folder, run, &locked)))
+            .collect::<Vec<_>>()
     };
     let mut entries: Vec<(usize, Entry)> = thread::scope(|scope| {
         let threads: Vec<_> = (1..THREADS.min(runs.len())).map(|_| scope.spawn(read)).collect();
@@ -105,7 +107,8 @@ fn entries(folder: &Path, runs: &[PathBuf]) -> Vec<Entry> {
 
 fn entry(folder: &Path, run: &Path, locked: &LockedFiles) -> Entry {
     // The folder itself may be a run.
-    let below = run.strip_prefix(folder).ok().filter(|below| !below.as_os_str().is_empty()).unwrap_or(run);
+    let below =
+        run.strip_prefix(folder).ok().filter(|below| !below.as_os_str().is_empty()).unwrap_or(run);
     let named = Entry {
         run: run.to_owned(),
         name: below.display().to_string(),
@@ -127,7 +130,8 @@ fn entry(folder: &Path, run: &Path, locked: &LockedFiles) -> Entry {
 fn totals(entries: &[Entry]) -> String {
     let count = |state: &str| entries.iter().filter(|entry| entry.state == state).count();
     let states = ["growing", "finished", "stopped", "killed", "unreadable"];
-    let parts = states.map(|state| (count(state), state)).into_iter().filter(|(count, _)| *count > 0);
+    let parts =
+        states.map(|state| (count(state), state)).into_iter().filter(|(count, _)| *count > 0);
     let parts: Vec<String> = parts.map(|(count, state)| format!("{count} {state}")).collect();
     format!("{}: {}", counted(entries.len() as u64, "run"), parts.join(", "))
 }

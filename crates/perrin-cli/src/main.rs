@@ -52,7 +52,8 @@ enum Command {
     Report(report::ReportArguments),
     /// Compare runs: speeds and exponents against what theory predicts from the first.
     Sweep(sweep::SweepArguments),
-    /// Verify a run's files: checksums, schema, order of rows. Fails where there is damage, and names it.
+    /// Verify a run's files: checksums, schema, order of rows. Fails where there is damage, and
+    /// names it.
     Check(check::CheckArguments),
     /// Make finished segments of what a killed process left behind.
     Recover(recover::RecoverArguments),
@@ -60,7 +61,8 @@ enum Command {
     Compact(compact::CompactArguments),
     /// Project a run that kept whole displacements on vectors found later.
     Project(project::ProjectArguments),
-    /// Predict covariances, correlations and displacements from hyperparameters and Hessian eigenvalues.
+    /// Predict covariances, correlations and displacements from hyperparameters and Hessian
+    /// eigenvalues.
     Predict(predict::PredictArguments),
     /// Write the completions of a shell.
     Completions(completions::CompletionsArguments),
@@ -102,8 +104,10 @@ fn main() -> ExitCode {
 fn refused(error: clap::Error) -> ExitCode {
     let status = ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
     if error.use_stderr() {
-        // Arguments may be names from anywhere, as in `perrin fit runs/*`: said again with clean ones.
-        let clean = std::env::args_os().map(|argument| printable::line(&argument.to_string_lossy()).into_owned());
+        // Arguments may be names from anywhere, as in `perrin fit runs/*`: said again with clean
+        // ones.
+        let clean = std::env::args_os()
+            .map(|argument| printable::line(&argument.to_string_lossy()).into_owned());
         let said = Arguments::try_parse_from(clean).err().unwrap_or(error);
         output::usage(said.render());
     } else {
@@ -123,9 +127,13 @@ mod tests {
 
     /// The lines of a help text that are commands, up to the first redirection or pipe.
     fn examples(help: &str) -> Vec<Vec<String>> {
-        let commands = help.split("\n  ").filter_map(|line| line.find("perrin ").map(|start| &line[start..]));
+        let commands =
+            help.split("\n  ").filter_map(|line| line.find("perrin ").map(|start| &line[start..]));
         let words = |line: &str| {
-            line.split_whitespace().take_while(|word| !["|", ">", "<"].contains(word)).map(str::to_owned).collect()
+            line.split_whitespace()
+                .take_while(|word| !["|", ">", "<"].contains(word))
+                .map(str::to_owned)
+                .collect()
         };
         commands.map(words).collect()
     }
@@ -135,10 +143,14 @@ mod tests {
         let mut program = Arguments::command();
         program.build();
         let own = program.get_after_help().unwrap().to_string();
-        let all = program.get_subcommands().filter(|command| command.get_name() != "help").map(|command| {
-            let help = command.get_after_help().unwrap_or_else(|| panic!("{} has no example", command.get_name()));
-            (format!("perrin {} ", command.get_name()), help.to_string())
-        });
+        let all = program.get_subcommands().filter(|command| command.get_name() != "help").map(
+            |command| {
+                let help = command
+                    .get_after_help()
+                    .unwrap_or_else(|| panic!("{} has no example", command.get_name()));
+                (format!("perrin {} ", command.get_name()), help.to_string())
+            },
+        );
         for (start, help) in all.chain([("perrin ".to_owned(), own)]) {
             let examples = examples(&help);
             assert!(!examples.is_empty() && help.starts_with("Example"), "{help}");
@@ -156,11 +168,17 @@ mod tests {
 
     #[test]
     fn a_slip_in_a_short_word_is_known_for_what_it_is() {
-        for (slip, meant) in [("fi", "fit"), ("lss", "ls"), ("chek", "check"), ("mann", "man"), ("wach", "watch")] {
-            let Err(error) = Arguments::try_parse_from(["perrin", slip, "run"]) else { panic!("{slip} is no command") };
+        for (slip, meant) in
+            [("fi", "fit"), ("lss", "ls"), ("chek", "check"), ("mann", "man"), ("wach", "watch")]
+        {
+            let Err(error) = Arguments::try_parse_from(["perrin", slip, "run"]) else {
+                panic!("{slip} is no command")
+            };
             assert!(error.to_string().contains(&format!("'{meant}'")), "{slip}: {error}");
         }
-        let Err(error) = Arguments::try_parse_from(["perrin", "fit", "run", "--jsn"]) else { panic!() };
+        let Err(error) = Arguments::try_parse_from(["perrin", "fit", "run", "--jsn"]) else {
+            panic!()
+        };
         assert!(error.to_string().contains("'--json'"), "{error}");
     }
 }

@@ -21,7 +21,9 @@ pub fn run(arguments: &ManArguments, mut program: Command) -> anyhow::Result<()>
         None => program,
         Some(name) => {
             let found = program.find_subcommand(name).cloned();
-            found.with_context(|| format!("there is no command {name}: `perrin --help` lists them"))?
+            found.with_context(|| {
+                format!("there is no command {name}: `perrin --help` lists them")
+            })?
         }
     };
     let mut page = Vec::new();

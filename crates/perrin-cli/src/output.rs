@@ -1,6 +1,6 @@
-//! The door through which everything goes out that the program says, on standard output and standard error: nothing from a
-//! run's files or a folder's name acts on the reader's terminal. (`watch` draws its screen itself, and cleans it by the same
-//! functions.)
+//! The door through which everything goes out that the program says, on standard output and
+//! standard error: nothing from a run's files or a folder's name acts on the reader's terminal.
+//! (`watch` draws its screen itself, and cleans it by the same functions.)
 
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Write, stderr, stdout};
@@ -8,7 +8,8 @@ use std::io::{self, IsTerminal, Write, stderr, stdout};
 use perrin::printable;
 use serde::Serialize;
 
-/// Version of the JSON that commands print. It rises when a key goes or changes its meaning; docs/json.md has the keys.
+/// Version of the JSON that commands print. It rises when a key goes or changes its meaning;
+/// docs/json.md has the keys.
 pub const JSON_SCHEMA_VERSION: u32 = 1;
 
 /// Columns of text whose reader is no terminal.
@@ -59,13 +60,15 @@ pub fn progress(text: impl Display) {
     let _ = write!(stderr(), "\r\x1b[K{}", printable::line(&text.to_string()));
 }
 
-/// How wide text is to be: as `COLUMNS` says, else as the terminal is. Where it goes somewhere else it is 100, or less where
-/// the program was started from a narrower terminal: it may be a pager's.
+/// How wide text is to be: as `COLUMNS` says, else as the terminal is. Where it goes somewhere else
+/// it is 100, or less where the program was started from a narrower terminal: it may be a pager's.
 pub fn columns() -> usize {
     let asked = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
     let width = |(width, _): (terminal_size::Width, _)| usize::from(width.0);
     let terminal = || terminal_size::terminal_size_of(stdout()).map(width);
-    let elsewhere = || terminal_size::terminal_size_of(stderr()).map_or(PIPED_COLUMNS, width).min(PIPED_COLUMNS);
+    let elsewhere = || {
+        terminal_size::terminal_size_of(stderr()).map_or(PIPED_COLUMNS, width).min(PIPED_COLUMNS)
+    };
     let positive = |columns: &usize| *columns > 0;
     asked.filter(positive).or_else(|| terminal().filter(positive)).unwrap_or_else(elsewhere).max(1)
 }

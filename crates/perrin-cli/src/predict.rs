@@ -15,8 +15,9 @@ use crate::output;
   echo '{\"learning_rate\": 0.01, \"momentum\": 0.9, \"weight_decay\": 1e-4, \"batch_size\": 32, \"sigma_squared\": 2,
     \"steps\": [1, 10, 100, 1000], \"eigenvalues\": [5, 1, 0.2]}' | perrin predict --input - --json")]
 pub struct PredictArguments {
-    /// JSON with learning_rate, momentum, weight_decay, batch_size, sigma_squared, steps, eigenvalues, and optionally
-    /// initial_positions and initial_velocities (from the mean); `-` reads standard input.
+    /// JSON with learning_rate, momentum, weight_decay, batch_size, sigma_squared, steps,
+    /// eigenvalues, and optionally initial_positions and initial_velocities (from the mean); `-`
+    /// reads standard input.
     #[arg(long, value_name = "FILE")]
     input: PathBuf,
     /// Print JSON instead of a table.
@@ -26,7 +27,11 @@ pub struct PredictArguments {
 
 pub fn run(arguments: &PredictArguments) -> anyhow::Result<()> {
     let path = &arguments.input;
-    let name = if path == Path::new("-") { "standard input".to_owned() } else { path.display().to_string() };
+    let name = if path == Path::new("-") {
+        "standard input".to_owned()
+    } else {
+        path.display().to_string()
+    };
     let text = read(path).with_context(|| format!("cannot read {name}"))?;
     let (input, unknown) = PredictionInput::from_json(&text).with_context(|| name.clone())?;
     for field in unknown {

@@ -42,12 +42,17 @@ pub fn run(arguments: &ProjectArguments) -> anyhow::Result<()> {
             output::progress(format_args!("{rows} rows"));
         }
     };
-    let done = project(&runs::open(&arguments.run)?, &directions, &arguments.output, &mut progress)?;
+    let done =
+        project(&runs::open(&arguments.run)?, &directions, &arguments.output, &mut progress)?;
     if shown {
         output::progress("");
     }
     if arguments.json {
-        return output::json(&Projected { run: &arguments.output, rows: done.rows, projected: done.projected });
+        return output::json(&Projected {
+            run: &arguments.output,
+            rows: done.rows,
+            projected: done.projected,
+        });
     }
     Ok(output::line(format_args!("rows {}, of which projected {}", done.rows, done.projected))?)
 }

@@ -38,11 +38,19 @@ pub fn run(arguments: &RecoverArguments) -> anyhow::Result<()> {
     let recovery = perrin::run::recover(&arguments.run)?;
     if arguments.json {
         let perrin::run::Recovery { rows, segments, bytes_discarded } = recovery;
-        return output::json(&Recovered { run: &arguments.run, rows, journals: segments, bytes_discarded });
+        return output::json(&Recovered {
+            run: &arguments.run,
+            rows,
+            journals: segments,
+            bytes_discarded,
+        });
     }
     output::line(format_args!("rows recovered {}, journals {}", recovery.rows, recovery.segments))?;
     if recovery.bytes_discarded > 0 {
-        output::line(format_args!("{} bytes held no whole block of rows", recovery.bytes_discarded))?;
+        output::line(format_args!(
+            "{} bytes held no whole block of rows",
+            recovery.bytes_discarded
+        ))?;
     }
     Ok(())
 }

@@ -36,8 +36,8 @@ pub struct ReportArguments {
     /// Step at which the window begins, in all runs [default: after a third of the rows].
     #[arg(long, value_name = "STEP")]
     from: Option<u64>,
-    /// Step at which the stationary part begins, in all runs: as `perrin fit --stationary-from` takes it [default: as
-    /// tests find].
+    /// Step at which the stationary part begins, in all runs: as `perrin fit --stationary-from`
+    /// takes it [default: as tests find].
     #[arg(long, value_name = "STEP")]
     stationary_from: Option<u64>,
     /// Eigenvalues of the Hessian, for all runs: as `perrin fit --eigenvalues` takes them.
@@ -109,7 +109,8 @@ impl Line {
     }
 }
 
-/// Ends the drawing when it goes out of scope, also by a panic: the scope waits for the drawing thread.
+/// Ends the drawing when it goes out of scope, also by a panic: the scope waits for the drawing
+/// thread.
 struct EndsDrawing<'a> {
     line: &'a Line,
     drawing: &'a Thread,
@@ -124,7 +125,8 @@ impl Drop for EndsDrawing<'_> {
 
 /// Does `work` while another thread draws the line: fitting says nothing for as long as it takes.
 fn with_line<T>(work: impl FnOnce(&Line) -> T) -> T {
-    let line = Line { text: Mutex::new((String::new(), Instant::now())), done: AtomicBool::new(false) };
+    let line =
+        Line { text: Mutex::new((String::new(), Instant::now())), done: AtomicBool::new(false) };
     thread::scope(|scope| {
         let drawing = scope.spawn(|| {
             while !line.done.load(Ordering::Relaxed) {

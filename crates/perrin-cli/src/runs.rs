@@ -26,7 +26,8 @@ pub fn open_all(paths: &[PathBuf]) -> anyhow::Result<Vec<Run>> {
     among(paths)?.into_iter().map(|path| Ok(Run::open(path)?)).collect()
 }
 
-/// The arguments that are runs, whole or damaged. Of several, what is there and no run is told and passed over.
+/// The arguments that are runs, whole or damaged. Of several, what is there and no run is told and
+/// passed over.
 pub fn among(paths: &[PathBuf]) -> anyhow::Result<Vec<&Path>> {
     let mut found = Vec::new();
     for path in paths {
@@ -47,7 +48,8 @@ pub fn among(paths: &[PathBuf]) -> anyhow::Result<Vec<&Path>> {
 /// What to say of a folder of runs; none if there are none in it.
 fn inside(folder: &Path) -> Option<String> {
     let runs = find_runs(folder).ok().filter(|runs| !runs.is_empty())?;
-    let named: Vec<String> = runs.iter().take(MOST_NAMED).map(|run| run.display().to_string()).collect();
+    let named: Vec<String> =
+        runs.iter().take(MOST_NAMED).map(|run| run.display().to_string()).collect();
     let more = match runs.len() - named.len() {
         0 => String::new(),
         more => format!(" and {more} more"),
@@ -55,6 +57,8 @@ fn inside(folder: &Path) -> Option<String> {
     let (folder, named) = (folder.display(), named.join(", "));
     Some(match runs.len() {
         1 => format!("{folder} is no run, but holds one: {named}"),
-        count => format!("{folder} is no run, but holds {count}: {named}{more}; `perrin ls {folder}` lists them"),
+        count => format!(
+            "{folder} is no run, but holds {count}: {named}{more}; `perrin ls {folder}` lists them"
+        ),
     })
 }

@@ -15,7 +15,8 @@ use crate::{output, runs};
   perrin sweep runs/*
   perrin sweep runs/* --json")]
 pub struct SweepArguments {
-    /// The runs' folders; the first is the default run, whose sigma^2 tr(H) predicts the speed of the others.
+    /// The runs' folders; the first is the default run, whose sigma^2 tr(H) predicts the speed of
+    /// the others.
     #[arg(required = true)]
     runs: Vec<PathBuf>,
     /// Eigenvalues of the Hessian, for all runs: as `perrin fit --eigenvalues` takes them.
@@ -30,7 +31,8 @@ pub fn run(arguments: &SweepArguments) -> anyhow::Result<()> {
     let curvatures = arguments.eigenvalues.as_ref().map(Curvatures::read).transpose()?;
     let options = FitOptions { curvatures, ..FitOptions::default() };
     let runs = runs::open_all(&arguments.runs)?;
-    let fits = runs.iter().map(|run| RunFit::with(run, &options)).collect::<perrin::Result<Vec<_>>>()?;
+    let fits =
+        runs.iter().map(|run| RunFit::with(run, &options)).collect::<perrin::Result<Vec<_>>>()?;
     let sweep = Sweep::of(&fits);
     if arguments.json {
         return output::json(&sweep);

@@ -29,33 +29,49 @@ fn stability(fit: &RunFit, advice: &StabilityAdvice) -> Finding {
 
 fn learning_rate(advice: &LearningRateAdvice) -> Finding {
     let (rate, highest) = (setting(advice.present), setting(advice.highest));
-    let at_most = if advice.present < advice.highest { format!(" ({highest} at most)") } else { String::new() };
+    let at_most = if advice.present < advice.highest {
+        format!(" ({highest} at most)")
+    } else {
+        String::new()
+    };
     let sentence = match (advice.schedule_from, advice.ended, advice.stationary) {
         (Some(from), ended, _) => {
             let goes = if advice.present < from { "fell" } else { "went" };
             let ended = if ended { ", and the run has ended" } else { "" };
-            format!("the learning rate {goes} from {} to {rate} over the window{at_most}{ended}", setting(from))
+            format!(
+                "the learning rate {goes} from {} to {rate} over the window{at_most}{ended}",
+                setting(from)
+            )
         }
         (None, true, true) => {
-            format!("the run has ended, stationary at learning rate {rate}{at_most}: a next one may lower it sooner")
+            format!(
+                "the run has ended, stationary at learning rate {rate}{at_most}: a next one may lower it sooner"
+            )
         }
         (None, true, false) => {
             format!("the run has ended, not yet stationary at learning rate {rate}{at_most}")
         }
-        (None, false, true) => format!("if the run goes on, lower the learning rate now; it is {rate}{at_most}"),
-        (None, false, false) => format!("keep the learning rate, {rate}{at_most}: the run is not yet stationary"),
+        (None, false, true) => {
+            format!("if the run goes on, lower the learning rate now; it is {rate}{at_most}")
+        }
+        (None, false, false) => {
+            format!("keep the learning rate, {rate}{at_most}: the run is not yet stationary")
+        }
     };
     Finding::new(Question::LearningRate, Verdict::Advice, sentence)
 }
 
 fn averaging(advice: &AveragingAdvice) -> Finding {
     let steps = grouped(advice.window_steps.round() as u64);
-    let mut sentence = format!("average weights over {steps} steps, 20 times the memory of mode {}", advice.mode);
+    let mut sentence =
+        format!("average weights over {steps} steps, 20 times the memory of mode {}", advice.mode);
     if advice.unresolved_modes > 0 {
         let modes = if advice.unresolved_modes == 1 { "mode is" } else { "modes are" };
-        sentence += &format!("; {} {modes} slower still than this run can tell", advice.unresolved_modes);
+        sentence +=
+            &format!("; {} {modes} slower still than this run can tell", advice.unresolved_modes);
     }
-    Finding::new(Question::Averaging, Verdict::Advice, sentence).with_size(Size::of(advice.window_steps, "steps"))
+    Finding::new(Question::Averaging, Verdict::Advice, sentence)
+        .with_size(Size::of(advice.window_steps, "steps"))
 }
 
 #[cfg(test)]
@@ -65,8 +81,12 @@ mod tests {
     #[test]
     fn one_mode_is_slower_and_two_are() {
         let said = |unresolved_modes| {
-            let advice =
-                AveragingAdvice { window_steps: 200.0, slowest_autocorrelation_steps: 10.0, mode: 1, unresolved_modes };
+            let advice = AveragingAdvice {
+                window_steps: 200.0,
+                slowest_autocorrelation_steps: 10.0,
+                mode: 1,
+                unresolved_modes,
+            };
             averaging(&advice).sentence
         };
         assert_eq!(said(0), "average weights over 200 steps, 20 times the memory of mode 1");
@@ -86,10 +106,21 @@ mod tests {
             evidence: Vec::new(),
         };
         let said = |advice: LearningRateAdvice| learning_rate(&advice).sentence;
-        assert_eq!(said(advice.clone()), "if the run goes on, lower the learning rate now; it is 0.1");
+        assert_eq!(
+            said(advice.clone()),
+            "if the run goes on, lower the learning rate now; it is 0.1"
+        );
         let dropped = LearningRateAdvice { present: 0.02, stationary: false, ..advice.clone() };
-        assert_eq!(said(dropped), "keep the learning rate, 0.02 (0.1 at most): the run is not yet stationary");
-        let cosine = LearningRateAdvice { present: 1.5e-6, schedule_from: Some(0.07), ended: true, ..advice };
+        assert_eq!(
+            said(dropped),
+            "keep the learning rate, 0.02 (0.1 at most): the run is not yet stationary"
+        );
+        let cosine = LearningRateAdvice {
+            present: 1.5e-6,
+            schedule_from: Some(0.07),
+            ended: true,
+            ..advice
+        };
         assert_eq!(
             said(cosine),
             "the learning rate fell from 0.07 to 1.5e-6 over the window (0.1 at most), and the run has ended"

@@ -6,6 +6,11 @@ use crate::analysis::settings::beyond_theory;
 
 pub(super) fn findings(fit: &RunFit) -> Vec<Finding> {
     let beyond = beyond_theory(&fit.optimizer);
-    let question = |note: &String| if Some(note) == beyond.as_ref() { Question::Optimizer } else { Question::Log };
-    fit.notes.iter().map(|note| Finding::new(question(note), Verdict::Fails, note.as_str())).collect()
+    let question = |note: &String| {
+        if Some(note) == beyond.as_ref() { Question::Optimizer } else { Question::Log }
+    };
+    fit.notes
+        .iter()
+        .map(|note| Finding::new(question(note), Verdict::Fails, note.as_str()))
+        .collect()
 }

@@ -1,4 +1,5 @@
-//! Energies and currents: is potential energy equal to kinetic energy, and do modes turn as theory has it?
+//! Energies and currents: is potential energy equal to kinetic energy, and do modes turn as theory
+//! has it?
 
 use super::modes::no_mode;
 use super::words::{around, by_chance, is_chance, range, short, spread};
@@ -15,7 +16,10 @@ fn energy(fit: &ModesFit) -> Finding {
     let total = match &fit.equipartition {
         Answer::Known(total) => total,
         Answer::CannotSay { .. } => {
-            let reasons = fit.modes.iter().map(|mode| mode.recursion.reason().or(mode.equipartition.reason()));
+            let reasons = fit
+                .modes
+                .iter()
+                .map(|mode| mode.recursion.reason().or(mode.equipartition.reason()));
             return Finding::unanswered(Question::Energy, no_mode(fit, reasons));
         }
     };
@@ -57,14 +61,19 @@ fn side(ratio: f64) -> String {
 fn currents(fit: &ModesFit) -> Finding {
     let question = Question::Currents;
     let rotations: Vec<_> = fit.modes.iter().filter_map(|mode| mode.rotation.known()).collect();
-    let over_theory = rotations.iter().map(|of| of.area_per_step.value / of.predicted_area_per_step);
+    let over_theory =
+        rotations.iter().map(|of| of.area_per_step.value / of.predicted_area_per_step);
     let areas = rotations.iter().map(|of| of.relative_area_per_step.abs());
-    let (Some([lowest, middle, highest]), Some([small, _, large])) = (spread(over_theory), spread(areas)) else {
-        let reasons = fit.modes.iter().map(|mode| mode.recursion.reason().or(mode.rotation.reason()));
+    let (Some([lowest, middle, highest]), Some([small, _, large])) =
+        (spread(over_theory), spread(areas))
+    else {
+        let reasons =
+            fit.modes.iter().map(|mode| mode.recursion.reason().or(mode.rotation.reason()));
         return Finding::unanswered(question, no_mode(fit, reasons));
     };
     let all = rotations.len();
-    let broken = rotations.iter().filter(|rotation| rotation.against_detailed_balance.rejected).count();
+    let broken =
+        rotations.iter().filter(|rotation| rotation.against_detailed_balance.rejected).count();
     let other = rotations.iter().filter(|rotation| rotation.against_theory.rejected).count();
     let sentence = format!(
         "modes turn by {} of theory's area a step, by another one in {other} of {all} modes ({}); it is {} of the spreads of \
@@ -88,8 +97,14 @@ mod tests {
 
     #[test]
     fn energies_are_compared_by_size() {
-        assert_eq!(said(0.984, 0.972, 0.996), "1.6% below kinetic energy (95%: 2.8% to 0.40% below)");
+        assert_eq!(
+            said(0.984, 0.972, 0.996),
+            "1.6% below kinetic energy (95%: 2.8% to 0.40% below)"
+        );
         assert_eq!(said(1.05, 0.9, 1.2), "5.0% above kinetic energy (95%: 10% below to 20% above)");
-        assert_eq!(said(4.673, 4.053, f64::INFINITY), "4.67 times kinetic energy (95%: 4.05 to unbounded times)");
+        assert_eq!(
+            said(4.673, 4.053, f64::INFINITY),
+            "4.67 times kinetic energy (95%: 4.05 to unbounded times)"
+        );
     }
 }

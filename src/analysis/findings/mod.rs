@@ -1,8 +1,9 @@
-//! What a run says, in words. Each answer is worded here and nowhere else: the summary and the text of `perrin fit`, its
-//! JSON, the sweep and the report read the same list.
+//! What a run says, in words. Each answer is worded here and nowhere else: the summary and the text
+//! of `perrin fit`, its JSON, the sweep and the report read the same list.
 //!
-//! The size of an effect comes first, in a unit one knows; the p-value of a test stands beside it. A question that has no
-//! answer has the reason, and where the reason is a call or an option that was not used, its name.
+//! The size of an effect comes first, in a unit one knows; the p-value of a test stands beside it.
+//! A question that has no answer has the reason, and where the reason is a call or an option that
+//! was not used, its name.
 
 mod advice;
 mod completeness;
@@ -102,7 +103,8 @@ impl Finding {
 /// A clause with capital and full stop.
 pub(crate) fn sentence(clause: &str) -> String {
     let mut characters = clause.chars();
-    let first = characters.next().map(|first| first.to_uppercase().collect::<String>()).unwrap_or_default();
+    let first =
+        characters.next().map(|first| first.to_uppercase().collect::<String>()).unwrap_or_default();
     let end = if clause.ends_with('.') { "" } else { "." };
     format!("{first}{}{end}", characters.as_str())
 }
@@ -166,9 +168,13 @@ mod tests {
 
     #[test]
     fn clauses_become_sentences() {
-        let finding = |question, text: &str| Finding::new(question, Verdict::Fails, text).as_sentence();
+        let finding =
+            |question, text: &str| Finding::new(question, Verdict::Fails, text).as_sentence();
         assert_eq!(finding(Question::Log, "the run was not closed"), "The run was not closed.");
         assert_eq!(finding(Question::Log, "über 1."), "Über 1.");
-        assert_eq!(finding(Question::Energy, "potential is 1.6% below"), "Energy: potential is 1.6% below.");
+        assert_eq!(
+            finding(Question::Energy, "potential is 1.6% below"),
+            "Energy: potential is 1.6% below."
+        );
     }
 }

@@ -12,7 +12,9 @@ use crate::analysis::render_text::{grouped, number, percent, thousandths};
 pub(super) fn findings(fit: &RunFit) -> Vec<Finding> {
     let mut found = vec![
         Finding::of(Question::Exponent, &fit.displacement, exponent),
-        Finding::of(Question::PredictedExponent, &fit.predicted, |predicted| predicted_exponent(fit, predicted)),
+        Finding::of(Question::PredictedExponent, &fit.predicted, |predicted| {
+            predicted_exponent(fit, predicted)
+        }),
     ];
     found.extend(fit.predicted.known().and_then(predicted_height));
     found.push(Finding::of(Question::ExponentByLag, &fit.lags, |lags| {
@@ -37,7 +39,8 @@ pub(super) fn findings(fit: &RunFit) -> Vec<Finding> {
     found.push(constant_speed(fit));
     found.push(Finding::of(Question::NoiseTrace, &fit.gradient_noise, |noise| {
         let (value, interval) = (noise.noise_scale_times_trace, noise.interval.known());
-        let sentence = format!("sigma^2 tr(H) is {}, by eq. 12 from the speed", and_interval(value, interval));
+        let sentence =
+            format!("sigma^2 tr(H) is {}, by eq. 12 from the speed", and_interval(value, interval));
         let size = Size::of_interval(value, interval, "gradient units squared");
         Finding::new(Question::NoiseTrace, Verdict::Measured, sentence).with_size(size)
     }));
@@ -54,7 +57,9 @@ fn exponent(law: &DisplacementPowerLaw) -> Finding {
             let [low, high] = [interval.low, interval.high].map(thousandths);
             format!("c = {c} (95%: {low} to {high}) {steps}: {kind}")
         }
-        Answer::CannotSay { reason } => format!("c = {c} {steps}, {kind}: no interval, as {reason}"),
+        Answer::CannotSay { reason } => {
+            format!("c = {c} {steps}, {kind}: no interval, as {reason}")
+        }
     };
     let size = Size { value: law.exponent, interval, unit: "exponent" };
     Finding::new(Question::Exponent, Verdict::Measured, sentence).with_size(size)
@@ -75,21 +80,30 @@ fn kind(exponent: f64, interval: Option<[f64; 2]>) -> &'static str {
 }
 
 fn predicted_exponent(fit: &RunFit, predicted: &PredictedDisplacement) -> Finding {
-    let [exact, measured] = [predicted.exact_exponent, predicted.measured_exponent].map(thousandths);
+    let [exact, measured] =
+        [predicted.exact_exponent, predicted.measured_exponent].map(thousandths);
     let of = match fit.projected_share.filter(|_| predicted.projected_part) {
-        Some(share) => format!(" of the part along the directions, {} of ||Delta||^2,", percent(share)),
+        Some(share) => {
+            format!(" of the part along the directions, {} of ||Delta||^2,", percent(share))
+        }
         None if predicted.projected_part => " of the part along the directions".to_owned(),
         None => String::new(),
     };
     let (verdict, interval, said) = match &predicted.interval {
         Answer::Known(interval) => {
-            let holds = interval.low <= predicted.exact_exponent && predicted.exact_exponent <= interval.high;
+            let holds = interval.low <= predicted.exact_exponent
+                && predicted.exact_exponent <= interval.high;
             let [low, high] = [interval.low, interval.high].map(thousandths);
-            (Verdict::holds(holds), Some([interval.low, interval.high]), format!(" (95%: {low} to {high})"))
+            (
+                Verdict::holds(holds),
+                Some([interval.low, interval.high]),
+                format!(" (95%: {low} to {high})"),
+            )
         }
         Answer::CannotSay { .. } => (Verdict::Measured, None, String::new()),
     };
-    let sentence = format!("c{of} is {exact} by measured eigenvalues, and {measured}{said} as measured");
+    let sentence =
+        format!("c{of} is {exact} by measured eigenvalues, and {measured}{said} as measured");
     let size = Size { value: predicted.measured_exponent, interval, unit: "exponent" };
     Finding::new(Question::PredictedExponent, verdict, sentence).with_size(size)
 }
@@ -103,7 +117,10 @@ fn predicted_height(predicted: &PredictedDisplacement) -> Option<Finding> {
         number(height.high)
     );
     let size = Size::of_interval(height.value, Some(&height), "times");
-    Some(Finding::new(Question::PredictedHeight, Verdict::holds(height.covers(1.0)), sentence).with_size(size))
+    Some(
+        Finding::new(Question::PredictedHeight, Verdict::holds(height.covers(1.0)), sentence)
+            .with_size(size),
+    )
 }
 
 #[cfg(test)]

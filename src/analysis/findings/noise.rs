@@ -5,7 +5,8 @@ use super::words::{LEVEL, by_chance, range, short, spread, with_interval};
 use super::{Finding, Question, Size, Verdict};
 use crate::analysis::Answer;
 use crate::analysis::modes::{
-    AgainstGradients, ModeFit, ModesFit, NoiseScale, NoiseScales, NoiseShape, NoiseSource, Pooled, numbers,
+    AgainstGradients, ModeFit, ModesFit, NoiseScale, NoiseScales, NoiseShape, NoiseSource, Pooled,
+    numbers,
 };
 use crate::analysis::render_text::{grouped, p_value, percent};
 
@@ -30,11 +31,16 @@ pub(super) fn findings(fit: &ModesFit) -> Vec<Finding> {
 }
 
 fn scale(scales: &NoiseScales) -> Vec<Finding> {
-    let said = |scale: &NoiseScale| format!("{} by {}", with_interval(&scale.value), scale.source.name());
+    let said =
+        |scale: &NoiseScale| format!("{} by {}", with_interval(&scale.value), scale.source.name());
     let Some((first, others)) = scales.values.split_first() else { return Vec::new() };
     let mut found = vec![
-        Finding::new(Question::NoiseScale, Verdict::Measured, format!("sigma^2 is {}", said(first)))
-            .with_size(Size::of_estimate(&first.value, "gradient units squared/curvature")),
+        Finding::new(
+            Question::NoiseScale,
+            Verdict::Measured,
+            format!("sigma^2 is {}", said(first)),
+        )
+        .with_size(Size::of_estimate(&first.value, "gradient units squared/curvature")),
     ];
     if !others.is_empty() {
         let others: Vec<String> = others.iter().map(said).collect();
@@ -48,7 +54,11 @@ fn scale(scales: &NoiseScales) -> Vec<Finding> {
 fn agreement(scales: &NoiseScales) -> Option<Finding> {
     let beside = |ratio: f64| {
         let side = if ratio < 1.0 { "below" } else { "above" };
-        if ratio < 2.0 { format!("{} {side}", percent(ratio - 1.0)) } else { format!("{} times", short(ratio)) }
+        if ratio < 2.0 {
+            format!("{} {side}", percent(ratio - 1.0))
+        } else {
+            format!("{} times", short(ratio))
+        }
     };
     let farthest = scales.agreements.iter().map(|pair| pair.ratio.ln().abs()).fold(0.0, f64::max);
     let apart: Vec<_> = scales.agreements.iter().filter(|pair| pair.test.rejected).collect();
@@ -56,15 +66,24 @@ fn agreement(scales: &NoiseScales) -> Option<Finding> {
         return None;
     }
     if apart.is_empty() {
-        let sentence = format!("the sources of sigma^2 are within {} of each other", percent(farthest.exp_m1()));
+        let sentence = format!(
+            "the sources of sigma^2 are within {} of each other",
+            percent(farthest.exp_m1())
+        );
         let size = Size::of(100.0 * farthest.exp_m1(), "%");
-        return Some(Finding::new(Question::NoiseAgreement, Verdict::Holds, sentence).with_size(size));
+        return Some(
+            Finding::new(Question::NoiseAgreement, Verdict::Holds, sentence).with_size(size),
+        );
     }
     let parts: Vec<String> = apart
         .iter()
         .map(|pair| {
             let (second, first) = (pair.second.name(), pair.first.name());
-            format!("by {second} it is {} that by {first} ({})", beside(pair.ratio), p_value(pair.test.probability))
+            format!(
+                "by {second} it is {} that by {first} ({})",
+                beside(pair.ratio),
+                p_value(pair.test.probability)
+            )
         })
         .collect();
     let size = Size::of(100.0 * (apart[0].ratio - 1.0), "%");
@@ -74,9 +93,12 @@ fn agreement(scales: &NoiseScales) -> Option<Finding> {
 /// Assumption 5, of the steps' own noise or else of measured gradients.
 fn one_scale(scales: &NoiseScales) -> Option<Finding> {
     let of = |source: NoiseSource| scales.values.iter().find(|scale| scale.source == source);
-    let tested = [NoiseSource::Innovations, NoiseSource::GradientCovariance].into_iter().filter_map(of);
-    let tested: Vec<_> = tested.filter_map(|scale| Some((scale, scale.same_in_all_modes?, scale.spread?))).collect();
-    let (scale, test, [low, high]) = tested.iter().find(|(_, test, _)| test.rejected).or(tested.first())?;
+    let tested =
+        [NoiseSource::Innovations, NoiseSource::GradientCovariance].into_iter().filter_map(of);
+    let tested: Vec<_> =
+        tested.filter_map(|scale| Some((scale, scale.same_in_all_modes?, scale.spread?))).collect();
+    let (scale, test, [low, high]) =
+        tested.iter().find(|(_, test, _)| test.rejected).or(tested.first())?;
     let same = if test.rejected { "not one number" } else { "one number but for chance" };
     let pooled = scale.value.value;
     let by = if scale.source == NoiseSource::Innovations { "" } else { " by gradients" };
@@ -92,7 +114,11 @@ fn one_scale(scales: &NoiseScales) -> Option<Finding> {
 fn gradients(against: &AgainstGradients) -> Finding {
     let part = |name: &str, of: &Pooled| {
         let p = p_value(of.against_one.probability);
-        let verdict = if of.against_one.rejected { format!(" (not as predicted, {p})") } else { String::new() };
+        let verdict = if of.against_one.rejected {
+            format!(" (not as predicted, {p})")
+        } else {
+            String::new()
+        };
         format!("{name} {}{verdict}", with_interval(&of.ratio))
     };
     let named = [
@@ -100,20 +126,26 @@ fn gradients(against: &AgainstGradients) -> Finding {
         ("position variances", &against.positions),
         ("velocity variances", &against.velocities),
     ];
-    let parts: Vec<String> = named.iter().filter_map(|(name, of)| Some(part(name, of.as_ref()?))).collect();
+    let parts: Vec<String> =
+        named.iter().filter_map(|(name, of)| Some(part(name, of.as_ref()?))).collect();
     let holds = !named.iter().filter_map(|(_, of)| of.as_ref()).any(|of| of.against_one.rejected);
-    let sentence = format!("over what the measured covariance of gradients predicts: {}", parts.join("; "));
+    let sentence =
+        format!("over what the measured covariance of gradients predicts: {}", parts.join("; "));
     let size = against.noise.map(|of| Size::of_estimate(&of.ratio, "times predicted"));
     Finding { size, ..Finding::new(Question::GradientNoise, Verdict::holds(holds), sentence) }
 }
 
 fn shape(fit: &ModesFit) -> Finding {
     let question = Question::NoiseShape;
-    let shapes: Vec<_> = fit.modes.iter().filter_map(|mode| Some((mode, mode.noise.known()?))).collect();
+    let shapes: Vec<_> =
+        fit.modes.iter().filter_map(|mode| Some((mode, mode.noise.known()?))).collect();
     let all = shapes.len();
-    let of = |holds: &dyn Fn(&NoiseShape) -> bool| shapes.iter().filter(|(_, shape)| holds(shape)).count();
+    let of = |holds: &dyn Fn(&NoiseShape) -> bool| {
+        shapes.iter().filter(|(_, shape)| holds(shape)).count()
+    };
     let between = |value: &dyn Fn(&NoiseShape) -> f64| {
-        spread(shapes.iter().map(|(_, shape)| value(shape))).map_or_else(String::new, |[low, _, high]| range(low, high))
+        spread(shapes.iter().map(|(_, shape)| value(shape)))
+            .map_or_else(String::new, |[low, _, high]| range(low, high))
     };
     if all == 0 {
         let reasons = fit.modes.iter().map(|mode| mode.recursion.reason().or(mode.noise.reason()));
@@ -139,9 +171,13 @@ fn shape(fit: &ModesFit) -> Finding {
             by_chance(all)
         ),
     ];
-    let cancels = |mode: &ModeFit| mode.recursion.known().is_some_and(|fit| fit.epoch_noise.is_some());
-    let coloured: Vec<&ModeFit> =
-        shapes.iter().filter(|(mode, shape)| shape.against_white.rejected && !cancels(mode)).map(|of| of.0).collect();
+    let cancels =
+        |mode: &ModeFit| mode.recursion.known().is_some_and(|fit| fit.epoch_noise.is_some());
+    let coloured: Vec<&ModeFit> = shapes
+        .iter()
+        .filter(|(mode, shape)| shape.against_white.rejected && !cancels(mode))
+        .map(|of| of.0)
+        .collect();
     if coloured.len() as f64 > 3.0 * LEVEL * all as f64 {
         parts.push(format!("intervals of mode {} take it for white", numbers(&coloured)));
     }
@@ -159,7 +195,8 @@ fn shape(fit: &ModesFit) -> Finding {
 fn over_epochs(shapes: &[(&ModeFit, &NoiseShape)]) -> Option<String> {
     let epochs: Vec<_> = shapes.iter().filter_map(|(_, shape)| shape.epochs).collect();
     let [low, _, high] = spread(epochs.iter().map(|mark| mark.variance_ratio))?;
-    let cancelling = epochs.iter().filter(|mark| mark.against_independent.rejected && mark.variance_ratio < 1.0);
+    let cancelling =
+        epochs.iter().filter(|mark| mark.against_independent.rejected && mark.variance_ratio < 1.0);
     let repeating = epochs.iter().filter(|mark| mark.repeats.is_some_and(|test| test.rejected));
     Some(format!(
         "over an epoch of {} steps its sum has {} of the variance of independent noise: it cancels (drawn without \

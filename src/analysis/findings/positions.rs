@@ -1,4 +1,5 @@
-//! Is the motion the same in every direction: variances of positions and velocities, correlations between modes.
+//! Is the motion the same in every direction: variances of positions and velocities, correlations
+//! between modes.
 
 use super::modes::no_mode;
 use super::words::{around, short, spread, with_interval};
@@ -13,10 +14,13 @@ pub(super) fn findings(fit: &ModesFit) -> Vec<Finding> {
         return vec![Finding::unanswered(Question::Positions, no_mode(fit, reasons))];
     };
     let mut found =
-        vec![Finding::of(Question::Positions, &isotropy.against_modified_loss, |test| positions(isotropy, test))];
+        vec![Finding::of(Question::Positions, &isotropy.against_modified_loss, |test| {
+            positions(isotropy, test)
+        })];
     found.extend(in_discrete_time(isotropy));
     found.extend(isotropy.velocity_slope.known().map(|slope| {
-        let sentence = format!("variances grow as rho to the power {}; theory has 1", with_interval(slope));
+        let sentence =
+            format!("variances grow as rho to the power {}; theory has 1", with_interval(slope));
         Finding::new(Question::Velocities, Verdict::holds(slope.covers(1.0)), sentence)
             .with_size(Size::of_estimate(slope, "power of rho"))
     }));
@@ -46,13 +50,15 @@ fn positions(isotropy: &Isotropy, test: &Test) -> Finding {
         (None, None) => "variances are out of range".to_owned(),
     };
     let same = if test.rejected { "not one ratio" } else { "one ratio but for chance" };
-    let fitted = if isotropy.eigenvalues == EigenvalueSource::Fit { "; rho by the fit" } else { "" };
+    let fitted =
+        if isotropy.eigenvalues == EigenvalueSource::Fit { "; rho by the fit" } else { "" };
     let sentence = format!("{size}, {same} ({}){fitted}", p_value(test.probability));
     let size = isotropy.position_spread.map(|spread| Size::of(spread, "largest over smallest"));
     Finding { size, ..Finding::new(Question::Positions, Verdict::holds(!test.rejected), sentence) }
 }
 
-/// Where the modified loss fails: do the variances follow the theory that has the steps' finite size?
+/// Where the modified loss fails: do the variances follow the theory that has the steps' finite
+/// size?
 fn in_discrete_time(isotropy: &Isotropy) -> Option<Finding> {
     isotropy.against_modified_loss.known().filter(|test| test.rejected)?;
     let test = isotropy.against_discrete_theory.known()?;
@@ -63,6 +69,7 @@ fn in_discrete_time(isotropy: &Isotropy) -> Option<Finding> {
         short(spread),
         p_value(test.probability)
     );
-    let finding = Finding::new(Question::PositionsInDiscreteTime, Verdict::holds(!test.rejected), sentence);
+    let finding =
+        Finding::new(Question::PositionsInDiscreteTime, Verdict::holds(!test.rejected), sentence);
     Some(finding.with_size(Size::of(spread, "largest over smallest")))
 }

@@ -1,4 +1,5 @@
-//! What the theory takes for granted: constant plain SGD in a stationary state, with steps that are small.
+//! What the theory takes for granted: constant plain SGD in a stationary state, with steps that are
+//! small.
 
 use super::words::LEVEL;
 use super::{Finding, Question, Size, Verdict};
@@ -12,10 +13,13 @@ const LARGE_STEP: f64 = 0.1;
 
 pub(super) fn findings(fit: &RunFit, settings_known: bool) -> Vec<Finding> {
     let mut found = vec![
-        Finding::of(Question::Stationarity, &fit.stationarity.beginning, |beginning| of_beginning(fit, beginning)),
+        Finding::of(Question::Stationarity, &fit.stationarity.beginning, |beginning| {
+            of_beginning(fit, beginning)
+        }),
         Finding::of(Question::Relation, &fit.stationarity.fluctuation_dissipation, |relation| {
             let ratio = relation.ratio;
-            let sentence = format!("<theta g> is {ratio:.3} of eta (1+beta)/2 <v^2>, 1 in a stationary state");
+            let sentence =
+                format!("<theta g> is {ratio:.3} of eta (1+beta)/2 <v^2>, 1 in a stationary state");
             Finding::new(Question::Relation, Verdict::holds(relation.holds), sentence)
                 .with_size(Size::of(ratio, "of 1"))
         }),
@@ -48,12 +52,18 @@ fn of_beginning(fit: &RunFit, beginning: &Beginning) -> Finding {
                 (_, false) => (Verdict::Fails, format!("{from}, but then {change}; {taken}")),
             }
         }
-        Some(_) if from_first_row => (Verdict::Holds, format!("from the first row on; {change} at most")),
-        Some(step) => (Verdict::Fails, format!("from step {} on; over all rows {change}", grouped(step))),
+        Some(_) if from_first_row => {
+            (Verdict::Holds, format!("from the first row on; {change} at most"))
+        }
+        Some(step) => {
+            (Verdict::Fails, format!("from step {} on; over all rows {change}", grouped(step)))
+        }
         None => (Verdict::Fails, format!("nowhere: {change}; {taken}")),
     };
     let size = beginning.change.and_then(|change| match change.ratio() {
-        Some(ratio) if !beginning.worst.starts_with("position") => Some(Size::of(100.0 * (ratio - 1.0), "%")),
+        Some(ratio) if !beginning.worst.starts_with("position") => {
+            Some(Size::of(100.0 * (ratio - 1.0), "%"))
+        }
         _ => Some(Size::of(change.deviations()?, "standard deviations")),
     });
     Finding { size, ..Finding::new(Question::Stationarity, verdict, sentence) }
@@ -67,7 +77,11 @@ pub(super) fn constant_speed(fit: &RunFit) -> Finding {
             let constant = trend.p_value >= LEVEL;
             let size = change.ratio().map(|ratio| Size::of(100.0 * (ratio - 1.0), "%"));
             let chance = if constant { ", as by chance" } else { "" };
-            let sentence = format!("{} over the window{chance} ({})", change.in_words(false), p_value(trend.p_value));
+            let sentence = format!(
+                "{} over the window{chance} ({})",
+                change.in_words(false),
+                p_value(trend.p_value)
+            );
             Finding { size, ..Finding::new(question, Verdict::holds(constant), sentence) }
         }
         (Answer::CannotSay { reason }, _) => Finding::unanswered(question, reason.as_str()),

@@ -48,7 +48,8 @@ impl Display for Summary<'_> {
         let fit = self.fit;
         // A path is not broken: it is to be copied.
         writeln!(text, "{:<13}{}", "run", printable::line(&fit.run.display().to_string()))?;
-        let mut topic = |name: &str, said: &str| say(text, &format!("{name:<13}"), &printable::line(said));
+        let mut topic =
+            |name: &str, said: &str| say(text, &format!("{name:<13}"), &printable::line(said));
         topic("rows", &rows(fit))?;
         topic("settings", &settings_in_words(fit))?;
         for finding in fit.findings.iter().filter(|finding| is_note(finding)) {
@@ -56,7 +57,8 @@ impl Display for Summary<'_> {
         }
         let mut unanswered: Vec<(&str, Vec<&str>)> = Vec::new();
         for (name, questions) in TOPICS {
-            let asked: Vec<&Finding> = questions.iter().filter_map(|question| fit.finding(*question)).collect();
+            let asked: Vec<&Finding> =
+                questions.iter().filter_map(|question| fit.finding(*question)).collect();
             let answers = asked.iter().filter(|finding| finding.verdict != Verdict::Unanswered);
             let said: Vec<&str> = answers.map(|finding| finding.sentence.as_str()).collect();
             if !said.is_empty() {
@@ -80,7 +82,8 @@ fn is_note(finding: &Finding) -> bool {
 }
 
 fn rows(fit: &RunFit) -> String {
-    let seconds = fit.elapsed_seconds.map(|seconds| format!(", {seconds:.1} s")).unwrap_or_default();
+    let seconds =
+        fit.elapsed_seconds.map(|seconds| format!(", {seconds:.1} s")).unwrap_or_default();
     let state = match fit.state {
         RunState::Finished => ", finished",
         RunState::Stopped => ", stopped by an error",

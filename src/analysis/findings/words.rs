@@ -73,7 +73,8 @@ mod tests {
 
     #[test]
     fn chance_is_the_binomial_distributions() {
-        // scipy.stats.binom.sf(failed - 1, tests, 0.05): 2 of 10: 0.0861, 3 of 10: 0.0115, 4 of 10: 0.00103.
+        // scipy.stats.binom.sf(failed - 1, tests, 0.05): 2 of 10: 0.0861, 3 of 10: 0.0115, 4 of 10:
+        // 0.00103.
         assert!(is_chance(0, 10) && is_chance(2, 10) && is_chance(3, 10) && !is_chance(4, 10));
         // 1 of 1: 0.05; 2 of 2: 0.0025.
         assert!(is_chance(1, 1) && !is_chance(2, 2) && is_chance(0, 0));

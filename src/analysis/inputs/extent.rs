@@ -1,4 +1,5 @@
-//! The first reading: how many rows there are, their settings, and which of them could be fitted together.
+//! The first reading: how many rows there are, their settings, and which of them could be fitted
+//! together.
 
 use crate::analysis::Answer;
 use crate::analysis::fit_options::FitOptions;
@@ -19,7 +20,8 @@ pub(crate) struct Extent {
     pub(crate) settings: Settings,
     /// The step at which the directions were replaced, if they were.
     pub(crate) basis_changed: Option<u64>,
-    /// By the step from which on they are looked for: the windows that the modes may be fitted over.
+    /// By the step from which on they are looked for: the windows that the modes may be fitted
+    /// over.
     pub(super) windows: Vec<(u64, Answer<Window>)>,
 }
 
@@ -35,7 +37,9 @@ impl LastRow {
         let info = run.info();
         let of_group = |group: usize| {
             let names = ["learning_rate", "momentum", "weight_decay"];
-            names.map(|name| if group == 0 { name.to_owned() } else { format!("{name}_group_{group}") })
+            names.map(
+                |name| if group == 0 { name.to_owned() } else { format!("{name}_group_{group}") },
+            )
         };
         let mut columns = vec!["step".to_owned()];
         columns.extend((0..info.layout.parameter_groups).flat_map(of_group));
@@ -58,7 +62,11 @@ impl LastRow {
 
 impl Extent {
     /// `None` without rows up to the last step asked for.
-    pub(super) fn read(run: &Run, options: &FitOptions, last_row: &LastRow) -> Result<Option<Extent>> {
+    pub(super) fn read(
+        run: &Run,
+        options: &FitOptions,
+        last_row: &LastRow,
+    ) -> Result<Option<Extent>> {
         let Some(end) = end(run, options, last_row)? else { return Ok(None) };
         let directions = run.info().layout.directions;
         let given = options.stationary_from.or(options.first_step);
@@ -75,7 +83,10 @@ impl Extent {
             }
             let first = steps.map_or(step, |(first, _)| first);
             if rows == 0 && directions > 0 {
-                searches = given.map_or_else(|| beginnings(first, end).map(search).into(), |first| vec![search(first)]);
+                searches = given.map_or_else(
+                    || beginnings(first, end).map(search).into(),
+                    |first| vec![search(first)],
+                );
             }
             (rows, steps) = (rows + 1, Some((first, step)));
             let [learning_rate, momentum, weight_decay, batch_size, number] = values;
@@ -88,7 +99,8 @@ impl Extent {
             }
             searches.iter_mut().for_each(|(_, search)| search.see(step, values));
         })?;
-        let windows = searches.into_iter().map(|(first, search)| (first, search.finish())).collect();
+        let windows =
+            searches.into_iter().map(|(first, search)| (first, search.finish())).collect();
         Ok(steps.map(|steps| Extent { rows, steps, settings, basis_changed, windows }))
     }
 
@@ -109,6 +121,8 @@ fn end(run: &Run, options: &FitOptions, last_row: &LastRow) -> Result<Option<u64
         return Ok(last_row.step);
     }
     let mut end = None;
-    run.for_each_row(["step"], |[step]| end = step.map(|step| step as u64).filter(|step| *step <= last).or(end))?;
+    run.for_each_row(["step"], |[step]| {
+        end = step.map(|step| step as u64).filter(|step| *step <= last).or(end)
+    })?;
     Ok(end)
 }

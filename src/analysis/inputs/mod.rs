@@ -1,9 +1,10 @@
 //! What a run's files say that its questions need: read here, and nowhere else.
 //!
-//! However many directions a run has, its rows are read twice here: once for the settings, and once in all columns
-//! ([`reading`]). A third reading is that of the modes, over the window that the stationarity of the rows names
-//! ([`ModesFit::of_sums`]). Besides there are the last row, the events, and, where a last step is asked for, the column of
-//! steps. Everything is kept as sums, so that memory does not grow with the run.
+//! However many directions a run has, its rows are read twice here: once for the settings, and once
+//! in all columns ([`reading`]). A third reading is that of the modes, over the window that the
+//! stationarity of the rows names ([`ModesFit::of_sums`]). Besides there are the last row, the
+//! events, and, where a last step is asked for, the column of steps. Everything is kept as sums, so
+//! that memory does not grow with the run.
 
 mod extent;
 pub(crate) mod projections;
@@ -45,7 +46,8 @@ pub(crate) struct Remarks {
     pub(crate) info_change: Option<InfoChange>,
     /// The first line of the events that is not as it was written.
     pub(crate) changed_line: Option<u64>,
-    /// What tells that rows are missing at the end, and which summaries of curvature were not read, a clause each.
+    /// What tells that rows are missing at the end, and which summaries of curvature were not read,
+    /// a clause each.
     pub(crate) missing_end: Vec<String>,
     pub(crate) unread_summaries: Vec<String>,
 }
@@ -54,8 +56,8 @@ impl Inputs {
     /// `None` without rows up to the last step asked for.
     ///
     /// # Errors
-    /// Those of reading: [`Error::Damaged`](crate::Error::Damaged), [`Error::NewerSchema`](crate::Error::NewerSchema),
-    /// [`Error::Io`](crate::Error::Io).
+    /// Those of reading: [`Error::Damaged`](crate::Error::Damaged),
+    /// [`Error::NewerSchema`](crate::Error::NewerSchema), [`Error::Io`](crate::Error::Io).
     pub(crate) fn read(run: &Run, options: &FitOptions) -> Result<Option<Inputs>> {
         let last_row = LastRow::read(run)?;
         let Some(extent) = Extent::read(run, options, &last_row)? else { return Ok(None) };
@@ -82,13 +84,15 @@ impl Inputs {
         }))
     }
 
-    /// Learning rate and momentum, where the rows were made by what the theory describes; otherwise why not.
+    /// Learning rate and momentum, where the rows were made by what the theory describes; otherwise
+    /// why not.
     pub(crate) fn sgd(&self) -> std::result::Result<PlainSgd, String> {
         self.extent.settings.plain_sgd(&self.info.optimizer, self.info.layout.parameter_groups)
     }
 
-    /// The modes from a step on, which is one of the beginnings of [`stationarity`](super::stationarity) or the one asked
-    /// for; without it, over the longest window of all. Reads the rows of the window once more.
+    /// The modes from a step on, which is one of the beginnings of
+    /// [`stationarity`](super::stationarity) or the one asked for; without it, over the longest
+    /// window of all. Reads the rows of the window once more.
     ///
     /// # Errors
     /// Those of reading.
@@ -119,7 +123,11 @@ mod tests {
 
     /// Rows of modes that noise drives about, which any generator can repeat.
     fn write(directory: &std::path::Path, directions: usize, rows: u64) {
-        let settings = Hyperparameters { learning_rate: Some(0.1), momentum: Some(0.5), weight_decay: Some(0.0) };
+        let settings = Hyperparameters {
+            learning_rate: Some(0.1),
+            momentum: Some(0.5),
+            weight_decay: Some(0.0),
+        };
         let optimizer = OptimizerInfo {
             name: Some("sgd".to_owned()),
             dampening: Some(0.0),
@@ -127,7 +135,8 @@ mod tests {
             ..OptimizerInfo::default()
         };
         let layout = Layout { parameter_groups: 1, directions };
-        let info = RunInfo { optimizer, hyperparameters: vec![settings], layout, ..RunInfo::default() };
+        let info =
+            RunInfo { optimizer, hyperparameters: vec![settings], layout, ..RunInfo::default() };
         let mut writer = RunWriter::create(directory, &info, Vec::new()).unwrap();
         let mut buffer = RowBuffer::default();
         let mut modes = vec![[0.0, 0.0]; directions];
@@ -165,7 +174,8 @@ mod tests {
             assert_eq!(fit.modes.modes.len(), directions);
             assert!(fit.modes.modes.iter().all(|mode| mode.recursion.known().is_some()));
             // The steps, too, to find the row that is the last one.
-            RunFit::with(&run, &FitOptions { last_step: Some(2000), ..FitOptions::default() }).unwrap();
+            RunFit::with(&run, &FitOptions { last_step: Some(2000), ..FitOptions::default() })
+                .unwrap();
             assert_eq!(run.readings.load(Ordering::Relaxed), 3 + 4);
         }
     }
@@ -176,11 +186,14 @@ mod tests {
         write(directory.path(), 2, 6000);
         let run = Run::open(directory.path()).unwrap();
         let fit = RunFit::of(&run).unwrap();
-        let options =
-            ModesOptions { first_step: Some(fit.modes.window.known().unwrap().first_step), ..ModesOptions::default() };
+        let options = ModesOptions {
+            first_step: Some(fit.modes.window.known().unwrap().first_step),
+            ..ModesOptions::default()
+        };
         let alone = ModesFit::of(&run, &options).unwrap();
         for (mode, alone) in fit.modes.modes.iter().zip(&alone.modes) {
-            let [of_all, of_window] = [mode, alone].map(|mode| mode.recursion.known().unwrap().curvature.value);
+            let [of_all, of_window] =
+                [mode, alone].map(|mode| mode.recursion.known().unwrap().curvature.value);
             assert!((of_all / of_window - 1.0).abs() < 1e-10, "{of_all} {of_window}");
         }
     }

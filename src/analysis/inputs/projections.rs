@@ -58,7 +58,9 @@ impl CurvePoints {
         let (from, to) = (first_step.max(1) as f64, last_step.max(1) as f64);
         let share = |point: u32| f64::from(point) / f64::from(CURVE_POINTS - 1);
         // A little below, so that rounding does not pass over the last step.
-        let targets = (0..CURVE_POINTS).map(|point| (from * (to / from).powf(share(point))) * (1.0 - 1e-12)).collect();
+        let targets = (0..CURVE_POINTS)
+            .map(|point| (from * (to / from).powf(share(point))) * (1.0 - 1e-12))
+            .collect();
         CurvePoints { targets, found: Vec::new() }
     }
 
@@ -73,7 +75,8 @@ impl CurvePoints {
     }
 }
 
-/// All directions together, over the window and over all rows: which of the two is wanted is known only afterwards.
+/// All directions together, over the window and over all rows: which of the two is wanted is known
+/// only afterwards.
 #[derive(Debug)]
 pub(super) struct TogetherSums {
     fitted: FittedRows,
@@ -87,12 +90,20 @@ impl TogetherSums {
         TogetherSums { fitted, last_step: extent.steps.1, window: None, all: None }
     }
 
-    /// Takes rows: their steps, the squares of their displacements, projected and in all, and of their projected velocities.
-    pub(super) fn add(&mut self, first_row: u64, steps: &[u64], squares: &[Vec<f64>; 2], whole: &[f64]) {
+    /// Takes rows: their steps, the squares of their displacements, projected and in all, and of
+    /// their projected velocities.
+    pub(super) fn add(
+        &mut self,
+        first_row: u64,
+        steps: &[u64],
+        squares: &[Vec<f64>; 2],
+        whole: &[f64],
+    ) {
         let last_step = self.last_step;
         for (row, &step) in steps.iter().enumerate() {
             let values = [squares[0][row], squares[1][row], whole[row]];
-            let begun = || Together { curve: CurvePoints::new(step, last_step), ..Together::default() };
+            let begun =
+                || Together { curve: CurvePoints::new(step, last_step), ..Together::default() };
             self.all.get_or_insert_with(begun).push(step, values);
             if self.fitted.contain(first_row + row as u64, step) {
                 self.window.get_or_insert_with(begun).push(step, values);
@@ -168,13 +179,19 @@ pub(super) struct Directions {
     lags: DisplacementSums,
     /// For the modes' own fits.
     pub(super) modes: Vec<ModePieces>,
-    /// Sums over these directions of the squares of each row's positions and velocities, of the last batch.
+    /// Sums over these directions of the squares of each row's positions and velocities, of the
+    /// last batch.
     pub(super) squares: [Vec<f64>; 2],
 }
 
 impl Directions {
     /// Of `count` directions.
-    pub(super) fn new(count: usize, momentum: Option<f64>, lags: DisplacementSums, cuts: &Cuts) -> Directions {
+    pub(super) fn new(
+        count: usize,
+        momentum: Option<f64>,
+        lags: DisplacementSums,
+        cuts: &Cuts,
+    ) -> Directions {
         Directions {
             momentum,
             recursions: vec![ModeRecursion::default(); count],

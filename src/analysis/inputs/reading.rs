@@ -41,7 +41,9 @@ impl Reading {
         let mut shared = SharedPieces::new(&cuts, directions);
         let mut together = TogetherSums::new(FittedRows::new(extent.rows, options), extent);
         let lags = DisplacementSums::new(extent.rows, STRETCHES, FRACTION);
-        let counts = (0..directions).step_by(DIRECTIONS_A_TASK).map(|from| (directions - from).min(DIRECTIONS_A_TASK));
+        let counts = (0..directions)
+            .step_by(DIRECTIONS_A_TASK)
+            .map(|from| (directions - from).min(DIRECTIONS_A_TASK));
         let mut groups: Vec<Directions> =
             counts.map(|count| Directions::new(count, momentum, lags.clone(), &cuts)).collect();
 
@@ -54,7 +56,8 @@ impl Reading {
             let first_row = next_row;
             next_row += batch.num_rows() as u64;
             let steps = steps(batch.column(0));
-            let of_directions: Vec<_> = batch.columns()[COLUMNS.len()..].iter().map(floats).collect();
+            let of_directions: Vec<_> =
+                batch.columns()[COLUMNS.len()..].iter().map(floats).collect();
             let of_directions: Vec<&[f64]> = of_directions.iter().map(|column| &**column).collect();
             let (positions, velocities) = of_directions.split_at(directions);
             let [whole, local] = [floats(batch.column(1)), floats(batch.column(2))];
@@ -62,10 +65,13 @@ impl Reading {
             if directions > 0 {
                 tasks.push(Box::new(|| shared.add(&cuts, first_row, positions, &local)));
             }
-            let chunks = positions.chunks(DIRECTIONS_A_TASK).zip(velocities.chunks(DIRECTIONS_A_TASK));
+            let chunks =
+                positions.chunks(DIRECTIONS_A_TASK).zip(velocities.chunks(DIRECTIONS_A_TASK));
             for (group, (positions, velocities)) in groups.iter_mut().zip(chunks) {
                 let (cuts, steps) = (&cuts, &steps);
-                tasks.push(Box::new(move || group.add(cuts, first_row, steps, positions, velocities)));
+                tasks.push(Box::new(move || {
+                    group.add(cuts, first_row, steps, positions, velocities)
+                }));
             }
             in_parallel(tasks);
             if directions > 0 {
@@ -75,7 +81,8 @@ impl Reading {
         })?;
         let modes = groups.iter_mut().flat_map(|group| std::mem::take(&mut group.modes)).collect();
         let has_window = rows.window.answer().known().is_some();
-        let projections = (directions > 0).then(|| Projections::new(extent, groups, together, has_window));
+        let projections =
+            (directions > 0).then(|| Projections::new(extent, groups, together, has_window));
         Ok(Reading { rows, projections, modes: ModesInPieces { cuts, modes, shared } })
     }
 }

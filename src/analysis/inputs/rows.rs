@@ -38,12 +38,18 @@ pub(crate) struct FittedRows {
 
 impl FittedRows {
     pub(super) fn new(rows: u64, options: &FitOptions) -> FittedRows {
-        FittedRows { rows, first_step: options.first_step, stationary_from: options.stationary_from }
+        FittedRows {
+            rows,
+            first_step: options.first_step,
+            stationary_from: options.stationary_from,
+        }
     }
 
-    /// Whether the row with this number, counted from 0, is one of them: from the first one on all are.
+    /// Whether the row with this number, counted from 0, is one of them: from the first one on all
+    /// are.
     pub(super) fn contain(&self, row: u64, step: u64) -> bool {
-        let by_default = || row >= self.rows / 3 && self.stationary_from.is_none_or(|first| step >= first);
+        let by_default =
+            || row >= self.rows / 3 && self.stationary_from.is_none_or(|first| step >= first);
         self.first_step.map_or_else(by_default, |first| step >= first)
     }
 }
@@ -63,7 +69,8 @@ pub(crate) struct RowSums {
     pub(crate) curve: CurvePoints,
     /// ||delta||^2 of the first row.
     first_local: Option<f64>,
-    /// Rows of the window with a ||delta||^2, and of these the ones with a smaller one than the first row.
+    /// Rows of the window with a ||delta||^2, and of these the ones with a smaller one than the
+    /// first row.
     compared: [u64; 2],
     /// The last step before which no row is missing, of rows of every `every`-th step.
     pub(crate) complete_to: u64,
@@ -101,7 +108,8 @@ impl RowSums {
 
     /// Takes a batch whose first columns are [`COLUMNS`].
     pub(super) fn add(&mut self, batch: &RecordBatch) {
-        let columns: [Vec<Option<f64>>; COLUMNS.len()] = std::array::from_fn(|index| options(batch.column(index)));
+        let columns: [Vec<Option<f64>>; COLUMNS.len()] =
+            std::array::from_fn(|index| options(batch.column(index)));
         for row in 0..batch.num_rows() {
             let [step, values @ ..] = columns.each_ref().map(|column| column[row]);
             self.add_row(step.unwrap_or_default() as u64, values);
@@ -109,13 +117,16 @@ impl RowSums {
     }
 
     fn add_row(&mut self, step: u64, values: [Option<f64>; COLUMNS.len() - 1]) {
-        let [global, local, elapsed, learning_rate, momentum, weight_decay, batch_size, loss] = values;
+        let [global, local, elapsed, learning_rate, momentum, weight_decay, batch_size, loss] =
+            values;
         let hyperparameters = Hyperparameters { learning_rate, momentum, weight_decay };
         let batch_size = batch_size.map(|examples| examples as u64);
         self.not_finite.see(step, &[local, global]);
         if self.read == 0 {
             self.first_local = local;
-        } else if self.complete_to == self.last && self.last.checked_add(self.every_steps) == Some(step) {
+        } else if self.complete_to == self.last
+            && self.last.checked_add(self.every_steps) == Some(step)
+        {
             self.complete_to = step;
         }
         self.last = step;
@@ -138,7 +149,8 @@ impl RowSums {
         self.read += 1;
     }
 
-    /// Share of the window's steps that were shorter than the first row's; none where that is not known.
+    /// Share of the window's steps that were shorter than the first row's; none where that is not
+    /// known.
     pub(crate) fn shorter_than_first(&self) -> Option<f64> {
         let [all, shorter] = self.compared;
         (all > 0).then(|| shorter as f64 / all as f64)

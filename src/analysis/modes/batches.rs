@@ -16,8 +16,14 @@ const MODES_A_TASK: usize = 4;
 
 /// The columns of all modes, behind those: positions, then velocities.
 pub(in crate::analysis) fn columns_with_modes(first: &[&str], directions: usize) -> Vec<String> {
-    let of = |name: &'static str| (1..=directions).map(move |direction| format!("{name}_{direction}"));
-    first.iter().map(|column| (*column).to_owned()).chain(of("position")).chain(of("velocity")).collect()
+    let of =
+        |name: &'static str| (1..=directions).map(move |direction| format!("{name}_{direction}"));
+    first
+        .iter()
+        .map(|column| (*column).to_owned())
+        .chain(of("position"))
+        .chain(of("velocity"))
+        .collect()
 }
 
 /// Reads the sums of a window that is known beforehand.
@@ -26,25 +32,35 @@ pub(super) fn first_reading(run: &Run, window: &Window) -> Result<WindowSums> {
     let cuts = Cuts::new(std::iter::once(window), run.info());
     let mut modes = vec![ModePieces::new(&cuts); directions];
     let mut shared = SharedPieces::new(&cuts, directions);
-    for_each_batch(run, window, "local_displacement_squared", |first_row, steps, local, columns| {
-        let (positions, velocities) = columns.split_at(directions);
-        let add_shared: Task = Box::new(|| shared.add(&cuts, first_row, positions, local));
-        let chunks =
-            modes.chunks_mut(MODES_A_TASK).zip(positions.chunks(MODES_A_TASK)).zip(velocities.chunks(MODES_A_TASK));
-        let add_modes = chunks.map(|((modes, positions), velocities)| -> Task {
-            let cuts = &cuts;
-            Box::new(move || {
-                for ((mode, positions), velocities) in modes.iter_mut().zip(positions).zip(velocities) {
-                    mode.add(cuts, first_row, steps, positions, velocities);
-                }
-            })
-        });
-        in_parallel(std::iter::once(add_shared).chain(add_modes).collect());
-    })?;
+    for_each_batch(
+        run,
+        window,
+        "local_displacement_squared",
+        |first_row, steps, local, columns| {
+            let (positions, velocities) = columns.split_at(directions);
+            let add_shared: Task = Box::new(|| shared.add(&cuts, first_row, positions, local));
+            let chunks = modes
+                .chunks_mut(MODES_A_TASK)
+                .zip(positions.chunks(MODES_A_TASK))
+                .zip(velocities.chunks(MODES_A_TASK));
+            let add_modes = chunks.map(|((modes, positions), velocities)| -> Task {
+                let cuts = &cuts;
+                Box::new(move || {
+                    for ((mode, positions), velocities) in
+                        modes.iter_mut().zip(positions).zip(velocities)
+                    {
+                        mode.add(cuts, first_row, steps, positions, velocities);
+                    }
+                })
+            });
+            in_parallel(std::iter::once(add_shared).chain(add_modes).collect());
+        },
+    )?;
     Ok(WindowSums::new(&cuts, window, &modes, &shared))
 }
 
-/// Reads the rows of the window for what the sums of the first reading ask of them, and the squared local displacements.
+/// Reads the rows of the window for what the sums of the first reading ask of them, and the squared
+/// local displacements.
 pub(super) fn second_reading(
     run: &Run,
     window: &Window,
@@ -55,26 +71,30 @@ pub(super) fn second_reading(
     let mut splitters = vec![Splitter::new(every); modes.len()];
     for_each_batch(run, window, "local_displacement_squared", |_, steps, local, columns| {
         if let Some(squares) = &mut squares {
-            let finite: Vec<f64> = local.iter().copied().filter(|squared| squared.is_finite()).collect();
+            let finite: Vec<f64> =
+                local.iter().copied().filter(|squared| squared.is_finite()).collect();
             squares.add(&finite);
         }
         let (positions, velocities) = columns.split_at(modes.len());
         let chunks = modes.chunks_mut(MODES_A_TASK).zip(splitters.chunks_mut(MODES_A_TASK));
         let columns = positions.chunks(MODES_A_TASK).zip(velocities.chunks(MODES_A_TASK));
-        let tasks = chunks.zip(columns).map(|((modes, splitters), (positions, velocities))| -> Task {
-            Box::new(move || {
-                let columns = positions.iter().zip(velocities);
-                for ((mode, splitter), (positions, velocities)) in modes.iter_mut().zip(splitters).zip(columns) {
-                    splitter.split(steps, positions, velocities, |part| mode.add(part));
-                }
-            })
-        });
+        let tasks =
+            chunks.zip(columns).map(|((modes, splitters), (positions, velocities))| -> Task {
+                Box::new(move || {
+                    let columns = positions.iter().zip(velocities);
+                    for ((mode, splitter), (positions, velocities)) in
+                        modes.iter_mut().zip(splitters).zip(columns)
+                    {
+                        splitter.split(steps, positions, velocities, |part| mode.add(part));
+                    }
+                })
+            });
         in_parallel(tasks.collect());
     })
 }
 
-/// Gives `visit` the rows of a window, batch by batch: the number in the run of the first one, the steps, one more column, and
-/// those of the modes. Null is NaN.
+/// Gives `visit` the rows of a window, batch by batch: the number in the run of the first one, the
+/// steps, one more column, and those of the modes. Null is NaN.
 fn for_each_batch(
     run: &Run,
     window: &Window,

@@ -20,7 +20,13 @@ pub(super) struct PositionSums {
 impl PositionSums {
     pub(super) fn new(modes: usize) -> PositionSums {
         let products = vec![0.0; modes * (modes + 1) / 2];
-        PositionSums { rows: 0, has_holes: false, means: vec![0.0; modes], products, deviations: Vec::new() }
+        PositionSums {
+            rows: 0,
+            has_holes: false,
+            means: vec![0.0; modes],
+            products,
+            deviations: Vec::new(),
+        }
     }
 
     /// Takes rows, a column a mode.
@@ -61,7 +67,13 @@ impl PositionSums {
         for (i, column) in columns.iter().enumerate() {
             products.extend(columns[..=i].iter().map(|other| dot(column, other)));
         }
-        let block = PositionSums { rows: length as u64, has_holes: false, means, products, deviations: Vec::new() };
+        let block = PositionSums {
+            rows: length as u64,
+            has_holes: false,
+            means,
+            products,
+            deviations: Vec::new(),
+        };
         self.join(&block);
         self.deviations = deviations;
     }
@@ -74,7 +86,8 @@ impl PositionSums {
         }
         let count = (self.rows + other.rows) as f64;
         let weight = self.rows as f64 * other.rows as f64 / count;
-        let apart: Vec<f64> = other.means.iter().zip(&self.means).map(|(other, mean)| other - mean).collect();
+        let apart: Vec<f64> =
+            other.means.iter().zip(&self.means).map(|(other, mean)| other - mean).collect();
         let mut products = self.products.iter_mut().zip(&other.products);
         for (i, a) in apart.iter().enumerate() {
             for ((product, more), b) in products.by_ref().take(i + 1).zip(&apart) {
@@ -100,7 +113,11 @@ mod tests {
     #[test]
     fn covariances_are_those_of_the_definition_and_holes_are_seen() {
         let columns: Vec<Vec<f64>> = (0..3)
-            .map(|mode| (0..700).map(|k| 1e3 * f64::from(mode) + (0.1 * f64::from(k * (mode + 1))).sin()).collect())
+            .map(|mode| {
+                (0..700)
+                    .map(|k| 1e3 * f64::from(mode) + (0.1 * f64::from(k * (mode + 1))).sin())
+                    .collect()
+            })
             .collect();
         let slices: Vec<&[f64]> = columns.iter().map(Vec::as_slice).collect();
         let mut sums = PositionSums::new(3);
@@ -110,7 +127,8 @@ mod tests {
         for i in 0..3 {
             for j in 0..3 {
                 let (mi, mj) = (mean(slices[i]), mean(slices[j]));
-                let products: Vec<f64> = slices[i].iter().zip(slices[j]).map(|(a, b)| (a - mi) * (b - mj)).collect();
+                let products: Vec<f64> =
+                    slices[i].iter().zip(slices[j]).map(|(a, b)| (a - mi) * (b - mj)).collect();
                 assert!((sums.covariance(i, j) - mean(&products)).abs() < 1e-12);
             }
         }

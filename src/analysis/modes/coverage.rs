@@ -1,6 +1,6 @@
-//! Do intervals of 95% cover the truth in 95 of 100 runs, and do tests at 5% raise five false alarms? On runs of the
-//! exact sampler, in every regime. `PERRIN_COVERAGE=1000` sets the number of runs, and `--nocapture` shows the table of
-//! `docs/modes.md`.
+//! Do intervals of 95% cover the truth in 95 of 100 runs, and do tests at 5% raise five false
+//! alarms? On runs of the exact sampler, in every regime. `PERRIN_COVERAGE=1000` sets the number of
+//! runs, and `--nocapture` shows the table of `docs/modes.md`.
 
 mod phases;
 mod tally;
@@ -64,7 +64,13 @@ const CASE: Case = Case {
 };
 
 const fn parameters(momentum: f64) -> SgdParameters {
-    SgdParameters { learning_rate: 0.1, momentum, weight_decay: 1e-4, batch_size: 32.0, noise_scale: 2.0 }
+    SgdParameters {
+        learning_rate: 0.1,
+        momentum,
+        weight_decay: 1e-4,
+        batch_size: 32.0,
+        noise_scale: 2.0,
+    }
 }
 
 fn window(case: &Case) -> Window {
@@ -94,9 +100,12 @@ fn simulate(case: &Case, seed: u64) -> Vec<ModeSeries> {
     let mut sampler = match case.start {
         None => QuadraticSampler::stationary(&parameters, case.eigenvalues, &mut random).unwrap(),
         Some(distance) => {
-            let of = |rho: &f64| distance * DiscreteMode::new(&parameters, *rho).unwrap().position_variance().sqrt();
+            let of = |rho: &f64| {
+                distance * DiscreteMode::new(&parameters, *rho).unwrap().position_variance().sqrt()
+            };
             let start: Vec<f64> = case.eigenvalues.iter().map(of).collect();
-            QuadraticSampler::new(&parameters, UpdateRule::default(), case.eigenvalues, &start).unwrap()
+            QuadraticSampler::new(&parameters, UpdateRule::default(), case.eigenvalues, &start)
+                .unwrap()
         }
     };
     let mut series = vec![ModeSeries::of_every(case.every); case.eigenvalues.len()];
@@ -107,14 +116,19 @@ fn simulate(case: &Case, seed: u64) -> Vec<ModeSeries> {
             continue;
         }
         for (mode, series) in series.iter_mut().enumerate() {
-            series.push(step, Some(sampler.positions()[mode] + 3.0), Some(sampler.velocities()[mode]));
+            series.push(
+                step,
+                Some(sampler.positions()[mode] + 3.0),
+                Some(sampler.velocities()[mode]),
+            );
         }
     }
     series
 }
 
-/// Noise whose sum over 50 steps has 0.09 of the variance that it would have if they were independent, as it is where
-/// gradients depend on the position; from ten epochs before the first row on.
+/// Noise whose sum over 50 steps has 0.09 of the variance that it would have if they were
+/// independent, as it is where gradients depend on the position; from ten epochs before the first
+/// row on.
 fn simulate_without_replacement(case: &Case, random: &mut ChaCha8Rng) -> ModeSeries {
     let parameters = parameters(case.momentum);
     let curvature = case.eigenvalues[0] + parameters.weight_decay;
@@ -125,7 +139,9 @@ fn simulate_without_replacement(case: &Case, random: &mut ChaCha8Rng) -> ModeSer
         if step % 50 == 0 {
             noises = std::array::from_fn(|_| StandardNormal.sample(random));
             let mean: f64 = noises.iter().sum::<f64>() / 50.0;
-            noises.iter_mut().for_each(|noise| *noise = (*noise - 0.7 * mean) / (1.0 - 0.91_f64 / 50.0).sqrt());
+            noises
+                .iter_mut()
+                .for_each(|noise| *noise = (*noise - 0.7 * mean) / (1.0 - 0.91_f64 / 50.0).sqrt());
         }
         v = case.momentum * v - curvature * x + scale * noises[(step % 50) as usize];
         x += parameters.learning_rate * v;
@@ -140,7 +156,11 @@ fn fit(case: &Case, series: &[ModeSeries], hessian: bool) -> Vec<ModeFit> {
     fit_with_balances(case, series, hessian).0
 }
 
-fn fit_with_balances(case: &Case, series: &[ModeSeries], hessian: bool) -> (Vec<ModeFit>, Vec<Option<BatchedMean>>) {
+fn fit_with_balances(
+    case: &Case,
+    series: &[ModeSeries],
+    hessian: bool,
+) -> (Vec<ModeFit>, Vec<Option<BatchedMean>>) {
     let window = window(case);
     let fit = |(mode, series): (usize, &ModeSeries)| {
         let eigenvalue = hessian.then_some(case.eigenvalues[mode]);
@@ -155,22 +175,76 @@ const CASES: [Case; 21] = [
     Case { name: "under-damped, momentum fitted", momentum_known: false, ..CASE },
     Case { name: "critical", eigenvalues: &[0.026_234], steps: 3000, ..CASE },
     Case { name: "over-damped, 12 relaxation times", eigenvalues: &[0.003], steps: 4000, ..CASE },
-    Case { name: "over-damped, momentum fitted", eigenvalues: &[0.003], steps: 4000, momentum_known: false, ..CASE },
+    Case {
+        name: "over-damped, momentum fitted",
+        eigenvalues: &[0.003],
+        steps: 4000,
+        momentum_known: false,
+        ..CASE
+    },
     Case { name: "over-damped, 2.4 relaxation times", eigenvalues: &[0.0005], steps: 4000, ..CASE },
     Case { name: "under-damped, 1 relaxation time", momentum: 0.999, eigenvalues: &[0.01], ..CASE },
-    Case { name: "critical, 3 relaxation times", momentum: 0.99, eigenvalues: &[2.5e-4 - 1e-4], steps: 600, ..CASE },
-    Case { name: "without momentum, alternating", momentum: 0.0, eigenvalues: &[15.0], steps: 500, ..CASE },
+    Case {
+        name: "critical, 3 relaxation times",
+        momentum: 0.99,
+        eigenvalues: &[2.5e-4 - 1e-4],
+        steps: 600,
+        ..CASE
+    },
+    Case {
+        name: "without momentum, alternating",
+        momentum: 0.0,
+        eigenvalues: &[15.0],
+        steps: 500,
+        ..CASE
+    },
     Case { name: "60 steps", momentum: 0.5, eigenvalues: &[2.0], steps: 60, ..CASE },
-    Case { name: "start 10 deviations away", eigenvalues: &[0.003], steps: 2000, start: Some(10.0), ..CASE },
+    Case {
+        name: "start 10 deviations away",
+        eigenvalues: &[0.003],
+        steps: 2000,
+        start: Some(10.0),
+        ..CASE
+    },
     Case { name: "every 5th row, under-damped", every: 5, ..CASE },
     Case { name: "every 5th row, a tenth missing", every: 5, dropped: 0.1, ..CASE },
     Case { name: "every 50th row, under-damped", every: 50, steps: 20_000, ..CASE },
-    Case { name: "every 2nd row, alternating", momentum: 0.0, eigenvalues: &[15.0], steps: 1000, every: 2, ..CASE },
-    Case { name: "every 5th row, over-damped", eigenvalues: &[0.003], steps: 4000, every: 5, ..CASE },
-    Case { name: "every 20th row, 2.4 relaxation times", eigenvalues: &[0.0005], steps: 4000, every: 20, ..CASE },
+    Case {
+        name: "every 2nd row, alternating",
+        momentum: 0.0,
+        eigenvalues: &[15.0],
+        steps: 1000,
+        every: 2,
+        ..CASE
+    },
+    Case {
+        name: "every 5th row, over-damped",
+        eigenvalues: &[0.003],
+        steps: 4000,
+        every: 5,
+        ..CASE
+    },
+    Case {
+        name: "every 20th row, 2.4 relaxation times",
+        eigenvalues: &[0.0005],
+        steps: 4000,
+        every: 20,
+        ..CASE
+    },
     Case { name: "without replacement, swinging", without_replacement: true, ..CASE },
-    Case { name: "without replacement, 0.05", eigenvalues: &[0.05], without_replacement: true, ..CASE },
-    Case { name: "without replacement, 0.003", eigenvalues: &[0.003], without_replacement: true, steps: 4000, ..CASE },
+    Case {
+        name: "without replacement, 0.05",
+        eigenvalues: &[0.05],
+        without_replacement: true,
+        ..CASE
+    },
+    Case {
+        name: "without replacement, 0.003",
+        eigenvalues: &[0.003],
+        without_replacement: true,
+        steps: 4000,
+        ..CASE
+    },
 ];
 
 #[test]
@@ -188,7 +262,8 @@ fn intervals_of_the_recursion_cover_the_truth() {
             let series = simulate(&case, seed);
             let modes = fit(&case, &series, false);
             let Some(fit) = modes[0].recursion.known() else {
-                tally.count("curvature", modes[0].recursion.reason().unwrap().contains("from zero"));
+                tally
+                    .count("curvature", modes[0].recursion.reason().unwrap().contains("from zero"));
                 continue;
             };
             tally.count("curvature", fit.curvature.covers(curvature));
@@ -200,11 +275,20 @@ fn intervals_of_the_recursion_cover_the_truth() {
             if -truth.decay_per_step().ln() * case.steps as f64 > 20.0 {
                 tally.count("mean", fit.mean.is_some_and(|mean| mean.covers(3.0)));
                 let window = window(&case);
-                let scales =
-                    NoiseScales::new(&modes, &[None], &window, EigenvalueSource::Fit, None, &ModesOptions::default());
+                let scales = NoiseScales::new(
+                    &modes,
+                    &[None],
+                    &window,
+                    EigenvalueSource::Fit,
+                    None,
+                    &ModesOptions::default(),
+                );
                 // None where a curvature cannot be told from zero.
                 if let Some(scales) = scales.known() {
-                    tally.count("sigma^2", scales.value(NoiseSource::Innovations).unwrap().covers(2.0));
+                    tally.count(
+                        "sigma^2",
+                        scales.value(NoiseSource::Innovations).unwrap().covers(2.0),
+                    );
                 }
             }
         }
@@ -219,7 +303,9 @@ const SIX_MODES: Case = Case { eigenvalues: &[5.0, 2.0, 1.0, 0.5, 0.2, 0.1], ste
 fn comparisons_of_modes_cover_the_truth_and_raise_five_false_alarms_in_a_hundred() {
     let case = SIX_MODES;
     let parameters = parameters(case.momentum);
-    let variance = |mode: usize| DiscreteMode::new(&parameters, case.eigenvalues[mode]).unwrap().position_variance();
+    let variance = |mode: usize| {
+        DiscreteMode::new(&parameters, case.eigenvalues[mode]).unwrap().position_variance()
+    };
     let (mut covered, mut alarms) = (Tally::default(), Tally::default());
     for seed in 0..runs() {
         let series = simulate(&case, 1_000_000 + seed);
@@ -227,24 +313,45 @@ fn comparisons_of_modes_cover_the_truth_and_raise_five_false_alarms_in_a_hundred
         let window = window(&case);
         let none = Answer::cannot_say("not read");
         let isotropy = Isotropy::new(&modes, &window, EigenvalueSource::Hessian, Some(2.0), none);
-        covered.count("ratio q_1 : q_K", isotropy.first_to_last.known().unwrap().covers(variance(0) / variance(5)));
-        alarms.count("positions against discrete theory", isotropy.against_discrete_theory.known().unwrap().rejected);
-        let centred =
-            |mode: usize, row: usize| series[mode].positions[row] - modes[mode].moments.known().unwrap().position_mean;
+        covered.count(
+            "ratio q_1 : q_K",
+            isotropy.first_to_last.known().unwrap().covers(variance(0) / variance(5)),
+        );
+        alarms.count(
+            "positions against discrete theory",
+            isotropy.against_discrete_theory.known().unwrap().rejected,
+        );
+        let centred = |mode: usize, row: usize| {
+            series[mode].positions[row] - modes[mode].moments.known().unwrap().position_mean
+        };
         let positions = DMatrix::from_fn(6, case.steps as usize, centred);
         let covariance = &positions * positions.transpose() / case.steps as f64;
-        let correlation = summarize(&modes.iter().collect::<Vec<_>>(), &covariance, case.steps).unwrap();
+        let correlation =
+            summarize(&modes.iter().collect::<Vec<_>>(), &covariance, case.steps).unwrap();
         alarms.count("correlation of modes", correlation.against_none.rejected);
         let total = super::TotalEquipartition::new(&modes);
         covered.count("equipartition, total", total.known().unwrap().holds);
-        let scales =
-            NoiseScales::new(&modes, &balances, &window, EigenvalueSource::Hessian, None, &ModesOptions::default());
+        let scales = NoiseScales::new(
+            &modes,
+            &balances,
+            &window,
+            EigenvalueSource::Hessian,
+            None,
+            &ModesOptions::default(),
+        );
         let scales = scales.known().unwrap();
-        covered.count("sigma^2, innovations", scales.value(NoiseSource::Innovations).unwrap().covers(2.0));
-        covered.count("sigma^2, velocities", scales.value(NoiseSource::VelocityVariances).unwrap().covers(2.0));
+        covered.count(
+            "sigma^2, innovations",
+            scales.value(NoiseSource::Innovations).unwrap().covers(2.0),
+        );
+        covered.count(
+            "sigma^2, velocities",
+            scales.value(NoiseSource::VelocityVariances).unwrap().covers(2.0),
+        );
         alarms.count("innovations agree with velocities", scales.agreements[0].test.rejected);
         for scale in &scales.values {
-            alarms.count("sigma^2 the same in all modes", scale.same_in_all_modes.unwrap().rejected);
+            alarms
+                .count("sigma^2 the same in all modes", scale.same_in_all_modes.unwrap().rejected);
         }
         for (mode, rho) in modes.iter().zip(case.eigenvalues) {
             covered.count("equipartition, one mode", mode.equipartition.known().unwrap().holds);
@@ -261,8 +368,14 @@ fn comparisons_of_modes_cover_the_truth_and_raise_five_false_alarms_in_a_hundred
             let noise = mode.noise.known().unwrap();
             alarms.count("noise against Gaussian", noise.against_gaussian.rejected);
             alarms.count("noise against white", noise.against_white.rejected);
-            alarms.count("epochs against independent", noise.epochs.unwrap().against_independent.rejected);
-            alarms.count("order repeats after an epoch", noise.epochs.unwrap().repeats.unwrap().rejected);
+            alarms.count(
+                "epochs against independent",
+                noise.epochs.unwrap().against_independent.rejected,
+            );
+            alarms.count(
+                "order repeats after an epoch",
+                noise.epochs.unwrap().repeats.unwrap().rejected,
+            );
         }
         // The slope is 1 but for what discrete time adds to sharp modes: slow ones only.
         let slow = Case { eigenvalues: &[0.4, 0.2, 0.1, 0.05], ..case };
@@ -270,7 +383,10 @@ fn comparisons_of_modes_cover_the_truth_and_raise_five_false_alarms_in_a_hundred
         let none = Answer::cannot_say("not read");
         let isotropy = Isotropy::new(&modes, &window, EigenvalueSource::Hessian, Some(2.0), none);
         covered.count("velocity slope", isotropy.velocity_slope.known().unwrap().covers(1.0));
-        alarms.count("positions against modified loss", isotropy.against_modified_loss.known().unwrap().rejected);
+        alarms.count(
+            "positions against modified loss",
+            isotropy.against_modified_loss.known().unwrap().rejected,
+        );
     }
     let mut wrong = covered.outside("six modes", 0.93, 0.97);
     wrong.extend(alarms.outside("six modes, false alarms", 0.03, 0.07));
@@ -292,7 +408,10 @@ fn spectra_and_currents_of_nothing_raise_five_false_alarms_in_a_hundred() {
             x += 0.1 * v;
             flat.push(step, Some(x), Some(v));
             // The same noise and a symmetric map: as likely forwards as backwards.
-            pair = [0.5 * pair[0] - 0.2 * pair[1] + normal(), 0.5 * pair[1] - 0.2 * pair[0] + normal()];
+            pair = [
+                0.5 * pair[0] - 0.2 * pair[1] + normal(),
+                0.5 * pair[1] - 0.2 * pair[0] + normal(),
+            ];
             balanced.push(step, Some(pair[0]), Some(pair[1]));
         }
         let mut sums = ModeSums::new(1, None, None);

@@ -1,8 +1,10 @@
-//! Currents: does a mode turn round in the plane of position and velocity, and is detailed balance broken?
+//! Currents: does a mode turn round in the plane of position and velocity, and is detailed balance
+//! broken?
 //!
-//! From one row to the next the point (x, v) sweeps the area (x v' - x' v) / 2 seen from the mean. A process in detailed
-//! balance sweeps as much one way as the other. By the theory (eq. 11) the current turns clockwise, and the mean area is
-//! -(eta Var v / 2)(1 + beta - p/2) a step, p = eta (rho + lambda); -eta Var v in the limit of continuous time.
+//! From one row to the next the point (x, v) sweeps the area (x v' - x' v) / 2 seen from the mean.
+//! A process in detailed balance sweeps as much one way as the other. By the theory (eq. 11) the
+//! current turns clockwise, and the mean area is -(eta Var v / 2)(1 + beta - p/2) a step, p = eta
+//! (rho + lambda); -eta Var v in the limit of continuous time.
 
 use serde::Serialize;
 
@@ -22,7 +24,8 @@ pub struct Rotation {
     pub relative_area_per_step: f64,
     /// Against zero: rejected, detailed balance is broken.
     pub against_detailed_balance: Test,
-    /// By the theory for the measured variance of the velocity, with the Hessian's curvature where it is given.
+    /// By the theory for the measured variance of the velocity, with the Hessian's curvature where
+    /// it is given.
     pub predicted_area_per_step: f64,
     /// Against the theory.
     pub against_theory: Test,
@@ -35,8 +38,9 @@ pub(super) struct AreaSums {
     /// Area a step over the variance of the velocity, by the theory.
     theory: f64,
     areas: BatchSums,
-    /// With x' = x + eta v' the area is -eta/4 (v + v')^2 but for a difference of squares of positions, which cancels from row to
-    /// row; left in, it would make batches look more uncertain than their sum is.
+    /// With x' = x + eta v' the area is -eta/4 (v + v')^2 but for a difference of squares of
+    /// positions, which cancels from row to row; left in, it would make batches look more uncertain
+    /// than their sum is.
     excess: BatchSums,
     squared_velocities: f64,
     values: Vec<f64>,
@@ -52,7 +56,8 @@ impl AreaSums {
         let (learning_rate, relaxation) = (outline.learning_rate, outline.relaxation(dynamics));
         let batches = relaxation.batches()?;
         let pull = learning_rate * hessian_curvature.unwrap_or(outline.regression().curvature);
-        let sums = BatchSums::new(relaxation.transitions, batches, relaxation.steps).ok_or("there are no rows")?;
+        let sums = BatchSums::new(relaxation.transitions, batches, relaxation.steps)
+            .ok_or("there are no rows")?;
         Ok(AreaSums {
             learning_rate,
             theory: -0.5 * learning_rate * (1.0 + dynamics.momentum - 0.5 * pull),
@@ -66,7 +71,8 @@ impl AreaSums {
     /// Takes a part, seen from `centre`.
     pub(super) fn add(&mut self, part: &Part, centre: f64) {
         let area = |step: Transition| {
-            0.5 * ((step.position - centre) * step.next_velocity - (step.next_position - centre) * step.velocity)
+            0.5 * ((step.position - centre) * step.next_velocity
+                - (step.next_position - centre) * step.velocity)
         };
         self.values.clear();
         self.values.extend(part.transitions().map(area));

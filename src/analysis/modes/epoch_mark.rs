@@ -17,13 +17,15 @@ pub struct EpochMark {
     pub steps_per_epoch: u64,
     /// Whole epochs summed.
     pub epochs: u64,
-    /// Variance of an epoch's sum over that of as many independent noises: 1 with replacement, near 0 without.
+    /// Variance of an epoch's sum over that of as many independent noises: 1 with replacement, near
+    /// 0 without.
     pub variance_ratio: f64,
     /// Mean correlation of two steps of one epoch: 0, or -1/(n-1).
     pub correlation_within: f64,
     /// Against independent noise.
     pub against_independent: Test,
-    /// Correlation at a lag of one epoch: near 1 if batches come in the same order again; none without such pairs.
+    /// Correlation at a lag of one epoch: near 1 if batches come in the same order again; none
+    /// without such pairs.
     pub correlation_after_epoch: Option<f64>,
     /// Against independent noise.
     pub repeats: Option<Test>,
@@ -105,9 +107,14 @@ impl EpochMarkSums {
 }
 
 impl EpochMark {
-    /// `None` for too few whole epochs. `scale` is the standard deviation of the noise in the units of the sums, `unit` that
-    /// unit.
-    pub(super) fn new(sums: &EpochMarkSums, regression: &Regression, scale: f64, unit: f64) -> Option<EpochMark> {
+    /// `None` for too few whole epochs. `scale` is the standard deviation of the noise in the units
+    /// of the sums, `unit` that unit.
+    pub(super) fn new(
+        sums: &EpochMarkSums,
+        regression: &Regression,
+        scale: f64,
+        unit: f64,
+    ) -> Option<EpochMark> {
         let EpochMarkSums { steps_per_epoch, epochs, pairs, .. } = *sums;
         if epochs < FEWEST_EPOCHS {
             return None;
@@ -118,9 +125,9 @@ impl EpochMark {
         let transitions = regression.transitions as f64;
         let counted = epochs as f64 * (1.0 - length / transitions);
         let ratio = squares / (counted * length);
-        // So does the fitted curvature: positions depend on the noise before them, and the ratio of the fitted noise
-        // varies less than that of the noise itself, by the square of its slope times the curvature's error (as
-        // Durbin 1970 has it for residuals of autoregressions).
+        // So does the fitted curvature: positions depend on the noise before them, and the ratio of
+        // the fitted noise varies less than that of the noise itself, by the square of its slope
+        // times the curvature's error (as Durbin 1970 has it for residuals of autoregressions).
         let slope = 2.0 * sums.with_positions / (scale * scale * unit * counted * length);
         let variance = 2.0 / counted - (slope * regression.curvature_error).powi(2);
         let lower = f_distribution(ratio, 2.0 / variance.max(1.0 / transitions), transitions);

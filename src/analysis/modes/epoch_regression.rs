@@ -1,11 +1,12 @@
 //! The recursion where batches are drawn without replacement: the noises of an epoch cancel.
 //!
-//! Within an epoch of E steps the noise has covariance a (I - J/E) + b J/E, J all ones: a is the variance of a step's
-//! noise but for 1/E, b that of E times an epoch's mean, and b = a if steps are independent. Taken for independent, noise
-//! that cancels looks like a force towards the mean: a mode that relaxes more slowly than an epoch seems many times as
-//! sharp as it is. Only epochs seen from end to end are used: positions after a gap tell of the noise in it, which is not
-//! independent of the rest. The noise of each step follows from the rows one by one, so the likelihood is that of weighted least
-//! squares, greatest over b/a by a search in one dimension.
+//! Within an epoch of E steps the noise has covariance a (I - J/E) + b J/E, J all ones: a is the
+//! variance of a step's noise but for 1/E, b that of E times an epoch's mean, and b = a if steps
+//! are independent. Taken for independent, noise that cancels looks like a force towards the mean:
+//! a mode that relaxes more slowly than an epoch seems many times as sharp as it is. Only epochs
+//! seen from end to end are used: positions after a gap tell of the noise in it, which is not
+//! independent of the rest. The noise of each step follows from the rows one by one, so the
+//! likelihood is that of weighted least squares, greatest over b/a by a search in one dimension.
 
 use serde::Serialize;
 use statrs::distribution::{ContinuousCDF, StudentsT};
@@ -14,7 +15,8 @@ use super::estimate::standard_normal_quantile;
 use super::regression::Regression;
 use crate::stats::joint_sums::JointSums;
 
-/// Twice the logarithm of the likelihood's gain that b/a is worth: 1% of independent noises reach it.
+/// Twice the logarithm of the likelihood's gain that b/a is worth: 1% of independent noises reach
+/// it.
 const GAIN: f64 = 6.63;
 /// Fewer whole epochs say nothing about their means.
 const FEWEST_EPOCHS: f64 = 5.0;
@@ -33,7 +35,8 @@ pub struct EpochNoise {
 pub(super) struct EpochSums {
     steps_per_epoch: u64,
     momentum: f64,
-    /// The first epoch and the last, which may go on in the rows before and after: number, and sums.
+    /// The first epoch and the last, which may go on in the rows before and after: number, and
+    /// sums.
     ends: Vec<(u64, JointSums<2>)>,
     whole: Epochs,
     y: Vec<f64>,
@@ -58,16 +61,29 @@ impl EpochSums {
         (steps_per_epoch >= 2).then_some(sums)
     }
 
-    /// Takes the transitions from rows one step apart, the first of them at `first_step`. A transition makes the step after
-    /// its row's; steps count from 1.
-    pub(super) fn add(&mut self, first_step: u64, positions: &[f64], velocities: &[f64], next_velocities: &[f64]) {
+    /// Takes the transitions from rows one step apart, the first of them at `first_step`. A
+    /// transition makes the step after its row's; steps count from 1.
+    pub(super) fn add(
+        &mut self,
+        first_step: u64,
+        positions: &[f64],
+        velocities: &[f64],
+        next_velocities: &[f64],
+    ) {
         let mut y = std::mem::take(&mut self.y);
         y.clear();
-        y.extend(next_velocities.iter().zip(velocities).map(|(next, velocity)| next - self.momentum * velocity));
+        y.extend(
+            next_velocities
+                .iter()
+                .zip(velocities)
+                .map(|(next, velocity)| next - self.momentum * velocity),
+        );
         let (mut step, mut from) = (first_step, 0);
         while from < positions.len() {
             let left = self.steps_per_epoch - step % self.steps_per_epoch;
-            let to = positions.len().min(from.saturating_add(usize::try_from(left).unwrap_or(usize::MAX)));
+            let to = positions
+                .len()
+                .min(from.saturating_add(usize::try_from(left).unwrap_or(usize::MAX)));
             let mut sums = JointSums::default();
             sums.add([&positions[from..to], &y[from..to]]);
             self.push(step / self.steps_per_epoch, &sums);
@@ -119,9 +135,12 @@ struct Solution {
     weight: f64,
 }
 
-/// The regression of a plain one with known momentum, if noise that cancels over epochs explains the rows better. The
-/// variance of its noise is still that of the plain one.
-pub(super) fn with_epochs(sums: &EpochSums, plain: &Regression) -> Option<(Regression, EpochNoise)> {
+/// The regression of a plain one with known momentum, if noise that cancels over epochs explains
+/// the rows better. The variance of its noise is still that of the plain one.
+pub(super) fn with_epochs(
+    sums: &EpochSums,
+    plain: &Regression,
+) -> Option<(Regression, EpochNoise)> {
     let epochs = sums.whole();
     if epochs.epochs < FEWEST_EPOCHS {
         return None;
@@ -132,8 +151,9 @@ pub(super) fn with_epochs(sums: &EpochSums, plain: &Regression) -> Option<(Regre
     if gain.is_nan() || gain < GAIN || ratio >= 1.0 {
         return None;
     }
-    // The ratio is uncertain too, and errs together with the slope, as positions depend on the noise before them: the
-    // information is that of the likelihood at its maximum over the ratio, at a standard error to either side.
+    // The ratio is uncertain too, and errs together with the slope, as positions depend on the
+    // noise before them: the information is that of the likelihood at its maximum over the ratio,
+    // at a standard error to either side.
     let nearby = (free.scale / free.xx).sqrt();
     let profile = |slope: f64| {
         let ratio = epochs.most_likely_ratio(Some(slope));
@@ -156,7 +176,10 @@ pub(super) fn with_epochs(sums: &EpochSums, plain: &Regression) -> Option<(Regre
         ..*plain
     };
     let finite = regression.curvature.is_finite() && regression.curvature_error.is_finite();
-    finite.then_some((regression, EpochNoise { steps_per_epoch: sums.steps_per_epoch, variance_ratio: ratio }))
+    finite.then_some((
+        regression,
+        EpochNoise { steps_per_epoch: sums.steps_per_epoch, variance_ratio: ratio },
+    ))
 }
 
 impl Epochs {
@@ -175,13 +198,14 @@ impl Epochs {
         self.between.join(&other.between);
     }
 
-    /// Weighted least squares for a ratio b/a, and the logarithm of the likelihood at its maximum over the rest, or over
-    /// all but the slope.
+    /// Weighted least squares for a ratio b/a, and the logarithm of the likelihood at its maximum
+    /// over the rest, or over all but the slope.
     fn solve(&self, ratio: f64, slope: Option<f64>) -> Solution {
         let [centre, intercept] = self.between.means;
         // An epoch's mean stands for as many transitions as it has.
-        let [xx, xy, yy] = [[0, 0], [0, 1], [1, 1]]
-            .map(|[i, j]| self.within.products[i][j] + self.steps_per_epoch * self.between.products[i][j] / ratio);
+        let [xx, xy, yy] = [[0, 0], [0, 1], [1, 1]].map(|[i, j]| {
+            self.within.products[i][j] + self.steps_per_epoch * self.between.products[i][j] / ratio
+        });
         let best = xy / xx;
         let slope = slope.unwrap_or(best);
         let transitions = self.epochs * self.steps_per_epoch;

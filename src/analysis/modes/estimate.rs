@@ -40,16 +40,26 @@ impl Estimate {
             [low, _] if low.is_finite() => low <= value,
             [_, high] => !high.is_finite() || high >= value,
         };
-        if rising { Estimate::new(value, ends[0], ends[1]) } else { Estimate::new(value, ends[1], ends[0]) }
+        if rising {
+            Estimate::new(value, ends[0], ends[1])
+        } else {
+            Estimate::new(value, ends[1], ends[0])
+        }
     }
 
     /// The same number with a further, independent, deviation: they add in squares, side by side.
     pub(super) fn combined_with(&self, other: &Estimate) -> Option<Estimate> {
         let reach = |end: &dyn Fn(&Estimate) -> Option<f64>| {
-            let of = |estimate: &Estimate| end(estimate).map_or(f64::INFINITY, |end| end - estimate.value);
+            let of = |estimate: &Estimate| {
+                end(estimate).map_or(f64::INFINITY, |end| end - estimate.value)
+            };
             of(self).hypot(of(other))
         };
-        Estimate::new(self.value, self.value - reach(&|of| of.low), self.value + reach(&|of| of.high))
+        Estimate::new(
+            self.value,
+            self.value - reach(&|of| of.low),
+            self.value + reach(&|of| of.high),
+        )
     }
 
     /// From a positive value and the standard error of its logarithm.
@@ -58,10 +68,13 @@ impl Estimate {
         Estimate::new(value, value / factor, value * factor)
     }
 
-    /// The standard error of the logarithm that makes the interval as wide; none unless both ends are positive.
+    /// The standard error of the logarithm that makes the interval as wide; none unless both ends
+    /// are positive.
     pub(super) fn logarithmic_error(&self) -> Option<f64> {
         match (self.low, self.high) {
-            (Some(low), Some(high)) if low > 0.0 => Some((high / low).ln() / (2.0 * standard_normal_quantile(0.975))),
+            (Some(low), Some(high)) if low > 0.0 => {
+                Some((high / low).ln() / (2.0 * standard_normal_quantile(0.975)))
+            }
             _ => None,
         }
     }
@@ -78,7 +91,8 @@ pub struct Test {
 
 impl Test {
     pub(super) fn new(probability: f64) -> Option<Test> {
-        let probability = Some(probability.clamp(0.0, 1.0)).filter(|probability| probability.is_finite())?;
+        let probability =
+            Some(probability.clamp(0.0, 1.0)).filter(|probability| probability.is_finite())?;
         Some(Test { probability, rejected: probability < SIGNIFICANCE })
     }
 
@@ -94,8 +108,9 @@ pub(super) fn standard_normal_quantile(p: f64) -> f64 {
     Normal::standard().inverse_cdf(p)
 }
 
-/// The mean of correlated values by the means of batches of them, side by side: those of batches much longer than the
-/// memory are independent, and Student's t has as many degrees of freedom as batches less one.
+/// The mean of correlated values by the means of batches of them, side by side: those of batches
+/// much longer than the memory are independent, and Student's t has as many degrees of freedom as
+/// batches less one.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct BatchedMean {
     pub(super) mean: f64,
@@ -116,12 +131,19 @@ pub(super) struct BatchSums {
 }
 
 impl BatchSums {
-    /// For `count` values in `batches` batches, at least two; `None` if there are fewer values. `memory`, in values,
-    /// makes up for what neighbouring batches share: means of batches of b values with a memory of m vary less, by
-    /// 1 - m/b, than they would if they were independent.
+    /// For `count` values in `batches` batches, at least two; `None` if there are fewer values.
+    /// `memory`, in values, makes up for what neighbouring batches share: means of batches of b
+    /// values with a memory of m vary less, by 1 - m/b, than they would if they were independent.
     pub(super) fn new(count: usize, batches: usize, memory: f64) -> Option<BatchSums> {
         let length = count / batches.max(1);
-        let sums = BatchSums { left: count, length, batches, memory, sums: Vec::new(), counts: Vec::new() };
+        let sums = BatchSums {
+            left: count,
+            length,
+            batches,
+            memory,
+            sums: Vec::new(),
+            counts: Vec::new(),
+        };
         (batches >= 2 && length > 0).then_some(sums)
     }
 
@@ -130,12 +152,18 @@ impl BatchSums {
         let mut values = &values[..values.len().min(self.left)];
         self.left -= values.len();
         while !values.is_empty() {
-            if self.counts.last().is_none_or(|count| *count == self.length) && self.counts.len() < self.batches {
+            if self.counts.last().is_none_or(|count| *count == self.length)
+                && self.counts.len() < self.batches
+            {
                 self.sums.push(0.0);
                 self.counts.push(0);
             }
             let last = self.counts.len() - 1;
-            let room = if last + 1 == self.batches { values.len() } else { self.length - self.counts[last] };
+            let room = if last + 1 == self.batches {
+                values.len()
+            } else {
+                self.length - self.counts[last]
+            };
             let (these, rest) = values.split_at(room.min(values.len()));
             self.sums[last] += sum(these);
             self.counts[last] += these.len();
@@ -149,13 +177,18 @@ impl BatchSums {
             return None;
         }
         let batches = self.batches as f64;
-        let means: Vec<f64> = self.sums.iter().zip(&self.counts).map(|(sum, count)| sum / *count as f64).collect();
+        let means: Vec<f64> =
+            self.sums.iter().zip(&self.counts).map(|(sum, count)| sum / *count as f64).collect();
         let mean = means.iter().sum::<f64>() / batches;
         let spread: f64 = means.iter().map(|value| (value - mean).powi(2)).sum();
         let freedom = batches - 1.0;
         let shared = 1.0 - (self.memory / self.length as f64).min(0.5);
         let standard_error = (spread / (freedom * batches) / shared).sqrt();
-        (mean.is_finite() && standard_error.is_finite()).then_some(BatchedMean { mean, standard_error, freedom })
+        (mean.is_finite() && standard_error.is_finite()).then_some(BatchedMean {
+            mean,
+            standard_error,
+            freedom,
+        })
     }
 }
 
@@ -163,11 +196,16 @@ impl BatchedMean {
     /// Of the values times a number.
     pub(super) fn times(self, factor: f64) -> Option<BatchedMean> {
         let (mean, standard_error) = (factor * self.mean, factor.abs() * self.standard_error);
-        (mean.is_finite() && standard_error.is_finite()).then_some(BatchedMean { mean, standard_error, ..self })
+        (mean.is_finite() && standard_error.is_finite()).then_some(BatchedMean {
+            mean,
+            standard_error,
+            ..self
+        })
     }
 
     pub(super) fn estimate(&self) -> Option<Estimate> {
-        let half = StudentsT::new(0.0, 1.0, self.freedom).ok()?.inverse_cdf(0.975) * self.standard_error;
+        let half =
+            StudentsT::new(0.0, 1.0, self.freedom).ok()?.inverse_cdf(0.975) * self.standard_error;
         Estimate::new(self.mean, self.mean - half, self.mean + half)
     }
 

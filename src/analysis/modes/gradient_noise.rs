@@ -1,6 +1,6 @@
-//! What the measured covariance of gradients predicts of each mode, beside what was measured: the noise of a step, and by
-//! the recursion in discrete time the variances of position and velocity. Nothing is fitted but where the Hessian's
-//! eigenvalue is not given; assumption 5 is not used.
+//! What the measured covariance of gradients predicts of each mode, beside what was measured: the
+//! noise of a step, and by the recursion in discrete time the variances of position and velocity.
+//! Nothing is fitted but where the Hessian's eigenvalue is not given; assumption 5 is not used.
 
 use serde::Serialize;
 use statrs::distribution::{ChiSquared, ContinuousCDF};
@@ -36,8 +36,8 @@ pub struct ModeAgainstGradients {
     pub predicted_noise: f64,
     /// Variance of the recursion's noise over q^T Sigma q / S.
     pub noise: Option<Estimate>,
-    /// Variance of the position over that of the recursion driven by such noise; none for modes of fewer than 20
-    /// relaxation times.
+    /// Variance of the position over that of the recursion driven by such noise; none for modes of
+    /// fewer than 20 relaxation times.
     pub position: Option<Estimate>,
     /// The same of the velocity.
     pub velocity: Option<Estimate>,
@@ -53,11 +53,16 @@ pub struct Pooled {
 }
 
 impl AgainstGradients {
-    pub(super) fn new(modes: &[ModeFit], window: &Window, variances: Option<&[Measured]>) -> Answer<AgainstGradients> {
+    pub(super) fn new(
+        modes: &[ModeFit],
+        window: &Window,
+        variances: Option<&[Measured]>,
+    ) -> Answer<AgainstGradients> {
         let Some(variances) = variances else {
             return Answer::cannot_say("the covariance of gradients was not measured");
         };
-        let Some(batch_size) = window.batch_size.map(|size| size as f64).filter(|size| *size > 0.0) else {
+        let Some(batch_size) = window.batch_size.map(|size| size as f64).filter(|size| *size > 0.0)
+        else {
             return Answer::cannot_say(not_known("batch size"));
         };
         let modes: Vec<ModeAgainstGradients> = modes
@@ -69,7 +74,9 @@ impl AgainstGradients {
         if modes.is_empty() {
             return Answer::cannot_say("no mode is fitted and has noise in its gradients");
         }
-        let pooled = |of: &dyn Fn(&ModeAgainstGradients) -> Option<Estimate>| pool(modes.iter().filter_map(of));
+        let pooled = |of: &dyn Fn(&ModeAgainstGradients) -> Option<Estimate>| {
+            pool(modes.iter().filter_map(of))
+        };
         Answer::Known(AgainstGradients {
             noise: pooled(&|mode| mode.noise),
             positions: pooled(&|mode| mode.position),
@@ -79,12 +86,18 @@ impl AgainstGradients {
     }
 }
 
-fn against(mode: &ModeFit, window: &Window, variance: &Measured, batch_size: f64) -> Option<ModeAgainstGradients> {
+fn against(
+    mode: &ModeFit,
+    window: &Window,
+    variance: &Measured,
+    batch_size: f64,
+) -> Option<ModeAgainstGradients> {
     let (fit, learning_rate) = (mode.recursion.known()?, window.learning_rate?);
     let error = variance.standard_error / variance.value;
     let over = |measured: &Estimate, predicted: f64| {
         let error = measured.logarithmic_error()?.hypot(error);
-        Estimate::from_logarithm(measured.value / predicted, error).filter(|ratio| ratio.value > 0.0)
+        Estimate::from_logarithm(measured.value / predicted, error)
+            .filter(|ratio| ratio.value > 0.0)
     };
     let given = mode.hessian_eigenvalue.zip(window.weight_decay);
     let dynamics = match given {
@@ -100,11 +113,13 @@ fn against(mode: &ModeFit, window: &Window, variance: &Measured, batch_size: f64
         position: found.and_then(|(found, dynamics)| {
             over(&found.position, learning_rate * learning_rate * dynamics.variances()[0] * noise)
         }),
-        velocity: found.and_then(|(found, dynamics)| over(&found.velocity, dynamics.variances()[1] * noise)),
+        velocity: found
+            .and_then(|(found, dynamics)| over(&found.velocity, dynamics.variances()[1] * noise)),
     })
 }
 
-/// Weighted mean of the logarithms, and whether all of them are 0: the sum of their squares is chi-squared.
+/// Weighted mean of the logarithms, and whether all of them are 0: the sum of their squares is
+/// chi-squared.
 fn pool(ratios: impl Iterator<Item = Estimate>) -> Option<Pooled> {
     let values: Vec<[f64; 2]> = ratios
         .filter_map(|ratio| Some([ratio.value.ln(), ratio.logarithmic_error()?.powi(2)]))

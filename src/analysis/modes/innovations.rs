@@ -1,8 +1,9 @@
-//! What the noise of the steps is like, once the recursion's forces are taken out: white, Gaussian, heavy-tailed, drawn
-//! without replacement.
+//! What the noise of the steps is like, once the recursion's forces are taken out: white, Gaussian,
+//! heavy-tailed, drawn without replacement.
 //!
-//! The steps themselves are correlated and would fail any test for independent values. The recursion's innovations,
-//! v' - beta v + (rho + lambda)(x - mu), are the batches' noises one by one.
+//! The steps themselves are correlated and would fail any test for independent values. The
+//! recursion's innovations, v' - beta v + (rho + lambda)(x - mu), are the batches' noises one by
+//! one.
 
 use serde::Serialize;
 use statrs::distribution::{ChiSquared, ContinuousCDF};
@@ -33,7 +34,8 @@ pub struct NoiseShape {
     pub correlation: f64,
     /// How fast the tails fall.
     pub tail: TailIndex,
-    /// The mark of sampling without replacement; none where steps per epoch are not known or too few epochs are whole.
+    /// The mark of sampling without replacement; none where steps per epoch are not known or too
+    /// few epochs are whole.
     pub epochs: Option<EpochMark>,
     /// Values.
     pub count: u64,
@@ -85,8 +87,9 @@ impl NoiseSums {
         }
     }
 
-    /// Sum over lags of pairs r^2, over pairs in the same stretch. Each correlation has variance 1 / pairs; without gaps that
-    /// is Ljung's and Box's weight but for 1/n. The pairs of all lags come second.
+    /// Sum over lags of pairs r^2, over pairs in the same stretch. Each correlation has variance 1
+    /// / pairs; without gaps that is Ljung's and Box's weight but for 1/n. The pairs of all lags
+    /// come second.
     fn ljung_box(&self, scale: f64) -> [f64; 2] {
         let known = self.products.iter().zip(&self.pairs).filter(|(_, pairs)| **pairs > 0);
         let sum = known.map(|(sum, &pairs)| (sum / (scale * scale)).powi(2) / pairs as f64).sum();
@@ -101,7 +104,8 @@ impl NoiseShape {
         let count = fit.regression.transitions as f64;
         // In units of the noise's standard deviation. The mean is near 0, so that nothing cancels.
         let mean = first / count / scale;
-        let [square, cube] = [second / (scale * scale), third / scale.powi(3)].map(|sum| sum / count);
+        let [square, cube] =
+            [second / (scale * scale), third / scale.powi(3)].map(|sum| sum / count);
         let variance = square - mean * mean;
         let third = cube - 3.0 * mean * square + 2.0 * mean.powi(3);
         let skewness = third / variance.powf(1.5);
@@ -110,8 +114,11 @@ impl NoiseShape {
         if !skewness.is_finite() || !kurtosis.is_finite() {
             return Err(out_of_range());
         }
-        let gaussian = skewness_deviation(skewness, count).powi(2) + kurtosis_deviation(kurtosis, count).powi(2);
-        let chi = |freedom: f64, value: f64| ChiSquared::new(freedom).ok().and_then(|of| Test::new(of.sf(value)));
+        let gaussian = skewness_deviation(skewness, count).powi(2)
+            + kurtosis_deviation(kurtosis, count).powi(2);
+        let chi = |freedom: f64, value: f64| {
+            ChiSquared::new(freedom).ok().and_then(|of| Test::new(of.sf(value)))
+        };
         let [white, pairs] = sums.ljung_box(scale);
         let epochs = sums.epochs.as_ref();
         Ok(NoiseShape {
@@ -128,11 +135,12 @@ impl NoiseShape {
     }
 }
 
-/// A standard normal deviation for the skewness of Gaussian values: D'Agostino (1970), as in scipy's `skewtest`.
+/// A standard normal deviation for the skewness of Gaussian values: D'Agostino (1970), as in
+/// scipy's `skewtest`.
 fn skewness_deviation(skewness: f64, n: f64) -> f64 {
     let y = skewness * ((n + 1.0) * (n + 3.0) / (6.0 * (n - 2.0))).sqrt();
-    let beta =
-        3.0 * (n * n + 27.0 * n - 70.0) * (n + 1.0) * (n + 3.0) / ((n - 2.0) * (n + 5.0) * (n + 7.0) * (n + 9.0));
+    let beta = 3.0 * (n * n + 27.0 * n - 70.0) * (n + 1.0) * (n + 3.0)
+        / ((n - 2.0) * (n + 5.0) * (n + 7.0) * (n + 9.0));
     let w = (2.0 * (beta - 1.0)).sqrt() - 1.0;
     let delta = (0.5 * w.ln()).sqrt().recip();
     let alpha = (2.0 / (w - 1.0)).sqrt();
@@ -149,5 +157,6 @@ fn kurtosis_deviation(kurtosis: f64, n: f64) -> f64 {
     let a = 6.0 + 8.0 / root * (2.0 / root + (1.0 + 4.0 / (root * root)).sqrt());
     let term = 1.0 - 2.0 / (9.0 * a);
     let denominator = 1.0 + x * (2.0 / (a - 4.0)).sqrt();
-    (term - denominator.signum() * ((1.0 - 2.0 / a) / denominator.abs()).cbrt()) / (2.0 / (9.0 * a)).sqrt()
+    (term - denominator.signum() * ((1.0 - 2.0 / a) / denominator.abs()).cbrt())
+        / (2.0 / (9.0 * a)).sqrt()
 }

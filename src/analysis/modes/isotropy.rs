@@ -1,8 +1,9 @@
-//! Is the motion the same in every direction, as the modified loss has it: variances of positions and velocities over
-//! the modes, and the correlations between modes.
+//! Is the motion the same in every direction, as the modified loss has it: variances of positions
+//! and velocities over the modes, and the correlations between modes.
 //!
-//! Variances of correlated values have the chi-squared distribution's mean and variance for degrees of freedom that
-//! follow from the autocorrelation (Satterthwaite), which the fitted recursion gives in closed form.
+//! Variances of correlated values have the chi-squared distribution's mean and variance for degrees
+//! of freedom that follow from the autocorrelation (Satterthwaite), which the fitted recursion
+//! gives in closed form.
 
 use serde::Serialize;
 use statrs::distribution::{ChiSquared, ContinuousCDF, StudentsT};
@@ -26,13 +27,16 @@ pub struct Isotropy {
     pub modes_left_out: u64,
     /// Whose rho_i.
     pub eigenvalues: EigenvalueSource,
-    /// Do the variances of the positions follow the modified loss, rho / (rho + lambda) times one number (eq. 8)?
+    /// Do the variances of the positions follow the modified loss, rho / (rho + lambda) times one
+    /// number (eq. 8)?
     pub against_modified_loss: Answer<Test>,
-    /// The largest of the positions' variances over the modified loss's, over the smallest: 1 if they follow it.
+    /// The largest of the positions' variances over the modified loss's, over the smallest: 1 if
+    /// they follow it.
     pub position_spread: Option<f64>,
     /// The same over those of the theory in discrete time.
     pub discrete_spread: Option<f64>,
-    /// The same in discrete time, where sharp modes have more: times 1 / (1 - eta (rho+lambda) / (2 (1+beta))).
+    /// The same in discrete time, where sharp modes have more: times 1 / (1 - eta (rho+lambda) / (2
+    /// (1+beta))).
     pub against_discrete_theory: Answer<Test>,
     /// Var q_1 : Var q_K of the positions, first to last of the modes compared.
     pub first_to_last: Answer<Estimate>,
@@ -57,10 +61,11 @@ pub struct ModeVariances {
     pub velocity: Estimate,
     /// Independent values it is worth, as degrees of freedom.
     pub velocity_freedom: f64,
-    /// Position variance over that of the modified loss with this window's sigma^2 (from the innovations of all modes);
-    /// none where sigma^2 or weight decay are not known.
+    /// Position variance over that of the modified loss with this window's sigma^2 (from the
+    /// innovations of all modes); none where sigma^2 or weight decay are not known.
     pub position_over_modified_loss: Option<f64>,
-    /// eta (rho + lambda) / (2 (1 + beta)), 0 in the limit of continuous time, 1 at the edge of stability.
+    /// eta (rho + lambda) / (2 (1 + beta)), 0 in the limit of continuous time, 1 at the edge of
+    /// stability.
     pub(super) stiffness: f64,
 }
 
@@ -87,9 +92,13 @@ impl ModeVariances {
 }
 
 fn corrected(fit: &RecursionFit, variance: f64, of_position: bool) -> [f64; 2] {
-    let memory =
-        if of_position { fit.dynamics.position_autocorrelation() } else { fit.dynamics.velocity_autocorrelation() };
-    let [bias, freedom] = memory.sampled_every(fit.every_steps).freedom_of_variance(fit.transitions as f64);
+    let memory = if of_position {
+        fit.dynamics.position_autocorrelation()
+    } else {
+        fit.dynamics.velocity_autocorrelation()
+    };
+    let [bias, freedom] =
+        memory.sampled_every(fit.every_steps).freedom_of_variance(fit.transitions as f64);
     // Noise with heavy tails counts for less where there is little memory.
     let count = fit.transitions as f64;
     let spread = 2.0 / freedom + (fit.kurtosis - 3.0).max(0.0) / count;
@@ -104,8 +113,10 @@ impl Isotropy {
         noise_scale: Option<f64>,
         correlation: Answer<Correlation>,
     ) -> Isotropy {
-        let mut variances: Vec<ModeVariances> =
-            modes.iter().filter_map(|mode| ModeVariances::new(mode, mode.eigenvalue_of(source, window)?)).collect();
+        let mut variances: Vec<ModeVariances> = modes
+            .iter()
+            .filter_map(|mode| ModeVariances::new(mode, mode.eigenvalue_of(source, window)?))
+            .collect();
         let decay = window.weight_decay;
         // Var(position) over the number that is the same in all modes.
         let shape = |mode: &ModeVariances, decay: f64| mode.eigenvalue / (mode.eigenvalue + decay);
@@ -113,7 +124,8 @@ impl Isotropy {
             (decay, noise_scale, window.learning_rate, window.momentum, window.batch_size)
         {
             for mode in &mut variances {
-                let langevin = rate * noise_scale / (2.0 * batch as f64 * (1.0 - momentum)) * shape(mode, decay);
+                let langevin = rate * noise_scale / (2.0 * batch as f64 * (1.0 - momentum))
+                    * shape(mode, decay);
                 mode.position_over_modified_loss =
                     Some(mode.position.value / langevin).filter(|ratio| ratio.is_finite());
             }
@@ -125,9 +137,14 @@ impl Isotropy {
                 freedom: mode.position_freedom,
             })),
         };
-        let discrete = |mode: &ModeVariances, decay: f64| shape(mode, decay) / (1.0 - mode.stiffness);
+        let discrete =
+            |mode: &ModeVariances, decay: f64| shape(mode, decay) / (1.0 - mode.stiffness);
         let spread = |predicted: &dyn Fn(&ModeVariances, f64) -> f64| {
-            let ratios = || variances.iter().filter_map(|mode| Some(mode.position.value / predicted(mode, decay?)));
+            let ratios = || {
+                variances
+                    .iter()
+                    .filter_map(|mode| Some(mode.position.value / predicted(mode, decay?)))
+            };
             let spread = ratios().reduce(f64::max)? / ratios().reduce(f64::min)?;
             spread.is_finite().then_some(spread)
         };
@@ -162,7 +179,8 @@ impl LogVariance {
     }
 }
 
-/// Bartlett's question, are variances the same, with weights: squared deviations of the logarithms are chi-squared.
+/// Bartlett's question, are variances the same, with weights: squared deviations of the logarithms
+/// are chi-squared.
 fn homogeneous(variances: impl Iterator<Item = LogVariance>) -> Answer<Test> {
     let values: Vec<[f64; 2]> = variances.map(|variance| variance.unbiased()).collect();
     if values.len() < 2 {
@@ -178,9 +196,12 @@ fn homogeneous(variances: impl Iterator<Item = LogVariance>) -> Answer<Test> {
 pub(super) fn heterogeneity(values: &[[f64; 2]]) -> Option<Test> {
     let weight: f64 = values.iter().map(|[_, variance]| 1.0 / variance).sum();
     let mean: f64 = values.iter().map(|[value, variance]| value / variance).sum::<f64>() / weight;
-    let deviation: f64 = values.iter().map(|[value, variance]| (value - mean).powi(2) / variance).sum();
+    let deviation: f64 =
+        values.iter().map(|[value, variance]| (value - mean).powi(2) / variance).sum();
     let chi_squared = ChiSquared::new(values.len() as f64 - 1.0).ok()?;
-    Some(deviation).filter(|deviation| deviation.is_finite()).and_then(|deviation| Test::new(chi_squared.sf(deviation)))
+    Some(deviation)
+        .filter(|deviation| deviation.is_finite())
+        .and_then(|deviation| Test::new(chi_squared.sf(deviation)))
 }
 
 fn first_to_last(modes: &[ModeVariances]) -> Answer<Estimate> {
@@ -196,34 +217,42 @@ fn first_to_last(modes: &[ModeVariances]) -> Answer<Estimate> {
     };
     let freedom = first.position_freedom.min(last.position_freedom);
     let estimate = if freedom > 1e4 {
-        Estimate::from_logarithm(ratio, (2.0 / first.position_freedom + 2.0 / last.position_freedom).sqrt())
+        Estimate::from_logarithm(
+            ratio,
+            (2.0 / first.position_freedom + 2.0 / last.position_freedom).sqrt(),
+        )
     } else {
         Estimate::new(ratio, ratio / quantile(0.975), ratio / quantile(0.025))
     };
     estimate.map_or_else(|| Answer::cannot_say("a variance is out of range"), Answer::Known)
 }
 
-/// Weighted least squares of the logarithms; where they scatter more than their errors allow, the interval is widened by
-/// it.
+/// Weighted least squares of the logarithms; where they scatter more than their errors allow, the
+/// interval is widened by it.
 fn velocity_slope(modes: &[ModeVariances]) -> Answer<Estimate> {
     if modes.len() < 3 {
-        return Answer::cannot_say("a slope with an interval takes three modes with 20 relaxation times");
+        return Answer::cannot_say(
+            "a slope with an interval takes three modes with 20 relaxation times",
+        );
     }
     let points: Vec<[f64; 3]> = modes
         .iter()
         .map(|mode| {
-            let log = LogVariance { logarithm: mode.velocity.value.ln(), freedom: mode.velocity_freedom };
+            let log =
+                LogVariance { logarithm: mode.velocity.value.ln(), freedom: mode.velocity_freedom };
             let [value, variance] = log.unbiased();
             [mode.eigenvalue.ln(), value, 1.0 / variance]
         })
         .collect();
     let weight: f64 = points.iter().map(|[_, _, w]| w).sum();
-    let mean = |index: usize| points.iter().map(|point| point[index] * point[2]).sum::<f64>() / weight;
+    let mean =
+        |index: usize| points.iter().map(|point| point[index] * point[2]).sum::<f64>() / weight;
     let (x_mean, y_mean) = (mean(0), mean(1));
     let xx: f64 = points.iter().map(|[x, _, w]| w * (x - x_mean).powi(2)).sum();
     let xy: f64 = points.iter().map(|[x, y, w]| w * (x - x_mean) * (y - y_mean)).sum();
     let slope = xy / xx;
-    let scatter: f64 = points.iter().map(|[x, y, w]| w * (y - y_mean - slope * (x - x_mean)).powi(2)).sum();
+    let scatter: f64 =
+        points.iter().map(|[x, y, w]| w * (y - y_mean - slope * (x - x_mean)).powi(2)).sum();
     let freedom = points.len() as f64 - 2.0;
     let distributions = (ChiSquared::new(freedom), StudentsT::new(0.0, 1.0, freedom));
     let (Ok(chi_squared), Ok(student)) = distributions else {
@@ -233,8 +262,10 @@ fn velocity_slope(modes: &[ModeVariances]) -> Answer<Estimate> {
     if scatter.is_finite() && chi_squared.sf(scatter) < super::estimate::SIGNIFICANCE {
         half = half.max(student.inverse_cdf(0.975) * (scatter / freedom / xx).sqrt());
     }
-    Estimate::new(slope, slope - half, slope + half)
-        .map_or_else(|| Answer::cannot_say("the eigenvalues of the modes are all the same"), Answer::Known)
+    Estimate::new(slope, slope - half, slope + half).map_or_else(
+        || Answer::cannot_say("the eigenvalues of the modes are all the same"),
+        Answer::Known,
+    )
 }
 
 /// The second derivative of ln Gamma: variance of the logarithm of a gamma variable.
@@ -262,7 +293,8 @@ mod tests {
     #[test]
     fn equal_variances_pass_and_others_do_not() {
         let of = |ratio: f64| {
-            let variances = [1.0, 1.02, ratio].map(|v: f64| LogVariance { logarithm: v.ln(), freedom: 500.0 });
+            let variances =
+                [1.0, 1.02, ratio].map(|v: f64| LogVariance { logarithm: v.ln(), freedom: 500.0 });
             *homogeneous(variances.into_iter()).known().unwrap()
         };
         assert!(!of(0.97).rejected && of(1.6).rejected);

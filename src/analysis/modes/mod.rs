@@ -1,11 +1,14 @@
-//! How a run moves along its directions, one mode at a time: oscillation, isotropy, equipartition, currents, noise.
+//! How a run moves along its directions, one mode at a time: oscillation, isotropy, equipartition,
+//! currents, noise.
 //!
-//! Along an eigenvector of the Hessian SGD with momentum is a linear recursion in position and velocity, both of which
-//! the log has. One file a question; `docs/modes.md` has the formulas, how each interval is made, and measured coverages.
+//! Along an eigenvector of the Hessian SGD with momentum is a linear recursion in position and
+//! velocity, both of which the log has. One file a question; `docs/modes.md` has the formulas, how
+//! each interval is made, and measured coverages.
 //!
-//! Rows of different settings or bases are not mixed: the longest stretch of the same is fitted. All modes are read side by
-//! side, twice: for sums that give the recursion (`sums.rs`), then for its noise, spectra and currents (`reading.rs`). Both keep
-//! sums, so that memory does not grow with the rows.
+//! Rows of different settings or bases are not mixed: the longest stretch of the same is fitted.
+//! All modes are read side by side, twice: for sums that give the recursion (`sums.rs`), then for
+//! its noise, spectra and currents (`reading.rs`). Both keep sums, so that memory does not grow
+//! with the rows.
 
 mod batches;
 mod correlation;
@@ -97,14 +100,17 @@ pub struct ModesFit {
 }
 
 impl ModesFit {
-    /// Reads the run once for its settings, and twice for all modes; once more where rows have positions of some modes alone.
+    /// Reads the run once for its settings, and twice for all modes; once more where rows have
+    /// positions of some modes alone.
     ///
     /// # Errors
-    /// [`Error::ShapeMismatch`] when eigenvalues or variances are not one a direction; those of reading.
+    /// [`Error::ShapeMismatch`] when eigenvalues or variances are not one a direction; those of
+    /// reading.
     pub fn of(run: &Run, options: &ModesOptions) -> Result<ModesFit> {
         let directions = run.info().layout.directions;
         check_lengths(options, directions)?;
-        let steps = options.first_step.unwrap_or(0)..options.last_step.map_or(u64::MAX, |step| step.saturating_add(1));
+        let steps = options.first_step.unwrap_or(0)
+            ..options.last_step.map_or(u64::MAX, |step| step.saturating_add(1));
         let window = match directions {
             0 => Answer::cannot_say(NO_DIRECTIONS),
             _ => {
@@ -138,10 +144,13 @@ impl ModesFit {
         let directions = info.layout.directions;
         check_lengths(options, directions)?;
         let other = match (options.basis, window.basis) {
-            (Some(known), Some(basis)) if known != basis => Some(Curvatures::of_basis(run, basis)?.unwrap_or_default()),
+            (Some(known), Some(basis)) if known != basis => {
+                Some(Curvatures::of_basis(run, basis)?.unwrap_or_default())
+            }
             _ => None,
         };
-        let options = &other.as_ref().map_or(*options, |other| options.with_curvatures(other, directions));
+        let options =
+            &other.as_ref().map_or(*options, |other| options.with_curvatures(other, directions));
         let applies = is_plain_sgd(&info.optimizer, info.layout.parameter_groups, window.momentum);
         let trace = options.hessian_trace.filter(|trace| trace.value > 0.0 && applies.is_ok());
         let mut squares = trace.and_then(|_| speed_sums(sums.moved));
@@ -151,7 +160,15 @@ impl ModesFit {
             .zip(modes)
             .map(|(mode, sums)| {
                 let eigenvalue = options.eigenvalues.map(|eigenvalues| eigenvalues[mode - 1]);
-                ModeReading::new(mode, sums, &window, eigenvalue, info.steps_per_epoch, &applies, &mut plans)
+                ModeReading::new(
+                    mode,
+                    sums,
+                    &window,
+                    eigenvalue,
+                    info.steps_per_epoch,
+                    &applies,
+                    &mut plans,
+                )
             })
             .collect();
         second_reading(run, &window, &mut readings, squares.as_mut())?;
@@ -163,10 +180,12 @@ impl ModesFit {
             None => EigenvalueSource::Fit,
         };
         let speed = squares.zip(trace);
-        let speed = speed.and_then(|(squares, trace)| noise_scale_from_speed(&squares, &window, &modes, trace));
+        let speed = speed
+            .and_then(|(squares, trace)| noise_scale_from_speed(&squares, &window, &modes, trace));
         let noise_scale = NoiseScales::new(&modes, &balances, &window, source, speed, options);
         let correlation = Correlation::new(run, &window, &modes, &positions)?;
-        let of_innovations = noise_scale.known().and_then(|scales| scales.value(NoiseSource::Innovations));
+        let of_innovations =
+            noise_scale.known().and_then(|scales| scales.value(NoiseSource::Innovations));
         Ok(ModesFit {
             isotropy: Answer::Known(Isotropy::new(
                 &modes,
@@ -203,7 +222,8 @@ fn check_lengths(options: &ModesOptions, directions: usize) -> Result<()> {
     ];
     for (name, length) in lengths {
         if let Some(length) = length.filter(|length| *length != directions) {
-            let (found, expected) = (format!("[{length}]"), format!("[{directions}], one a direction"));
+            let (found, expected) =
+                (format!("[{length}]"), format!("[{directions}], one a direction"));
             return Err(Error::ShapeMismatch { name, found, expected });
         }
     }

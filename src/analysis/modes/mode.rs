@@ -73,7 +73,9 @@ impl ModeFit {
     pub(super) fn eigenvalue_of(&self, source: EigenvalueSource, window: &Window) -> Option<f64> {
         match source {
             EigenvalueSource::Hessian => self.hessian_eigenvalue,
-            EigenvalueSource::Fit => Some(self.recursion.known()?.curvature.value - window.weight_decay?),
+            EigenvalueSource::Fit => {
+                Some(self.recursion.known()?.curvature.value - window.weight_decay?)
+            }
         }
     }
 }
@@ -89,7 +91,9 @@ pub(super) fn hessian_curvature(eigenvalue: Option<f64>, window: &Window) -> Res
     if curvature > 0.0 && curvature.is_finite() {
         return Ok(curvature);
     }
-    Err(format!("the Hessian's eigenvalue with weight decay is {curvature:.3e}, and must be positive"))
+    Err(format!(
+        "the Hessian's eigenvalue with weight decay is {curvature:.3e}, and must be positive"
+    ))
 }
 
 impl Moments {

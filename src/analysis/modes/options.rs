@@ -14,8 +14,8 @@ pub struct ModesOptions<'a> {
     pub gradient_variances: Option<&'a [Measured]>,
     /// tr(Sigma) over all parameters.
     pub gradient_trace: Option<Measured>,
-    /// The basis in the run's folder that these are of. Where the rows fitted are along another, what the folder knows of
-    /// that one is taken instead.
+    /// The basis in the run's folder that these are of. Where the rows fitted are along another,
+    /// what the folder knows of that one is taken instead.
     pub basis: Option<u64>,
     /// Steps before are not used.
     pub first_step: Option<u64>,
@@ -25,7 +25,11 @@ pub struct ModesOptions<'a> {
 
 impl<'a> ModesOptions<'a> {
     /// With what is known of the Hessian, of so many directions.
-    pub(crate) fn with_curvatures(self, known: &'a Curvatures, directions: usize) -> ModesOptions<'a> {
+    pub(crate) fn with_curvatures(
+        self,
+        known: &'a Curvatures,
+        directions: usize,
+    ) -> ModesOptions<'a> {
         let noise = known.gradient_noise.as_ref();
         ModesOptions {
             eigenvalues: known.eigenvalues.get(..directions),

@@ -1,4 +1,5 @@
-//! Does a mode swing: the peak of its velocity's spectrum, and whether noise with momentum alone would show it.
+//! Does a mode swing: the peak of its velocity's spectrum, and whether noise with momentum alone
+//! would show it.
 
 use serde::Serialize;
 
@@ -30,8 +31,8 @@ pub struct SpectralPeak {
     pub resolution_cycles_per_step: f64,
     /// Segments averaged.
     pub segments: u64,
-    /// Against a flat mode, whose velocity has momentum and noise and no peak but the one at zero: the spectrum of
-    /// v' - beta v, white then, tested for its highest value (Fisher).
+    /// Against a flat mode, whose velocity has momentum and noise and no peak but the one at zero:
+    /// the spectrum of v' - beta v, white then, tested for its highest value (Fisher).
     pub against_noise: Test,
 }
 
@@ -48,18 +49,25 @@ pub(super) struct Spectra {
 
 impl Spectra {
     /// `momentum` as the log has it or as it was fitted; plans are made once for all modes.
-    pub(super) fn new(sums: &ModeSums, momentum: Option<f64>, plans: &mut Plans) -> Result<Spectra, String> {
+    pub(super) fn new(
+        sums: &ModeSums,
+        momentum: Option<f64>,
+        plans: &mut Plans,
+    ) -> Result<Spectra, String> {
         if sums.every != 1 {
             return Err(every_step_only(sums.every));
         }
         let longest_stretch = sums.longest_stretch;
-        let segment = usize::try_from(longest_stretch.saturating_sub(1)).unwrap_or(usize::MAX) / SEGMENTS;
+        let segment =
+            usize::try_from(longest_stretch.saturating_sub(1)).unwrap_or(usize::MAX) / SEGMENTS;
         if segment < SHORTEST_SEGMENT {
             return Err(too_short(longest_stretch));
         }
         let momentum = momentum.ok_or(UNKNOWN_MOMENTUM)?;
-        let segment = 1 << segment.min(LONGEST_SEGMENT).ilog2().min(wanted_segment(momentum).ilog2());
-        let mut welch = |taper: Taper| Welch::planned(segment, taper, plans).map_err(|error| error.to_string());
+        let segment =
+            1 << segment.min(LONGEST_SEGMENT).ilog2().min(wanted_segment(momentum).ilog2());
+        let mut welch =
+            |taper: Taper| Welch::planned(segment, taper, plans).map_err(|error| error.to_string());
         let (velocity, driven) = (welch(Taper::Hann)?, welch(Taper::None)?);
         Ok(Spectra { momentum, segment, longest_stretch, velocity, driven, noise: Vec::new() })
     }
@@ -86,20 +94,26 @@ fn too_short(longest_stretch: u64) -> String {
 
 impl SpectralPeak {
     /// `expected` is the fitted recursion.
-    pub(super) fn new(spectra: &Spectra, expected: Option<Dynamics>) -> Result<SpectralPeak, String> {
+    pub(super) fn new(
+        spectra: &Spectra,
+        expected: Option<Dynamics>,
+    ) -> Result<SpectralPeak, String> {
         let Spectra { segment, longest_stretch: longest, velocity, driven, .. } = spectra;
         if let Some(mode) = expected
             && mode.angle_per_step() > 0.0
         {
             let period = std::f64::consts::TAU / mode.angle_per_step();
             if period > *longest as f64 {
-                return Err(format!("{longest} rows without a gap are less than one oscillation of {period:.0} steps"));
+                return Err(format!(
+                    "{longest} rows without a gap are less than one oscillation of {period:.0} steps"
+                ));
             }
         }
         let spectrum = velocity.spectrum().ok_or_else(|| too_short(*longest))?;
         let still = || "the velocity does not vary".to_owned();
         let peak = spectrum.peak().ok_or_else(still)?;
-        let chance = driven.spectrum().and_then(|spectrum| spectrum.chance_of_peak_in_white_noise());
+        let chance =
+            driven.spectrum().and_then(|spectrum| spectrum.chance_of_peak_in_white_noise());
         Ok(SpectralPeak {
             cycles_per_step: peak.frequency,
             width_cycles_per_step: peak.width,
@@ -116,8 +130,8 @@ impl SpectralPeak {
     }
 }
 
-/// The width at half height of a peak is that of a decay by sqrt(momentum) a step, -ln(momentum) / 2 pi cycles; longer
-/// segments would break it up and average less.
+/// The width at half height of a peak is that of a decay by sqrt(momentum) a step, -ln(momentum) /
+/// 2 pi cycles; longer segments would break it up and average less.
 fn wanted_segment(momentum: f64) -> usize {
     let width = -momentum.max(f64::MIN_POSITIVE).ln() / std::f64::consts::TAU;
     let wanted = FREQUENCIES_PER_PEAK / width;

@@ -32,7 +32,9 @@ impl Outline {
     pub(super) fn new(sums: &ModeSums, window: &Window) -> Result<Outline, String> {
         let learning_rate = window.learning_rate.ok_or_else(|| not_known("learning rate"))?;
         if learning_rate <= 0.0 {
-            return Err(format!("the learning rate is {learning_rate}, and the theory needs it above 0"));
+            return Err(format!(
+                "the learning rate is {learning_rate}, and the theory needs it above 0"
+            ));
         }
         let method = if sums.every > 1 {
             Method::Sparse(sparse_regression::fit(sums, window.momentum, learning_rate)?)
@@ -68,7 +70,8 @@ impl Outline {
         Dynamics::new(regression.momentum, self.learning_rate * regression.curvature)
     }
 
-    /// Steps in which the slowest part of a deviation falls to 1/e, and the transitions in such times.
+    /// Steps in which the slowest part of a deviation falls to 1/e, and the transitions in such
+    /// times.
     pub(super) fn relaxation(&self, dynamics: &Dynamics) -> Relaxation {
         let steps = dynamics.decay_per_step().recip();
         let transitions = self.regression().transitions;

@@ -1,5 +1,5 @@
-//! The first reading of the modes, in pieces: the window is chosen by what that reading says, among a few that are known
-//! before, and its sums are those of the pieces in it.
+//! The first reading of the modes, in pieces: the window is chosen by what that reading says, among
+//! a few that are known before, and its sums are those of the pieces in it.
 
 use std::ops::Range;
 
@@ -25,8 +25,12 @@ struct Piece {
 }
 
 impl Cuts {
-    pub(in crate::analysis) fn new<'a>(windows: impl Iterator<Item = &'a Window> + Clone, info: &RunInfo) -> Cuts {
-        let mut ends: Vec<u64> = windows.clone().flat_map(|window| [window.range.start, window.range.end]).collect();
+    pub(in crate::analysis) fn new<'a>(
+        windows: impl Iterator<Item = &'a Window> + Clone,
+        info: &RunInfo,
+    ) -> Cuts {
+        let mut ends: Vec<u64> =
+            windows.clone().flat_map(|window| [window.range.start, window.range.end]).collect();
         ends.sort_unstable();
         ends.dedup();
         let piece = |ends: &[u64]| {
@@ -57,7 +61,10 @@ pub(in crate::analysis) struct ModePieces {
 impl ModePieces {
     pub(in crate::analysis) fn new(cuts: &Cuts) -> ModePieces {
         let sums = |piece: &Piece| ModeSums::new(cuts.every, cuts.steps_per_epoch, piece.momentum);
-        ModePieces { splitter: Splitter::new(cuts.every), sums: cuts.pieces.iter().map(sums).collect() }
+        ModePieces {
+            splitter: Splitter::new(cuts.every),
+            sums: cuts.pieces.iter().map(sums).collect(),
+        }
     }
 
     /// Takes the rows of a batch; `first_row` counts those of the run.
@@ -72,7 +79,8 @@ impl ModePieces {
         for (index, rows) in cuts.in_batch(first_row, steps.len()) {
             let sums = &mut self.sums[index];
             let columns = (&steps[rows.clone()], &positions[rows.clone()], &velocities[rows]);
-            sums.left_out += self.splitter.split(columns.0, columns.1, columns.2, |part| sums.add(part));
+            sums.left_out +=
+                self.splitter.split(columns.0, columns.1, columns.2, |part| sums.add(part));
         }
     }
 }
@@ -92,11 +100,19 @@ impl SharedPieces {
     }
 
     /// Takes the rows of a batch: the positions of all modes, and the squared local displacement.
-    pub(in crate::analysis) fn add(&mut self, cuts: &Cuts, first_row: u64, positions: &[&[f64]], local: &[f64]) {
+    pub(in crate::analysis) fn add(
+        &mut self,
+        cuts: &Cuts,
+        first_row: u64,
+        positions: &[&[f64]],
+        local: &[f64],
+    ) {
         for (index, rows) in cuts.in_batch(first_row, local.len()) {
-            let positions: Vec<&[f64]> = positions.iter().map(|column| &column[rows.clone()]).collect();
+            let positions: Vec<&[f64]> =
+                positions.iter().map(|column| &column[rows.clone()]).collect();
             self.positions[index].add(&positions);
-            self.moved[index] += local[rows].iter().filter(|squared| squared.is_finite()).count() as u64;
+            self.moved[index] +=
+                local[rows].iter().filter(|squared| squared.is_finite()).count() as u64;
         }
     }
 }
@@ -118,8 +134,11 @@ impl WindowSums {
         modes: &[ModePieces],
         shared: &SharedPieces,
     ) -> WindowSums {
-        let inside = |piece: &Piece| window.range.start <= piece.rows.start && piece.rows.end <= window.range.end;
-        let inside: Vec<usize> = (0..cuts.pieces.len()).filter(|index| inside(&cuts.pieces[*index])).collect();
+        let inside = |piece: &Piece| {
+            window.range.start <= piece.rows.start && piece.rows.end <= window.range.end
+        };
+        let inside: Vec<usize> =
+            (0..cuts.pieces.len()).filter(|index| inside(&cuts.pieces[*index])).collect();
         let of_mode = |mode: &ModePieces| {
             let mut sums = ModeSums::new(cuts.every, cuts.steps_per_epoch, window.momentum);
             inside.iter().for_each(|index| sums.join(&mode.sums[*index]));

@@ -76,9 +76,20 @@ impl ModeReading {
         let momentum = window.momentum.or(known.map(|outline| outline.regression().momentum));
         let spectra = Spectra::new(&sums, momentum, plans);
         let curvature = hessian_curvature.clone().ok();
-        let rows = known.map(|outline| RecursionRows::new(&sums, outline, curvature, steps_per_epoch));
+        let rows =
+            known.map(|outline| RecursionRows::new(&sums, outline, curvature, steps_per_epoch));
         let noises = Vec::new();
-        ModeReading { mode, sums, hessian_eigenvalue, hessian_curvature, moments, outline, spectra, rows, noises }
+        ModeReading {
+            mode,
+            sums,
+            hessian_eigenvalue,
+            hessian_curvature,
+            moments,
+            outline,
+            spectra,
+            rows,
+            noises,
+        }
     }
 
     /// Takes a part of the window's rows.
@@ -133,7 +144,9 @@ impl ModeReading {
             stretches: self.sums.stretches,
             curvature_over_hessian: of_fit(fitted, |fit, _| {
                 let hessian = curvature.clone()?;
-                fit.curvature.map(|fitted| fitted / hessian).ok_or_else(|| "it is out of range".to_owned())
+                fit.curvature
+                    .map(|fitted| fitted / hessian)
+                    .ok_or_else(|| "it is out of range".to_owned())
             }),
             spectrum: answer(spectrum),
             transient: of_fit(fitted, |fit, rows| match &rows.transient {
@@ -144,7 +157,9 @@ impl ModeReading {
                 let moments = self.moments.as_ref().map_err(String::clone)?;
                 Equipartition::new(moments, window, fit, curvature.clone())
             }),
-            rotation: of_fit(fitted, |fit, rows| Rotation::new(rows.areas.as_ref().map_err(String::clone)?, fit)),
+            rotation: of_fit(fitted, |fit, rows| {
+                Rotation::new(rows.areas.as_ref().map_err(String::clone)?, fit)
+            }),
             noise: of_fit(fitted, |fit, rows| match &rows.noise {
                 Noise::EveryStep(noise) => NoiseShape::new(noise, fit),
                 Noise::FurtherApart(_) => Err(every_step_only(self.sums.every)),
@@ -158,14 +173,25 @@ impl ModeReading {
 }
 
 impl RecursionRows {
-    fn new(sums: &ModeSums, outline: &Outline, curvature: Option<f64>, steps_per_epoch: Option<u64>) -> RecursionRows {
+    fn new(
+        sums: &ModeSums,
+        outline: &Outline,
+        curvature: Option<f64>,
+        steps_per_epoch: Option<u64>,
+    ) -> RecursionRows {
         let dynamics = outline.dynamics();
         let transient = dynamics.map(|dynamics| TransientRows::new(sums, outline, &dynamics));
         if sums.every > 1 {
             let noise = Noise::FurtherApart(NoisePowers::new(1.0));
-            return RecursionRows { noise, areas: Err(every_step_only(sums.every)), balance: None, transient };
+            return RecursionRows {
+                noise,
+                areas: Err(every_step_only(sums.every)),
+                balance: None,
+                transient,
+            };
         }
-        let noise = NoiseSums::new(noise_unit(sums, outline), sums.count_transitions(), steps_per_epoch);
+        let noise =
+            NoiseSums::new(noise_unit(sums, outline), sums.count_transitions(), steps_per_epoch);
         RecursionRows {
             noise: Noise::EveryStep(noise),
             areas: match &dynamics {
@@ -188,7 +214,8 @@ impl RecursionRows {
 /// About the standard deviation of the noise, by the sums; 1 where they do not tell it.
 fn noise_unit(sums: &ModeSums, outline: &Outline) -> f64 {
     let regression = outline.regression();
-    let weights = [(POSITION, regression.curvature), (VELOCITY, -regression.momentum), (NEXT_VELOCITY, 1.0)];
+    let weights =
+        [(POSITION, regression.curvature), (VELOCITY, -regression.momentum), (NEXT_VELOCITY, 1.0)];
     let products = &sums.transitions.products;
     let pairs = weights.iter().flat_map(|a| weights.iter().map(move |b| (a, b)));
     let squares: f64 = pairs.map(|((i, a), (j, b))| a * b * products[*i][*j]).sum();
@@ -222,8 +249,15 @@ impl ModeReading {
         let left_out = series.for_each_part(batch_rows, |part| sums.add(part));
         sums.left_out = left_out;
         let mut plans = Plans::default();
-        let mut reading =
-            ModeReading::new(mode, sums, window, hessian_eigenvalue, steps_per_epoch, &Ok(()), &mut plans);
+        let mut reading = ModeReading::new(
+            mode,
+            sums,
+            window,
+            hessian_eigenvalue,
+            steps_per_epoch,
+            &Ok(()),
+            &mut plans,
+        );
         series.for_each_part(batch_rows, |part| reading.add(part));
         reading.finish(window)
     }

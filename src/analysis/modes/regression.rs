@@ -1,8 +1,10 @@
-//! Maximum likelihood of the linear recursion: v' - beta v = intercept - curvature (x - centre) + noise.
+//! Maximum likelihood of the linear recursion: v' - beta v = intercept - curvature (x - centre) +
+//! noise.
 //!
-//! Positions and velocities are seen exactly, so that the noise is one number a step, and given the first row the
-//! likelihood of Gaussian noise is that of a regression: greatest at the least-squares solution, in closed form. A gap
-//! costs the transitions across it and nothing else. A momentum that is not known is one regressor more.
+//! Positions and velocities are seen exactly, so that the noise is one number a step, and given the
+//! first row the likelihood of Gaussian noise is that of a regression: greatest at the
+//! least-squares solution, in closed form. A gap costs the transitions across it and nothing else.
+//! A momentum that is not known is one regressor more.
 
 use nalgebra::{Matrix2, Vector2};
 
@@ -42,8 +44,9 @@ pub(super) struct Regression {
 }
 
 impl Regression {
-    /// By the sums of the first reading. The noise takes the rows themselves, since the difference of the sums cancels where
-    /// there is little of it: until [`with_noise`](Self::with_noise) its variance is 1, and errors are those of such noise.
+    /// By the sums of the first reading. The noise takes the rows themselves, since the difference
+    /// of the sums cancels where there is little of it: until [`with_noise`](Self::with_noise) its
+    /// variance is 1, and errors are those of such noise.
     pub(super) fn new(sums: &ModeSums, momentum: Option<f64>) -> Result<Regression, String> {
         let transitions = sums.count_transitions();
         if transitions < FEWEST_TRANSITIONS {
@@ -54,10 +57,12 @@ impl Regression {
         }
         let count = transitions as f64;
         let JointSums { means, products, .. } = &sums.transitions;
-        let [x_mean, v_mean, next_mean] = [POSITION, VELOCITY, NEXT_VELOCITY].map(|quantity| means[quantity]);
-        let [xx, xv, vv] =
-            [[POSITION, POSITION], [POSITION, VELOCITY], [VELOCITY, VELOCITY]].map(|[i, j]| products[i][j]);
-        let [xn, vn, nn] = [POSITION, VELOCITY, NEXT_VELOCITY].map(|quantity| products[quantity][NEXT_VELOCITY]);
+        let [x_mean, v_mean, next_mean] =
+            [POSITION, VELOCITY, NEXT_VELOCITY].map(|quantity| means[quantity]);
+        let [xx, xv, vv] = [[POSITION, POSITION], [POSITION, VELOCITY], [VELOCITY, VELOCITY]]
+            .map(|[i, j]| products[i][j]);
+        let [xn, vn, nn] =
+            [POSITION, VELOCITY, NEXT_VELOCITY].map(|quantity| products[quantity][NEXT_VELOCITY]);
         if ![xx, xv, vv, xn, vn, nn].iter().all(|sum| sum.is_finite()) {
             return Err("positions or velocities are too large to be squared".to_owned());
         }
@@ -76,9 +81,13 @@ impl Regression {
                 let cross = xv / (x * v);
                 let determinant = 1.0 - cross * cross;
                 if determinant < 1e-12 {
-                    return Err(format!("positions and velocities go together, and {}", not_known("momentum")));
+                    return Err(format!(
+                        "positions and velocities go together, and {}",
+                        not_known("momentum")
+                    ));
                 }
-                let inverse = Matrix2::new(1.0 / xx, -cross / (x * v), -cross / (x * v), 1.0 / vv) / determinant;
+                let inverse = Matrix2::new(1.0 / xx, -cross / (x * v), -cross / (x * v), 1.0 / vv)
+                    / determinant;
                 let solution = inverse * Vector2::new(xn, vn);
                 (solution[0], solution[1], inverse)
             }
@@ -124,7 +133,8 @@ impl Regression {
         transition.next_velocity - self.momentum * self.velocity_centre - self.intercept - expected
     }
 
-    /// The mean mu with an interval by Fieller's (1940) method; none where a flat mode leaves it open.
+    /// The mean mu with an interval by Fieller's (1940) method; none where a flat mode leaves it
+    /// open.
     pub(super) fn mean(&self, normal: f64) -> Option<[f64; 3]> {
         let [a, b] = [self.curvature, self.intercept];
         let width = normal * self.curvature_error;
@@ -136,7 +146,8 @@ impl Regression {
         }
         let root = discriminant.sqrt();
         let at = |sign: f64| self.centre + (a * b + sign * root) / leading;
-        Some([self.centre + b / a, at(-1.0), at(1.0)]).filter(|ends| ends.iter().all(|end| end.is_finite()))
+        Some([self.centre + b / a, at(-1.0), at(1.0)])
+            .filter(|ends| ends.iter().all(|end| end.is_finite()))
     }
 }
 
@@ -156,7 +167,8 @@ mod tests {
         fit.with_noise(squares)
     }
 
-    /// Noise that any generator can repeat; the rows of one stretch per 50 steps, so that there are gaps.
+    /// Noise that any generator can repeat; the rows of one stretch per 50 steps, so that there are
+    /// gaps.
     fn series(momentum: f64, curvature: f64, mean: f64, gaps: bool) -> (ModeSeries, Vec<f64>) {
         let (mut x, mut v, learning_rate) = (0.0, 0.0, 0.1);
         let mut series = ModeSeries::default();

@@ -1,4 +1,5 @@
-//! The modes as text for people: a table of 80 columns, and findings in words as wide as they are asked for.
+//! The modes as text for people: a table of 80 columns, and findings in words as wide as they are
+//! asked for.
 
 use std::fmt::{self, Display, Formatter};
 
@@ -30,8 +31,9 @@ impl Display for ModesFit {
             write!(text, "\n{}", row(mode, self, columns))?;
         }
         write!(text, "\n  peak: of the velocity's spectrum; * stands out of noise (5%)")?;
-        let mut topic =
-            |name: &str, said: &str| write!(text, "\n{}", wrapped(&format!("  {name:<15}"), &line(said), columns));
+        let mut topic = |name: &str, said: &str| {
+            write!(text, "\n{}", wrapped(&format!("  {name:<15}"), &line(said), columns))
+        };
         let about = of_window(self, window);
         if !about.is_empty() {
             topic("window", &about)?;
@@ -53,14 +55,19 @@ fn header(window: &Window) -> String {
         ("batch size", window.batch_size.map(|size| size as f64)),
         ("basis", window.basis.map(|basis| basis as f64)),
     ];
-    let known: Vec<String> =
-        settings.iter().filter_map(|(name, value)| value.map(|value| format!("{name} {}", short(value)))).collect();
+    let known: Vec<String> = settings
+        .iter()
+        .filter_map(|(name, value)| value.map(|value| format!("{name} {}", short(value))))
+        .collect();
     format!("steps {first} to {last}, {} rows, {}", grouped(window.rows), known.join(", "))
 }
 
 fn row(mode: &ModeFit, fit: &ModesFit, columns: usize) -> String {
     let Some(recursion) = mode.recursion.known() else {
-        let peak = mode.spectrum.known().map(|peak| format!("; peak at {} cycles/step", number(peak.cycles_per_step)));
+        let peak = mode
+            .spectrum
+            .known()
+            .map(|peak| format!("; peak at {} cycles/step", number(peak.cycles_per_step)));
         let reason = mode.recursion.reason().unwrap_or_default();
         let said = format!("cannot say: {}{}", line(reason), peak.unwrap_or_default());
         return wrapped(&format!("{:>5}  ", mode.mode), &said, columns);
@@ -71,9 +78,13 @@ fn row(mode: &ModeFit, fit: &ModesFit, columns: usize) -> String {
         number(peak.cycles_per_step) + mark
     });
     let hessian = mode.hessian_eigenvalue.map_or_else(none, number);
-    let variances = fit.isotropy.known().and_then(|isotropy| isotropy.modes.iter().find(|of| of.mode == mode.mode));
-    let ratio =
-        variances.and_then(|of| of.position_over_modified_loss).map_or_else(none, |ratio| format!("{ratio:.2}"));
+    let variances = fit
+        .isotropy
+        .known()
+        .and_then(|isotropy| isotropy.modes.iter().find(|of| of.mode == mode.mode));
+    let ratio = variances
+        .and_then(|of| of.position_over_modified_loss)
+        .map_or_else(none, |ratio| format!("{ratio:.2}"));
     cells([
         mode.mode.to_string(),
         interval(&recursion.curvature),
@@ -86,9 +97,11 @@ fn row(mode: &ModeFit, fit: &ModesFit, columns: usize) -> String {
 }
 
 fn cells([mode, curvature, hessian, damping, theory, peak, variance]: [String; 7]) -> String {
-    format!("{mode:>5}  {curvature:<29} {hessian:>8} {damping:>8} {theory:>7} {peak:>8} {variance:>7}")
-        .trim_end()
-        .to_owned()
+    format!(
+        "{mode:>5}  {curvature:<29} {hessian:>8} {damping:>8} {theory:>7} {peak:>8} {variance:>7}"
+    )
+    .trim_end()
+    .to_owned()
 }
 
 /// Which rows they are, where that has to be known.
@@ -101,8 +114,11 @@ fn of_window(fit: &ModesFit, window: &Window) -> String {
             grouped(window.rows_left_out)
         ));
     }
-    let short: Vec<&ModeFit> =
-        fit.modes.iter().filter(|mode| mode.recursion.known().is_some_and(|fit| fit.is_short())).collect();
+    let short: Vec<&ModeFit> = fit
+        .modes
+        .iter()
+        .filter(|mode| mode.recursion.known().is_some_and(|fit| fit.is_short()))
+        .collect();
     if !short.is_empty() {
         parts.push(format!("fewer than 20 relaxation times of mode {}", numbers(&short)));
     }
@@ -145,8 +161,14 @@ mod tests {
 
     #[test]
     fn short_numbers_are_short() {
-        let cases =
-            [(0.0, "0"), (128.0, "128"), (0.9, "0.900"), (0.0345678, "0.03457"), (123.45, "123.5"), (1e-5, "1.00e-5")];
+        let cases = [
+            (0.0, "0"),
+            (128.0, "128"),
+            (0.9, "0.900"),
+            (0.0345678, "0.03457"),
+            (123.45, "123.5"),
+            (1e-5, "1.00e-5"),
+        ];
         for (value, expected) in cases {
             assert_eq!(short(value), expected);
         }

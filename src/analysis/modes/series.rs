@@ -3,7 +3,8 @@
 /// Rows of one stretch, none of them missing.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(in crate::analysis) struct Part<'a> {
-    /// Whether the first row is the last one of the part before: it is here for the transition alone.
+    /// Whether the first row is the last one of the part before: it is here for the transition
+    /// alone.
     pub(super) continues: bool,
     /// Step of the first row.
     pub(super) first_step: u64,
@@ -42,7 +43,12 @@ impl<'a> Part<'a> {
     /// All of them, in order.
     pub(super) fn transitions(&self) -> impl Iterator<Item = Transition> + use<'a> {
         let pairs = self.positions.windows(2).zip(self.velocities.windows(2));
-        pairs.map(|(x, v)| Transition { position: x[0], velocity: v[0], next_position: x[1], next_velocity: v[1] })
+        pairs.map(|(x, v)| Transition {
+            position: x[0],
+            velocity: v[0],
+            next_position: x[1],
+            next_velocity: v[1],
+        })
     }
 
     /// Without its first row, as a part that begins a stretch; `None` if there is no other row.
@@ -72,8 +78,8 @@ impl Splitter {
         Splitter { every, last: None }
     }
 
-    /// Gives `take` the parts of the next rows; how many rows have a position or a velocity that is NaN or infinite, or NaN for
-    /// null. They are in no part.
+    /// Gives `take` the parts of the next rows; how many rows have a position or a velocity that is
+    /// NaN or infinite, or NaN for null. They are in no part.
     pub(in crate::analysis) fn split(
         &mut self,
         steps: &[u64],
@@ -84,9 +90,11 @@ impl Splitter {
         let every = self.every;
         let follows = |before: u64, step: u64| before.checked_add(every) == Some(step);
         // Without a branch it is done for several rows at once.
-        let finite = |values: &[f64]| values.iter().fold(true, |finite, value| finite & value.is_finite());
-        let in_order =
-            steps.windows(2).fold(true, |in_order, pair| in_order & (pair[1].wrapping_sub(pair[0]) == every));
+        let finite =
+            |values: &[f64]| values.iter().fold(true, |finite, value| finite & value.is_finite());
+        let in_order = steps
+            .windows(2)
+            .fold(true, |in_order, pair| in_order & (pair[1].wrapping_sub(pair[0]) == every));
         if in_order && finite(positions) && finite(velocities) {
             self.take_run(steps, positions, velocities, &mut take);
             return 0;
@@ -103,15 +111,27 @@ impl Splitter {
             while row < steps.len() && known(row) && follows(steps[row - 1], steps[row]) {
                 row += 1;
             }
-            self.take_run(&steps[first..row], &positions[first..row], &velocities[first..row], &mut take);
+            self.take_run(
+                &steps[first..row],
+                &positions[first..row],
+                &velocities[first..row],
+                &mut take,
+            );
         }
         left_out
     }
 
     /// Rows none of which is missing: the transition to the first one, then the others.
-    fn take_run(&mut self, steps: &[u64], positions: &[f64], velocities: &[f64], take: &mut impl FnMut(&Part)) {
+    fn take_run(
+        &mut self,
+        steps: &[u64],
+        positions: &[f64],
+        velocities: &[f64],
+        take: &mut impl FnMut(&Part),
+    ) {
         let (Some(&first_step), Some(&last_step)) = (steps.first(), steps.last()) else { return };
-        let before = self.last.filter(|(step, ..)| step.checked_add(self.every) == Some(first_step));
+        let before =
+            self.last.filter(|(step, ..)| step.checked_add(self.every) == Some(first_step));
         let last = steps.len() - 1;
         self.last = Some((last_step, positions[last], velocities[last]));
         if let Some((step, position, velocity)) = before {
@@ -162,8 +182,16 @@ impl ModeSeries {
     /// All parts, of batches of so many rows.
     pub(super) fn for_each_part(&self, rows: usize, mut take: impl FnMut(&Part)) -> u64 {
         let mut splitter = Splitter::new(self.every);
-        let batches = self.steps.chunks(rows).zip(self.positions.chunks(rows)).zip(self.velocities.chunks(rows));
-        batches.map(|((steps, positions), velocities)| splitter.split(steps, positions, velocities, &mut take)).sum()
+        let batches = self
+            .steps
+            .chunks(rows)
+            .zip(self.positions.chunks(rows))
+            .zip(self.velocities.chunks(rows));
+        batches
+            .map(|((steps, positions), velocities)| {
+                splitter.split(steps, positions, velocities, &mut take)
+            })
+            .sum()
     }
 }
 

@@ -1,7 +1,8 @@
 //! Several steps of the recursion as one: its map and the covariance of its noise.
 //!
-//! With s = eta v, a step is (x, s)' = M (x, s) + e (1, 1), M = [[1 - p, beta], [-p, beta]]; over n steps z' = M^n z + noise of
-//! covariance Var(e) C_n, C_n = sum over j < n of M^j J M^jT, J all ones.
+//! With s = eta v, a step is (x, s)' = M (x, s) + e (1, 1), M = [[1 - p, beta], [-p, beta]]; over n
+//! steps z' = M^n z + noise of covariance Var(e) C_n, C_n = sum over j < n of M^j J M^jT, J all
+//! ones.
 
 use nalgebra::Matrix2;
 
@@ -14,8 +15,10 @@ pub(super) struct Steps {
 
 impl Steps {
     pub(super) fn new(momentum: f64, pull: f64, count: u64) -> Steps {
-        let mut power =
-            Steps { map: Matrix2::new(-pull, momentum, -pull, momentum - 1.0), noise: Matrix2::repeat(1.0) };
+        let mut power = Steps {
+            map: Matrix2::new(-pull, momentum, -pull, momentum - 1.0),
+            noise: Matrix2::repeat(1.0),
+        };
         let mut all = Steps { map: Matrix2::zeros(), noise: Matrix2::zeros() };
         let mut left = count;
         while left > 0 {
@@ -50,13 +53,17 @@ mod tests {
             for count in 2..40 {
                 product = product.then(&one);
                 let found = Steps::new(momentum, pull, count);
-                assert!((found.map - product.map).amax() < 1e-12 * product.map.amax(), "{momentum} {pull} {count}");
+                assert!(
+                    (found.map - product.map).amax() < 1e-12 * product.map.amax(),
+                    "{momentum} {pull} {count}"
+                );
                 assert!((found.noise - product.noise).amax() < 1e-12 * product.noise.amax());
             }
         }
     }
 
-    /// Of rows of every step the likelihood of two steps, two at a time, is that of steps one by one.
+    /// Of rows of every step the likelihood of two steps, two at a time, is that of steps one by
+    /// one.
     #[test]
     fn the_covariance_of_two_steps_is_written_out() {
         let (beta, p) = (0.8, 0.3);

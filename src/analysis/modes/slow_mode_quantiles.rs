@@ -1,11 +1,11 @@
-//! How far an estimated curvature may be from the truth, in standard errors, where the window holds few relaxation
-//! times of the mode.
+//! How far an estimated curvature may be from the truth, in standard errors, where the window holds
+//! few relaxation times of the mode.
 //!
-//! The positions of a slow mode wander, and the least-squares curvature is then biased upwards, as the root of an
-//! autoregression is downwards (Dickey and Fuller 1979): its error over its standard error is not normal. The quantiles
-//! depend on two numbers, how often the mode relaxes in the window and its damping ratio; they were simulated
-//! (`tests/data/generate_slow_mode_quantiles.py`, 160,000 runs an entry). An interval is what is not rejected
-//! (Hansen 1999).
+//! The positions of a slow mode wander, and the least-squares curvature is then biased upwards, as
+//! the root of an autoregression is downwards (Dickey and Fuller 1979): its error over its standard
+//! error is not normal. The quantiles depend on two numbers, how often the mode relaxes in the
+//! window and its damping ratio; they were simulated (`tests/data/generate_slow_mode_quantiles.py`,
+//! 160,000 runs an entry). An interval is what is not rejected (Hansen 1999).
 
 use super::dynamics::Dynamics;
 use super::estimate::standard_normal_quantile;
@@ -14,9 +14,11 @@ use super::estimate::standard_normal_quantile;
 const DECAYS: [f64; 13] = [0.0, 0.5, 1.0, 2.0, 3.0, 5.0, 8.0, 12.0, 20.0, 35.0, 60.0, 120.0, 250.0];
 
 /// Inverse damping ratio of each column, rising.
-const INVERSE_DAMPING_RATIOS: [f64; 8] = [0.0, 0.4, 1.0 / 1.5, 1.0, 1.0 / 0.7, 2.0, 1.0 / 0.35, 5.0];
+const INVERSE_DAMPING_RATIOS: [f64; 8] =
+    [0.0, 0.4, 1.0 / 1.5, 1.0, 1.0 / 0.7, 2.0, 1.0 / 0.35, 5.0];
 
-/// 2.5% and 97.5% quantile; columns run the other way, by damping ratio 0.2, 0.35, 0.5, 0.7, 1, 1.5, 2.5, infinite.
+/// 2.5% and 97.5% quantile; columns run the other way, by damping ratio 0.2, 0.35, 0.5, 0.7, 1,
+/// 1.5, 2.5, infinite.
 #[rustfmt::skip]
 const QUANTILES: [[[f64; 2]; 8]; 13] = [
     [[-0.244, 3.138], [-0.244, 3.138], [-0.244, 3.138], [-0.244, 3.138], [-0.244, 3.138], [-0.244, 3.138], [-0.244, 3.138], [-0.244, 3.138]],
@@ -34,8 +36,8 @@ const QUANTILES: [[[f64; 2]; 8]; 13] = [
     [[-1.916, 2.004], [-1.901, 2.016], [-1.869, 2.062], [-1.836, 2.094], [-1.774, 2.146], [-1.816, 2.112], [-1.836, 2.104], [-1.830, 2.107]],
 ];
 
-/// The 2.5% and 97.5% quantile of (estimate - curvature) / standard error, for a window of `steps`. Without `dynamics`
-/// the curvature is zero.
+/// The 2.5% and 97.5% quantile of (estimate - curvature) / standard error, for a window of `steps`.
+/// Without `dynamics` the curvature is zero.
 pub(super) fn quantiles(dynamics: Option<Dynamics>, steps: f64) -> [f64; 2] {
     let normal = standard_normal_quantile(0.975);
     let Some(dynamics) = dynamics else {
@@ -48,7 +50,8 @@ pub(super) fn quantiles(dynamics: Option<Dynamics>, steps: f64) -> [f64; 2] {
     let (column, across) = place(&INVERSE_DAMPING_RATIOS, inverse_ratio);
     let last = INVERSE_DAMPING_RATIOS.len() - 1;
     let entry = |row: usize, end: usize| {
-        let [here, there] = [column, (column + 1).min(last)].map(|column| QUANTILES[row][last - column][end]);
+        let [here, there] =
+            [column, (column + 1).min(last)].map(|column| QUANTILES[row][last - column][end]);
         here + across * (there - here)
     };
     let limit = [-normal, normal];
@@ -80,13 +83,17 @@ mod tests {
         let normal = standard_normal_quantile(0.975);
         for pull in [1e-3, 0.05, 0.5] {
             let [low, high] = quantiles(Dynamics::new(0.9, pull), 1e9);
-            assert!((low + normal).abs() < 0.01 && (high - normal).abs() < 0.01, "{pull}: {low} {high}");
+            assert!(
+                (low + normal).abs() < 0.01 && (high - normal).abs() < 0.01,
+                "{pull}: {low} {high}"
+            );
         }
     }
 
     #[test]
     fn a_mode_that_does_not_relax_is_dickeys_and_fullers() {
-        // Fuller (1976), table 8.5.2, with a mean: 2.5% and 97.5% points of tau_mu, -3.12 and 0.23; signs reversed.
+        // Fuller (1976), table 8.5.2, with a mean: 2.5% and 97.5% points of tau_mu, -3.12 and 0.23;
+        // signs reversed.
         let [low, high] = quantiles(None, 1000.0);
         assert!((high - 3.12).abs() < 0.03 && (low + 0.23).abs() < 0.03, "{low} {high}");
         let [near, _] = quantiles(Dynamics::new(0.0, 1e-9), 1000.0);

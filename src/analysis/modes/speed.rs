@@ -23,8 +23,9 @@ pub(super) fn speed_sums(count: usize) -> Option<BatchSums> {
     BatchSums::new(count, BATCHES, 0.0).filter(|_| count >= FEWEST_ROWS)
 }
 
-/// S (1 - beta^2) E||delta||^2 / (eta^2 tr(H)), eq. 12 inverted; the trace counts the modes that are known with the
-/// factor that discrete time gives them, 1 / (1 - eta (rho + lambda) / (2 (1 + beta))).
+/// S (1 - beta^2) E||delta||^2 / (eta^2 tr(H)), eq. 12 inverted; the trace counts the modes that
+/// are known with the factor that discrete time gives them, 1 / (1 - eta (rho + lambda) / (2 (1 +
+/// beta))).
 pub(super) fn noise_scale_from_speed(
     squares: &BatchSums,
     window: &Window,
@@ -40,15 +41,21 @@ pub(super) fn noise_scale_from_speed(
             (stiffness < 1.0).then(|| rho * stiffness / (1.0 - stiffness))
         })
         .sum();
-    let factor = batch as f64 * (1.0 - momentum * momentum) / (rate * rate * (trace.value + sharper));
+    let factor =
+        batch as f64 * (1.0 - momentum * momentum) / (rate * rate * (trace.value + sharper));
     squares
         .mean()
         .and_then(|mean| mean.estimate())
         .and_then(|speed| speed.map(|speed| factor * speed))
         .and_then(|given_trace| {
             let scale = given_trace.value;
-            let of_trace = standard_normal_quantile(0.975) * scale * trace.standard_error / trace.value;
-            let value = given_trace.combined_with(&Estimate::new(scale, scale - of_trace, scale + of_trace)?)?;
+            let of_trace =
+                standard_normal_quantile(0.975) * scale * trace.standard_error / trace.value;
+            let value = given_trace.combined_with(&Estimate::new(
+                scale,
+                scale - of_trace,
+                scale + of_trace,
+            )?)?;
             Some(SpeedNoiseScale { value, given_trace })
         })
         .filter(|scale| scale.value.value > 0.0)

@@ -1,4 +1,5 @@
-//! What the first reading keeps of one mode: sums that can be joined, since the window is chosen only afterwards.
+//! What the first reading keeps of one mode: sums that can be joined, since the window is chosen
+//! only afterwards.
 
 use super::epoch_regression::EpochSums;
 use super::series::{Part, Transition};
@@ -33,7 +34,8 @@ pub(super) struct ModeSums {
     pub(super) first_position: Option<f64>,
     /// Sums within epochs, where the steps of one and the momentum are known.
     pub(super) epochs: Option<EpochSums>,
-    /// The transition to the first row, and the step of the row before it, which belongs to the rows before.
+    /// The transition to the first row, and the step of the row before it, which belongs to the
+    /// rows before.
     entrance: Option<(u64, Transition)>,
     changes: Vec<f64>,
 }
@@ -80,7 +82,8 @@ impl ModeSums {
         let [positions, velocities, next_positions, next_velocities] = part.columns();
         self.first_position.get_or_insert(positions[0]);
         self.changes.clear();
-        self.changes.extend(next_positions.iter().zip(positions).map(|(next, position)| next - position));
+        self.changes
+            .extend(next_positions.iter().zip(positions).map(|(next, position)| next - position));
         self.transitions.add([positions, velocities, &self.changes, next_velocities]);
         if let Some(epochs) = &mut self.epochs {
             epochs.add(part.first_step, positions, velocities, next_velocities);
@@ -161,8 +164,14 @@ mod tests {
     fn pieces_joined_are_the_whole_wherever_they_are_cut() {
         let whole = series();
         let expected = sums(&whole, 1000);
-        assert_eq!((expected.stretches, expected.first_stretch, expected.longest_stretch), (4, 39, 55));
-        assert_eq!((expected.left_out, expected.rows.count, expected.count_transitions()), (1, 196.0, 192));
+        assert_eq!(
+            (expected.stretches, expected.first_stretch, expected.longest_stretch),
+            (4, 39, 55)
+        );
+        assert_eq!(
+            (expected.left_out, expected.rows.count, expected.count_transitions()),
+            (1, 196.0, 192)
+        );
         for cut in [1, 38, 39, 40, 60, 146, 147, 148, 196] {
             let mut splitter = super::super::series::Splitter::new(1);
             let [mut first, mut second] = [0; 2].map(|_| ModeSums::new(1, Some(7), Some(0.5)));
@@ -172,16 +181,22 @@ mod tests {
             first.left_out = splitter.split(before, x.0, v.0, |part| first.add(part));
             second.left_out = splitter.split(after, x.1, v.1, |part| second.add(part));
             first.join(&second);
-            let numbers = |sums: &ModeSums| (sums.stretches, sums.first_stretch, sums.longest_stretch, sums.left_out);
+            let numbers = |sums: &ModeSums| {
+                (sums.stretches, sums.first_stretch, sums.longest_stretch, sums.left_out)
+            };
             assert_eq!(numbers(&first), numbers(&expected), "cut at {cut}");
             assert_eq!(first.first_position, expected.first_position);
             assert_eq!(first.count_transitions(), 192);
             let same = |a: f64, b: f64| (a - b).abs() < 1e-12 * b.abs().max(1.0);
             for i in 0..4 {
                 assert!(same(first.transitions.means[i], expected.transitions.means[i]));
-                assert!((0..4).all(|j| same(first.transitions.products[i][j], expected.transitions.products[i][j])));
+                assert!((0..4).all(|j| same(
+                    first.transitions.products[i][j],
+                    expected.transitions.products[i][j]
+                )));
             }
-            let [of_pieces, of_all] = [&first, &expected].map(|sums| sums.epochs.as_ref().unwrap().whole());
+            let [of_pieces, of_all] =
+                [&first, &expected].map(|sums| sums.epochs.as_ref().unwrap().whole());
             assert_eq!(of_pieces.epochs, of_all.epochs);
             assert!(same(of_pieces.within.products[0][1], of_all.within.products[0][1]));
             assert!(same(of_pieces.between.products[1][1], of_all.between.products[1][1]));

@@ -14,8 +14,8 @@ const RELAXATION_TIMES: f64 = 5.0;
 /// Points compared at most.
 const POINTS: usize = 1000;
 
-/// How much of a transient's variation eq. 5 explains. The oscillator has the fitted curvature and mean, and starts
-/// where the first row is.
+/// How much of a transient's variation eq. 5 explains. The oscillator has the fitted curvature and
+/// mean, and starts where the first row is.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct TransientFit {
     /// Distance of the start from the mean, in standard deviations of the stationary position.
@@ -50,10 +50,19 @@ impl TransientRows {
         let every = sums.every as usize;
         let relaxation = outline.relaxation(dynamics).steps;
         let rows = sums.first_stretch.saturating_sub(1) as usize;
-        let steps = ((RELAXATION_TIMES * relaxation).ceil() as usize).min(every.saturating_mul(rows));
+        let steps =
+            ((RELAXATION_TIMES * relaxation).ceil() as usize).min(every.saturating_mul(rows));
         let stride = steps.div_ceil(POINTS * every).max(1) * every;
         let learning_rate = outline.learning_rate;
-        TransientRows { learning_rate, every, steps, stride, read: 0, is_over: false, kept: Vec::new() }
+        TransientRows {
+            learning_rate,
+            every,
+            steps,
+            stride,
+            read: 0,
+            is_over: false,
+            kept: Vec::new(),
+        }
     }
 
     /// Takes a part.
@@ -77,7 +86,8 @@ impl TransientRows {
 impl TransientFit {
     pub(super) fn new(rows: &TransientRows, fit: &RecursionFit) -> Result<TransientFit, String> {
         let TransientRows { learning_rate, steps, stride, .. } = *rows;
-        let mean = fit.mean.ok_or("the mean is not known: the mode cannot be told from a flat one")?.value;
+        let mean =
+            fit.mean.ok_or("the mean is not known: the mode cannot be told from a flat one")?.value;
         let [position_variance, _] = fit.dynamics.variances();
         let deviation = learning_rate * (position_variance * fit.noise_variance.value).sqrt();
         let [first, moving] = *rows.kept.first().ok_or("there are no rows")?;
@@ -92,9 +102,11 @@ impl TransientFit {
             return Err(format!("the transient is over in {steps} steps"));
         }
         let inertia = learning_rate * (1.0 + fit.dynamics.momentum);
-        let oscillator =
-            DampedOscillator::new((1.0 - fit.dynamics.momentum) / inertia, 2.0 * fit.curvature.value / inertia)
-                .map_err(|error| error.to_string())?;
+        let oscillator = DampedOscillator::new(
+            (1.0 - fit.dynamics.momentum) / inertia,
+            2.0 * fit.curvature.value / inertia,
+        )
+        .map_err(|error| error.to_string())?;
         let (mut position, mut velocity, mut discrete) =
             (Explained::default(), Explained::default(), Explained::default());
         let [mut x, mut v] = start;

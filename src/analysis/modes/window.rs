@@ -1,4 +1,5 @@
-//! Which rows of a run can be fitted together: the longest stretch of the same settings and the same basis.
+//! Which rows of a run can be fitted together: the longest stretch of the same settings and the
+//! same basis.
 
 use std::ops::Range;
 
@@ -7,8 +8,9 @@ use serde::Serialize;
 use crate::analysis::Answer;
 use crate::run::Run;
 
-/// Rows with the same learning rate, momentum, weight decay, batch size and basis of directions, one behind the other.
-/// A change of any of them starts another stretch; stretches are not mixed, and the longest one is fitted.
+/// Rows with the same learning rate, momentum, weight decay, batch size and basis of directions,
+/// one behind the other. A change of any of them starts another stretch; stretches are not mixed,
+/// and the longest one is fitted.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Window {
     /// Step of the first row.
@@ -67,7 +69,8 @@ impl Settings {
     }
 }
 
-/// Columns that tell windows apart. Bases may be absent from a log; a column asked for twice changes nothing.
+/// Columns that tell windows apart. Bases may be absent from a log; a column asked for twice
+/// changes nothing.
 pub(in crate::analysis) fn settings_columns(run: &Run) -> [&'static str; 6] {
     let basis = if run.columns().any(|column| column == "basis") { "basis" } else { "batch_size" };
     ["step", "learning_rate", "momentum", "weight_decay", "batch_size", basis]
@@ -88,7 +91,15 @@ pub(in crate::analysis) struct WindowSearch {
 impl WindowSearch {
     pub(in crate::analysis) fn new(run: &Run, steps: Range<u64>) -> WindowSearch {
         let has_basis = settings_columns(run)[5] == "basis";
-        WindowSearch { steps, has_basis, longest: None, current: None, row: 0, seen: 0, stretches: 0 }
+        WindowSearch {
+            steps,
+            has_basis,
+            longest: None,
+            current: None,
+            row: 0,
+            seen: 0,
+            stretches: 0,
+        }
     }
 
     /// Takes the next row: its step, and what [`settings_columns`] has besides.
@@ -103,7 +114,8 @@ impl WindowSearch {
         self.seen += 1;
         match &mut self.current {
             Some((same, window)) if *same == settings => {
-                (window.last_step, window.rows, window.range.end) = (step, window.rows + 1, row + 1);
+                (window.last_step, window.rows, window.range.end) =
+                    (step, window.rows + 1, row + 1);
             }
             _ => {
                 self.stretches += 1;
@@ -126,7 +138,9 @@ impl WindowSearch {
         self.close();
         let (seen, stretches) = (self.seen, self.stretches);
         match self.longest {
-            Some(window) => Answer::Known(Window { rows_left_out: seen - window.rows, stretches, ..window }),
+            Some(window) => {
+                Answer::Known(Window { rows_left_out: seen - window.rows, stretches, ..window })
+            }
             None => Answer::cannot_say("there are no rows"),
         }
     }

@@ -10,16 +10,17 @@ pub struct LanczosOptions {
     pub largest: usize,
     /// How many of the algebraically smallest.
     pub smallest: usize,
-    /// A pair has converged when its residual norm is at most this times the largest eigenvalue in magnitude. 1e-6 to
-    /// 1.
+    /// A pair has converged when its residual norm is at most this times the largest eigenvalue in
+    /// magnitude. 1e-6 to 1.
     pub residual_tolerance: f64,
     /// Products at which to stop, converged or not.
     pub max_products: usize,
-    /// Most vectors to hold, of 4 m bytes each: at least twice the number of pairs plus 8, unless the dimension is
-    /// smaller. Fewer take less memory and more products; [`memory_bytes`](Self::memory_bytes) says how much.
+    /// Most vectors to hold, of 4 m bytes each: at least twice the number of pairs plus 8, unless
+    /// the dimension is smaller. Fewer take less memory and more products;
+    /// [`memory_bytes`](Self::memory_bytes) says how much.
     pub max_basis: usize,
-    /// Products of a probe for missed eigenvectors after convergence; 0: only where it cannot be done without. See the
-    /// module.
+    /// Products of a probe for missed eigenvectors after convergence; 0: only where it cannot be
+    /// done without. See the module.
     pub probe_products: usize,
     /// Most start vectors to multiply at once.
     pub block_size: usize,
@@ -30,12 +31,12 @@ pub struct LanczosOptions {
 }
 
 impl LanczosOptions {
-    /// The `count` largest eigenpairs to a residual of 1e-4 of the largest, in at most 20 products for each and a basis
-    /// of 5 vectors for each.
+    /// The `count` largest eigenpairs to a residual of 1e-4 of the largest, in at most 20 products
+    /// for each and a basis of 5 vectors for each.
     ///
-    /// 1e-4 because a residual bounds an eigenvalue's error by itself, relative to the *largest*: the 30th of a network's Hessian is
-    /// some 30 times smaller. To 1e-3 the search of a 390,410-parameter network stopped after 107 products with the last
-    /// eigenvalues 5% low.
+    /// 1e-4 because a residual bounds an eigenvalue's error by itself, relative to the *largest*:
+    /// the 30th of a network's Hessian is some 30 times smaller. To 1e-3 the search of a
+    /// 390,410-parameter network stopped after 107 products with the last eigenvalues 5% low.
     pub fn largest(count: usize) -> Self {
         LanczosOptions {
             largest: count,
@@ -50,9 +51,10 @@ impl LanczosOptions {
         }
     }
 
-    /// The most memory that a search takes in `dimension` dimensions, in bytes, the operator's own not counted: the basis,
-    /// 4 m `max_basis` bytes; where it begins with several vectors, two blocks more, of `block_size`; and a product in
-    /// f64. A smaller `max_basis` (at least twice the number of pairs plus 8) takes less, and more products.
+    /// The most memory that a search takes in `dimension` dimensions, in bytes, the operator's own
+    /// not counted: the basis, 4 m `max_basis` bytes; where it begins with several vectors, two
+    /// blocks more, of `block_size`; and a product in f64. A smaller `max_basis` (at least twice
+    /// the number of pairs plus 8) takes less, and more products.
     pub fn memory_bytes(&self, dimension: usize) -> u64 {
         // The block that is multiplied, its products; a product in f64, the direction it leaves.
         let vectors = self.max_basis.min(dimension) + 2 * self.block_size + 3;
@@ -60,7 +62,8 @@ impl LanczosOptions {
     }
 
     pub(super) fn check(&self, dimension: usize) -> Result<()> {
-        let invalid = |name, value, requirement| Err(Error::InvalidValue { name, value, requirement });
+        let invalid =
+            |name, value, requirement| Err(Error::InvalidValue { name, value, requirement });
         let pairs = self.largest + self.smallest;
         if pairs == 0 {
             return invalid("eigenpairs asked for", 0.0, "at least 1");
@@ -73,9 +76,14 @@ impl LanczosOptions {
             );
         }
         if self.max_basis < dimension.min(2 * pairs + 8) {
-            return invalid("max_basis", self.max_basis as f64, "at least twice the number of pairs plus 8");
+            return invalid(
+                "max_basis",
+                self.max_basis as f64,
+                "at least twice the number of pairs plus 8",
+            );
         }
-        for (name, value) in [("block_size", self.block_size), ("max_products", self.max_products)] {
+        for (name, value) in [("block_size", self.block_size), ("max_products", self.max_products)]
+        {
             if value == 0 {
                 return invalid(name, 0.0, "at least 1");
             }

@@ -5,7 +5,8 @@ use std::ops::Range;
 
 use crate::linalg::rows::{LINE, Rows};
 
-/// Rows of the left and of the right set multiplied at once: twelve sums and four factors fill sixteen registers.
+/// Rows of the left and of the right set multiplied at once: twelve sums and four factors fill
+/// sixteen registers.
 const LEFT_TILE: usize = 4;
 const RIGHT_TILE: usize = 3;
 
@@ -28,8 +29,8 @@ pub(super) struct Kernel<Register, Load, MultiplyAdd, Sum, Prefetch> {
     pub(super) prefetch: Prefetch,
 }
 
-/// Adds the products over some cache lines, tile by tile. A tile at the edge takes the last row again instead of those
-/// that are not there.
+/// Adds the products over some cache lines, tile by tile. A tile at the edge takes the last row
+/// again instead of those that are not there.
 #[inline(always)]
 pub(super) fn tiles<const LANES: usize, Register: Copy>(
     piece: &Piece,
@@ -44,12 +45,14 @@ pub(super) fn tiles<const LANES: usize, Register: Copy>(
 ) {
     let &Piece { left, left_count, right, right_count, ref lines } = piece;
     let length = lines.len();
-    let (left_tiles, right_tiles) = (left_count.div_ceil(LEFT_TILE), right_count.div_ceil(RIGHT_TILE));
+    let (left_tiles, right_tiles) =
+        (left_count.div_ceil(LEFT_TILE), right_count.div_ceil(RIGHT_TILE));
     // The share of the next slice that a tile asks for.
     let share = |number: usize, of: usize| length * number / of..length * (number + 1) / of;
     for (left_tile, products) in products.chunks_mut(LEFT_TILE * right_count).enumerate() {
-        let left_rows: [_; LEFT_TILE] =
-            array::from_fn(|i| left.lines((left_tile * LEFT_TILE + i).min(left_count - 1), lines.clone()));
+        let left_rows: [_; LEFT_TILE] = array::from_fn(|i| {
+            left.lines((left_tile * LEFT_TILE + i).min(left_count - 1), lines.clone())
+        });
         for right_tile in 0..right_tiles {
             let first = right_tile * RIGHT_TILE;
             let right_rows: [_; RIGHT_TILE] =
@@ -60,7 +63,8 @@ pub(super) fn tiles<const LANES: usize, Register: Copy>(
             for row in right_rows {
                 share(left_tile, left_tiles).for_each(|line| (kernel.prefetch)(next(row, line)));
             }
-            let sums = multiply_tile(left_rows, right_rows, kernel.zero, kernel.load, kernel.multiply_add);
+            let sums =
+                multiply_tile(left_rows, right_rows, kernel.zero, kernel.load, kernel.multiply_add);
             for (products, sums) in products.chunks_exact_mut(right_count).zip(sums) {
                 for (product, sum) in products[first..].iter_mut().zip(sums) {
                     *product += f64::from((kernel.sum)(sum));

@@ -32,7 +32,8 @@ pub fn multiply_avx2(piece: &Piece, products: &mut [f64]) {
             load: |elements: &[f32; 8]| unsafe { _mm256_loadu_ps(elements.as_ptr()) },
             multiply_add: |a, b, sum| _mm256_fmadd_ps(a, b, sum),
             sum: |sums| {
-                let halves = _mm_add_ps(_mm256_castps256_ps128(sums), _mm256_extractf128_ps::<1>(sums));
+                let halves =
+                    _mm_add_ps(_mm256_castps256_ps128(sums), _mm256_extractf128_ps::<1>(sums));
                 let pairs = _mm_add_ps(halves, _mm_movehl_ps(halves, halves));
                 _mm_cvtss_f32(_mm_add_ss(pairs, _mm_shuffle_ps::<1>(pairs, pairs)))
             },

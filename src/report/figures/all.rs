@@ -1,7 +1,9 @@
 //! The list of figures.
 
 use super::figure::Figure;
-use super::{displacement, eigenvalues, exponent, landscape, noise, phase, plane, training, variances};
+use super::{
+    displacement, eigenvalues, exponent, landscape, noise, phase, plane, training, variances,
+};
 use crate::report::material::Material;
 
 /// All figures of a run; only the first where it is one of many.

@@ -32,14 +32,21 @@ pub fn add_curve(chart: &mut Chart, curve: &Envelope, spread: &str, mean: &str) 
 
 /// Where every bin is one row there is no spread. `of` makes the value of what was gathered.
 fn add_spread(chart: &mut Chart, curve: &Envelope, name: &str, of: fn(f64) -> f64) {
-    let ends = |bin: &Bin| Point::with_interval(bin.middle(), of(bin.mean), Some(of(bin.low)), Some(of(bin.high)));
+    let ends = |bin: &Bin| {
+        Point::with_interval(bin.middle(), of(bin.mean), Some(of(bin.low)), Some(of(bin.high)))
+    };
     if curve.bins().any(|bin| bin.count > 1) {
         chart.add(name, Ink::Faint, Mark::Band, broken(curve, ends));
     }
 }
 
 fn add_mean(chart: &mut Chart, curve: &Envelope, name: &str, of: fn(f64) -> f64) {
-    chart.add(name, Ink::Measured, Mark::Line, broken(curve, |bin| Point::new(bin.middle(), of(bin.mean))));
+    chart.add(
+        name,
+        Ink::Measured,
+        Mark::Line,
+        broken(curve, |bin| Point::new(bin.middle(), of(bin.mean))),
+    );
 }
 
 /// The bins, with a point that is nowhere where bins are missing between two.
@@ -79,7 +86,9 @@ fn local(material: &Material, fit: &RunFit) -> (Chart, String) {
         Some(interval) => format!(" (95%: {} to {})", number(interval.low), number(interval.high)),
         None => String::new(),
     };
-    let trend = fit.finding(Question::ConstantSpeed).filter(|finding| finding.verdict != Verdict::Unanswered);
+    let trend = fit
+        .finding(Question::ConstantSpeed)
+        .filter(|finding| finding.verdict != Verdict::Unanswered);
     let trend = trend.map(|finding| format!(" It {}.", finding.sentence)).unwrap_or_default();
     let text = format!(
         "Local displacement: the band holds every row, the line is the moving average. From step {} on its mean is \
@@ -106,20 +115,35 @@ fn global(material: &Material, fit: &RunFit) -> (Chart, String) {
     match fit.displacement.known() {
         Some(law) => {
             if let Some(prefactor) = law.prefactor {
-                let at = |step: u64| Point::new(step as f64, prefactor * (step as f64).powf(law.exponent));
-                chart.add("power law fitted", Ink::Fitted, Mark::Line, [law.first_step, law.last_step].map(at));
+                let at = |step: u64| {
+                    Point::new(step as f64, prefactor * (step as f64).powf(law.exponent))
+                };
+                chart.add(
+                    "power law fitted",
+                    Ink::Fitted,
+                    Mark::Line,
+                    [law.first_step, law.last_step].map(at),
+                );
             }
-            let said = fit.finding(Question::Exponent).map(|finding| with_symbols(&finding.as_sentence()));
+            let said =
+                fit.finding(Question::Exponent).map(|finding| with_symbols(&finding.as_sentence()));
             text += &format!("{} ", said.unwrap_or_default());
         }
-        None => text += &format!("No power law: {}. ", fit.displacement.reason().unwrap_or_default()),
+        None => {
+            text += &format!("No power law: {}. ", fit.displacement.reason().unwrap_or_default())
+        }
     }
     match &fit.predicted {
         crate::analysis::Answer::Known(predicted) => {
             add_predicted(&mut chart, material, fit, predicted);
             let of = if predicted.projected_part {
-                let share = fit.projected_share.map(|share| format!(", {} of it", percent(share))).unwrap_or_default();
-                format!("the part along the directions{share}, which is drawn as measured beside it,")
+                let share = fit
+                    .projected_share
+                    .map(|share| format!(", {} of it", percent(share)))
+                    .unwrap_or_default();
+                format!(
+                    "the part along the directions{share}, which is drawn as measured beside it,"
+                )
             } else {
                 "the whole".to_owned()
             };
@@ -130,7 +154,9 @@ fn global(material: &Material, fit: &RunFit) -> (Chart, String) {
                 thousandths(predicted.exact_exponent)
             );
         }
-        crate::analysis::Answer::CannotSay { reason } => text += &format!("No predicted curve: {reason}."),
+        crate::analysis::Answer::CannotSay { reason } => {
+            text += &format!("No predicted curve: {reason}.")
+        }
     }
     (chart, text)
 }
@@ -144,30 +170,46 @@ fn add_interval(chart: &mut Chart, fit: &RunFit) {
     let height = prefactor * middle.powf(law.exponent);
     let points = (0..=16).map(|index| {
         let step = first * (last / first).powf(f64::from(index) / 16.0);
-        let ends = [interval.low, interval.high].map(|exponent| height * (step / middle).powf(exponent));
+        let ends =
+            [interval.low, interval.high].map(|exponent| height * (step / middle).powf(exponent));
         Point::with_interval(step, height, Some(ends[0].min(ends[1])), Some(ends[0].max(ends[1])))
     });
     chart.add("95% of the exponent", Ink::Fitted, Mark::Band, points);
 }
 
-fn add_predicted(chart: &mut Chart, material: &Material, fit: &RunFit, predicted: &PredictedDisplacement) {
+fn add_predicted(
+    chart: &mut Chart,
+    material: &Material,
+    fit: &RunFit,
+    predicted: &PredictedDisplacement,
+) {
     let name = if predicted.projected_part { "predicted, directions" } else { "predicted" };
     if predicted.projected_part {
-        let points = broken(&material.rows.projected, |bin| Point::new(bin.middle(), bin.mean.exp()));
+        let points =
+            broken(&material.rows.projected, |bin| Point::new(bin.middle(), bin.mean.exp()));
         chart.add("measured, directions", Ink::Other, Mark::Line, points);
     }
-    let points = curve(material, fit, predicted)
-        .unwrap_or_else(|| predicted.curve.iter().map(|point| Point::new(point.step as f64, point.exact)).collect());
+    let points = curve(material, fit, predicted).unwrap_or_else(|| {
+        predicted.curve.iter().map(|point| Point::new(point.step as f64, point.exact)).collect()
+    });
     chart.add(name, Ink::Predicted, Mark::Line, points);
-    let bars = predicted
-        .curve
-        .iter()
-        .map(|point| Point::with_interval(point.step as f64, point.exact, Some(point.range[0]), Some(point.range[1])));
+    let bars = predicted.curve.iter().map(|point| {
+        Point::with_interval(
+            point.step as f64,
+            point.exact,
+            Some(point.range[0]),
+            Some(point.range[1]),
+        )
+    });
     chart.add(name, Ink::Predicted, Mark::Signs, bars);
 }
 
 /// The predicted curve from the first step on.
-fn curve(material: &Material, fit: &RunFit, predicted: &PredictedDisplacement) -> Option<Vec<Point>> {
+fn curve(
+    material: &Material,
+    fit: &RunFit,
+    predicted: &PredictedDisplacement,
+) -> Option<Vec<Point>> {
     let spectrum = material.curvatures.as_ref()?.spectrum().ok()?;
     let parameters = SgdParameters {
         learning_rate: fit.hyperparameters.learning_rate?,
@@ -176,10 +218,12 @@ fn curve(material: &Material, fit: &RunFit, predicted: &PredictedDisplacement) -
         batch_size: fit.batch_size? as f64,
         noise_scale: predicted.noise_scale,
     };
-    let modes: Vec<(f64, f64)> = spectrum.modes().iter().map(|mode| (mode.eigenvalue, mode.multiplicity)).collect();
+    let modes: Vec<(f64, f64)> =
+        spectrum.modes().iter().map(|mode| (mode.eigenvalue, mode.multiplicity)).collect();
     let [first, last] = material.rows.steps?.map(|step| step.max(1) as f64);
-    let mut steps: Vec<u64> =
-        (0..=POINTS).map(|i| (first * (last / first).powf(f64::from(i) / f64::from(POINTS))).round() as u64).collect();
+    let mut steps: Vec<u64> = (0..=POINTS)
+        .map(|i| (first * (last / first).powf(f64::from(i) / f64::from(POINTS))).round() as u64)
+        .collect();
     steps.dedup();
     let start = if predicted.begins_at_rest { Start::AtRest } else { Start::Stationary };
     let values = theory::displacement(&parameters, &modes, start, &steps)?;
@@ -188,9 +232,7 @@ fn curve(material: &Material, fit: &RunFit, predicted: &PredictedDisplacement) -
         theory::displacement(&parameters, &modes, start, &[point.step])
             .is_some_and(|value| (value[0] / point.exact - 1.0).abs() < 1e-6)
     };
-    predicted
-        .curve
-        .iter()
-        .all(agrees)
-        .then(|| steps.iter().zip(values).map(|(step, value)| Point::new(*step as f64, value)).collect())
+    predicted.curve.iter().all(agrees).then(|| {
+        steps.iter().zip(values).map(|(step, value)| Point::new(*step as f64, value)).collect()
+    })
 }

@@ -1,4 +1,5 @@
-//! Eigenvalues of the Hessian over the run, the limit of stability, and the density of the others where it is known.
+//! Eigenvalues of the Hessian over the run, the limit of stability, and the density of the others
+//! where it is known.
 
 use super::figure::Figure;
 use crate::analysis::render_text::{grouped, number};
@@ -26,7 +27,8 @@ pub fn eigenvalues(material: &Material) -> Figure {
         Axis::logarithmic("eigenvalue ρ"),
     );
     if let Some(curvatures) = &material.curvatures {
-        let points = (1..).zip(&curvatures.eigenvalues).map(|(mode, rho)| Point::new(f64::from(mode), *rho));
+        let points =
+            (1..).zip(&curvatures.eigenvalues).map(|(mode, rho)| Point::new(f64::from(mode), *rho));
         sorted.add("measured", Ink::Measured, Mark::Signs, points);
         let negative = curvatures.eigenvalues.iter().filter(|rho| **rho < 0.0).count();
         if negative > 0 {
@@ -36,7 +38,9 @@ pub fn eigenvalues(material: &Material) -> Figure {
         }
         if let Some(density) = &curvatures.density {
             charts.push(bulk(density));
-            caption.push("The bulk is what the spectral density says of the other directions.".to_owned());
+            caption.push(
+                "The bulk is what the spectral density says of the other directions.".to_owned(),
+            );
             if let Some(negative) = curvatures.negative() {
                 caption.push(format!(
                     "About {} directions have negative curvature, {:.1}% of the positive eigenvalues' sum: predictions leave \
@@ -81,7 +85,8 @@ fn over_steps(material: &Material, caption: &mut Vec<String>) -> Chart {
                 ))
             })
             .collect();
-        let (name, ink) = if mode == 1 { ("largest", Ink::Measured) } else { ("the next ones", Ink::Faint) };
+        let (name, ink) =
+            if mode == 1 { ("largest", Ink::Measured) } else { ("the next ones", Ink::Faint) };
         chart.add(name, ink, Mark::Line, points.clone());
         if mode == 1 {
             chart.add(name, ink, Mark::Signs, points);
@@ -100,7 +105,11 @@ fn over_steps(material: &Material, caption: &mut Vec<String>) -> Chart {
                 .to_owned(),
         );
     }
-    let last = material.curvature.iter().rfind(|row| row.mode == 1).and_then(|row| Some((row.step, row.eigenvalue?)));
+    let last = material
+        .curvature
+        .iter()
+        .rfind(|row| row.mode == 1)
+        .and_then(|row| Some((row.step, row.eigenvalue?)));
     if let Some((step, rho)) = last {
         caption.push(format!(
             "The largest was {} at step {}. Bars are residuals of the eigenpairs.",
@@ -119,14 +128,22 @@ fn limit(material: &Material) -> Option<Vec<Point>> {
     let optimizer = &material.info.optimizer;
     let hyperparameters = material.info.hyperparameters.first()?;
     let momentum = hyperparameters.momentum?;
-    let heavy_ball = momentum == 0.0 || (optimizer.dampening == Some(0.0) && optimizer.nesterov == Some(false));
-    if optimizer.name.as_deref() != Some("sgd") || material.info.layout.parameter_groups != 1 || !heavy_ball {
+    let heavy_ball =
+        momentum == 0.0 || (optimizer.dampening == Some(0.0) && optimizer.nesterov == Some(false));
+    if optimizer.name.as_deref() != Some("sgd")
+        || material.info.layout.parameter_groups != 1
+        || !heavy_ball
+    {
         return None;
     }
     let decay = hyperparameters.weight_decay.unwrap_or(0.0);
     let points = material.rows.learning_rate.bins().flat_map(|bin| {
-        let limit = |rate: f64| if rate > 0.0 { 2.0 * (1.0 + momentum) / rate - decay } else { f64::NAN };
-        [Point::new(bin.first_step as f64, limit(bin.mean)), Point::new(bin.last_step as f64, limit(bin.mean))]
+        let limit =
+            |rate: f64| if rate > 0.0 { 2.0 * (1.0 + momentum) / rate - decay } else { f64::NAN };
+        [
+            Point::new(bin.first_step as f64, limit(bin.mean)),
+            Point::new(bin.last_step as f64, limit(bin.mean)),
+        ]
     });
     Some(points.collect())
 }
@@ -138,6 +155,11 @@ fn bulk(density: &SpectralBulk) -> Chart {
         Axis::linear("eigenvalue"),
         Axis::logarithmic("directions about it"),
     );
-    chart.add("density", Ink::Measured, Mark::Signs, density.counted().map(|(node, count)| Point::new(node, count)));
+    chart.add(
+        "density",
+        Ink::Measured,
+        Mark::Signs,
+        density.counted().map(|(node, count)| Point::new(node, count)),
+    );
     chart
 }

@@ -1,4 +1,5 @@
-//! Figure 7 of the paper: the exponent of the displacement against the length of the run, and against the lag.
+//! Figure 7 of the paper: the exponent of the displacement against the length of the run, and
+//! against the lag.
 
 use super::figure::Figure;
 use crate::analysis::Answer;
@@ -20,7 +21,9 @@ pub fn exponents(material: &Material) -> Figure {
         caption.push("No part of the run shows a power law.".to_owned());
     } else {
         prefixes.add("ordinary diffusion, c = 1", Ink::Predicted, Mark::Horizontals, ordinary());
-        let points = || fit.prefixes.iter().map(|prefix| Point::new(prefix.last_step as f64, prefix.exponent));
+        let points = || {
+            fit.prefixes.iter().map(|prefix| Point::new(prefix.last_step as f64, prefix.exponent))
+        };
         prefixes.add("", Ink::Faint, Mark::Line, points());
         prefixes.add("c over so many steps", Ink::Measured, Mark::Signs, points());
         caption.push(

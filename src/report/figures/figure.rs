@@ -16,7 +16,12 @@ pub struct Figure {
 }
 
 impl Figure {
-    pub fn new(id: &'static str, title: &'static str, charts: Vec<Chart>, caption: Vec<String>) -> Figure {
+    pub fn new(
+        id: &'static str,
+        title: &'static str,
+        charts: Vec<Chart>,
+        caption: Vec<String>,
+    ) -> Figure {
         let charts: Vec<Chart> = charts.into_iter().filter(|chart| !chart.is_empty()).collect();
         if charts.is_empty() {
             return Figure::missing(id, title, "no value of it is known and finite");

@@ -32,8 +32,12 @@ fn axis(landscape: &Landscape, axis: usize) -> Axis {
 
 /// Levels whose rings about the minimum of a quadratic loss are equally far apart.
 fn levels(grid: &Grid) -> Vec<f64> {
-    let Some([low, high]) = grid.range().filter(|[low, high]| low < high) else { return Vec::new() };
-    (1..=LEVELS).map(|ring| low + (high - low) * (f64::from(ring) / f64::from(LEVELS)).powi(2)).collect()
+    let Some([low, high]) = grid.range().filter(|[low, high]| low < high) else {
+        return Vec::new();
+    };
+    (1..=LEVELS)
+        .map(|ring| low + (high - low) * (f64::from(ring) / f64::from(LEVELS)).powi(2))
+        .collect()
 }
 
 /// Contours of a loss, those of its approximation at the same levels, and the run.
@@ -53,7 +57,13 @@ fn contours(landscape: &Landscape, which: &str, loss: &[f64], quadratic: Option<
     }
     if let Some(values) = quadratic {
         for level in levels(&grid) {
-            add_contour(&mut chart, "to second order", Ink::Predicted, &Grid { values, ..grid }, level);
+            add_contour(
+                &mut chart,
+                "to second order",
+                Ink::Predicted,
+                &Grid { values, ..grid },
+                level,
+            );
         }
     }
     chart
@@ -75,7 +85,9 @@ fn add_contour(chart: &mut Chart, name: &str, ink: Ink, grid: &Grid, level: f64)
 fn is_near(landscape: &Landscape, point: &[f64; 2]) -> bool {
     point.iter().zip(&landscape.losses.coordinates).all(|(position, axis)| {
         let ends = axis.first().copied().zip(axis.last().copied());
-        ends.is_some_and(|(low, high)| (position - 0.5 * (low + high)).abs() <= REACH * 0.5 * (high - low))
+        ends.is_some_and(|(low, high)| {
+            (position - 0.5 * (low + high)).abs() <= REACH * 0.5 * (high - low)
+        })
     })
 }
 
@@ -84,13 +96,22 @@ fn add_way(chart: &mut Chart, landscape: &Landscape, way: &Way) {
         points
             .iter()
             .map(|point| {
-                if is_near(landscape, point) { Point::new(point[0], point[1]) } else { Point::new(f64::NAN, f64::NAN) }
+                if is_near(landscape, point) {
+                    Point::new(point[0], point[1])
+                } else {
+                    Point::new(f64::NAN, f64::NAN)
+                }
             })
             .collect()
     };
     chart.add("rows of the run", Ink::Other, Mark::Dots, shown(&way.points));
     if way.rows_of_mean > 1 {
-        chart.add(&format!("means of {} rows", grouped(way.rows_of_mean)), Ink::Way, Mark::Line, shown(&way.means));
+        chart.add(
+            &format!("means of {} rows", grouped(way.rows_of_mean)),
+            Ink::Way,
+            Mark::Line,
+            shown(&way.means),
+        );
     }
     chart.add("reference point", Ink::Fitted, Mark::Signs, [Point::new(0.0, 0.0)]);
 }
@@ -100,12 +121,20 @@ fn section(landscape: &Landscape, along: usize) -> Chart {
     let losses = &landscape.losses;
     let [x, y] = &losses.coordinates;
     let across = &losses.coordinates[1 - along];
-    let nearest = (0..across.len()).min_by(|a, b| across[*a].abs().total_cmp(&across[*b].abs())).unwrap_or_default();
+    let nearest = (0..across.len())
+        .min_by(|a, b| across[*a].abs().total_cmp(&across[*b].abs()))
+        .unwrap_or_default();
     let values = |list: &[f64]| -> Vec<Point> {
         if along == 0 {
-            x.iter().zip(&list[nearest * x.len()..]).map(|(x, loss)| Point::new(*x, *loss)).collect()
+            x.iter()
+                .zip(&list[nearest * x.len()..])
+                .map(|(x, loss)| Point::new(*x, *loss))
+                .collect()
         } else {
-            y.iter().zip(list.chunks_exact(x.len())).map(|(y, line)| Point::new(*y, line[nearest])).collect()
+            y.iter()
+                .zip(list.chunks_exact(x.len()))
+                .map(|(y, line)| Point::new(*y, line[nearest]))
+                .collect()
         }
     };
     let mut chart = Chart::new(
@@ -140,9 +169,14 @@ fn caption(landscape: &Landscape) -> Vec<String> {
     )];
     if let Some(quadratic) = &losses.quadratic_loss {
         let pairs = losses.train_loss.iter().zip(quadratic);
-        let off = pairs.map(|(loss, quadratic)| (loss - quadratic).abs()).filter(|off| off.is_finite());
+        let off =
+            pairs.map(|(loss, quadratic)| (loss - quadratic).abs()).filter(|off| off.is_finite());
         let finite = losses.train_loss.iter().copied().filter(|loss| loss.is_finite());
-        let compared = match (off.reduce(f64::max), finite.clone().reduce(f64::min), finite.reduce(f64::max)) {
+        let compared = match (
+            off.reduce(f64::max),
+            finite.clone().reduce(f64::min),
+            finite.reduce(f64::max),
+        ) {
             (Some(worst), Some(low), Some(high)) => format!(
                 "It is off by at most {}, where the loss goes from {} to {}.",
                 number(worst),
@@ -155,7 +189,10 @@ fn caption(landscape: &Landscape) -> Vec<String> {
             "Dashed: the training loss to second order, from its gradient at the origin and the two eigenvalues. {compared}"
         ));
     } else {
-        caption.push("The eigenvalues of the directions are not known, and so is no approximation by them.".to_owned());
+        caption.push(
+            "The eigenvalues of the directions are not known, and so is no approximation by them."
+                .to_owned(),
+        );
     }
     caption.push(match &landscape.way {
         Ok(way) => {

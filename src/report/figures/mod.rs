@@ -1,4 +1,5 @@
-//! The figures of a report, in order: each a function of what is known of a run, or a sentence why there is none.
+//! The figures of a report, in order: each a function of what is known of a run, or a sentence why
+//! there is none.
 
 mod figure;
 

@@ -21,7 +21,8 @@ pub fn noise(material: &Material) -> Figure {
         Axis::logarithmic("eigenvalue ρ"),
         Axis::logarithmic("variance, gradient units²"),
     );
-    let source = fit.isotropy.known().map_or(EigenvalueSource::Fit, |isotropy| isotropy.eigenvalues);
+    let source =
+        fit.isotropy.known().map_or(EigenvalueSource::Fit, |isotropy| isotropy.eigenvalues);
     let decay = fit.window.known().and_then(|window| window.weight_decay).unwrap_or(0.0);
     let eigenvalue = |mode: &ModeFit| match source {
         EigenvalueSource::Hessian => mode.hessian_eigenvalue,
@@ -31,15 +32,21 @@ pub fn noise(material: &Material) -> Figure {
         let variance = mode.recursion.known()?.noise_variance;
         Some(Point::with_interval(eigenvalue(mode)?, variance.value, variance.low, variance.high))
     };
-    let of_gradients = |mode: &ModeFit| Some(Point::new(eigenvalue(mode)?, measured_noise(fit, mode.mode)?));
+    let of_gradients =
+        |mode: &ModeFit| Some(Point::new(eigenvalue(mode)?, measured_noise(fit, mode.mode)?));
     let measured: Vec<Point> = fit.modes.iter().filter_map(of_steps).collect();
     let by_gradients: Vec<Point> = fit.modes.iter().filter_map(of_gradients).collect();
     if measured.is_empty() {
-        let reason = fit.modes.iter().find_map(|mode| mode.recursion.reason()).unwrap_or("there are no modes");
+        let reason = fit
+            .modes
+            .iter()
+            .find_map(|mode| mode.recursion.reason())
+            .unwrap_or("there are no modes");
         return Figure::missing(id, title, reason);
     }
     let ends = measured.iter().map(|point| point.x).filter(|rho| *rho > 0.0);
-    let ends = ends.fold([f64::INFINITY, 0.0], |[low, high]: [f64; 2], rho| [low.min(rho), high.max(rho)]);
+    let ends =
+        ends.fold([f64::INFINITY, 0.0], |[low, high]: [f64; 2], rho| [low.min(rho), high.max(rho)]);
     by_mode.add("measured", Ink::Measured, Mark::Signs, measured);
     let batch = fit.window.known().and_then(|window| window.batch_size);
     if let (Some(scale), Some(batch)) = (noise_scale(fit), batch.filter(|_| ends[1] > 0.0)) {
@@ -52,7 +59,9 @@ pub fn noise(material: &Material) -> Figure {
             .to_owned(),
     ];
     if !by_gradients.is_empty() {
-        caption.push("Crosses: as gradients have it that were measured beside the Hessian.".to_owned());
+        caption.push(
+            "Crosses: as gradients have it that were measured beside the Hessian.".to_owned(),
+        );
         by_mode.add("by the gradients", Ink::Predicted, Mark::Signs, by_gradients);
     }
     let mut charts = vec![by_mode];
@@ -67,16 +76,27 @@ pub fn noise(material: &Material) -> Figure {
             );
             chart.x.categories = scales.values.iter().map(|scale| name(scale.source)).collect();
             let points = scales.values.iter().enumerate().map(|(index, scale)| {
-                Point::with_interval(index as f64, scale.value.value, scale.value.low, scale.value.high)
+                Point::with_interval(
+                    index as f64,
+                    scale.value.value,
+                    scale.value.low,
+                    scale.value.high,
+                )
             });
             chart.add("σ²", Ink::Measured, Mark::Signs, points);
-            let asked =
-                [Question::NoiseScale, Question::NoiseSources, Question::NoiseAgreement, Question::OneNoiseScale];
-            let found = of_modes(fit).into_iter().filter(|finding| asked.contains(&finding.question));
+            let asked = [
+                Question::NoiseScale,
+                Question::NoiseSources,
+                Question::NoiseAgreement,
+                Question::OneNoiseScale,
+            ];
+            let found =
+                of_modes(fit).into_iter().filter(|finding| asked.contains(&finding.question));
             caption.extend(found.map(|finding| with_symbols(&finding.as_sentence())));
             charts.push(chart);
         }
-        None => caption.push(format!("σ² cannot be said: {}.", fit.noise_scale.reason().unwrap_or_default())),
+        None => caption
+            .push(format!("σ² cannot be said: {}.", fit.noise_scale.reason().unwrap_or_default())),
     }
     Figure::new(id, title, charts, caption)
 }

@@ -50,7 +50,10 @@ pub fn portraits(material: &Material) -> Figure {
 }
 
 fn reason_of(fit: &ModesFit) -> &str {
-    fit.modes.iter().find_map(|mode| mode.recursion.reason()).unwrap_or("the settings are not known")
+    fit.modes
+        .iter()
+        .find_map(|mode| mode.recursion.reason())
+        .unwrap_or("the settings are not known")
 }
 
 fn portrait(phase: &Phase) -> Chart {
@@ -66,7 +69,12 @@ fn portrait(phase: &Phase) -> Chart {
         chart.add("rows in a row", Ink::Way, Mark::Line, phase.path.iter().copied().map(point));
     }
     if let Some(ellipse) = &phase.plan.predicted {
-        chart.add("predicted, 95%", Ink::Predicted, Mark::Line, ellipse.outline(RADIUS_95).into_iter().map(point));
+        chart.add(
+            "predicted, 95%",
+            Ink::Predicted,
+            Mark::Line,
+            ellipse.outline(RADIUS_95).into_iter().map(point),
+        );
     }
     chart
 }
@@ -121,7 +129,8 @@ fn spectrum(fit: &ModesFit, mode: &ModeFit, found: &Spectrum) -> Chart {
     chart.add("measured", Ink::Measured, Mark::Line, points);
     if let (Some(theory), Some([low, high])) = (ModeTheory::with_measured_noise(fit, mode), ends) {
         let at = |index: i32| low * (high / low).powf(f64::from(index) / 150.0);
-        let curve = (0..=150).map(|index| Point::new(at(index), theory.velocity_spectrum(at(index))));
+        let curve =
+            (0..=150).map(|index| Point::new(at(index), theory.velocity_spectrum(at(index))));
         chart.add("predicted", Ink::Predicted, Mark::Line, curve);
     }
     if let Some(recursion) = mode.recursion.known() {
@@ -133,8 +142,8 @@ fn spectrum(fit: &ModesFit, mode: &ModeFit, found: &Spectrum) -> Chart {
     chart
 }
 
-/// Means of the densities that fall on the same place of the axis. Frequency 0 and the one beside it, which the taper
-/// mixes with it, are left out; so is the last, which has one side only.
+/// Means of the densities that fall on the same place of the axis. Frequency 0 and the one beside
+/// it, which the taper mixes with it, are left out; so is the last, which has one side only.
 fn thinned(spectrum: &Spectrum) -> Vec<Point> {
     let mut points: Vec<(i64, f64, f64, f64)> = Vec::new();
     for index in 2..spectrum.density.len() - 1 {
@@ -142,10 +151,14 @@ fn thinned(spectrum: &Spectrum) -> Vec<Point> {
         let place = (frequency.log10() * PER_DECADE).floor() as i64;
         match points.last_mut() {
             Some((last, sum, densities, count)) if *last == place => {
-                (*sum, *densities, *count) = (*sum + frequency, *densities + spectrum.density[index], *count + 1.0);
+                (*sum, *densities, *count) =
+                    (*sum + frequency, *densities + spectrum.density[index], *count + 1.0);
             }
             _ => points.push((place, frequency, spectrum.density[index], 1.0)),
         }
     }
-    points.into_iter().map(|(_, sum, densities, count)| Point::new(sum / count, densities / count)).collect()
+    points
+        .into_iter()
+        .map(|(_, sum, densities, count)| Point::new(sum / count, densities / count))
+        .collect()
 }

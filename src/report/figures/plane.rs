@@ -1,4 +1,5 @@
-//! Figures 3 and 4 of the paper: two modes at once, over the contours of the loss that the motion really minimizes.
+//! Figures 3 and 4 of the paper: two modes at once, over the contours of the loss that the motion
+//! really minimizes.
 
 use super::figure::Figure;
 use crate::report::chart::{Axis, Chart, Ink, Mark, Point, Shape};
@@ -17,12 +18,17 @@ pub fn planes(material: &Material) -> Figure {
         return Figure::missing(id, title, "it takes two directions, and there is one");
     };
     let theory = |phase: &Phase| {
-        fit.modes.iter().find(|mode| mode.mode == phase.plan.mode).and_then(|mode| ModeTheory::of(fit, mode))
+        fit.modes
+            .iter()
+            .find(|mode| mode.mode == phase.plan.mode)
+            .and_then(|mode| ModeTheory::of(fit, mode))
     };
     let theories = theory(first).zip(theory(last));
     let names = [first.plan.mode, last.plan.mode];
     let mut charts = Vec::new();
-    for (axis, quantity, unit) in [(0, "position", "parameter units"), (1, "velocity", "parameter units/time")] {
+    for (axis, quantity, unit) in
+        [(0, "position", "parameter units"), (1, "velocity", "parameter units/time")]
+    {
         let label = |mode: usize| format!("{quantity} of mode {mode}, {unit}");
         let mut chart = Chart::new(
             format!("plane_{quantity}"),
@@ -31,16 +37,21 @@ pub fn planes(material: &Material) -> Figure {
             Axis::linear(&label(names[1])),
         );
         chart.shape = if axis == 0 { Shape::EqualScales } else { Shape::Square };
-        let points = first.points.iter().zip(&last.points).map(|(x, y)| Point::new(x[axis], y[axis]));
+        let points =
+            first.points.iter().zip(&last.points).map(|(x, y)| Point::new(x[axis], y[axis]));
         chart.add("rows", Ink::Measured, Mark::Dots, points);
-        if let Some((x, y)) = theories.and_then(|(first, last)| contour(&first).zip(contour(&last))) {
+        if let Some((x, y)) = theories.and_then(|(first, last)| contour(&first).zip(contour(&last)))
+        {
             let centre = if axis == 0 { [x.centre[0], y.centre[0]] } else { [0.0; 2] };
             let variances = [x.covariance[axis][axis], y.covariance[axis][axis]];
             add_rings(&mut chart, "modified loss", Ink::Predicted, centre, variances);
             if let (0, Some((first, last))) = (axis, theories) {
                 // The training loss itself: as long on the first axis as the modified one.
                 let ratio = first.eigenvalue / last.eigenvalue;
-                let ring = Ellipse { centre, covariance: [[variances[0], 0.0], [0.0, variances[0] * ratio]] };
+                let ring = Ellipse {
+                    centre,
+                    covariance: [[variances[0], 0.0], [0.0, variances[0] * ratio]],
+                };
                 // The flat direction of the loss may be far longer than anything that is seen.
                 let reach = 4.0 * variances[1].max(variances[0]).sqrt();
                 let points = ring.outline(1.0).into_iter().map(|[x, y]| {
@@ -75,6 +86,11 @@ fn contour(theory: &ModeTheory) -> Option<Ellipse> {
 fn add_rings(chart: &mut Chart, name: &str, ink: Ink, centre: [f64; 2], variances: [f64; 2]) {
     let ellipse = Ellipse { centre, covariance: [[variances[0], 0.0], [0.0, variances[1]]] };
     for deviations in [1.0, 2.0, 3.0] {
-        chart.add(name, ink, Mark::Line, ellipse.outline(deviations).into_iter().map(|[x, y]| Point::new(x, y)));
+        chart.add(
+            name,
+            ink,
+            Mark::Line,
+            ellipse.outline(deviations).into_iter().map(|[x, y]| Point::new(x, y)),
+        );
     }
 }

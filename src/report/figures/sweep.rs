@@ -52,15 +52,20 @@ const QUANTITIES: [Quantity; 2] = [
     },
 ];
 
-/// By each setting that differs, and measured against predicted. The first fit is the one that predicts.
+/// By each setting that differs, and measured against predicted. The first fit is the one that
+/// predicts.
 pub fn sweep(fits: &[RunFit]) -> Figure {
     let sweep = Sweep::of(fits);
     let runs: Vec<(&SweepRun, &RunFit)> = sweep.runs.iter().zip(fits).collect();
     let mut charts = Vec::new();
     for setting in SETTINGS {
         let runs = differing_in(&runs, setting);
-        charts
-            .extend(QUANTITIES.iter().filter(|_| runs.len() > 1).map(|quantity| by_setting(&runs, setting, quantity)));
+        charts.extend(
+            QUANTITIES
+                .iter()
+                .filter(|_| runs.len() > 1)
+                .map(|quantity| by_setting(&runs, setting, quantity)),
+        );
     }
     charts.extend(QUANTITIES.iter().map(|quantity| against(&runs, quantity)));
     let said = |answer: &Answer<f64>| match answer {
@@ -80,14 +85,20 @@ pub fn sweep(fits: &[RunFit]) -> Figure {
     Figure::new("sweep", "Runs compared (fig. 6)", charts, caption)
 }
 
-/// The runs that have the first one's other settings, in the order of this one; none where it does not differ.
-fn differing_in<'a>(runs: &[(&'a SweepRun, &'a RunFit)], (name, of): Setting) -> Vec<(&'a SweepRun, &'a RunFit)> {
+/// The runs that have the first one's other settings, in the order of this one; none where it does
+/// not differ.
+fn differing_in<'a>(
+    runs: &[(&'a SweepRun, &'a RunFit)],
+    (name, of): Setting,
+) -> Vec<(&'a SweepRun, &'a RunFit)> {
     let Some((default, _)) = runs.first() else { return Vec::new() };
     let others = || SETTINGS.iter().filter(|(other, _)| *other != name);
     let mut found: Vec<_> = runs
         .iter()
         .copied()
-        .filter(|(run, _)| of(run).is_some() && others().all(|(_, other)| other(run) == other(default)))
+        .filter(|(run, _)| {
+            of(run).is_some() && others().all(|(_, other)| other(run) == other(default))
+        })
         .collect();
     found.sort_by(|(a, _), (b, _)| of(a).unwrap_or(0.0).total_cmp(&of(b).unwrap_or(0.0)));
     if found.iter().all(|(run, _)| of(run) == of(default)) { Vec::new() } else { found }
@@ -107,7 +118,9 @@ fn by_setting(runs: &[(&SweepRun, &RunFit)], (name, of): Setting, quantity: &Qua
         (quantity.axis)(quantity.label),
     );
     let predicted = || {
-        let points = runs.iter().filter_map(|(run, _)| Some(Point::new(of(run)?, *(quantity.predicted)(run).known()?)));
+        let points = runs
+            .iter()
+            .filter_map(|(run, _)| Some(Point::new(of(run)?, *(quantity.predicted)(run).known()?)));
         points.collect::<Vec<_>>()
     };
     if *what == "speed" {
@@ -136,7 +149,9 @@ fn against(runs: &[(&SweepRun, &RunFit)], quantity: &Quantity) -> Chart {
     });
     let points: Vec<Point> = points.collect();
     let ends = points.iter().flat_map(|point| [point.x, point.y]);
-    let ends = ends.fold([f64::INFINITY, f64::NEG_INFINITY], |[low, high], value| [low.min(value), high.max(value)]);
+    let ends = ends.fold([f64::INFINITY, f64::NEG_INFINITY], |[low, high], value| {
+        [low.min(value), high.max(value)]
+    });
     chart.add("equal", Ink::Predicted, Mark::Line, ends.map(|end| Point::new(end, end)));
     chart.add("runs", Ink::Measured, Mark::Signs, points);
     chart

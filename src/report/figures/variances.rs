@@ -1,4 +1,5 @@
-//! Isotropy and equipartition: is the motion the same in every direction, as the modified loss has it?
+//! Isotropy and equipartition: is the motion the same in every direction, as the modified loss has
+//! it?
 
 use super::figure::Figure;
 use crate::analysis::Question;
@@ -16,7 +17,10 @@ use crate::theory::parameters::SgdParameters;
 pub fn isotropy(material: &Material) -> Figure {
     let (id, title) = ("isotropy", "Isotropy");
     let known = material.modes().and_then(|fit| {
-        let isotropy = fit.isotropy.known().ok_or_else(|| fit.isotropy.reason().unwrap_or_default().to_owned())?;
+        let isotropy = fit
+            .isotropy
+            .known()
+            .ok_or_else(|| fit.isotropy.reason().unwrap_or_default().to_owned())?;
         Ok((fit, isotropy))
     });
     let (fit, isotropy) = match known {
@@ -24,9 +28,14 @@ pub fn isotropy(material: &Material) -> Figure {
         Err(reason) => return Figure::missing(id, title, &reason),
     };
     if isotropy.modes.is_empty() {
-        return Figure::missing(id, title, "no mode is fitted and holds 20 relaxation times in the window");
+        return Figure::missing(
+            id,
+            title,
+            "no mode is fitted and holds 20 relaxation times in the window",
+        );
     }
-    let parameters = fit.window.known().and_then(|window: &Window| settings(window, noise_scale(fit)?));
+    let parameters =
+        fit.window.known().and_then(|window: &Window| settings(window, noise_scale(fit)?));
     let label = match isotropy.eigenvalues {
         EigenvalueSource::Hessian => "eigenvalue ρ of the Hessian",
         EigenvalueSource::Fit => "eigenvalue ρ, fitted",
@@ -52,7 +61,8 @@ pub fn isotropy(material: &Material) -> Figure {
     let by_gradients = by_measured_gradients(fit, isotropy);
     if !by_gradients.is_empty() {
         for (index, chart) in [&mut positions, &mut velocities].into_iter().enumerate() {
-            let points = by_gradients.iter().map(|(rho, variances)| Point::new(*rho, variances[index]));
+            let points =
+                by_gradients.iter().map(|(rho, variances)| Point::new(*rho, variances[index]));
             chart.add("by the gradients", Ink::Predicted, Mark::Signs, points);
         }
     }
@@ -73,7 +83,10 @@ pub fn isotropy(material: &Material) -> Figure {
             curvatures_from(fit)
         ));
     }
-    caption.extend(said(fit, &[Question::Positions, Question::PositionsInDiscreteTime, Question::Velocities]));
+    caption.extend(said(
+        fit,
+        &[Question::Positions, Question::PositionsInDiscreteTime, Question::Velocities],
+    ));
     if isotropy.modes_left_out > 0 {
         caption.push(format!(
             "Left out, as too slow for the window or not fitted: {}.",
@@ -101,23 +114,24 @@ fn add_measured(
     chart.add("measured", Ink::Measured, Mark::Signs, isotropy.modes.iter().map(point));
 }
 
-/// Eigenvalue, and variances of position and velocity, of the modes along which gradients were measured.
+/// Eigenvalue, and variances of position and velocity, of the modes along which gradients were
+/// measured.
 fn by_measured_gradients(fit: &ModesFit, isotropy: &Isotropy) -> Vec<(f64, [f64; 2])> {
     let predicted = |mode: &ModeVariances| {
         let mode_fit = fit.modes.iter().find(|found| found.mode == mode.mode)?;
         measured_noise(fit, mode.mode)?;
         let theory = ModeTheory::with_measured_noise(fit, mode_fit)?;
-        let covariance = DiscreteMode::new(&theory.parameters, theory.eigenvalue).ok()?.stationary_covariance();
+        let covariance =
+            DiscreteMode::new(&theory.parameters, theory.eigenvalue).ok()?.stationary_covariance();
         Some((mode.eigenvalue, [covariance[0][0], covariance[1][1]]))
     };
     isotropy.modes.iter().filter_map(predicted).collect()
 }
 
 fn add_predicted(chart: &mut Chart, parameters: &SgdParameters, isotropy: &Isotropy, index: usize) {
-    let ends = isotropy
-        .modes
-        .iter()
-        .fold([f64::INFINITY, 0.0_f64], |[low, high], mode| [low.min(mode.eigenvalue), high.max(mode.eigenvalue)]);
+    let ends = isotropy.modes.iter().fold([f64::INFINITY, 0.0_f64], |[low, high], mode| {
+        [low.min(mode.eigenvalue), high.max(mode.eigenvalue)]
+    });
     // One mode alone gets a short line.
     let [low, high] = [ends[0] / 1.1, ends[1] * 1.1];
     let eigenvalues = (0..=60).map(|step| low * (high / low).powf(f64::from(step) / 60.0));
@@ -139,7 +153,11 @@ pub fn equipartition(material: &Material) -> Figure {
         Ok(fit) => fit,
         Err(reason) => return Figure::missing(id, title, &reason),
     };
-    let known: Vec<_> = fit.modes.iter().filter_map(|mode| Some((mode.mode, mode.equipartition.known()?))).collect();
+    let known: Vec<_> = fit
+        .modes
+        .iter()
+        .filter_map(|mode| Some((mode.mode, mode.equipartition.known()?)))
+        .collect();
     if known.is_empty() {
         let reason = fit.modes.iter().find_map(|mode| mode.equipartition.reason());
         return Figure::missing(id, title, reason.unwrap_or("there are no modes"));

@@ -35,7 +35,8 @@ pub struct CurvatureRow {
     pub residual: Option<f64>,
     /// Whether the residual was within the tolerance asked for.
     pub converged: bool,
-    /// How much of the eigenvector lies in the span of the basis before, 0 to 1. None for the first.
+    /// How much of the eigenvector lies in the span of the basis before, 0 to 1. None for the
+    /// first.
     pub overlap: Option<f64>,
     /// Hessian-vector products spent on all of the estimate.
     pub products: Option<u64>,
@@ -55,8 +56,8 @@ fn schema() -> SchemaRef {
     ]))
 }
 
-/// Writes an estimate: first its vectors (unless they are not to be kept, then there are none) and its summary, then its
-/// rows. The rows being there says that it is complete.
+/// Writes an estimate: first its vectors (unless they are not to be kept, then there are none) and
+/// its summary, then its rows. The rows being there says that it is complete.
 pub(crate) fn write_basis(
     storage: &dyn Storage,
     folder: &RunFolder,
@@ -108,7 +109,10 @@ fn rows(
     let same = |value: u64| -> ArrayRef { Arc::new(Int64Array::from(vec![integer(value); count])) };
     let known = |values: &[f64], less: f64| -> ArrayRef {
         Arc::new(
-            values.iter().map(|value| Some(value - less).filter(|value| !value.is_nan())).collect::<Float64Array>(),
+            values
+                .iter()
+                .map(|value| Some(value - less).filter(|value| !value.is_nan()))
+                .collect::<Float64Array>(),
         )
     };
     let columns: Vec<ArrayRef> = vec![
@@ -125,13 +129,16 @@ fn rows(
 }
 
 impl Run {
-    /// The `curvature` table: every estimate of the eigenvalues, in the order in which they were made (a run resumed from
-    /// an earlier step goes back). Empty for a run without directions.
+    /// The `curvature` table: every estimate of the eigenvalues, in the order in which they were
+    /// made (a run resumed from an earlier step goes back). Empty for a run without directions.
     ///
     /// # Errors
     /// [`Error::Damaged`], [`Error::NewerSchema`], [`Error::Io`].
     pub fn curvature(&self) -> Result<Vec<CurvatureRow>> {
-        self.bases()?.map(|basis| self.estimate(basis)).collect::<Result<Vec<_>>>().map(|estimates| estimates.concat())
+        self.bases()?
+            .map(|basis| self.estimate(basis))
+            .collect::<Result<Vec<_>>>()
+            .map(|estimates| estimates.concat())
     }
 
     /// The rows of the `curvature` table of one estimate, the largest eigenvalue first.
@@ -146,7 +153,10 @@ impl Run {
             rows.extend(rows_of(&batch?));
         }
         match rows.iter().find(|row| row.basis != basis) {
-            Some(row) => Err(damaged(&self.folder.curvature(basis), format!("it is the table of basis {}", row.basis))),
+            Some(row) => Err(damaged(
+                &self.folder.curvature(basis),
+                format!("it is the table of basis {}", row.basis),
+            )),
             None => Ok(rows),
         }
     }
@@ -155,7 +165,8 @@ impl Run {
     /// [`curvature_summary`](Run::curvature_summary).
     ///
     /// # Errors
-    /// [`Error::Io`] (among it, that they were not kept), [`Error::Damaged`], [`Error::NewerSchema`].
+    /// [`Error::Io`] (among it, that they were not kept), [`Error::Damaged`],
+    /// [`Error::NewerSchema`].
     pub fn eigenvectors(&self, basis: u64) -> Result<Eigenvectors> {
         Eigenvectors::read(self.folder.eigenvectors(basis))
     }

@@ -1,4 +1,5 @@
-//! What was measured of a Hessian beyond its eigenpairs: `curvature_summaries/NNNNNN.json`, of the basis of this number.
+//! What was measured of a Hessian beyond its eigenpairs: `curvature_summaries/NNNNNN.json`, of the
+//! basis of this number.
 
 use std::path::Path;
 
@@ -32,9 +33,11 @@ pub struct Measured {
 
 /// What is known of the Hessian of a basis besides its eigenpairs. Weight decay is in none of it.
 ///
-/// `LossHessian::summary` (feature `torch`) measures it; whoever measures otherwise fills it in. Handed over with the
-/// directions of a run ([`Eigenvectors::with_summary`](crate::run::artefacts::eigenvectors::Eigenvectors::with_summary)), or by
-/// [`save`](Self::save) where it is measured later, it is in the run's folder, where `perrin fit` and `perrin report` find it.
+/// `LossHessian::summary` (feature `torch`) measures it; whoever measures otherwise fills it in.
+/// Handed over with the directions of a run
+/// ([`Eigenvectors::with_summary`](crate::run::artefacts::eigenvectors::Eigenvectors::with_summary)),
+/// or by [`save`](Self::save) where it is measured later, it is in the run's folder, where
+/// `perrin fit` and `perrin report` find it.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct CurvatureSummary {
@@ -46,7 +49,8 @@ pub struct CurvatureSummary {
     pub gradient_noise: Option<GradientNoiseSummary>,
 }
 
-/// The eigenvalues of the directions beside a basis, as a density: `weights[i]` of them are about `nodes[i]`.
+/// The eigenvalues of the directions beside a basis, as a density: `weights[i]` of them are about
+/// `nodes[i]`.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct SpectralBulk {
     /// Eigenvalues that stand for those around them; negative ones among them.
@@ -68,7 +72,8 @@ pub struct GradientNoiseSummary {
     pub noise_scale: Measured,
     /// Pearson's correlation of q_i^T Sigma q_i and rho_i; none where one of them does not vary.
     pub correlation: Option<Measured>,
-    /// Frobenius norm of Sigma's part off the diagonal, seen along the basis, over that of all of it.
+    /// Frobenius norm of Sigma's part off the diagonal, seen along the basis, over that of all of
+    /// it.
     pub off_diagonal: Option<Measured>,
     /// Batches whose gradients were compared.
     pub batches: u64,
@@ -77,13 +82,15 @@ pub struct GradientNoiseSummary {
 }
 
 impl CurvatureSummary {
-    /// Keeps it in the folder of a run, as that of basis `basis`, written beside its place, synced and renamed; one that
-    /// is there already is replaced. The run may be being observed meanwhile, along directions that were handed over without a
-    /// summary. Basis 0 may come before its table, or without one in a run that has no directions.
+    /// Keeps it in the folder of a run, as that of basis `basis`, written beside its place, synced
+    /// and renamed; one that is there already is replaced. The run may be being observed meanwhile,
+    /// along directions that were handed over without a summary. Basis 0 may come before its table,
+    /// or without one in a run that has no directions.
     ///
     /// # Errors
-    /// [`Error::InvalidInput`] for what is no measurement (a number that is not finite, a negative weight, lists that do
-    /// not fit together), and for a basis that the run does not have; [`Error::NoSuchRun`]; [`Error::Io`].
+    /// [`Error::InvalidInput`] for what is no measurement (a number that is not finite, a negative
+    /// weight, lists that do not fit together), and for a basis that the run does not have;
+    /// [`Error::NoSuchRun`]; [`Error::Io`].
     pub fn save(&self, run_folder: impl AsRef<Path>, basis: u64) -> Result<()> {
         self.check()?;
         let (folder, _) = open_run(run_folder)?;
@@ -96,9 +103,15 @@ impl CurvatureSummary {
     }
 
     /// [`save`](Self::save) of what was checked.
-    pub(crate) fn write_on(&self, storage: &dyn Storage, folder: &RunFolder, basis: u64) -> Result<()> {
+    pub(crate) fn write_on(
+        &self,
+        storage: &dyn Storage,
+        folder: &RunFolder,
+        basis: u64,
+    ) -> Result<()> {
         let path = folder.curvature_summary(basis);
-        let mut value = serde_json::to_value(self).map_err(|error| Error::io("encode", &path)(error.into()))?;
+        let mut value =
+            serde_json::to_value(self).map_err(|error| Error::io("encode", &path)(error.into()))?;
         value[BASIS_KEY] = basis.into();
         value[CHECKSUM_KEY] = json_checksum(&value).into();
         value[VERSION_KEY] = SCHEMA_VERSION.into();
@@ -113,7 +126,9 @@ impl CurvatureSummary {
     /// # Errors
     /// [`Error::InvalidInput`].
     pub(crate) fn check(&self) -> Result<()> {
-        let invalid = |field: &str, reason: String| Err(Error::InvalidInput { field: field.to_owned(), reason });
+        let invalid = |field: &str, reason: String| {
+            Err(Error::InvalidInput { field: field.to_owned(), reason })
+        };
         if let Some(wrong) = self.trace.iter().find_map(Measured::wrong) {
             return invalid("trace", wrong);
         }
@@ -129,7 +144,8 @@ impl CurvatureSummary {
 
 impl Measured {
     fn wrong(&self) -> Option<String> {
-        let known = self.value.is_finite() && self.standard_error.is_finite() && self.standard_error >= 0.0;
+        let known =
+            self.value.is_finite() && self.standard_error.is_finite() && self.standard_error >= 0.0;
         (!known).then(|| format!("{} +- {}", self.value, self.standard_error))
     }
 }
@@ -144,7 +160,8 @@ impl SpectralBulk {
             return Some("a node is not finite".to_owned());
         }
         let sum: f64 = weights.iter().sum();
-        let is_weighted = weights.iter().all(|weight| *weight >= 0.0) && sum > 0.0 && sum.is_finite();
+        let is_weighted =
+            weights.iter().all(|weight| *weight >= 0.0) && sum > 0.0 && sum.is_finite();
         if !is_weighted {
             return Some("weights must be 0 or more, and one above 0".to_owned());
         }
@@ -161,22 +178,26 @@ impl SpectralBulk {
 
 impl GradientNoiseSummary {
     fn wrong(&self) -> Option<String> {
-        let others = [Some(self.trace), Some(self.noise_scale), self.correlation, self.off_diagonal];
-        let negative = self.variances.iter().chain([&self.trace]).any(|variance| variance.value < 0.0);
+        let others =
+            [Some(self.trace), Some(self.noise_scale), self.correlation, self.off_diagonal];
+        let negative =
+            self.variances.iter().chain([&self.trace]).any(|variance| variance.value < 0.0);
         let negative = negative.then(|| "a variance is negative".to_owned());
         self.variances.iter().chain(others.iter().flatten()).find_map(Measured::wrong).or(negative)
     }
 }
 
 impl Run {
-    /// What was measured of the Hessian of a basis beyond its eigenpairs; none where nothing was kept.
+    /// What was measured of the Hessian of a basis beyond its eigenpairs; none where nothing was
+    /// kept.
     ///
     /// # Errors
     /// [`Error::Damaged`], [`Error::NewerSchema`], [`Error::Io`].
     pub fn curvature_summary(&self, basis: u64) -> Result<Option<CurvatureSummary>> {
         let path = self.folder.curvature_summary(basis);
         let Some(bytes) = file::if_there(file::read(&path))? else { return Ok(None) };
-        let mut value: Value = serde_json::from_slice(&bytes).map_err(|error| damaged(&path, error))?;
+        let mut value: Value =
+            serde_json::from_slice(&bytes).map_err(|error| damaged(&path, error))?;
         let mut taken = |key: &str| value.as_object_mut().and_then(|all| all.remove(key)?.as_u64());
         let (version, stored) = (taken(VERSION_KEY), taken(CHECKSUM_KEY));
         match version {
@@ -193,7 +214,8 @@ impl Run {
         if let Some(other) = value[BASIS_KEY].as_u64().filter(|other| *other != basis) {
             return Err(damaged(&path, format!("it is of basis {other}")));
         }
-        let summary: CurvatureSummary = serde_json::from_value(value).map_err(|error| damaged(&path, error))?;
+        let summary: CurvatureSummary =
+            serde_json::from_value(value).map_err(|error| damaged(&path, error))?;
         summary.check().map_err(|error| damaged(&path, error))?;
         Ok(Some(summary))
     }

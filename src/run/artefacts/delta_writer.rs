@@ -4,7 +4,9 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, FixedSizeListArray, Float32Array, Float64Array, Int64Array, RecordBatch};
+use arrow_array::{
+    ArrayRef, FixedSizeListArray, Float32Array, Float64Array, Int64Array, RecordBatch,
+};
 use arrow_schema::SchemaRef;
 
 use crate::error::{Error, Result};
@@ -38,14 +40,17 @@ pub struct DeltaWriter {
 }
 
 impl DeltaWriter {
-    /// Whether deltas of these parameters can go on in the run folder `directory`: it has none yet, or of the same.
+    /// Whether deltas of these parameters can go on in the run folder `directory`: it has none yet,
+    /// or of the same.
     ///
     /// # Errors
-    /// [`Error::ResumeMismatch`] naming every difference in names, shapes, kinds or order; [`Error::Damaged`],
-    /// [`Error::Io`].
+    /// [`Error::ResumeMismatch`] naming every difference in names, shapes, kinds or order;
+    /// [`Error::Damaged`], [`Error::Io`].
     pub fn check(directory: impl AsRef<Path>, parameters: &[ParameterInfo]) -> Result<()> {
         let folder = RunFolder::new(directory);
-        let Some(kept) = read_list::<ParameterInfo>(&folder.delta_parameters())? else { return Ok(()) };
+        let Some(kept) = read_list::<ParameterInfo>(&folder.delta_parameters())? else {
+            return Ok(());
+        };
         let differences = parameter_differences(&kept, parameters);
         if differences.is_empty() {
             return Ok(());
@@ -54,11 +59,16 @@ impl DeltaWriter {
         Err(Error::ResumeMismatch { path: folder.root, differences })
     }
 
-    /// For the run folder `directory`, whose [`RunWriter`](crate::run::RunWriter) is there. Goes on behind what is there already.
+    /// For the run folder `directory`, whose [`RunWriter`](crate::run::RunWriter) is there. Goes on
+    /// behind what is there already.
     ///
     /// # Errors
-    /// [`Error::InvalidValue`] for parameters of 2^31 elements together, or none; as [`check`](Self::check).
-    pub fn create(directory: impl AsRef<Path>, parameters: &[ParameterInfo]) -> Result<DeltaWriter> {
+    /// [`Error::InvalidValue`] for parameters of 2^31 elements together, or none; as
+    /// [`check`](Self::check).
+    pub fn create(
+        directory: impl AsRef<Path>,
+        parameters: &[ParameterInfo],
+    ) -> Result<DeltaWriter> {
         DeltaWriter::create_on(Arc::new(Disk), directory, parameters)
     }
 
@@ -78,18 +88,28 @@ impl DeltaWriter {
             write_in_place(&*storage, &folder, &folder.delta_parameters(), parameters)?;
         }
         let number = count_journals(&folder);
-        Ok(DeltaWriter { storage, folder, schema, elements, number, journal: None, steps_in_journal: 0, token })
+        Ok(DeltaWriter {
+            storage,
+            folder,
+            schema,
+            elements,
+            number,
+            journal: None,
+            steps_in_journal: 0,
+            token,
+        })
     }
 
     /// Appends a step. When it returns without error the step outlives this process.
     ///
     /// # Errors
-    /// [`Error::ShapeMismatch`] for another number of elements; [`Error::Io`], among it that a file is to be begun and the
-    /// folder is no longer the run's, or the file there.
+    /// [`Error::ShapeMismatch`] for another number of elements; [`Error::Io`], among it that a file
+    /// is to be begun and the folder is no longer the run's, or the file there.
     pub fn append(&mut self, delta: FullDelta) -> Result<()> {
         for values in [&delta.delta, &delta.displacement] {
             if values.len() != self.elements {
-                let (found, expected) = (format!("[{}]", values.len()), format!("[{}]", self.elements));
+                let (found, expected) =
+                    (format!("[{}]", values.len()), format!("[{}]", self.elements));
                 return Err(Error::ShapeMismatch { name: "displacement", found, expected });
             }
         }
@@ -107,11 +127,13 @@ impl DeltaWriter {
             list(delta.delta),
             list(delta.displacement),
         ];
-        let batch = RecordBatch::try_new(self.schema.clone(), columns)
-            .map_err(|error| Error::io("encode", self.folder.deltas_folder())(std::io::Error::other(error)))?;
+        let batch = RecordBatch::try_new(self.schema.clone(), columns).map_err(|error| {
+            Error::io("encode", self.folder.deltas_folder())(std::io::Error::other(error))
+        })?;
         let was_begun = self.steps_in_journal > 0;
         match self.write(&batch) {
-            // A handle may have gone stale, or a file be as large as one may be: the next one may take it.
+            // A handle may have gone stale, or a file be as large as one may be: the next one may
+            // take it.
             Err(Error::Io { .. }) if was_begun => self.write(&batch),
             outcome => outcome,
         }
@@ -124,8 +146,8 @@ impl DeltaWriter {
         };
         let block = journal.block(batch)?;
         let limit = self.storage.largest_file().unwrap_or(u64::MAX);
-        let is_full =
-            journal.length() >= LARGEST_JOURNAL_BYTES || journal.length().saturating_add(block.len() as u64) > limit;
+        let is_full = journal.length() >= LARGEST_JOURNAL_BYTES
+            || journal.length().saturating_add(block.len() as u64) > limit;
         if is_full && self.steps_in_journal > 0 {
             self.number += 1;
             journal = self.begin()?;

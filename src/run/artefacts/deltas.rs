@@ -1,8 +1,9 @@
 //! Whole displacements, one number an element: for projections on vectors that are found later.
 //!
-//! `deltas/NNNNNN.arrows` are journals like that of the steps: Arrow IPC streams that grow by a sealed block a row.
-//! `deltas/parameters.json` lists the parameters whose elements the vectors have. `deltas/bounds.json` says which of
-//! them were of steps that a resumed run took anew: written at each resumption, whether it keeps deltas or not.
+//! `deltas/NNNNNN.arrows` are journals like that of the steps: Arrow IPC streams that grow by a
+//! sealed block a row. `deltas/parameters.json` lists the parameters whose elements the vectors
+//! have. `deltas/bounds.json` says which of them were of steps that a resumed run took anew:
+//! written at each resumption, whether it keeps deltas or not.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -31,7 +32,8 @@ pub struct FullDelta {
     pub step: u64,
     /// eta, where it is known and the same for all parameters.
     pub learning_rate: Option<f64>,
-    /// theta_k - theta_{k-1}, an element for each of the chosen parameters', in order, each row-major.
+    /// theta_k - theta_{k-1}, an element for each of the chosen parameters', in order, each
+    /// row-major.
     pub delta: Vec<f32>,
     /// theta_k - theta_*.
     pub displacement: Vec<f32>,
@@ -42,11 +44,12 @@ pub(crate) fn element() -> FieldRef {
 }
 
 pub(crate) fn schema(elements: usize) -> Result<SchemaRef> {
-    let length = i32::try_from(elements).ok().filter(|&length| length > 0).ok_or(Error::InvalidValue {
-        name: "elements of the parameters whose deltas are wanted",
-        value: elements as f64,
-        requirement: "at least 1 and below 2^31: choose other parameters",
-    })?;
+    let length =
+        i32::try_from(elements).ok().filter(|&length| length > 0).ok_or(Error::InvalidValue {
+            name: "elements of the parameters whose deltas are wanted",
+            value: elements as f64,
+            requirement: "at least 1 and below 2^31: choose other parameters",
+        })?;
     let list = |name: &str| Field::new(name, DataType::FixedSizeList(element(), length), false);
     Ok(Arc::new(Schema::new(vec![
         Field::new("step", DataType::Int64, false),
@@ -60,7 +63,8 @@ pub(crate) fn count_journals(folder: &RunFolder) -> u64 {
     (0..).find(|&number| !folder.delta_journal(number).exists()).unwrap_or(0)
 }
 
-/// Steps after `step` that have been kept so far do not count any more: the run goes on after `step`.
+/// Steps after `step` that have been kept so far do not count any more: the run goes on after
+/// `step`.
 pub(crate) fn bound_deltas(storage: &dyn Storage, folder: &RunFolder, step: u64) -> Result<()> {
     let first_after = count_journals(folder);
     if first_after == 0 {
@@ -106,20 +110,31 @@ pub struct Deltas {
 }
 
 impl Run {
-    /// The whole displacements that the run was asked to keep. It may be being written; after it was resumed, ask anew.
+    /// The whole displacements that the run was asked to keep. It may be being written; after it
+    /// was resumed, ask anew.
     ///
     /// # Errors
     /// [`Error::NotEnoughData`] where none were asked for, [`Error::Damaged`], [`Error::Io`].
     pub fn deltas(&self) -> Result<Deltas> {
         let path = self.folder.delta_parameters();
         let Some(parameters) = read_list::<ParameterInfo>(&path)? else {
-            let reason = format!("{} was not asked to keep whole displacements", self.path().display());
+            let reason =
+                format!("{} was not asked to keep whole displacements", self.path().display());
             return Err(Error::NotEnoughData { question: "read deltas", reason });
         };
         let elements = dimension_of(&parameters).unwrap_or(usize::MAX);
         let schema = schema(elements).map_err(|error| damaged(&path, error))?;
         let (folder, bounds) = (self.folder.clone(), read_bounds(&self.folder)?);
-        Ok(Deltas { folder, parameters, schema, number: 0, current: None, bounds, until: 0, ahead: None })
+        Ok(Deltas {
+            folder,
+            parameters,
+            schema,
+            number: 0,
+            current: None,
+            bounds,
+            until: 0,
+            ahead: None,
+        })
     }
 }
 
@@ -194,7 +209,13 @@ impl Iterator for Deltas {
 /// A block holds one step; none only if it was made to mislead.
 fn delta_of(batch: &RecordBatch) -> Option<FullDelta> {
     let list = |index: usize| {
-        batch.column(index).as_fixed_size_list().value(0).as_primitive::<Float32Type>().values().to_vec()
+        batch
+            .column(index)
+            .as_fixed_size_list()
+            .value(0)
+            .as_primitive::<Float32Type>()
+            .values()
+            .to_vec()
     };
     (batch.num_rows() == 1).then(|| FullDelta {
         step: batch.column(0).as_primitive::<Int64Type>().value(0).cast_unsigned(),

@@ -8,10 +8,11 @@
 //! | `converged` | bool \[K\] | whether the residual is within the tolerance that was asked for |
 //! | `overlaps` | f64 \[K\] | how much of q_i lies in the span of the vectors before these |
 //!
-//! The header's metadata has `perrin.schema_version`; as JSON, `perrin.parameters`: name, shape, kind, device and
-//! group of each parameter, in order (each is row-major), and `perrin.checksums`: CRC-32 of each tensor's bytes by name;
-//! `perrin.weight_decay`; where known, `perrin.products`; and `perrin.seal`, CRC-32 of all these: each key and its value,
-//! keys rising, with nothing in between.
+//! The header's metadata has `perrin.schema_version`; as JSON, `perrin.parameters`: name, shape,
+//! kind, device and group of each parameter, in order (each is row-major), and `perrin.checksums`:
+//! CRC-32 of each tensor's bytes by name; `perrin.weight_decay`; where known, `perrin.products`;
+//! and `perrin.seal`, CRC-32 of all these: each key and its value, keys rising, with nothing in
+//! between.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
@@ -35,8 +36,8 @@ const WEIGHT_DECAY_KEY: &str = "perrin.weight_decay";
 const PRODUCTS_KEY: &str = "perrin.products";
 
 impl Eigenvectors {
-    /// Writes them, without their summary, to `path`, beside it first and renamed when complete; a file that is there is
-    /// replaced.
+    /// Writes them, without their summary, to `path`, beside it first and renamed when complete; a
+    /// file that is there is replaced.
     ///
     /// # Errors
     /// [`Error::ShapeMismatch`] if lengths do not fit together, [`Error::Io`].
@@ -46,14 +47,24 @@ impl Eigenvectors {
 
     pub(crate) fn write_on(&self, storage: &dyn Storage, path: &Path) -> Result<()> {
         let (count, dimension) = self.check()?;
-        let tensor = |name, dtype, shape: &[usize], elements| Tensor { name, dtype, shape: shape.to_vec(), elements };
+        let tensor = |name, dtype, shape: &[usize], elements| Tensor {
+            name,
+            dtype,
+            shape: shape.to_vec(),
+            elements,
+        };
         let numbers = |name, values: &[f64]| {
             let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
             tensor(name, Dtype::F64, &[count], Elements::Bytes(bytes.into()))
         };
         let flags: Vec<u8> = self.converged.iter().map(|&flag| u8::from(flag)).collect();
         let tensors = vec![
-            tensor("eigenvectors", Dtype::F32, &[count, dimension], Elements::Rows(&self.eigenvectors)),
+            tensor(
+                "eigenvectors",
+                Dtype::F32,
+                &[count, dimension],
+                Elements::Rows(&self.eigenvectors),
+            ),
             numbers("eigenvalues", &self.eigenvalues),
             numbers("residuals", &self.residuals),
             tensor("converged", Dtype::BOOL, &[count], Elements::Bytes(flags.into())),
@@ -70,7 +81,8 @@ impl Eigenvectors {
             (CHECKSUMS_KEY.to_owned(), json(serde_json::to_string(&checksums))?),
             (WEIGHT_DECAY_KEY.to_owned(), self.weight_decay.to_string()),
         ]);
-        metadata.extend(self.products.map(|products| (PRODUCTS_KEY.to_owned(), products.to_string())));
+        metadata
+            .extend(self.products.map(|products| (PRODUCTS_KEY.to_owned(), products.to_string())));
         metadata.insert(SEAL_KEY.to_owned(), metadata_seal(&metadata));
         write_safetensors(storage, path, tensors, metadata)
     }
@@ -82,28 +94,37 @@ impl Eigenvectors {
     pub fn read(path: impl AsRef<Path>) -> Result<Eigenvectors> {
         let path = path.as_ref();
         let bytes = file::read(path)?;
-        let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|error| damaged(path, error))?;
+        let (_, header) =
+            SafeTensors::read_metadata(&bytes).map_err(|error| damaged(path, error))?;
         let file = SafeTensors::deserialize(&bytes).map_err(|error| damaged(path, error))?;
         let metadata = |key: &str| {
             let value = header.metadata().as_ref().and_then(|metadata| metadata.get(key));
             value.ok_or_else(|| damaged(path, format!("its metadata has no {key}")))
         };
-        let version: u32 =
-            metadata(SCHEMA_KEY)?.parse().map_err(|_| damaged(path, "its schema version is no number"))?;
+        let version: u32 = metadata(SCHEMA_KEY)?
+            .parse()
+            .map_err(|_| damaged(path, "its schema version is no number"))?;
         if version > SCHEMA_VERSION {
-            return Err(Error::NewerSchema { path: path.to_owned(), found: version, supported: SCHEMA_VERSION });
+            return Err(Error::NewerSchema {
+                path: path.to_owned(),
+                found: version,
+                supported: SCHEMA_VERSION,
+            });
         }
-        if metadata(SEAL_KEY)? != &metadata_seal(header.metadata().as_ref().unwrap_or(&HashMap::new())) {
+        if metadata(SEAL_KEY)?
+            != &metadata_seal(header.metadata().as_ref().unwrap_or(&HashMap::new()))
+        {
             return Err(damaged(path, "its metadata does not have its checksum"));
         }
-        let parameters: Vec<ParameterInfo> =
-            serde_json::from_str(metadata(PARAMETERS_KEY)?).map_err(|error| damaged(path, error))?;
+        let parameters: Vec<ParameterInfo> = serde_json::from_str(metadata(PARAMETERS_KEY)?)
+            .map_err(|error| damaged(path, error))?;
         let checksums: BTreeMap<String, u32> =
             serde_json::from_str(metadata(CHECKSUMS_KEY)?).map_err(|error| damaged(path, error))?;
-        let count = match file.tensor("eigenvalues").map(|tensor| tensor.shape().to_vec()).as_deref() {
-            Ok(&[count]) => count,
-            _ => return Err(damaged(path, "it has no list of eigenvalues")),
-        };
+        let count =
+            match file.tensor("eigenvalues").map(|tensor| tensor.shape().to_vec()).as_deref() {
+                Ok(&[count]) => count,
+                _ => return Err(damaged(path, "it has no list of eigenvalues")),
+            };
         let dimension = match dimension_of(&parameters) {
             Some(dimension) if dimension > 0 => dimension,
             _ => return Err(damaged(path, "its parameters have impossible shapes")),
@@ -111,7 +132,10 @@ impl Eigenvectors {
         let tensor = |name: &str, dtype: Dtype, shape: &[usize]| -> Result<TensorView> {
             let tensor = file.tensor(name).map_err(|error| damaged(path, error))?;
             if tensor.dtype() != dtype || tensor.shape() != shape {
-                return Err(damaged(path, format!("{name} is {:?} {:?}", tensor.dtype(), tensor.shape())));
+                return Err(damaged(
+                    path,
+                    format!("{name} is {:?} {:?}", tensor.dtype(), tensor.shape()),
+                ));
             }
             if checksums.get(name) != Some(&crc32fast::hash(tensor.data())) {
                 return Err(damaged(path, format!("{name} does not have its checksum")));
@@ -122,15 +146,22 @@ impl Eigenvectors {
             let (values, _) = tensor(name, Dtype::F64, &[count])?.data().as_chunks();
             Ok(values.iter().map(|&value| f64::from_le_bytes(value)).collect())
         };
-        let number = |text: &str| text.parse().map_err(|_| damaged(path, format!("{text} is no number")));
+        let number =
+            |text: &str| text.parse().map_err(|_| damaged(path, format!("{text} is no number")));
         let vectors = tensor("eigenvectors", Dtype::F32, &[count, dimension])?;
         let (elements, _) = vectors.data().as_chunks();
-        let vector = |elements: &[[u8; 4]]| elements.iter().map(|&element| f32::from_le_bytes(element)).collect();
+        let vector = |elements: &[[u8; 4]]| {
+            elements.iter().map(|&element| f32::from_le_bytes(element)).collect()
+        };
         Ok(Eigenvectors {
             eigenvectors: Arc::new(elements.chunks_exact(dimension).map(vector).collect()),
             eigenvalues: numbers("eigenvalues")?,
             residuals: numbers("residuals")?,
-            converged: tensor("converged", Dtype::BOOL, &[count])?.data().iter().map(|&flag| flag != 0).collect(),
+            converged: tensor("converged", Dtype::BOOL, &[count])?
+                .data()
+                .iter()
+                .map(|&flag| flag != 0)
+                .collect(),
             overlaps: numbers("overlaps")?,
             weight_decay: number(metadata(WEIGHT_DECAY_KEY)?)?,
             products: metadata(PRODUCTS_KEY).ok().and_then(|products| products.parse().ok()),
@@ -197,20 +228,30 @@ mod tests {
         let whole = fs::read(&path).unwrap();
         for length in [0, 7, 100, whole.len() - 1] {
             fs::write(&path, &whole[..length]).unwrap();
-            assert!(matches!(Eigenvectors::read(&path), Err(Error::Damaged { .. })), "{length} bytes");
+            assert!(
+                matches!(Eigenvectors::read(&path), Err(Error::Damaged { .. })),
+                "{length} bytes"
+            );
         }
         let replaced = |from: &str, to: &str| {
             assert_eq!(from.len(), to.len(), "the header keeps its length");
-            let at = whole.windows(from.len()).position(|window| window == from.as_bytes()).unwrap();
+            let at =
+                whole.windows(from.len()).position(|window| window == from.as_bytes()).unwrap();
             [&whole[..at], to.as_bytes(), &whole[at + from.len()..]].concat()
         };
-        fs::write(&path, replaced("perrin.schema_version\":\"2\"", "perrin.schema_version\":\"9\"")).unwrap();
+        fs::write(
+            &path,
+            replaced("perrin.schema_version\":\"2\"", "perrin.schema_version\":\"9\""),
+        )
+        .unwrap();
         assert!(matches!(Eigenvectors::read(&path), Err(Error::NewerSchema { found: 9, .. })));
         let mut flipped = whole.clone();
         *flipped.last_mut().unwrap() ^= 1;
         fs::write(&path, flipped).unwrap();
         assert!(Eigenvectors::read(&path).unwrap_err().to_string().contains("checksum"));
-        for forged in [replaced("[2,3]", "[2,4]"), replaced("[2,3]", "[-1]\u{20}"), replaced("F64", "I64")] {
+        for forged in
+            [replaced("[2,3]", "[2,4]"), replaced("[2,3]", "[-1]\u{20}"), replaced("F64", "I64")]
+        {
             fs::write(&path, forged).unwrap();
             assert!(matches!(Eigenvectors::read(&path), Err(Error::Damaged { .. })));
         }

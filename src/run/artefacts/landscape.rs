@@ -1,4 +1,5 @@
-//! `landscape/NNNNNN.parquet`: losses on a grid in a plane through parameter space, one row a point.
+//! `landscape/NNNNNN.parquet`: losses on a grid in a plane through parameter space, one row a
+//! point.
 
 use std::fs::{self, OpenOptions};
 use std::io;
@@ -20,27 +21,29 @@ use crate::run::steps::segment::{Encoding, SegmentWriter};
 use crate::run::steps::segment_reader::SegmentReader;
 use crate::run::storage::{Disk, Storage};
 
-/// Losses on a grid in the plane theta_* + x q_i + y q_j (figure 3 of the paper), made by `curvature::loss_landscape`.
+/// Losses on a grid in the plane theta_* + x q_i + y q_j (figure 3 of the paper), made by
+/// `curvature::loss_landscape`.
 ///
-/// Losses are listed with x running fastest: that of (x_a, y_b) is number b n_x + a. One that is not known, or was not
-/// finite, is NaN.
+/// Losses are listed with x running fastest: that of (x_a, y_b) is number b n_x + a. One that is
+/// not known, or was not finite, is NaN.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct LossLandscape {
-    /// 0 where the origin is the run's reference point theta_*, so that the run's positions are coordinates here; else
-    /// steps taken at the origin.
+    /// 0 where the origin is the run's reference point theta_*, so that the run's positions are
+    /// coordinates here; else steps taken at the origin.
     pub step: u64,
     /// Number of the basis that the directions are of.
     pub basis: u64,
     /// Which directions of the basis, from 1: the i and j of `position_i` and `position_j`.
     pub modes: [u64; 2],
-    /// x and y of the grid's lines, rising, in the parameters' units: positions along the directions.
+    /// x and y of the grid's lines, rising, in the parameters' units: positions along the
+    /// directions.
     pub coordinates: [Vec<f64>; 2],
     /// Loss over the training data.
     pub train_loss: Vec<f64>,
     /// Loss over the test data, where measured.
     pub test_loss: Option<Vec<f64>>,
-    /// What the training loss is to second order about the origin, by its gradient there and the eigenvalues; where these
-    /// are known.
+    /// What the training loss is to second order about the origin, by its gradient there and the
+    /// eigenvalues; where these are known.
     pub quadratic_loss: Option<Vec<f64>>,
 }
 
@@ -61,13 +64,14 @@ fn schema() -> SchemaRef {
 }
 
 impl LossLandscape {
-    /// Writes it into the folder of a run, beside those that are there, and returns its number. Other programs may be
-    /// writing theirs, or the run, meanwhile. A recovery of the run meanwhile ([`recover`](crate::run::recover), or resuming it)
-    /// takes an unfinished landscape for an abandoned one and removes it: this is then an [`Error::Io`].
+    /// Writes it into the folder of a run, beside those that are there, and returns its number.
+    /// Other programs may be writing theirs, or the run, meanwhile. A recovery of the run meanwhile
+    /// ([`recover`](crate::run::recover), or resuming it) takes an unfinished landscape for an
+    /// abandoned one and removes it: this is then an [`Error::Io`].
     ///
     /// # Errors
-    /// [`Error::ShapeMismatch`] if the lists do not fit the grid; [`Error::InvalidInput`] for coordinates that are not
-    /// finite or do not rise; those of [`Run::open`]; [`Error::Io`].
+    /// [`Error::ShapeMismatch`] if the lists do not fit the grid; [`Error::InvalidInput`] for
+    /// coordinates that are not finite or do not rise; those of [`Run::open`]; [`Error::Io`].
     pub fn write(&self, run: impl AsRef<Path>) -> Result<u64> {
         self.check()?;
         let run = Run::open(run)?;
@@ -89,7 +93,8 @@ impl LossLandscape {
     fn write_at(&self, run: &Run, path: &Path) -> Result<()> {
         let schema = schema();
         let batch = self.rows(&schema).map_err(Error::io("encode", path))?;
-        let mut writer = SegmentWriter::new(&partial(path), &schema, run.info(), Encoding::Portable)?;
+        let mut writer =
+            SegmentWriter::new(&partial(path), &schema, run.info(), Encoding::Portable)?;
         writer.write(&Disk, &batch)?;
         writer.finish(&Disk)?;
         Disk.rename(&partial(path), path).map_err(Error::io("rename", path))
@@ -100,12 +105,19 @@ impl LossLandscape {
             let rise = coordinates.is_sorted_by(|before, after| before < after);
             if !rise || !coordinates.iter().all(|coordinate| coordinate.is_finite()) {
                 let reason = "they must be finite, each above the one before".to_owned();
-                return Err(Error::InvalidInput { field: format!("{axis} coordinates of the landscape"), reason });
+                return Err(Error::InvalidInput {
+                    field: format!("{axis} coordinates of the landscape"),
+                    reason,
+                });
             }
         }
         let [columns, lines] = self.coordinates.each_ref().map(Vec::len);
         let lists = [Some(&self.train_loss), self.test_loss.as_ref(), self.quadratic_loss.as_ref()];
-        match lists.into_iter().flatten().find(|list| list.is_empty() || list.len() != columns * lines) {
+        match lists
+            .into_iter()
+            .flatten()
+            .find(|list| list.is_empty() || list.len() != columns * lines)
+        {
             None => Ok(()),
             Some(list) => Err(Error::ShapeMismatch {
                 name: "losses of the landscape",
@@ -118,10 +130,12 @@ impl LossLandscape {
     fn rows(&self, schema: &SchemaRef) -> std::result::Result<RecordBatch, std::io::Error> {
         let [xs, ys] = &self.coordinates;
         let count = xs.len() * ys.len();
-        let same = |value: u64| -> ArrayRef { Arc::new(Int64Array::from(vec![integer(value); count])) };
+        let same =
+            |value: u64| -> ArrayRef { Arc::new(Int64Array::from(vec![integer(value); count])) };
         let numbers = |values: Vec<f64>| -> ArrayRef { Arc::new(Float64Array::from(values)) };
         let losses = |values: Option<&Vec<f64>>| -> ArrayRef {
-            let value = |index: usize| values.map(|values| values[index]).filter(|value| value.is_finite());
+            let value =
+                |index: usize| values.map(|values| values[index]).filter(|value| value.is_finite());
             Arc::new((0..count).map(value).collect::<Float64Array>())
         };
         let columns: Vec<ArrayRef> = vec![
@@ -148,7 +162,8 @@ fn numbers(folder: &RunFolder) -> Result<Vec<u64>> {
     numbers_in(&folder.landscape_folder(), |path| folder.number_of_landscape(path))
 }
 
-/// Begins the file of the first free number from `first` on: whoever makes it has the number, as nobody else can.
+/// Begins the file of the first free number from `first` on: whoever makes it has the number, as
+/// nobody else can.
 fn claim(folder: &RunFolder, first: u64) -> Result<u64> {
     let mut taken = partial(&folder.landscape(first));
     for number in first..=u64::MAX {
@@ -188,8 +203,9 @@ impl Run {
         let mut places: Vec<[f64; 2]> = Vec::new();
         for batch in SegmentReader::open(&path, &schema, &columns)? {
             let batch = batch?;
-            let integers =
-                |index: usize, row| batch.column(index).as_primitive::<Int64Type>().value(row).cast_unsigned();
+            let integers = |index: usize, row| {
+                batch.column(index).as_primitive::<Int64Type>().value(row).cast_unsigned()
+            };
             let floats = |index: usize| batch.column(index).as_primitive::<Float64Type>();
             for row in 0..batch.num_rows() {
                 (found.step, found.basis) = (integers(0, row), integers(1, row));
@@ -210,7 +226,8 @@ impl Run {
         let [train, test, quadratic] = losses;
         let known = |losses: Vec<f64>| losses.iter().any(|loss| !loss.is_nan()).then_some(losses);
         found.coordinates = [xs, ys];
-        (found.train_loss, found.test_loss, found.quadratic_loss) = (train, known(test), known(quadratic));
+        (found.train_loss, found.test_loss, found.quadratic_loss) =
+            (train, known(test), known(quadratic));
         found.check().map_err(|error| damaged(&path, error))?;
         Ok(found)
     }

@@ -1,5 +1,5 @@
-//! What a run's folder has besides rows and events: reference points, bases and what was measured of them, whole
-//! displacements, landscapes.
+//! What a run's folder has besides rows and events: reference points, bases and what was measured
+//! of them, whole displacements, landscapes.
 
 pub(crate) mod curvature_summary;
 pub(crate) mod landscape;

@@ -20,9 +20,14 @@ use crate::run::storage::Storage;
 /// Key of the file's metadata: a JSON object, the CRC-32 of each tensor's bytes by its name.
 const CHECKSUMS_KEY: &str = "perrin.checksums";
 
-/// The kinds of element a reference point may have, as perrin and safetensors call them, and bytes an element.
-const KINDS: [(&str, Dtype, usize); 4] =
-    [("f32", Dtype::F32, 4), ("f64", Dtype::F64, 8), ("bf16", Dtype::BF16, 2), ("f16", Dtype::F16, 2)];
+/// The kinds of element a reference point may have, as perrin and safetensors call them, and bytes
+/// an element.
+const KINDS: [(&str, Dtype, usize); 4] = [
+    ("f32", Dtype::F32, 4),
+    ("f64", Dtype::F64, 8),
+    ("bf16", Dtype::BF16, 2),
+    ("f16", Dtype::F16, 2),
+];
 
 /// A parameter of the reference point.
 #[derive(Debug, Clone)]
@@ -38,7 +43,11 @@ pub struct ReferenceTensor<'a> {
 }
 
 /// Writes the reference point beside its final place, syncs and renames it.
-pub(crate) fn write_reference(storage: &dyn Storage, folder: &RunFolder, tensors: Vec<ReferenceTensor>) -> Result<()> {
+pub(crate) fn write_reference(
+    storage: &dyn Storage,
+    folder: &RunFolder,
+    tensors: Vec<ReferenceTensor>,
+) -> Result<()> {
     write_tensors(storage, &folder.reference(), tensors, HashMap::new())
 }
 
@@ -53,7 +62,9 @@ pub(crate) fn write_tensors(
     let mut names: Vec<&str> = tensors.iter().map(|tensor| tensor.name).collect();
     names.sort_unstable();
     if let Some(pair) = names.windows(2).find(|pair| pair[0] == pair[1]) {
-        return Err(Error::Parameters { reason: format!("two tensors of the reference point are called {}", pair[0]) });
+        return Err(Error::Parameters {
+            reason: format!("two tensors of the reference point are called {}", pair[0]),
+        });
     }
     let checksums: BTreeMap<&str, u32> =
         tensors.iter().map(|tensor| (tensor.name, tensor.elements.checksum())).collect();
@@ -67,7 +78,10 @@ pub(crate) fn write_tensors(
 
 fn check(tensor: ReferenceTensor<'_>) -> Result<Tensor<'_>> {
     let Some(&(_, dtype, size)) = KINDS.iter().find(|(kind, ..)| *kind == tensor.kind) else {
-        let reason = format!("{}: a reference point cannot hold elements of kind {}", tensor.name, tensor.kind);
+        let reason = format!(
+            "{}: a reference point cannot hold elements of kind {}",
+            tensor.name, tensor.kind
+        );
         return Err(Error::Parameters { reason });
     };
     let expected = tensor.shape.iter().product::<usize>() * size;
@@ -98,7 +112,8 @@ struct Bytes {
 }
 
 impl Reference {
-    /// Its tensors, in the order in which `run.json` lists the parameters; those that joined the run come after them.
+    /// Its tensors, in the order in which `run.json` lists the parameters; those that joined the
+    /// run come after them.
     pub fn tensors(&self) -> impl ExactSizeIterator<Item = ReferenceTensor<'_>> {
         self.tensors.iter().map(|(parameter, bytes)| ReferenceTensor {
             name: &parameter.name,
@@ -129,13 +144,15 @@ impl Reference {
     }
 }
 
-/// Reads the reference point: each parameter of `info` must be there, of its shape and kind, and with its checksum.
+/// Reads the reference point: each parameter of `info` must be there, of its shape and kind, and
+/// with its checksum.
 pub(crate) fn read_reference(folder: &RunFolder, info: &RunInfo) -> Result<Reference> {
     let path = folder.reference();
     if info.parameters.is_empty() {
         return Ok(Reference::default());
     }
-    let bytes = file::if_there(file::read(&path))?.ok_or_else(|| damaged(&path, "it is missing"))?;
+    let bytes =
+        file::if_there(file::read(&path))?.ok_or_else(|| damaged(&path, "it is missing"))?;
     // Runs of version 1 may be from before there were checksums.
     read_tensors(&path, bytes, &info.parameters, info.schema_version > 1)
 }
@@ -150,8 +167,8 @@ pub(crate) fn read_metadata(path: &Path, bytes: &[u8]) -> Result<HashMap<String,
     Ok(metadata)
 }
 
-/// The parameters of such a file: these and no others must be there, of their shapes and kinds, and with their checksums,
-/// where they must all have one.
+/// The parameters of such a file: these and no others must be there, of their shapes and kinds, and
+/// with their checksums, where they must all have one.
 pub(crate) fn read_tensors(
     path: &Path,
     bytes: Vec<u8>,
@@ -161,18 +178,24 @@ pub(crate) fn read_tensors(
     let bytes = Arc::new(bytes);
     let (_, header) = decode(path, || SafeTensors::read_metadata(&bytes))?;
     let file = decode(path, || SafeTensors::deserialize(&bytes))?;
-    let checksums: BTreeMap<String, u32> = match header.metadata().as_ref().and_then(|map| map.get(CHECKSUMS_KEY)) {
-        Some(checksums) => serde_json::from_str(checksums).map_err(|error| damaged(path, error))?,
-        None => BTreeMap::new(),
-    };
+    let checksums: BTreeMap<String, u32> =
+        match header.metadata().as_ref().and_then(|map| map.get(CHECKSUMS_KEY)) {
+            Some(checksums) => {
+                serde_json::from_str(checksums).map_err(|error| damaged(path, error))?
+            }
+            None => BTreeMap::new(),
+        };
     let start = bytes.as_ptr() as usize;
     let mut tensors = Vec::with_capacity(parameters.len());
     for parameter in parameters {
         let tensor = file.tensor(&parameter.name).map_err(|error| damaged(path, error))?;
-        let kind = KINDS.iter().find(|(_, dtype, _)| *dtype == tensor.dtype()).map(|(kind, ..)| *kind);
-        let same_shape = tensor.shape().iter().map(|&extent| extent as i64).eq(parameter.shape.iter().copied());
+        let kind =
+            KINDS.iter().find(|(_, dtype, _)| *dtype == tensor.dtype()).map(|(kind, ..)| *kind);
+        let same_shape =
+            tensor.shape().iter().map(|&extent| extent as i64).eq(parameter.shape.iter().copied());
         if kind != Some(parameter.kind.as_str()) || !same_shape {
-            let reason = format!("{} is not of the shape and kind that are said of it", parameter.name);
+            let reason =
+                format!("{} is not of the shape and kind that are said of it", parameter.name);
             return Err(damaged(path, reason));
         }
         let data = tensor.data();
@@ -184,7 +207,10 @@ pub(crate) fn read_tensors(
             return Err(damaged(path, format!("{} does not have its checksum", parameter.name)));
         }
         let first = data.as_ptr() as usize - start;
-        tensors.push((parameter.clone(), Bytes { file: Arc::clone(&bytes), range: first..first + data.len() }));
+        tensors.push((
+            parameter.clone(),
+            Bytes { file: Arc::clone(&bytes), range: first..first + data.len() },
+        ));
     }
     if file.len() != tensors.len() {
         return Err(damaged(path, "it has tensors that nothing is said of"));
@@ -193,8 +219,9 @@ pub(crate) fn read_tensors(
 }
 
 impl Run {
-    /// The reference point, read whole into memory and checked against its checksums and `run.json`. Parameters that
-    /// joined while the run was observed are in neither: see [`joined`](Self::joined).
+    /// The reference point, read whole into memory and checked against its checksums and
+    /// `run.json`. Parameters that joined while the run was observed are in neither: see
+    /// [`joined`](Self::joined).
     ///
     /// # Errors
     /// [`Error::Damaged`] naming the parameter that is not as it was written, [`Error::Io`].

@@ -34,7 +34,8 @@ pub struct Check {
     pub good: Vec<Good>,
     /// What is not as it was written: rows are lost or cannot be trusted.
     pub damage: Vec<Finding>,
-    /// What is as it was written and still worth knowing: steps without a row, bytes of an interrupted write.
+    /// What is as it was written and still worth knowing: steps without a row, bytes of an
+    /// interrupted write.
     pub notes: Vec<Finding>,
 }
 
@@ -69,13 +70,15 @@ impl fmt::Display for Finding {
     }
 }
 
-/// Reads every row and event of a run and tells what is wrong, file by file. Damage in one file does not end the check.
+/// Reads every row and event of a run and tells what is wrong, file by file. Damage in one file
+/// does not end the check.
 ///
-/// Steps without a row are damage only when they go backwards; missing ones are noted, unless rows were asked for so
-/// rarely or dropped.
+/// Steps without a row are damage only when they go backwards; missing ones are noted, unless rows
+/// were asked for so rarely or dropped.
 ///
 /// # Errors
-/// [`Error::NoSuchRun`], [`Error::NewerSchema`], [`Error::Damaged`] when `run.json` cannot be used, [`Error::Io`].
+/// [`Error::NoSuchRun`], [`Error::NewerSchema`], [`Error::Damaged`] when `run.json` cannot be used,
+/// [`Error::Io`].
 pub fn check(directory: impl AsRef<Path>) -> Result<Check> {
     let run = Run::open(directory)?;
     let mut check = Check::default();
@@ -84,7 +87,9 @@ pub fn check(directory: impl AsRef<Path>) -> Result<Check> {
     check.info(&run);
     match run.reference() {
         Ok(reference) if reference.tensors().len() == 0 => {}
-        Ok(reference) => check.good("reference point", reference.tensors().len() as u64, reference.has_checksums),
+        Ok(reference) => {
+            check.good("reference point", reference.tensors().len() as u64, reference.has_checksums)
+        }
         Err(error) => check.damaged(error, None)?,
     }
     for error in check_joined(&run.folder)? {
@@ -92,22 +97,29 @@ pub fn check(directory: impl AsRef<Path>) -> Result<Check> {
     }
     // What cannot be read has been told.
     for Joined { name, step } in not_kept(&run.folder).unwrap_or_default() {
-        let what = format!("the reference point of {name}, which joined before step {step}, is not here");
+        let what =
+            format!("the reference point of {name}, which joined before step {step}, is not here");
         check.notes.push(Finding { path: run.folder.joined_folder(), row: None, what });
     }
     let (mut known, count) = run.list_segments()?;
     check.superseded(&run, &known);
     for (path, last, read) in journals_beyond_segments(&run, &known) {
-        let what =
-            format!("it has rows up to step {last}; the segment of its number, which is read, ends at step {read}");
+        let what = format!(
+            "it has rows up to step {last}; the segment of its number, which is read, ends at step {read}"
+        );
         check.notes.push(Finding { path, row: None, what });
     }
     let mut number = 0;
     while number < count {
         number = check.part(&run, &mut known, number, &mut order)?;
     }
-    if let Some((steps, path, row)) = order.closest.take().filter(|(steps, ..)| *steps < order.every_steps) {
-        let what = format!("it is {steps} after the row before, where run.json has every_steps {}", order.every_steps);
+    if let Some((steps, path, row)) =
+        order.closest.take().filter(|(steps, ..)| *steps < order.every_steps)
+    {
+        let what = format!(
+            "it is {steps} after the row before, where run.json has every_steps {}",
+            order.every_steps
+        );
         check.notes.push(Finding { path, row: Some(row), what });
     }
     if order.untold > 0 {
@@ -124,8 +136,7 @@ pub fn check(directory: impl AsRef<Path>) -> Result<Check> {
         }
     }
     for path in passed_over(&run.folder)? {
-        let what =
-            "nothing reads it: perrin gives no file this name, or its table, or one numbered before it, is missing";
+        let what = "nothing reads it: perrin gives no file this name, or its table, or one numbered before it, is missing";
         let what = what.to_owned();
         check.notes.push(Finding { path, row: None, what });
     }
@@ -164,7 +175,9 @@ impl Check {
             Some(change) if change.meant => self.notes.push(finding(change.to_string())),
             Some(change) => self.damage.push(finding(change.to_string())),
             None if run.checksum == Checksum::Missing && run.info().schema_version > 1 => {
-                self.notes.push(finding("it has no checksum, by which a change would be found".to_owned()));
+                self.notes.push(finding(
+                    "it has no checksum, by which a change would be found".to_owned(),
+                ));
             }
             None => self.good("run.json", 1, run.checksum == Checksum::Fits),
         }
@@ -188,14 +201,22 @@ impl Check {
     }
 
     /// Reads a part; returns the number of the next one.
-    fn part(&mut self, run: &Run, known: &mut Listing, number: u64, order: &mut RowOrder) -> Result<u64> {
+    fn part(
+        &mut self,
+        run: &Run,
+        known: &mut Listing,
+        number: u64,
+        order: &mut RowOrder,
+    ) -> Result<u64> {
         let all_columns: Vec<usize> = (0..run.schema.fields().len()).collect();
         let basis_column = run.column_index("basis")?;
         let mut source = match Source::open(&run.folder, known, number, &run.schema, &all_columns) {
             Ok(source) => source,
             Err(error) => {
                 self.damaged(error, None)?;
-                return Ok(known.number_after(known.segment_at(number).map_or(number, |(_, last)| last)));
+                return Ok(
+                    known.number_after(known.segment_at(number).map_or(number, |(_, last)| last))
+                );
             }
         };
         let next_number = source.next_number;
@@ -207,7 +228,9 @@ impl Check {
                 Err(error) => return self.damaged(error, Some(rows)).map(|()| next_number),
             };
             let bases = batch.column(basis_column).as_primitive::<Int64Type>();
-            for (&step, basis) in batch.column(0).as_primitive::<Int64Type>().values().iter().zip(bases) {
+            for (&step, basis) in
+                batch.column(0).as_primitive::<Int64Type>().values().iter().zip(bases)
+            {
                 let found = order.follow(step.cast_unsigned(), &path, rows);
                 let finding = |what| Finding { path: path.clone(), row: Some(rows), what };
                 match found {
@@ -237,8 +260,8 @@ impl Check {
         Ok(next_number)
     }
 
-    /// The curvature table, and the eigenvectors and summaries that were kept; `last` is the last basis that rows are
-    /// along.
+    /// The curvature table, and the eigenvectors and summaries that were kept; `last` is the last
+    /// basis that rows are along.
     fn bases(&mut self, run: &Run, last: Option<(u64, PathBuf, u64)>) -> Result<()> {
         let bases = match run.bases() {
             Ok(bases) => bases,
@@ -263,8 +286,14 @@ impl Check {
                     if let Ok(table) = run.estimate(basis)
                         && !is_of(&found, &table)
                     {
-                        let what = "its eigenvalues are not those of the curvature table of its number".to_owned();
-                        self.damage.push(Finding { path: run.folder.eigenvectors(basis), row: None, what });
+                        let what =
+                            "its eigenvalues are not those of the curvature table of its number"
+                                .to_owned();
+                        self.damage.push(Finding {
+                            path: run.folder.eigenvectors(basis),
+                            row: None,
+                            what,
+                        });
                     } else {
                         self.good("eigenvectors", found.eigenvectors.len() as u64, true);
                     }
@@ -301,13 +330,19 @@ impl Check {
                 match batch {
                     Err(error) => self.damaged(error, Some(rows))?,
                     Ok(batch) => {
-                        for step in batch.column(0).as_primitive::<Int64Type>().values().iter().copied() {
+                        for step in
+                            batch.column(0).as_primitive::<Int64Type>().values().iter().copied()
+                        {
                             if step.cast_unsigned() > until {
                                 continue;
                             }
                             if let Some(last) = last.filter(|last| step <= *last) {
                                 let what = format!("step {step} comes after step {last}");
-                                self.damage.push(Finding { path: path.clone(), row: Some(rows), what });
+                                self.damage.push(Finding {
+                                    path: path.clone(),
+                                    row: Some(rows),
+                                    what,
+                                });
                             }
                             last = Some(step);
                         }
@@ -325,13 +360,17 @@ impl Check {
 
     /// Takes note of files that do not count beside a merged segment.
     fn superseded(&mut self, run: &Run, known: &Listing) {
-        let segments = known.superseded.iter().map(|&numbers| (run.folder.segment_of(numbers), numbers.0));
+        let segments =
+            known.superseded.iter().map(|&numbers| (run.folder.segment_of(numbers), numbers.0));
         // A journal beside the segment of its own number is what a killed process leaves.
         let merged = |number: u64| known.segment_at(number).filter(|&(first, last)| first < last);
         let journals = known.journals.iter().filter(|&&number| merged(number).is_some());
         let journals = journals.map(|&number| (run.folder.journal(number), number));
         for (path, number) in segments.chain(journals) {
-            let counts = known.segment_at(number).map(|numbers| run.folder.segment_of(numbers)).unwrap_or_default();
+            let counts = known
+                .segment_at(number)
+                .map(|numbers| run.folder.segment_of(numbers))
+                .unwrap_or_default();
             let what = format!(
                 "its rows are in {} too, where they are read; this file is left over: a copy that is kept up to date has to \
                  delete too (rsync --delete)",
@@ -354,11 +393,16 @@ impl Check {
     /// Takes note of what a journal holds besides whole blocks, and of one without rows.
     fn torn(&mut self, path: PathBuf, rows: u64, bytes: u64) {
         if rows == 0 {
-            let what = "it has no rows: its process ended as it began it, or they are gone".to_owned();
+            let what =
+                "it has no rows: its process ended as it began it, or they are gone".to_owned();
             self.notes.push(Finding { path: path.clone(), row: None, what });
         }
         if bytes > 0 {
-            self.notes.push(Finding { path, row: None, what: format!("{bytes} bytes are no whole block") });
+            self.notes.push(Finding {
+                path,
+                row: None,
+                what: format!("{bytes} bytes are no whole block"),
+            });
         }
     }
 
@@ -384,6 +428,7 @@ impl Check {
 
 /// Whether a table has the eigenvalues of these vectors.
 fn is_of(eigenvectors: &Eigenvectors, table: &[CurvatureRow]) -> bool {
-    let known = |value: &f64| Some(value - eigenvectors.weight_decay).filter(|value| !value.is_nan());
+    let known =
+        |value: &f64| Some(value - eigenvectors.weight_decay).filter(|value| !value.is_nan());
     eigenvectors.eigenvalues.iter().map(known).eq(table.iter().map(|row| row.eigenvalue))
 }

@@ -1,8 +1,9 @@
 //! Merging a run's segments into large ones.
 //!
-//! The large segments are made in a folder beside `steps`, which then takes the place of `steps` in one step. Whoever
-//! lists `steps/*.parquet` sees the segments from before or those from after, never both; and no merged segment has the
-//! name of an older one, so that who listed before and opens after finds a file missing, and never rows twice.
+//! The large segments are made in a folder beside `steps`, which then takes the place of `steps` in
+//! one step. Whoever lists `steps/*.parquet` sees the segments from before or those from after,
+//! never both; and no merged segment has the name of an older one, so that who listed before and
+//! opens after finds a file missing, and never rows twice.
 
 use std::fs;
 use std::io;
@@ -26,12 +27,13 @@ use crate::run::steps::segment::{Encoding, SegmentWriter};
 use crate::run::steps::segment_reader::SegmentReader;
 use crate::run::storage::{Disk, Storage};
 
-/// Merged segments are at most this large, in bytes of values before encoding: a few hundred megabytes as a file. The
-/// size of a file would not do: it shrinks by merging, and merging again would find something to do.
+/// Merged segments are at most this large, in bytes of values before encoding: a few hundred
+/// megabytes as a file. The size of a file would not do: it shrinks by merging, and merging again
+/// would find something to do.
 const LARGEST_VALUES: u64 = 1 << 30;
 
-/// How long the old segments stay after others took their place: a program that had just opened their folder to list it
-/// must not find it half empty.
+/// How long the old segments stay after others took their place: a program that had just opened
+/// their folder to list it must not find it half empty.
 const GRACE: Duration = Duration::from_secs(1);
 
 /// What [`compact`] did.
@@ -49,20 +51,23 @@ pub struct Compaction {
     pub bytes_after: u64,
 }
 
-/// Merges the segments of a run that is not being written into large ones, of at most 1 GiB of values each; recovers the run
-/// first. The rows, their order and every checksum promise stay. Done again it changes nothing. Portable segments become
-/// small ones.
+/// Merges the segments of a run that is not being written into large ones, of at most 1 GiB of
+/// values each; recovers the run first. The rows, their order and every checksum promise stay. Done
+/// again it changes nothing. Portable segments become small ones.
 ///
-/// Stopped at any point it leaves the run as it was, or merged. It needs room for the merged segments beside the old ones.
+/// Stopped at any point it leaves the run as it was, or merged. It needs room for the merged
+/// segments beside the old ones.
 ///
 /// # Errors
-/// [`Error::NoSuchRun`], [`Error::RunLocked`] and [`Error::RunGrows`] while the run is being written, [`Error::NewerSchema`], [`Error::Damaged`] when a
-/// segment is not as it was written or `steps` holds a file that is not the log's, [`Error::Io`].
+/// [`Error::NoSuchRun`], [`Error::RunLocked`] and [`Error::RunGrows`] while the run is being
+/// written, [`Error::NewerSchema`], [`Error::Damaged`] when a segment is not as it was written or
+/// `steps` holds a file that is not the log's, [`Error::Io`].
 pub fn compact(directory: impl AsRef<Path>) -> Result<Compaction> {
     compact_as(Encoding::Small, directory)
 }
 
-/// [`compact`] into segments of this encoding. Segments of the other one are written anew, those that were merged before too.
+/// [`compact`] into segments of this encoding. Segments of the other one are written anew, those
+/// that were merged before too.
 ///
 /// # Errors
 /// As [`compact`].
@@ -74,11 +79,20 @@ pub fn compact_as(encoding: Encoding, directory: impl AsRef<Path>) -> Result<Com
 ///
 /// # Errors
 /// As [`compact`].
-pub fn compact_on(storage: &dyn Storage, encoding: Encoding, directory: impl AsRef<Path>) -> Result<Compaction> {
+pub fn compact_on(
+    storage: &dyn Storage,
+    encoding: Encoding,
+    directory: impl AsRef<Path>,
+) -> Result<Compaction> {
     merge(storage, directory.as_ref(), encoding, Duration::ZERO)
 }
 
-fn merge(storage: &dyn Storage, directory: &Path, encoding: Encoding, grace: Duration) -> Result<Compaction> {
+fn merge(
+    storage: &dyn Storage,
+    directory: &Path,
+    encoding: Encoding,
+    grace: Duration,
+) -> Result<Compaction> {
     if let Some(change) = Run::open(directory)?.info_change().filter(|change| !change.meant) {
         // The old segments go, and what they say of the run.
         return Err(damaged(&RunFolder::new(directory).run_json(), change));
@@ -98,7 +112,10 @@ fn merge(storage: &dyn Storage, directory: &Path, encoding: Encoding, grace: Dur
         bytes_before: bytes_in(&folder.steps())?,
         bytes_after: 0,
     };
-    if groups.len() < segments.len() || has_superseded || segments.iter().any(|segment| segment.encoding != encoding) {
+    if groups.len() < segments.len()
+        || has_superseded
+        || segments.iter().any(|segment| segment.encoding != encoding)
+    {
         check_replaceable(&folder.steps_itself())?;
         let merged = || {
             let beside = folder.compacting();
@@ -127,7 +144,11 @@ struct Old {
 }
 
 /// The segments, and whether there are others beside them that do not count (in a copy of a run).
-fn old_segments(storage: &dyn Storage, folder: &RunFolder, schema: &SchemaRef) -> Result<(Vec<Old>, bool)> {
+fn old_segments(
+    storage: &dyn Storage,
+    folder: &RunFolder,
+    schema: &SchemaRef,
+) -> Result<(Vec<Old>, bool)> {
     let steps = folder.steps();
     for path in storage.list(&steps).map_err(Error::io("list", &steps))? {
         if folder.numbers_of_segment(&path).is_none() {
@@ -141,7 +162,10 @@ fn old_segments(storage: &dyn Storage, folder: &RunFolder, schema: &SchemaRef) -
     };
     let listing = folder.list_steps()?;
     if let Some(pair) = listing.segments.windows(2).find(|pair| pair[1].0 <= pair[0].1) {
-        return Err(damaged(&folder.segment_of(pair[1]), "some of its rows are in another segment too, and not all"));
+        return Err(damaged(
+            &folder.segment_of(pair[1]),
+            "some of its rows are in another segment too, and not all",
+        ));
     }
     let has_superseded = !listing.superseded.is_empty();
     Ok((listing.segments.into_iter().map(read).collect::<Result<_>>()?, has_superseded))
@@ -218,7 +242,8 @@ fn beside(folder: &RunFolder, numbers: (u64, u64)) -> PathBuf {
 
 fn bytes_in(steps: &Path) -> Result<u64> {
     let entries = fs::read_dir(steps).map_err(Error::io("list", steps))?;
-    let length = |entry: io::Result<fs::DirEntry>| entry.and_then(|entry| Ok(entry.metadata()?.len()));
+    let length =
+        |entry: io::Result<fs::DirEntry>| entry.and_then(|entry| Ok(entry.metadata()?.len()));
     entries.map(length).sum::<io::Result<u64>>().map_err(Error::io("list", steps))
 }
 
@@ -241,7 +266,8 @@ mod tests {
         let first = groups(&segments, row_bytes, LARGEST_VALUES);
         assert_eq!(sizes(&first), [3, 1, 1, 1, 3, 1]);
         // What was merged finds nothing more to merge.
-        let totals: Vec<u64> = first.iter().map(|group| group.iter().map(|old| old.rows).sum()).collect();
+        let totals: Vec<u64> =
+            first.iter().map(|group| group.iter().map(|old| old.rows).sum()).collect();
         let merged: Vec<Old> = totals.iter().enumerate().map(old).collect();
         assert_eq!(groups(&merged, row_bytes, LARGEST_VALUES).len(), merged.len());
         assert!(groups(&[], row_bytes, LARGEST_VALUES).is_empty());

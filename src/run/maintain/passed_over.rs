@@ -18,8 +18,8 @@ use crate::run::steps::segment_reader::SegmentReader;
 /// What a file of a run's folders ends in.
 const ENDINGS: [&str; 4] = ["parquet", "arrows", "safetensors", "json"];
 
-/// The files that nothing reads, sorted: each has the ending of a file of its folder, and not the name of one, or comes
-/// after a number that is missing, or is of a basis without a table.
+/// The files that nothing reads, sorted: each has the ending of a file of its folder, and not the
+/// name of one, or comes after a number that is missing, or is of a basis without a table.
 pub(crate) fn passed_over(folder: &RunFolder) -> Result<Vec<PathBuf>> {
     // A run without directions may have a summary all the same.
     let (deltas, bases) = (count_journals(folder), count_bases(folder)?.max(1));
@@ -39,7 +39,8 @@ pub(crate) fn passed_over(folder: &RunFolder) -> Result<Vec<PathBuf>> {
         for entry in place.read_dir().map_err(Error::io("list", &place))? {
             let file = entry.map_err(Error::io("list", &place))?.path();
             let ending = file.extension().and_then(OsStr::to_str).unwrap_or_default();
-            let is_hidden = file.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+            let is_hidden =
+                file.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
             if ENDINGS.contains(&ending) && !is_hidden && !is_read(&file) {
                 found.push(file);
             }
@@ -49,8 +50,9 @@ pub(crate) fn passed_over(folder: &RunFolder) -> Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// The journals that have later rows than the segment of their number, which is read in their place, each with the last
-/// step of both. A killed process leaves journals, but none with other rows than their segment has.
+/// The journals that have later rows than the segment of their number, which is read in their
+/// place, each with the last step of both. A killed process leaves journals, but none with other
+/// rows than their segment has.
 pub(crate) fn journals_beyond_segments(run: &Run, known: &Listing) -> Vec<(PathBuf, i64, i64)> {
     let last_steps = |number: u64| {
         known.segment_at(number).filter(|numbers| *numbers == (number, number))?;
@@ -60,7 +62,13 @@ pub(crate) fn journals_beyond_segments(run: &Run, known: &Listing) -> Vec<(PathB
         let mut in_journal = 0;
         for batch in JournalReader::open(&path, &run.schema, vec![0]).ok()? {
             let steps = batch.ok()?;
-            in_journal = steps.column(0).as_primitive::<Int64Type>().values().last().copied().unwrap_or(in_journal);
+            in_journal = steps
+                .column(0)
+                .as_primitive::<Int64Type>()
+                .values()
+                .last()
+                .copied()
+                .unwrap_or(in_journal);
         }
         (in_journal > in_segment).then_some((path, in_journal, in_segment))
     };

@@ -28,14 +28,17 @@ pub struct Recovery {
     pub bytes_discarded: u64,
 }
 
-/// Makes finished segments of the journals that a killed process left, and removes its unfinished files.
+/// Makes finished segments of the journals that a killed process left, and removes its unfinished
+/// files.
 ///
-/// Each journal made a segment is told by a `recovered` event. Stopped at any point and called again it ends in the
-/// same rows, each exactly once; called on a run that needs nothing it changes nothing.
+/// Each journal made a segment is told by a `recovered` event. Stopped at any point and called
+/// again it ends in the same rows, each exactly once; called on a run that needs nothing it changes
+/// nothing.
 ///
 /// # Errors
-/// [`Error::NoSuchRun`], [`Error::RunLocked`] and [`Error::RunGrows`] while the run is being written, [`Error::NewerSchema`],
-/// [`Error::Damaged`] when a journal is not one of this run, [`Error::Io`].
+/// [`Error::NoSuchRun`], [`Error::RunLocked`] and [`Error::RunGrows`] while the run is being
+/// written, [`Error::NewerSchema`], [`Error::Damaged`] when a journal is not one of this run,
+/// [`Error::Io`].
 pub fn recover(directory: impl AsRef<Path>) -> Result<Recovery> {
     recover_on(&Disk, directory)
 }
@@ -56,13 +59,14 @@ pub(crate) fn recover_locked(
     info: &RunInfo,
 ) -> Result<Recovery> {
     settle(storage, folder)?;
-    // What has this number has no table: the table's writer died before it, and the next one is given the number. (A
-    // run without directions never has tables.)
+    // What has this number has no table: the table's writer died before it, and the next one is
+    // given the number. (A run without directions never has tables.)
     let next_basis = if info.layout.directions > 0 { count_bases(folder)? } else { u64::MAX };
     let mut journals = Vec::new();
     for place in folder.places().iter().filter(|place| place.exists()) {
         for path in storage.list(place).map_err(Error::io("list", place))? {
-            let without_table = folder.number_beside_table(&path).is_some_and(|basis| basis >= next_basis);
+            let without_table =
+                folder.number_beside_table(&path).is_some_and(|basis| basis >= next_basis);
             if folder.is_partial(&path) || without_table {
                 storage.remove(&path).map_err(Error::io("remove", &path))?;
             }
@@ -83,7 +87,11 @@ pub(crate) fn recover_locked(
         recovery.rows += size.rows;
         recovery.bytes_discarded += end.bytes_discarded;
         let kind = EventKind::Recovered { rows: size.rows, bytes_discarded: end.bytes_discarded };
-        let event = Event { step: end.last_step.saturating_add(1), elapsed_seconds: end.elapsed_seconds, kind };
+        let event = Event {
+            step: end.last_step.saturating_add(1),
+            elapsed_seconds: end.elapsed_seconds,
+            kind,
+        };
         EventWriter::open(storage, &folder.events())?.append(&event)?;
     }
     Ok(recovery)

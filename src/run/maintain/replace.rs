@@ -1,4 +1,5 @@
-//! Putting a folder of merged segments in the place of `steps`, and making whole what a compaction that was stopped left.
+//! Putting a folder of merged segments in the place of `steps`, and making whole what a compaction
+//! that was stopped left.
 
 use std::io;
 use std::path::Path;
@@ -21,7 +22,8 @@ pub(crate) fn check_replaceable(steps: &Path) -> Result<()> {
 fn is_mount_point(folder: &Path) -> bool {
     use rustix::fs::{AtFlags, CWD, StatxAttributes, StatxFlags, statx};
     let found = statx(CWD, folder, AtFlags::SYMLINK_NOFOLLOW, StatxFlags::BASIC_STATS);
-    found.is_ok_and(|found| found.stx_attributes.contains(StatxAttributes::MOUNT_ROOT)) || is_of_another_disk(folder)
+    found.is_ok_and(|found| found.stx_attributes.contains(StatxAttributes::MOUNT_ROOT))
+        || is_of_another_disk(folder)
 }
 
 #[cfg(not(target_os = "linux"))]
@@ -47,7 +49,8 @@ fn is_of_another_disk(folder: &Path) -> bool {
 
 /// Puts the merged segments in the place of the old ones.
 pub(crate) fn swap(storage: &dyn Storage, folder: &RunFolder) -> Result<()> {
-    let (steps, compacting, replaced) = (folder.steps_itself(), folder.compacting(), folder.replaced());
+    let (steps, compacting, replaced) =
+        (folder.steps_itself(), folder.compacting(), folder.replaced());
     match storage.exchange(&compacting, &steps) {
         Err(error) if error.kind() == io::ErrorKind::Unsupported => {
             storage.rename(&steps, &replaced).map_err(Error::io("rename", &steps))?;
@@ -60,16 +63,20 @@ pub(crate) fn swap(storage: &dyn Storage, folder: &RunFolder) -> Result<()> {
 
 /// Makes the names beside `steps` survive a power loss.
 fn sync_parent(storage: &dyn Storage, steps: &Path) -> Result<()> {
-    let parent = steps.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let parent =
+        steps.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     storage.sync_dir(parent).map_err(Error::io("sync", parent))
 }
 
-/// Ends a compaction that was stopped: the old segments or the merged ones become `steps`, the others go.
+/// Ends a compaction that was stopped: the old segments or the merged ones become `steps`, the
+/// others go.
 pub(crate) fn settle(storage: &dyn Storage, folder: &RunFolder) -> Result<()> {
-    let (steps, compacting, replaced) = (folder.steps_itself(), folder.compacting(), folder.replaced());
+    let (steps, compacting, replaced) =
+        (folder.steps_itself(), folder.compacting(), folder.replaced());
     for leftover in [&compacting, &replaced] {
         if leftover.is_symlink() {
-            // Of an exchange with a link, as versions made it that did not look; or planted. What it leads to is not ours.
+            // Of an exchange with a link, as versions made it that did not look; or planted. What
+            // it leads to is not ours.
             storage.remove(leftover).map_err(Error::io("remove", leftover))?;
         }
     }
@@ -82,7 +89,8 @@ pub(crate) fn settle(storage: &dyn Storage, folder: &RunFolder) -> Result<()> {
     if !steps.exists() && complete.exists() {
         storage.rename(complete, &steps).map_err(Error::io("rename", complete))?;
     } else if compacting.exists() && replaced.exists() {
-        let reason = "steps.compacting and steps.replaced are there too, and no compaction leaves all three";
+        let reason =
+            "steps.compacting and steps.replaced are there too, and no compaction leaves all three";
         return Err(damaged(&steps, reason));
     }
     if compacting.exists() || replaced.exists() {

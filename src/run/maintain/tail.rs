@@ -41,7 +41,13 @@ impl Tail {
             let reader = SegmentReader::open(&path, schema, &[0])?;
             reader.check_numbers(numbers)?;
             let first_and_last_step = reader.first_and_last_step();
-            segments.push(Segment { path, last_number: numbers.1, rows: reader.rows(), bytes, first_and_last_step });
+            segments.push(Segment {
+                path,
+                last_number: numbers.1,
+                rows: reader.rows(),
+                bytes,
+                first_and_last_step,
+            });
         }
         Ok(Tail { folder: folder.clone(), schema: schema.clone(), segments })
     }
@@ -56,7 +62,11 @@ impl Tail {
     }
 
     pub(crate) fn last_step(&self) -> Option<u64> {
-        self.segments.iter().rev().find_map(|segment| segment.first_and_last_step).map(|(_, last)| last)
+        self.segments
+            .iter()
+            .rev()
+            .find_map(|segment| segment.first_and_last_step)
+            .map(|(_, last)| last)
     }
 
     /// Number of the segment to write next.
@@ -91,15 +101,24 @@ impl Tail {
             let mut found = None;
             for batch in reader {
                 let batch = batch?;
-                found = rows_until(&batch, step).checked_sub(1).map(|row| batch.slice(row, 1)).or(found);
+                found = rows_until(&batch, step)
+                    .checked_sub(1)
+                    .map(|row| batch.slice(row, 1))
+                    .or(found);
             }
             return Ok(found);
         }
         Ok(None)
     }
 
-    /// Removes the rows after `step`, later segments first. Wherever it is stopped, a log without a gap is left.
-    pub(crate) fn discard_after(&mut self, storage: &dyn Storage, step: u64, info: &RunInfo) -> Result<()> {
+    /// Removes the rows after `step`, later segments first. Wherever it is stopped, a log without a
+    /// gap is left.
+    pub(crate) fn discard_after(
+        &mut self,
+        storage: &dyn Storage,
+        step: u64,
+        info: &RunInfo,
+    ) -> Result<()> {
         let kept = self.kept(step);
         while self.segments.len() > kept
             && let Some(segment) = self.segments.pop()
@@ -117,19 +136,27 @@ impl Tail {
         Ok(())
     }
 
-    /// How many segments stay: all where no row is later than `step`, else those up to the last one with a row that is
-    /// not. Segments without rows behind that one go, or they would hide it.
+    /// How many segments stay: all where no row is later than `step`, else those up to the last one
+    /// with a row that is not. Segments without rows behind that one go, or they would hide it.
     fn kept(&self, step: u64) -> usize {
         let steps = |segment: &Segment| segment.first_and_last_step;
-        if !self.segments.iter().any(|segment| steps(segment).is_some_and(|(_, last)| last > step)) {
+        if !self.segments.iter().any(|segment| steps(segment).is_some_and(|(_, last)| last > step))
+        {
             return self.segments.len();
         }
         let holds = |segment: &Segment| steps(segment).is_some_and(|(first, _)| first <= step);
         self.segments.iter().rposition(holds).map_or(0, |index| index + 1)
     }
 
-    /// Puts a segment in the place of another that has only the rows up to `step`; returns its rows and bytes.
-    fn cut(&self, storage: &dyn Storage, path: &PathBuf, step: u64, info: &RunInfo) -> Result<(u64, u64)> {
+    /// Puts a segment in the place of another that has only the rows up to `step`; returns its rows
+    /// and bytes.
+    fn cut(
+        &self,
+        storage: &dyn Storage,
+        path: &PathBuf,
+        step: u64,
+        info: &RunInfo,
+    ) -> Result<(u64, u64)> {
         let all: Vec<usize> = (0..self.schema.fields().len()).collect();
         let mut whole = SegmentReader::open(path, &self.schema, &all)?;
         let mut cut = SegmentWriter::new(&partial(path), &self.schema, info, whole.encoding())?;
@@ -141,7 +168,9 @@ impl Tail {
             rows += until as u64;
         }
         let mut room = rows;
-        cut.set_merged(whole.merged().iter().map(|&(number, rows)| (number, take(&mut room, rows))).collect());
+        cut.set_merged(
+            whole.merged().iter().map(|&(number, rows)| (number, take(&mut room, rows))).collect(),
+        );
         let size = cut.finish(storage)?;
         storage.rename(&partial(path), path).map_err(Error::io("rename", path))?;
         self.sync(storage)?;

@@ -31,7 +31,8 @@ pub(crate) fn segment_from_journal(
 ) -> Result<(SegmentSize, JournalEnd)> {
     let all_columns = (0..schema.fields().len()).collect();
     let mut journal = JournalReader::open(&folder.journal(number), schema, all_columns)?;
-    let mut segment = SegmentWriter::new(&folder.unfinished_segment(number), schema, info, Encoding::Small)?;
+    let mut segment =
+        SegmentWriter::new(&folder.unfinished_segment(number), schema, info, Encoding::Small)?;
     let mut end = JournalEnd::default();
     for batch in &mut journal {
         let batch = batch?;
@@ -47,8 +48,13 @@ pub(crate) fn segment_from_journal(
     Ok((size, end))
 }
 
-/// Gives a complete segment its name and removes the journal, in an order that leaves each row in one of them for good.
-pub(crate) fn rename_into_place(storage: &dyn Storage, folder: &RunFolder, number: u64) -> Result<()> {
+/// Gives a complete segment its name and removes the journal, in an order that leaves each row in
+/// one of them for good.
+pub(crate) fn rename_into_place(
+    storage: &dyn Storage,
+    folder: &RunFolder,
+    number: u64,
+) -> Result<()> {
     let (unfinished, segment) = (folder.unfinished_segment(number), folder.segment(number));
     match storage.rename(&unfinished, &segment) {
         // `steps` is a link to another disk: there it is renamed once it is whole.
@@ -63,12 +69,15 @@ pub(crate) fn rename_into_place(storage: &dyn Storage, folder: &RunFolder, numbe
     remove_journal(storage, folder, number)
 }
 
-/// Removes the journal of a segment that has its name, once that name is sure to outlive the journal's.
+/// Removes the journal of a segment that has its name, once that name is sure to outlive the
+/// journal's.
 pub(crate) fn remove_journal(storage: &dyn Storage, folder: &RunFolder, number: u64) -> Result<()> {
     storage.sync_dir(&folder.steps()).map_err(Error::io("sync", folder.steps()))?;
     let journal = folder.journal(number);
     match storage.remove(&journal) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::io("remove", &journal)(error)),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(Error::io("remove", &journal)(error))
+        }
         _ => Ok(()),
     }
 }

@@ -1,14 +1,17 @@
 //! The open segment's journal: an Arrow IPC stream whose blocks carry checksums.
 //!
-//! A block is one IPC message: prefix, metadata, padding, body. The format leaves the padding's content open, so the
-//! last eight bytes of it hold a seal: "perrin's, and with this CRC-32 of metadata and body". Any IPC stream
-//! reader passes over it; perrin knows by it a block that was written whole from one that was not.
+//! A block is one IPC message: prefix, metadata, padding, body. The format leaves the padding's
+//! content open, so the last eight bytes of it hold a seal: "perrin's, and with this CRC-32 of
+//! metadata and body". Any IPC stream reader passes over it; perrin knows by it a block that was
+//! written whole from one that was not.
 
 use std::path::{Path, PathBuf};
 
 use arrow_array::RecordBatch;
 use arrow_ipc::MetadataVersion;
-use arrow_ipc::writer::{DictionaryTracker, EncodedData, IpcDataGenerator, IpcWriteContext, IpcWriteOptions};
+use arrow_ipc::writer::{
+    DictionaryTracker, EncodedData, IpcDataGenerator, IpcWriteContext, IpcWriteOptions,
+};
 use arrow_schema::SchemaRef;
 
 use crate::error::{Error, Result};
@@ -32,12 +35,21 @@ pub(crate) struct Journal {
 
 impl Journal {
     /// Creates the journal of a run of this version, for rows of `schema`.
-    pub(crate) fn create(storage: &dyn Storage, path: &Path, schema: &SchemaRef, version: u32) -> Result<Journal> {
+    pub(crate) fn create(
+        storage: &dyn Storage,
+        path: &Path,
+        schema: &SchemaRef,
+        version: u32,
+    ) -> Result<Journal> {
         let file = storage.create(path).map_err(Error::io("create", path))?;
         let (path, schema) = (path.to_owned(), file_schema(schema, version));
-        let message =
-            IpcDataGenerator {}.schema_to_bytes_with_dictionary_tracker(&schema, &mut dictionaries(), &options(&path)?);
-        let mut journal = Journal { path, file, schema, length: 0, context: IpcWriteContext::default() };
+        let message = IpcDataGenerator {}.schema_to_bytes_with_dictionary_tracker(
+            &schema,
+            &mut dictionaries(),
+            &options(&path)?,
+        );
+        let mut journal =
+            Journal { path, file, schema, length: 0, context: IpcWriteContext::default() };
         journal.write(&frame(&message))?;
         Ok(journal)
     }
@@ -46,7 +58,12 @@ impl Journal {
     pub(crate) fn block(&mut self, batch: &RecordBatch) -> Result<Vec<u8>> {
         let options = options(&self.path)?;
         let (_, message) = IpcDataGenerator {}
-            .encode(&to_file(&self.path, &self.schema, batch)?, &mut dictionaries(), &options, &mut self.context)
+            .encode(
+                &to_file(&self.path, &self.schema, batch)?,
+                &mut dictionaries(),
+                &options,
+                &mut self.context,
+            )
             .map_err(|error| Error::io("encode", &self.path)(std::io::Error::other(error)))?;
         Ok(frame(&message))
     }
@@ -76,7 +93,8 @@ impl Journal {
     }
 }
 
-/// Cuts off what a write that failed has left behind the whole blocks of a journal. Returns whether these are there.
+/// Cuts off what a write that failed has left behind the whole blocks of a journal. Returns whether
+/// these are there.
 pub(crate) fn cut(storage: &dyn Storage, path: &Path, length: u64) -> Result<bool> {
     match storage.length(path).map_err(Error::io("find", path))? {
         Some(found) if found > length => {

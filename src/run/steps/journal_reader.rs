@@ -20,8 +20,8 @@ use crate::run::version::{from_file, schema_of_file};
 
 /// The whole blocks of a journal, in order, up to the length it had when opened.
 ///
-/// Bytes that are no whole block are passed over and counted: a block that was being written when its process
-/// died, or that a power loss left unwritten. Blocks after them count again.
+/// Bytes that are no whole block are passed over and counted: a block that was being written when
+/// its process died, or that a power loss left unwritten. Blocks after them count again.
 pub(crate) struct JournalReader {
     path: PathBuf,
     file: BufReader<File>,
@@ -45,11 +45,17 @@ struct Message {
 }
 
 impl JournalReader {
-    /// Opens a journal of rows of `schema`, to yield the columns of `projection` (ascending indices).
+    /// Opens a journal of rows of `schema`, to yield the columns of `projection` (ascending
+    /// indices).
     ///
     /// # Errors
-    /// [`Error::Io`] when it cannot be opened; [`Error::Damaged`] when it begins with something else than the schema.
-    pub(crate) fn open(path: &Path, schema: &SchemaRef, projection: Vec<usize>) -> Result<JournalReader> {
+    /// [`Error::Io`] when it cannot be opened; [`Error::Damaged`] when it begins with something
+    /// else than the schema.
+    pub(crate) fn open(
+        path: &Path,
+        schema: &SchemaRef,
+        projection: Vec<usize>,
+    ) -> Result<JournalReader> {
         let file = file::open(path)?;
         let length = file.metadata().map_err(read_error(path))?.len();
         let file = BufReader::new(file);
@@ -88,7 +94,8 @@ impl JournalReader {
 
     fn read_schema(&mut self) -> Result<()> {
         let Some(message) = self.message_at(0)? else {
-            // Nothing follows a schema that was not written whole, unless this is no journal at all.
+            // Nothing follows a schema that was not written whole, unless this is no journal at
+            // all.
             let mut start = vec![0; self.length.min(PREFIX_LENGTH as u64) as usize];
             self.read_at(0, &mut start)?;
             let torn = self.length < PREFIX_LENGTH as u64
@@ -100,7 +107,10 @@ impl JournalReader {
                 self.position = self.length;
                 return Ok(());
             }
-            return Err(damaged(&self.path, "it does not begin with an Arrow IPC schema of perrin's"));
+            return Err(damaged(
+                &self.path,
+                "it does not begin with an Arrow IPC schema of perrin's",
+            ));
         };
         let found = decode(&self.path, || try_schema_from_flatbuffer_bytes(&message.metadata))?;
         self.schema = schema_of_file(&found, &self.schema)
@@ -126,27 +136,43 @@ impl JournalReader {
 
     fn batch(&self, message: &Message) -> Result<RecordBatch> {
         let batch = decode(&self.path, || {
-            let header = root_as_message(&message.metadata).map_err(|error| ArrowError::IpcError(error.to_string()))?;
-            let batch = header.header_as_record_batch().filter(|batch| batch.compression().is_none());
+            let header = root_as_message(&message.metadata)
+                .map_err(|error| ArrowError::IpcError(error.to_string()))?;
             let batch =
-                batch.ok_or_else(|| ArrowError::IpcError("it has a block that is not plain rows".to_owned()))?;
+                header.header_as_record_batch().filter(|batch| batch.compression().is_none());
+            let batch = batch.ok_or_else(|| {
+                ArrowError::IpcError("it has a block that is not plain rows".to_owned())
+            })?;
             // The decoder slices the body without looking.
             let end = message.body.len() as u64;
             let inside = |buffer: &arrow_ipc::Buffer| {
-                let range = u64::try_from(buffer.offset()).ok().zip(u64::try_from(buffer.length()).ok());
-                range.is_some_and(|(offset, length)| offset.checked_add(length).is_some_and(|last| last <= end))
+                let range =
+                    u64::try_from(buffer.offset()).ok().zip(u64::try_from(buffer.length()).ok());
+                range.is_some_and(|(offset, length)| {
+                    offset.checked_add(length).is_some_and(|last| last <= end)
+                })
             };
             if !batch.buffers().into_iter().flatten().all(inside) {
-                return Err(ArrowError::IpcError("it has a block with values outside of it".to_owned()));
+                return Err(ArrowError::IpcError(
+                    "it has a block with values outside of it".to_owned(),
+                ));
             }
             let projection = Some(self.projection.as_slice());
             let version = header.version();
-            read_record_batch(&message.body, batch, self.schema.clone(), &HashMap::new(), projection, &version)
+            read_record_batch(
+                &message.body,
+                batch,
+                self.schema.clone(),
+                &HashMap::new(),
+                projection,
+                &version,
+            )
         })?;
         from_file(&self.path, batch)
     }
 
-    /// The whole message at a position, if there is one. Nothing is allocated beyond what the file can hold.
+    /// The whole message at a position, if there is one. Nothing is allocated beyond what the file
+    /// can hold.
     fn message_at(&mut self, position: u64) -> Result<Option<Message>> {
         let mut remaining = self.length - position;
         let mut prefix = [0; PREFIX_LENGTH];
@@ -166,10 +192,14 @@ impl JournalReader {
         self.read_next(&mut metadata)?;
         let (sealed, seal_found) = metadata.split_at(metadata.len() - SEAL_LENGTH);
         // The seal is checked before anything but the length of the body is believed.
-        let Ok(body_length) = decode(&self.path, || root_as_message(sealed).map(|message| message.bodyLength())) else {
+        let Ok(body_length) =
+            decode(&self.path, || root_as_message(sealed).map(|message| message.bodyLength()))
+        else {
             return Ok(None);
         };
-        if !take(&mut remaining, u64::try_from(body_length).unwrap_or(u64::MAX)) || body_length % 8 != 0 {
+        if !take(&mut remaining, u64::try_from(body_length).unwrap_or(u64::MAX))
+            || body_length % 8 != 0
+        {
             return Ok(None);
         }
         let mut body = vec![0; body_length as usize];

@@ -12,13 +12,16 @@ pub(crate) struct Dropped {
 }
 
 impl Dropped {
-    /// Sorts and joins stretches, told in any order. `every_steps` is the distance of rows that are all there.
+    /// Sorts and joins stretches, told in any order. `every_steps` is the distance of rows that are
+    /// all there.
     pub(crate) fn new(mut told: Vec<(u64, u64)>, every_steps: u64) -> Dropped {
         told.sort_unstable();
         let mut stretches: Vec<(u64, u64)> = Vec::new();
         for (from, to) in told {
             match stretches.last_mut() {
-                Some((_, last)) if from <= last.saturating_add(every_steps) => *last = to.max(*last),
+                Some((_, last)) if from <= last.saturating_add(every_steps) => {
+                    *last = to.max(*last)
+                }
                 _ => stretches.push((from, to)),
             }
         }
@@ -27,7 +30,8 @@ impl Dropped {
 
     /// Whether rows were dropped over all steps between two rows.
     fn explain(&self, last: u64, step: u64, every_steps: u64) -> bool {
-        let candidates = self.stretches.partition_point(|(from, _)| *from <= last.saturating_add(every_steps));
+        let candidates =
+            self.stretches.partition_point(|(from, _)| *from <= last.saturating_add(every_steps));
         let stretch = candidates.checked_sub(1).map(|index| self.stretches[index]);
         stretch.is_some_and(|(_, to)| step <= to.saturating_add(every_steps))
     }
@@ -55,14 +59,16 @@ impl ToldEnd {
             }
             EventKind::Resumed { .. } => *self = ToldEnd::default(),
             // Rows that are known to be missing are told.
-            EventKind::RowsDropped { .. } | EventKind::Stopped { .. } | EventKind::Interrupted { .. } => {}
+            EventKind::RowsDropped { .. }
+            | EventKind::Stopped { .. }
+            | EventKind::Interrupted { .. } => {}
             EventKind::NonFinite { .. } => self.last_step = self.last_step.max(Some(event.step)),
             _ => self.last_step = self.last_step.max(event.step.checked_sub(1)),
         }
     }
 
-    /// What tells that rows are missing after the last one; empty if nothing does. `torn_bytes` are those at the ends of
-    /// journals that are no whole block.
+    /// What tells that rows are missing after the last one; empty if nothing does. `torn_bytes` are
+    /// those at the ends of journals that are no whole block.
     pub(crate) fn missing(
         &self,
         last: Option<u64>,
@@ -75,7 +81,9 @@ impl ToldEnd {
         if let Some(step) = self.last_step.filter(|step| *step >= due)
             && !dropped.explain(last.unwrap_or(0), step.saturating_add(1), every_steps)
         {
-            let end = last.map_or("there are no rows".to_owned(), |last| format!("the rows end at step {last}"));
+            let end = last.map_or("there are no rows".to_owned(), |last| {
+                format!("the rows end at step {last}")
+            });
             told.push(format!("{end}, and events tell of steps up to {step}: the end is missing"));
         }
         if torn_bytes > 0 {
@@ -134,7 +142,9 @@ impl RowOrder {
         {
             self.closest = Some((distance, path.to_owned(), row));
         }
-        let is_gap = |distance| distance > self.every_steps && !self.dropped.explain(last, step, self.every_steps);
+        let is_gap = |distance| {
+            distance > self.every_steps && !self.dropped.explain(last, step, self.every_steps)
+        };
         if distance.is_some_and(|distance| !is_gap(distance)) {
             return None;
         }
@@ -158,12 +168,23 @@ mod tests {
     fn dropped_rows_explain_gaps_however_they_were_told() {
         let dropped = Dropped::new(vec![(50, 59), (10, 12), (13, 20), (15, 16), (70, 70)], 1);
         assert_eq!(dropped.stretches, [(10, 20), (50, 59), (70, 70)]);
-        let cases = [(9, 21, true), (9, 22, false), (8, 21, false), (12, 15, true), (49, 60, true), (20, 50, false)];
+        let cases = [
+            (9, 21, true),
+            (9, 22, false),
+            (8, 21, false),
+            (12, 15, true),
+            (49, 60, true),
+            (20, 50, false),
+        ];
         for (last, step, explained) in cases {
             assert_eq!(dropped.explain(last, step, 1), explained, "{last} {step}");
         }
         let rare = Dropped::new(vec![(20, 30)], 10);
-        assert!(rare.explain(10, 40, 10) && !rare.explain(10, 50, 10) && !Dropped::default().explain(1, 9, 1));
+        assert!(
+            rare.explain(10, 40, 10)
+                && !rare.explain(10, 50, 10)
+                && !Dropped::default().explain(1, 9, 1)
+        );
     }
 
     #[test]
@@ -193,14 +214,25 @@ mod tests {
         // Before step 101: 100 steps had been taken.
         let end = told(&[basis(50), basis(101)]);
         assert!(!missing(end, Some(100), 1) && missing(end, Some(99), 1) && missing(end, None, 1));
-        assert!(!missing(end, Some(98), 7) && missing(end, Some(91), 7), "a row every 7 steps: 98 is the last");
-        assert!(end.missing(Some(80), 1, &Dropped::new(vec![(81, 100)], 1), 0).is_empty(), "told as dropped");
+        assert!(
+            !missing(end, Some(98), 7) && missing(end, Some(91), 7),
+            "a row every 7 steps: 98 is the last"
+        );
+        assert!(
+            end.missing(Some(80), 1, &Dropped::new(vec![(81, 100)], 1), 0).is_empty(),
+            "told as dropped"
+        );
         assert!(!missing(told(&[basis(1)]), None, 1), "before any step");
         let stopped = EventKind::Stopped { reason: "full".to_owned() };
         assert!(!missing(told(&[event(200, stopped)]), Some(100), 1));
         let recovered = || event(51, EventKind::Recovered { rows: 50, bytes_discarded: 7 });
         assert!(missing(told(&[recovered()]), Some(50), 1));
-        let resumed = EventKind::Resumed { last_step: Some(50), rows_discarded: 0, next_landscape: None, time: None };
+        let resumed = EventKind::Resumed {
+            last_step: Some(50),
+            rows_discarded: 0,
+            next_landscape: None,
+            time: None,
+        };
         assert!(!missing(told(&[recovered(), event(51, resumed)]), Some(60), 1));
         let finished = event(51, EventKind::Finished { rows: 50, dropped: 0 });
         assert_eq!(told(&[basis(3), finished.clone()]).closed_with, Some(50));

@@ -1,4 +1,5 @@
-//! Writing a finished segment: a Parquet file that grows a row group at a time and is renamed when complete.
+//! Writing a finished segment: a Parquet file that grows a row group at a time and is renamed when
+//! complete.
 
 use std::io;
 use std::mem;
@@ -39,7 +40,8 @@ pub(crate) mod key {
     pub(crate) const MERGED: &str = "perrin.merged";
 }
 
-/// Unencoded bytes after which a row group is closed; with the pages it bounds the encoder's memory.
+/// Unencoded bytes after which a row group is closed; with the pages it bounds the encoder's
+/// memory.
 const ROW_GROUP_BYTES: usize = 16 << 20;
 
 /// How values are encoded in a Parquet file.
@@ -66,13 +68,13 @@ pub(crate) struct SegmentSize {
 
 /// A segment being written, in the version of its run.
 ///
-/// The file is made when the first row group is full, or at the end. Until then all rows are in memory: a file that could not be
-/// completed is written anew as often as asked for.
+/// The file is made when the first row group is full, or at the end. Until then all rows are in
+/// memory: a file that could not be completed is written anew as often as asked for.
 pub(crate) struct SegmentWriter {
     path: PathBuf,
     file: Option<Box<dyn StorageFile>>,
-    /// Encodes into memory, which is moved to the file after each row group: that way each chunk's bytes are at hand
-    /// for its checksum, and the file gets few large writes.
+    /// Encodes into memory, which is moved to the file after each row group: that way each chunk's
+    /// bytes are at hand for its checksum, and the file gets few large writes.
     encoder: ArrowWriter<Vec<u8>>,
     /// What is encoded and not in the file.
     encoded: Vec<u8>,
@@ -92,10 +94,16 @@ pub(crate) struct SegmentWriter {
 
 impl SegmentWriter {
     /// Begins a segment that is written to `path`, and renamed once it is complete.
-    pub(crate) fn new(path: &Path, schema: &SchemaRef, info: &RunInfo, encoding: Encoding) -> Result<SegmentWriter> {
+    pub(crate) fn new(
+        path: &Path,
+        schema: &SchemaRef,
+        info: &RunInfo,
+        encoding: Encoding,
+    ) -> Result<SegmentWriter> {
         let path = path.to_owned();
         let schema = file_schema(schema, info.schema_version);
-        // The footer says the schema in Parquet's own terms; Arrow's copy of it would only make each file larger.
+        // The footer says the schema in Parquet's own terms; Arrow's copy of it would only make
+        // each file larger.
         let options = ArrowWriterOptions::new()
             .with_properties(properties(&schema, info, encoding))
             .with_skip_arrow_metadata(true);
@@ -133,7 +141,9 @@ impl SegmentWriter {
         }
         self.rows += batch.num_rows() as u64;
         let batch = to_file(&self.path, &self.schema, batch)?;
-        self.encoder.write(&batch).map_err(|error| Error::io("encode", &self.path)(error.into()))?;
+        self.encoder
+            .write(&batch)
+            .map_err(|error| Error::io("encode", &self.path)(error.into()))?;
         if self.encoder.in_progress_rows() < self.row_group_rows {
             return Ok(());
         }
@@ -150,21 +160,26 @@ impl SegmentWriter {
         Ok(())
     }
 
-    /// Whether [`finish`](Self::finish) can be tried: all is in memory, or what is not is in a file that is in its place.
+    /// Whether [`finish`](Self::finish) can be tried: all is in memory, or what is not is in a file
+    /// that is in its place.
     pub(crate) fn can_finish(&self) -> bool {
-        let in_place =
-            |file: &dyn StorageFile| file.length_at(&self.path).is_ok_and(|length| length == Some(self.written));
+        let in_place = |file: &dyn StorageFile| {
+            file.length_at(&self.path).is_ok_and(|length| length == Some(self.written))
+        };
         self.written == 0 || self.file.as_deref().is_some_and(in_place)
     }
 
-    /// Completes the file and makes it survive a power loss; it is still to be renamed. After an error it may be tried again
-    /// if it [can](Self::can_finish).
+    /// Completes the file and makes it survive a power loss; it is still to be renamed. After an
+    /// error it may be tried again if it [can](Self::can_finish).
     pub(crate) fn finish(&mut self, storage: &dyn Storage) -> Result<SegmentSize> {
         self.complete()?;
-        // Not gone on with after an error: a sync that failed may have lost what was written before.
+        // Not gone on with after an error: a sync that failed may have lost what was written
+        // before.
         let mut file = match self.file.take() {
             Some(file) if self.written > 0 => file,
-            _ if self.written == 0 => storage.create(&self.path).map_err(Error::io("create", &self.path))?,
+            _ if self.written == 0 => {
+                storage.create(&self.path).map_err(Error::io("create", &self.path))?
+            }
             _ => return Err(Error::io("write", &self.path)(io::ErrorKind::NotFound.into())),
         };
         file.append(&self.encoded).map_err(Error::io("write", &self.path))?;
@@ -181,10 +196,13 @@ impl SegmentWriter {
         let encode = |error: ParquetError| Error::io("encode", &self.path)(error.into());
         let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
         let builder =
-            ParquetRecordBatchReaderBuilder::try_new_with_options(Bytes::from(bytes), options).map_err(encode)?;
+            ParquetRecordBatchReaderBuilder::try_new_with_options(Bytes::from(bytes), options)
+                .map_err(encode)?;
         let row_groups = (self.row_groups_written..self.checksums.len()).collect();
         let batches = builder.with_row_groups(row_groups).build().map_err(encode)?;
-        batches.map(|batch| from_file(&self.path, batch.map_err(|error| encode(error.into()))?)).collect()
+        batches
+            .map(|batch| from_file(&self.path, batch.map_err(|error| encode(error.into()))?))
+            .collect()
     }
 
     /// Encodes the last row group and the footer, once.
@@ -216,10 +234,16 @@ impl SegmentWriter {
             return Ok(());
         }
         self.encoder.flush().map_err(|error| Error::io("encode", &self.path)(error.into()))?;
-        // The encoder buffers what it gives to the vector; after this the vector has all of the row group.
+        // The encoder buffers what it gives to the vector; after this the vector has all of the row
+        // group.
         self.encoder.sync().map_err(Error::io("encode", &self.path))?;
         let bytes = mem::take(self.encoder.inner_mut());
-        let row_group = self.encoder.flushed_row_groups().last().map(|group| group.columns()).unwrap_or_default();
+        let row_group = self
+            .encoder
+            .flushed_row_groups()
+            .last()
+            .map(|group| group.columns())
+            .unwrap_or_default();
         let before = self.written + self.encoded.len() as u64;
         let checksum = |chunk: &ColumnChunkMetaData| {
             let (start, length) = chunk.byte_range();
@@ -227,8 +251,11 @@ impl SegmentWriter {
             Some(crc32fast::hash(bytes.get(start..start.checked_add(length as usize)?)?))
         };
         let checksums: Option<Vec<u32>> = row_group.iter().map(checksum).collect();
-        let elsewhere =
-            || Error::io("encode", &self.path)(io::Error::other("a column chunk is not where it should be"));
+        let elsewhere = || {
+            Error::io("encode", &self.path)(io::Error::other(
+                "a column chunk is not where it should be",
+            ))
+        };
         self.checksums.push(checksums.ok_or_else(elsewhere)?);
         self.encoded.extend(bytes);
         Ok(())
@@ -259,11 +286,14 @@ fn properties(schema: &SchemaRef, info: &RunInfo, encoding: Encoding) -> WriterP
     for field in schema.fields() {
         let column = ColumnPath::from(field.name().as_str());
         let encoding = match (encoding, field.data_type()) {
-            (Encoding::Small, DataType::Int64 | DataType::UInt64) => parquet::basic::Encoding::DELTA_BINARY_PACKED,
+            (Encoding::Small, DataType::Int64 | DataType::UInt64) => {
+                parquet::basic::Encoding::DELTA_BINARY_PACKED
+            }
             (Encoding::Small, DataType::Float64) => parquet::basic::Encoding::BYTE_STREAM_SPLIT,
             _ => parquet::basic::Encoding::PLAIN,
         };
-        // With a dictionary a repeated value costs nearly nothing; the encoding is what it falls back to.
+        // With a dictionary a repeated value costs nearly nothing; the encoding is what it falls
+        // back to.
         builder = builder
             .set_column_dictionary_enabled(column.clone(), repeats(field.name()))
             .set_column_encoding(column, encoding);
@@ -288,10 +318,14 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let folder = RunFolder::new(directory.path());
         std::fs::create_dir(folder.open_folder()).unwrap();
-        let info = RunInfo { layout: Layout { parameter_groups: 2, directions: 0 }, ..RunInfo::default() };
+        let info =
+            RunInfo { layout: Layout { parameter_groups: 2, directions: 0 }, ..RunInfo::default() };
         let schema = steps_schema(info.layout).unwrap();
-        let mut writer = SegmentWriter::new(&folder.unfinished_segment(0), &schema, &info, Encoding::Small).unwrap();
-        let hyperparameters = Hyperparameters { learning_rate: Some(1e-3), momentum: Some(0.9), weight_decay: None };
+        let mut writer =
+            SegmentWriter::new(&folder.unfinished_segment(0), &schema, &info, Encoding::Small)
+                .unwrap();
+        let hyperparameters =
+            Hyperparameters { learning_rate: Some(1e-3), momentum: Some(0.9), weight_decay: None };
         for block in 0..200 {
             let records = (block * 250 + 1..block * 250 + 251).map(|step| StepRecord {
                 step,
@@ -302,20 +336,27 @@ mod tests {
                 ..StepRecord::default()
             });
             let group_hyperparameters = vec![hyperparameters; 250];
-            let rows = RowBuffer { records: records.collect(), group_hyperparameters, projections: Vec::new() };
+            let rows = RowBuffer {
+                records: records.collect(),
+                group_hyperparameters,
+                projections: Vec::new(),
+            };
             writer.write(&Disk, &batch_from_rows(info.layout, &schema, &rows).unwrap()).unwrap();
         }
         let size = writer.finish(&Disk).unwrap();
         assert_eq!(size.rows, 50_000);
 
-        let reader = SerializedFileReader::new(File::open(folder.unfinished_segment(0)).unwrap()).unwrap();
+        let reader =
+            SerializedFileReader::new(File::open(folder.unfinished_segment(0)).unwrap()).unwrap();
         let row_group = reader.metadata().row_group(0);
         assert_eq!(row_group.num_rows(), 50_000);
         for chunk in row_group.columns() {
             let (name, bytes) = (chunk.column_path().string(), chunk.compressed_size());
             match name.as_str() {
                 // Noise: 8 bytes a row, of which the exponents compress.
-                "local_displacement_squared" => assert!(bytes < 50_000 * 8, "{name}: {bytes} bytes"),
+                "local_displacement_squared" => {
+                    assert!(bytes < 50_000 * 8, "{name}: {bytes} bytes")
+                }
                 // Runs of 469 equal values, and steps that grow by 1.
                 "epoch" | "step" => assert!(bytes < 1_000, "{name}: {bytes} bytes"),
                 _ => assert!(bytes < 200, "{name}: {bytes} bytes"),

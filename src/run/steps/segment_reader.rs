@@ -9,7 +9,8 @@ use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
-    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader,
+    ParquetRecordBatchReaderBuilder,
 };
 use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData, ParquetMetaDataReader};
 
@@ -39,10 +40,16 @@ pub(crate) struct SegmentReader {
 }
 
 impl SegmentReader {
-    /// Opens a segment whose columns are those of `schema`, to read the `columns` with these indices.
-    pub(crate) fn open(path: &Path, schema: &SchemaRef, columns: &[usize]) -> Result<SegmentReader> {
+    /// Opens a segment whose columns are those of `schema`, to read the `columns` with these
+    /// indices.
+    pub(crate) fn open(
+        path: &Path,
+        schema: &SchemaRef,
+        columns: &[usize],
+    ) -> Result<SegmentReader> {
         let (file, metadata) = read_metadata(path)?;
-        let version = entry(&metadata, key::SCHEMA_VERSION).and_then(|version| version.parse().ok());
+        let version =
+            entry(&metadata, key::SCHEMA_VERSION).and_then(|version| version.parse().ok());
         check_version(path, version.ok_or_else(|| damaged(path, "it has no schema version"))?)?;
         let checksums: Vec<Vec<u32>> = entry(&metadata, key::CHECKSUMS)
             .and_then(|checksums| serde_json::from_str(checksums).ok())
@@ -96,14 +103,18 @@ impl SegmentReader {
         &self.merged
     }
 
-    /// Whether it is the segment of these numbers, by its name the first and the last of those merged into it.
+    /// Whether it is the segment of these numbers, by its name the first and the last of those
+    /// merged into it.
     ///
     /// # Errors
     /// [`Error::Damaged`] if it is another one.
     pub(crate) fn check_numbers(&self, named: (u64, u64)) -> Result<()> {
         match self.merged.first().zip(self.merged.last()) {
             Some((first, last)) if (first.0, last.0) != named => {
-                let reason = format!("it holds segments {:06} to {:06}, and is not named for them", first.0, last.0);
+                let reason = format!(
+                    "it holds segments {:06} to {:06}, and is not named for them",
+                    first.0, last.0
+                );
                 Err(damaged(&self.path, reason))
             }
             None if named.0 != named.1 => {
@@ -157,7 +168,8 @@ impl SegmentReader {
         let file = self.file.try_clone().map_err(Error::io("open", &self.path))?;
         let metadata = self.metadata.clone();
         let batches = decode(&self.path, || {
-            let mask = ProjectionMask::leaves(metadata.parquet_schema(), self.columns.iter().copied());
+            let mask =
+                ProjectionMask::leaves(metadata.parquet_schema(), self.columns.iter().copied());
             ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata.clone())
                 .with_projection(mask)
                 .with_row_groups(vec![self.next_row_group])
@@ -180,7 +192,10 @@ impl SegmentReader {
             return Ok(());
         }
         let name = chunk.column_path().string();
-        let reason = format!("column {name} of row group {} does not have its checksum", self.next_row_group);
+        let reason = format!(
+            "column {name} of row group {} does not have its checksum",
+            self.next_row_group
+        );
         Err(damaged(&self.path, reason))
     }
 }
@@ -193,7 +208,8 @@ impl Iterator for SegmentReader {
     }
 }
 
-/// What a segment says of its run: `run.json` without the parameters, as it was when the segment was written.
+/// What a segment says of its run: `run.json` without the parameters, as it was when the segment
+/// was written.
 pub(crate) fn run_of(path: &Path) -> Result<Option<String>> {
     let (_, metadata) = read_metadata(path)?;
     Ok(entry(&metadata, key::RUN).map(str::to_owned))
@@ -234,7 +250,8 @@ fn read_footer(path: &Path, file: &mut File) -> Result<Vec<u8>> {
 /// Where a column chunk begins and how long it is, unless that is not inside the file.
 fn chunk_range(chunk: &ColumnChunkMetaData, file_length: u64) -> Option<(u64, u64)> {
     let start = chunk.dictionary_page_offset().unwrap_or(chunk.data_page_offset());
-    let (start, length) = (u64::try_from(start).ok()?, u64::try_from(chunk.compressed_size()).ok()?);
+    let (start, length) =
+        (u64::try_from(start).ok()?, u64::try_from(chunk.compressed_size()).ok()?);
     start.checked_add(length).filter(|&end| end <= file_length).map(|_| (start, length))
 }
 

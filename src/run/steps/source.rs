@@ -1,5 +1,5 @@
-//! One numbered part of the steps: its finished segment, its journal where there is none yet, or the segment that it
-//! was merged into.
+//! One numbered part of the steps: its finished segment, its journal where there is none yet, or
+//! the segment that it was merged into.
 
 use std::path::PathBuf;
 
@@ -14,7 +14,8 @@ use crate::run::listing::Listing;
 use crate::run::steps::journal_reader::JournalReader;
 use crate::run::steps::segment_reader::SegmentReader;
 
-/// How often a part is looked for before it is taken for missing: each time, somebody may have just renamed it.
+/// How often a part is looked for before it is taken for missing: each time, somebody may have just
+/// renamed it.
 const LOOKS: usize = 3;
 
 /// The rows of a segment or a journal, a batch at a time.
@@ -34,8 +35,9 @@ pub(crate) struct Source {
 }
 
 impl Source {
-    /// Opens the part of a number to read `columns`, ascending indices in `schema`. A writer may be at work on it, or
-    /// a compaction. `known` is what the folder held when it was last listed; where that does not do it is listed anew.
+    /// Opens the part of a number to read `columns`, ascending indices in `schema`. A writer may be
+    /// at work on it, or a compaction. `known` is what the folder held when it was last listed;
+    /// where that does not do it is listed anew.
     ///
     /// # Errors
     /// [`Error::Damaged`] when the part is not there, and as opening it.
@@ -53,12 +55,14 @@ impl Source {
             }
             let found = match known.segment_at(number) {
                 Some(numbers) => Source::in_segment(folder, numbers, number, schema, columns)?,
-                // Since the folder was listed its journal may have become a segment; it vanishes only once that is there, so
-                // that the segment is looked for first.
-                None => match Source::in_segment(folder, (number, number), number, schema, columns)? {
-                    Some(found) => Some(found),
-                    None => Source::in_journal(folder, number, schema, columns)?,
-                },
+                // Since the folder was listed its journal may have become a segment; it vanishes
+                // only once that is there, so that the segment is looked for first.
+                None => {
+                    match Source::in_segment(folder, (number, number), number, schema, columns)? {
+                        Some(found) => Some(found),
+                        None => Source::in_journal(folder, number, schema, columns)?,
+                    }
+                }
             };
             if let Some(found) = found {
                 return Ok(found);
@@ -76,7 +80,9 @@ impl Source {
         columns: &[usize],
     ) -> Result<Option<Source>> {
         let path = folder.segment_of(numbers);
-        let Some(reader) = if_there(SegmentReader::open(&path, schema, columns))? else { return Ok(None) };
+        let Some(reader) = if_there(SegmentReader::open(&path, schema, columns))? else {
+            return Ok(None);
+        };
         reader.check_numbers(numbers)?;
         let earlier = reader.merged().iter().filter(|(merged, _)| *merged < number);
         let skip = earlier.fold(0, |skip: u64, (_, rows)| skip.saturating_add(*rows));
@@ -84,12 +90,22 @@ impl Source {
         Ok(Some(Source { path, rows, next_number, skip }))
     }
 
-    fn in_journal(folder: &RunFolder, number: u64, schema: &SchemaRef, columns: &[usize]) -> Result<Option<Source>> {
+    fn in_journal(
+        folder: &RunFolder,
+        number: u64,
+        schema: &SchemaRef,
+        columns: &[usize],
+    ) -> Result<Option<Source>> {
         let path = folder.journal(number);
         let Some(reader) = if_there(JournalReader::open(&path, schema, columns.to_vec()))? else {
             return Ok(None);
         };
-        Ok(Some(Source { path, rows: Rows::Journal(Box::new(reader)), next_number: number.saturating_add(1), skip: 0 }))
+        Ok(Some(Source {
+            path,
+            rows: Rows::Journal(Box::new(reader)),
+            next_number: number.saturating_add(1),
+            skip: 0,
+        }))
     }
 }
 

@@ -1,4 +1,5 @@
-//! A numbered part of the steps that is in no finished segment yet: its journal, and its rows in the Parquet encoder.
+//! A numbered part of the steps that is in no finished segment yet: its journal, and its rows in
+//! the Parquet encoder.
 
 use std::io;
 use std::ops::RangeInclusive;
@@ -54,11 +55,17 @@ impl Part {
     pub(crate) fn add(&mut self, storage: &dyn Storage, batch: &RecordBatch, journal_length: u64) {
         let steps = batch.column(0).as_primitive::<Int64Type>().values();
         if let (Some(first), Some(last)) = (steps.first(), steps.last()) {
-            let first = if self.rows == 0 { first.cast_unsigned() } else { self.first_and_last_step.0 };
+            let first =
+                if self.rows == 0 { first.cast_unsigned() } else { self.first_and_last_step.0 };
             self.first_and_last_step = (first, last.cast_unsigned());
         }
-        self.elapsed_seconds =
-            batch.column(2).as_primitive::<Float64Type>().values().last().copied().unwrap_or(self.elapsed_seconds);
+        self.elapsed_seconds = batch
+            .column(2)
+            .as_primitive::<Float64Type>()
+            .values()
+            .last()
+            .copied()
+            .unwrap_or(self.elapsed_seconds);
         self.rows += batch.num_rows() as u64;
         self.journal_length = journal_length;
         if self.encoder.as_mut().is_some_and(|encoder| encoder.write(storage, batch).is_err()) {
@@ -76,7 +83,11 @@ impl Part {
     }
 
     /// Whether its journal is there with all blocks; bytes of a block that failed are cut off it.
-    pub(crate) fn has_journal(&mut self, storage: &dyn Storage, folder: &RunFolder) -> Result<bool> {
+    pub(crate) fn has_journal(
+        &mut self,
+        storage: &dyn Storage,
+        folder: &RunFolder,
+    ) -> Result<bool> {
         let is_whole = cut(storage, &folder.journal(self.number), self.journal_length)?;
         self.is_doubtful = !is_whole;
         Ok(is_whole)
@@ -86,35 +97,49 @@ impl Part {
     pub(crate) fn rows_in_journal(&self, place: &Place) -> Result<Vec<RecordBatch>> {
         let path = place.folder.journal(self.number);
         let all_columns = (0..place.schema.fields().len()).collect();
-        let left = JournalReader::open(&path, &place.schema, all_columns).and_then(|journal| journal.collect());
+        let left = JournalReader::open(&path, &place.schema, all_columns)
+            .and_then(|journal| journal.collect());
         match left {
             // Somebody else's file in its place, or none.
             Err(Error::Damaged { .. }) => Ok(Vec::new()),
-            Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+            Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                Ok(Vec::new())
+            }
             left => left,
         }
     }
 
-    /// Takes the rows that are in memory and later than `last`, after those that are on disk, `there` of them; and what is neither
-    /// here nor there.
+    /// Takes the rows that are in memory and later than `last`, after those that are on disk,
+    /// `there` of them; and what is neither here nor there.
     pub(crate) fn take_rows_after(
         &mut self,
         place: &Place,
         last: Option<u64>,
         there: u64,
     ) -> (Vec<RecordBatch>, LostRows) {
-        let in_memory = self.encoder.take().and_then(|mut encoder| encoder.rows_in_memory().ok()).unwrap_or_default();
+        let in_memory = self
+            .encoder
+            .take()
+            .and_then(|mut encoder| encoder.rows_in_memory().ok())
+            .unwrap_or_default();
         let later = rows_after(in_memory, last);
         let count = self.rows.saturating_sub(there.saturating_add(rows_of(&later)));
         let first = last.map_or(*self.steps().start(), |last| last.saturating_add(1));
-        let end = later.first().map_or(*self.steps().end(), |saved| first_step(saved).saturating_sub(1));
+        let end =
+            later.first().map_or(*self.steps().end(), |saved| first_step(saved).saturating_sub(1));
         (later, self.lost(place, count, first..=end))
     }
 
     /// So many of its rows, of these steps, as lost.
     pub(crate) fn lost(&self, place: &Place, count: u64, steps: RangeInclusive<u64>) -> LostRows {
         let (path, elapsed_seconds) = (place.folder.journal(self.number), self.elapsed_seconds);
-        LostRows { count, first_step: *steps.start(), last_step: *steps.end(), elapsed_seconds, path }
+        LostRows {
+            count,
+            first_step: *steps.start(),
+            last_step: *steps.end(),
+            elapsed_seconds,
+            path,
+        }
     }
 
     /// Has these rows from now on, which may be fewer, in memory.
@@ -144,7 +169,8 @@ impl Part {
                 rename_into_place(&**storage, folder, self.number)?;
                 Ok(size)
             }
-            None => segment_from_journal(&**storage, folder, self.number, schema, info).map(|(size, _)| size),
+            None => segment_from_journal(&**storage, folder, self.number, schema, info)
+                .map(|(size, _)| size),
         }
     }
 }
@@ -188,19 +214,30 @@ pub(crate) fn rows_of(batches: &[RecordBatch]) -> u64 {
 
 /// The step of the last row.
 pub(crate) fn last_step(batch: &RecordBatch) -> u64 {
-    batch.column(0).as_primitive::<Int64Type>().values().last().map_or(0, |step| step.cast_unsigned())
+    batch
+        .column(0)
+        .as_primitive::<Int64Type>()
+        .values()
+        .last()
+        .map_or(0, |step| step.cast_unsigned())
 }
 
 /// The step of the first row.
 fn first_step(batch: &RecordBatch) -> u64 {
-    batch.column(0).as_primitive::<Int64Type>().values().first().map_or(0, |step| step.cast_unsigned())
+    batch
+        .column(0)
+        .as_primitive::<Int64Type>()
+        .values()
+        .first()
+        .map_or(0, |step| step.cast_unsigned())
 }
 
 /// The rows of batches after a step.
 fn rows_after(batches: Vec<RecordBatch>, step: Option<u64>) -> Vec<RecordBatch> {
     let later = |batch: RecordBatch| {
         let steps = batch.column(0).as_primitive::<Int64Type>().values();
-        let seen = step.map_or(0, |step| steps.partition_point(|&found| found.cast_unsigned() <= step));
+        let seen =
+            step.map_or(0, |step| steps.partition_point(|&found| found.cast_unsigned() <= step));
         (seen < batch.num_rows()).then(|| batch.slice(seen, batch.num_rows() - seen))
     };
     batches.into_iter().filter_map(later).collect()

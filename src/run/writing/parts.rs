@@ -1,7 +1,9 @@
-//! The parts of the steps that a writer has in hand: the open one, and those set aside that are still to be finished.
+//! The parts of the steps that a writer has in hand: the open one, and those set aside that are
+//! still to be finished.
 //!
-//! A part whose journal takes no more is set aside, and the next rows begin another. A part whose journal somebody has removed
-//! is written again from memory, as far as its rows are in no segment and memory has them; the others are counted.
+//! A part whose journal takes no more is set aside, and the next rows begin another. A part whose
+//! journal somebody has removed is written again from memory, as far as its rows are in no segment
+//! and memory has them; the others are counted.
 
 use std::collections::VecDeque;
 use std::io;
@@ -64,7 +66,8 @@ impl Parts {
         self.lost.take()
     }
 
-    /// Appends rows, after all that have to come before them. On an error none of them is in the log.
+    /// Appends rows, after all that have to come before them. On an error none of them is in the
+    /// log.
     pub(crate) fn append(&mut self, place: &Place, batch: &RecordBatch) -> Result<()> {
         self.settle(place)?;
         self.append_unsaved(place)?;
@@ -86,8 +89,8 @@ impl Parts {
         self.open.as_ref().map_or(Ok(true), |open| open.journal.is_in_place())
     }
 
-    /// Sets the open part aside, whose journal is not where it was. If it was removed, the rows are written again; that is an
-    /// error all the same.
+    /// Sets the open part aside, whose journal is not where it was. If it was removed, the rows are
+    /// written again; that is an error all the same.
     pub(crate) fn replace_open(&mut self, place: &Place) -> Result<()> {
         let Some(OpenPart { mut part, journal, .. }) = self.open.take() else { return Ok(()) };
         (self.number, self.is_begun) = (part.number.saturating_add(1), false);
@@ -109,7 +112,8 @@ impl Parts {
         }
     }
 
-    /// Finishes the parts set aside, then the open one. The first error comes after everything has been tried.
+    /// Finishes the parts set aside, then the open one. The first error comes after everything has
+    /// been tried.
     pub(crate) fn finish(&mut self, place: &Place) -> Result<()> {
         if let Some(open) = self.open.take() {
             self.set_aside(open.part);
@@ -139,16 +143,22 @@ impl Parts {
         outcome
     }
 
-    /// Counts what was written and cannot be found as lost; what is in no segment cannot be written again any more. With
-    /// `is_gone` nothing of it is looked for.
+    /// Counts what was written and cannot be found as lost; what is in no segment cannot be written
+    /// again any more. With `is_gone` nothing of it is looked for.
     pub(crate) fn give_up(&mut self, place: &Place, is_gone: bool) {
         let open = self.open.take().map(|open| open.part);
         for part in mem::take(&mut self.set_aside).into_iter().chain(open) {
-            let look = |mut listing| rows_in_log(&place.folder, &mut listing, &place.schema, &part.steps());
+            let look = |mut listing| {
+                rows_in_log(&place.folder, &mut listing, &place.schema, &part.steps())
+            };
             let found = match place.folder.list_steps().and_then(look) {
                 Ok((rows, _)) if !is_gone => rows,
                 // What may not be looked at now was not removed by that.
-                Err(Error::Io { source, .. }) if !is_gone && source.kind() != io::ErrorKind::NotFound => part.rows,
+                Err(Error::Io { source, .. })
+                    if !is_gone && source.kind() != io::ErrorKind::NotFound =>
+                {
+                    part.rows
+                }
                 _ => 0,
             };
             self.lose(part.lost(place, part.rows.saturating_sub(found), part.steps()));
@@ -181,7 +191,8 @@ impl Parts {
             open = self.begin(place)?;
         }
         if let Err(error) = open.journal.write(&block) {
-            // The next attempt begins the next part: a handle may have gone stale, or a file be as large as one may be.
+            // The next attempt begins the next part: a handle may have gone stale, or a file be as
+            // large as one may be.
             if open.part.rows > 0 {
                 open.part.is_doubtful = true;
                 self.set_aside(open.part);
@@ -200,17 +211,25 @@ impl Parts {
     fn begin(&mut self, place: &Place) -> Result<OpenPart> {
         let Place { storage, folder, info, schema } = place;
         // Links do not count: what is written takes their place.
-        let is_there = |path: PathBuf| path.symlink_metadata().is_ok_and(|found| !found.is_symlink());
-        let is_taken = |number| is_there(folder.segment(number)) || is_there(folder.journal(number));
+        let is_there =
+            |path: PathBuf| path.symlink_metadata().is_ok_and(|found| !found.is_symlink());
+        let is_taken =
+            |number| is_there(folder.segment(number)) || is_there(folder.journal(number));
         if !self.is_begun && is_taken(self.number) {
             self.number = self.number.max(folder.list_steps()?.next_number());
         }
         make_place(&**storage, folder, &folder.open_folder())?;
         self.is_begun = true;
-        match Journal::create(&**storage, &folder.journal(self.number), schema, info.schema_version) {
+        match Journal::create(&**storage, &folder.journal(self.number), schema, info.schema_version)
+        {
             Ok(journal) => {
-                let encoder =
-                    SegmentWriter::new(&folder.unfinished_segment(self.number), schema, info, Encoding::Small).ok();
+                let encoder = SegmentWriter::new(
+                    &folder.unfinished_segment(self.number),
+                    schema,
+                    info,
+                    Encoding::Small,
+                )
+                .ok();
                 Ok(OpenPart { part: Part::new(self.number, encoder), journal, since: None })
             }
             Err(error) => {
@@ -230,11 +249,14 @@ impl Parts {
         self.is_begun = false;
         self.set_aside.push(part);
         let too_many = self.set_aside.len().saturating_sub(KEPT_IN_MEMORY);
-        self.set_aside[..too_many].iter_mut().filter(|part| !part.is_doubtful).for_each(|part| part.encoder = None);
+        self.set_aside[..too_many]
+            .iter_mut()
+            .filter(|part| !part.is_doubtful)
+            .for_each(|part| part.encoder = None);
     }
 
-    /// Looks at the journals that have to be looked at: no rows may come after those of a journal that may hold more blocks than
-    /// it should.
+    /// Looks at the journals that have to be looked at: no rows may come after those of a journal
+    /// that may hold more blocks than it should.
     fn settle(&mut self, place: &Place) -> Result<()> {
         let mut outcome = Ok(());
         for mut part in mem::take(&mut self.set_aside) {
@@ -265,26 +287,30 @@ impl Parts {
         Ok(())
     }
 
-    /// Whether nothing is left to be done for a part, as its rows are in segments or are to be written again. Otherwise its
-    /// journal is there, whole.
+    /// Whether nothing is left to be done for a part, as its rows are in segments or are to be
+    /// written again. Otherwise its journal is there, whole.
     fn resolve(&mut self, place: &Place, part: &mut Part) -> Result<bool> {
         match part.has_journal(&*place.storage, &place.folder) {
             Ok(true) => Ok(false),
             Ok(false) => self.save(place, part).map(|()| true),
             // A journal that cannot be put right does not matter once its segment is there.
-            Err(error) if part.is_in_memory() => self.finish_part(place, part).map(|()| true).map_err(|_| error),
+            Err(error) if part.is_in_memory() => {
+                self.finish_part(place, part).map(|()| true).map_err(|_| error)
+            }
             Err(error) => Err(error),
         }
     }
 
-    /// Saves the rows of a part whose journal is not there, or not all of it: makes its segment of what there is, unless somebody
-    /// has made segments of the journal meanwhile (a recovery). Then the rows that came later are written again.
+    /// Saves the rows of a part whose journal is not there, or not all of it: makes its segment of
+    /// what there is, unless somebody has made segments of the journal meanwhile (a recovery). Then
+    /// the rows that came later are written again.
     fn save(&mut self, place: &Place, part: &mut Part) -> Result<()> {
         let mut listing = place.folder.list_steps()?;
         let Some(segment) = listing.segment_at(part.number) else {
             if !part.is_in_memory() {
                 let left = part.rows_in_journal(place)?;
-                let (later, lost) = part.take_rows_after(place, left.last().map(last_step), rows_of(&left));
+                let (later, lost) =
+                    part.take_rows_after(place, left.last().map(last_step), rows_of(&left));
                 self.lose(lost);
                 part.replace_rows(place, left.iter().chain(&later))?;
             }

@@ -25,8 +25,8 @@ use crate::run::writing::parts::Parts;
 use crate::run::writing::place::LogTotals;
 use crate::run::writing::place::Place;
 
-/// Writes a run folder. Only one writer at a time has a folder; dropping it without [`close`](RunWriter::close)
-/// loses nothing, the rows of the open segment stay in its journal.
+/// Writes a run folder. Only one writer at a time has a folder; dropping it without
+/// [`close`](RunWriter::close) loses nothing, the rows of the open segment stay in its journal.
 pub struct RunWriter {
     place: Place,
     parts: Parts,
@@ -40,15 +40,20 @@ pub struct RunWriter {
 }
 
 impl RunWriter {
-    /// Makes a run folder, its parents included, and writes `reference.safetensors`, where there is a reference point,
-    /// and `run.json`: what has no `run.json` is no run, and does not stand in the way of one.
+    /// Makes a run folder, its parents included, and writes `reference.safetensors`, where there is
+    /// a reference point, and `run.json`: what has no `run.json` is no run, and does not stand in
+    /// the way of one.
     ///
     /// # Errors
-    /// [`Error::RunLocked`] when another writer has the folder, [`Error::RunExists`] when it holds a run,
-    /// [`Error::InvalidValue`] when the layout is none a log can have; [`Error::Parameters`] for an element kind that the
-    /// reference point's file cannot hold, and for two tensors of one name; [`Error::ShapeMismatch`] when a tensor's bytes
-    /// do not fit its shape; [`Error::Io`].
-    pub fn create(directory: impl AsRef<Path>, info: &RunInfo, reference: Vec<ReferenceTensor>) -> Result<RunWriter> {
+    /// [`Error::RunLocked`] when another writer has the folder, [`Error::RunExists`] when it holds
+    /// a run, [`Error::InvalidValue`] when the layout is none a log can have; [`Error::Parameters`]
+    /// for an element kind that the reference point's file cannot hold, and for two tensors of one
+    /// name; [`Error::ShapeMismatch`] when a tensor's bytes do not fit its shape; [`Error::Io`].
+    pub fn create(
+        directory: impl AsRef<Path>,
+        info: &RunInfo,
+        reference: Vec<ReferenceTensor>,
+    ) -> Result<RunWriter> {
         RunWriter::create_on(Arc::new(Disk), directory, info, reference)
     }
 
@@ -63,7 +68,8 @@ impl RunWriter {
         let schema = steps_schema(info.layout)?;
         create_folder(&*storage, &folder.root)?;
         let mut lock = RunLock::open(&*storage, &folder)?;
-        // Of a run not even a missing `steps` is made: a compaction may have stopped between two renames.
+        // Of a run not even a missing `steps` is made: a compaction may have stopped between two
+        // renames.
         if folder.run_json().exists() {
             return Err(Error::RunExists { path: folder.root });
         }
@@ -80,7 +86,15 @@ impl RunWriter {
         }
         write_whole(&*storage, &folder.run_json(), &run_json(&folder, info)?)?;
         let synced = storage.sync_dir(&folder.root).map_err(Error::io("sync", &folder.root));
-        let mut writer = RunWriter::from_number(storage, folder, info.clone(), schema, lock, 0, LogTotals::default());
+        let mut writer = RunWriter::from_number(
+            storage,
+            folder,
+            info.clone(),
+            schema,
+            lock,
+            0,
+            LogTotals::default(),
+        );
         synced.and_then(|()| writer.begin(0, 0.0)).inspect_err(|_| {
             // What is refused is no run, and does not stand in the way of one.
             let _ = writer.place.storage.remove(&writer.place.folder.run_json());
@@ -129,8 +143,8 @@ impl RunWriter {
         self.parts.totals()
     }
 
-    /// Rows that were in the log and are no longer, as somebody removed files of it, found since the last call. They do not
-    /// count in [`totals`](RunWriter::totals) any more.
+    /// Rows that were in the log and are no longer, as somebody removed files of it, found since
+    /// the last call. They do not count in [`totals`](RunWriter::totals) any more.
     pub fn take_lost(&mut self) -> Option<LostRows> {
         self.parts.take_lost()
     }
@@ -138,9 +152,10 @@ impl RunWriter {
     /// Appends a block of rows. When it returns without error they outlive this process.
     ///
     /// # Errors
-    /// [`Error::ShapeMismatch`] when the rows do not fit the layout; [`Error::Io`]. After an error none of the block's
-    /// rows are in the log, all earlier ones are, and a later call may succeed (when a full disk has space again). A block that
-    /// is larger than a file may be ([`io::ErrorKind::FileTooLarge`]) has to be divided.
+    /// [`Error::ShapeMismatch`] when the rows do not fit the layout; [`Error::Io`]. After an error
+    /// none of the block's rows are in the log, all earlier ones are, and a later call may succeed
+    /// (when a full disk has space again). A block that is larger than a file may be
+    /// ([`io::ErrorKind::FileTooLarge`]) has to be divided.
     pub fn append(&mut self, rows: &RowBuffer) -> Result<()> {
         if rows.is_empty() {
             return Ok(());
@@ -156,11 +171,14 @@ impl RunWriter {
     /// [`Error::Io`].
     pub fn event(&mut self, event: &Event) -> Result<()> {
         self.check_run()?;
-        // Another process that had the run meanwhile may have told something there too; somebody may have removed it.
+        // Another process that had the run meanwhile may have told something there too; somebody
+        // may have removed it.
         self.events.take_if(|events| !events.is_in_place());
         let events = match &mut self.events {
             Some(events) => events,
-            none => none.insert(EventWriter::open(&*self.place.storage, &self.place.folder.events())?),
+            none => {
+                none.insert(EventWriter::open(&*self.place.storage, &self.place.folder.events())?)
+            }
         };
         let appended = events.append(event);
         if appended.is_err() {
@@ -170,24 +188,32 @@ impl RunWriter {
         appended
     }
 
-    /// Writes a set of directions and what is known of them, as `basis`, before the first row that carries this number.
-    /// `step`: steps taken until then. The vectors themselves are left out unless they are to be kept, and need not be given
-    /// then; vectors that this basis has already go.
+    /// Writes a set of directions and what is known of them, as `basis`, before the first row that
+    /// carries this number. `step`: steps taken until then. The vectors themselves are left out
+    /// unless they are to be kept, and need not be given then; vectors that this basis has already
+    /// go.
     ///
     /// # Errors
-    /// [`Error::ShapeMismatch`] when their lists do not fit together, [`Error::InvalidInput`] for a summary that is no
-    /// measurement; [`Error::Io`]. A later call may then succeed.
-    pub fn basis(&mut self, basis: u64, step: u64, eigenvectors: &Eigenvectors, keep_vectors: bool) -> Result<()> {
+    /// [`Error::ShapeMismatch`] when their lists do not fit together, [`Error::InvalidInput`] for a
+    /// summary that is no measurement; [`Error::Io`]. A later call may then succeed.
+    pub fn basis(
+        &mut self,
+        basis: u64,
+        step: u64,
+        eigenvectors: &Eigenvectors,
+        keep_vectors: bool,
+    ) -> Result<()> {
         self.check_run()?;
         let Place { storage, folder, info, .. } = &self.place;
         write_basis(&**storage, folder, info, (basis, step), eigenvectors, keep_vectors)
     }
 
-    /// Writes the reference points of parameters that joined before `step`, in the order of `parameters`; the event that
-    /// tells of them comes after.
+    /// Writes the reference points of parameters that joined before `step`, in the order of
+    /// `parameters`; the event that tells of them comes after.
     ///
     /// # Errors
-    /// As [`create`](Self::create) of a reference point; [`Error::Io`]: a later call may then succeed.
+    /// As [`create`](Self::create) of a reference point; [`Error::Io`]: a later call may then
+    /// succeed.
     pub fn parameters_joined(
         &mut self,
         step: u64,
@@ -198,16 +224,18 @@ impl RunWriter {
         write_joined(&*self.place.storage, &self.place.folder, step, parameters, reference)
     }
 
-    /// Finishes the open segment if it is old or large enough. `now` is the time since any fixed moment.
+    /// Finishes the open segment if it is old or large enough. `now` is the time since any fixed
+    /// moment.
     ///
-    /// A segment's age counts from the first call after its first rows, so this is best called after each
-    /// [`append`](RunWriter::append), and once in a while when there is nothing to append.
+    /// A segment's age counts from the first call after its first rows, so this is best called
+    /// after each [`append`](RunWriter::append), and once in a while when there is nothing to
+    /// append.
     ///
     /// # Errors
-    /// [`Error::Io`] when the segment could not be completed. Its rows then stay in its journal, where
-    /// [`Run`](crate::run::Run) reads them, and completing it is tried again with the next segment. Also when the journal was removed:
-    /// its rows are then written again, as far as they are in memory. [`Error::RunLocked`] when another process has gone on
-    /// with the run.
+    /// [`Error::Io`] when the segment could not be completed. Its rows then stay in its journal,
+    /// where [`Run`](crate::run::Run) reads them, and completing it is tried again with the next
+    /// segment. Also when the journal was removed: its rows are then written again, as far as they
+    /// are in memory. [`Error::RunLocked`] when another process has gone on with the run.
     pub fn roll_if_due(&mut self, now: Duration) -> Result<()> {
         let is_due = self.parts.is_due(now);
         let held = self.lock.beat(&*self.place.storage, now)?;
@@ -216,12 +244,12 @@ impl RunWriter {
         if is_due { self.parts.finish(&self.place) } else { Ok(()) }
     }
 
-    /// Finishes what is open. What cannot be found then counts as [lost](RunWriter::take_lost); the last event tells of it before
-    /// the writer is [closed](RunWriter::close).
+    /// Finishes what is open. What cannot be found then counts as [lost](RunWriter::take_lost); the
+    /// last event tells of it before the writer is [closed](RunWriter::close).
     ///
     /// # Errors
-    /// [`Error::Io`] when a segment could not be completed at the first attempt. There is a second one; if that fails too,
-    /// the rows stay in the journal.
+    /// [`Error::Io`] when a segment could not be completed at the first attempt. There is a second
+    /// one; if that fails too, the rows stay in the journal.
     pub fn complete(&mut self) -> Result<()> {
         let outcome = match self.check_hold() {
             Ok(()) => self.check_place().and(self.parts.finish_all(&self.place)),
@@ -246,7 +274,11 @@ impl RunWriter {
             let resumptions = count_resumptions(&self.place.folder.events())?;
             self.is_resumed_elsewhere |= resumptions != self.resumptions;
         }
-        if self.is_resumed_elsewhere { Err(Error::RunLocked { path: self.place.folder.root.clone() }) } else { Ok(()) }
+        if self.is_resumed_elsewhere {
+            Err(Error::RunLocked { path: self.place.folder.root.clone() })
+        } else {
+            Ok(())
+        }
     }
 
     /// Whether no other process has the run now.
@@ -255,7 +287,8 @@ impl RunWriter {
         self.check_resumptions(held)
     }
 
-    /// Writing to a file succeeds also after its folder was deleted, moved or replaced; this does not.
+    /// Writing to a file succeeds also after its folder was deleted, moved or replaced; this does
+    /// not.
     fn check_run(&mut self) -> Result<()> {
         let held = self.lock.check(&*self.place.storage, &self.place.info)?;
         self.check_resumptions(held)
@@ -285,7 +318,10 @@ fn create_folder(storage: &dyn Storage, root: &Path) -> Result<()> {
     }
     for folder in missing {
         // The parent of a relative path's first part is the working folder.
-        let parent = folder.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let parent = folder
+            .parent()
+            .filter(|parent| !parent.as_os_str().is_empty())
+            .unwrap_or(Path::new("."));
         match storage.sync_dir(parent) {
             // Somebody else's folder, in which one may be made, need not be one to be read.
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}

@@ -32,7 +32,10 @@ const MAY_BE_NULL: [&str; 17] = [
 fn assert_no_nan(value: &Value, path: &str) {
     match value {
         Value::Object(fields) => fields.iter().for_each(|(key, value)| {
-            assert!(!value.is_null() || MAY_BE_NULL.contains(&key.as_str()), "{path}.{key} is null");
+            assert!(
+                !value.is_null() || MAY_BE_NULL.contains(&key.as_str()),
+                "{path}.{key} is null"
+            );
             assert_no_nan(value, &format!("{path}.{key}"));
         }),
         Value::Array(items) => items.iter().for_each(|item| {
@@ -112,11 +115,17 @@ fn rows_that_show_nothing() {
         let rows = changed(swinging(200, 0.5), |row| row.projections[1] = value);
         assert!(reason(&one, rows).contains("no row has a position and a velocity"));
     }
-    let huge = changed(swinging(200, 0.5), |row| row.projections[0] = row.projections[0].map(|x| x * 1e200));
+    let huge = changed(swinging(200, 0.5), |row| {
+        row.projections[0] = row.projections[0].map(|x| x * 1e200)
+    });
     assert!(reason(&one, huge).contains("too large"));
-    let tiny = changed(swinging(200, 0.5), |row| row.projections.iter_mut().for_each(|x| *x = x.map(|x| x * 1e-310)));
+    let tiny = changed(swinging(200, 0.5), |row| {
+        row.projections.iter_mut().for_each(|x| *x = x.map(|x| x * 1e-310))
+    });
     assert!(!reason(&one, tiny).is_empty());
-    assert!(reason(&one, changed(swinging(300, 0.5), |row| row.record.step *= 2)).contains("0 pairs"));
+    assert!(
+        reason(&one, changed(swinging(300, 0.5), |row| row.record.step *= 2)).contains("0 pairs")
+    );
 }
 
 #[test]
@@ -124,12 +133,21 @@ fn settings_that_are_unknown_or_change() {
     let one = info(1);
     let of = |change: &dyn Fn(&mut Row)| changed(swinging(300, 0.5), change);
     let reason_of = |change: &dyn Fn(&mut Row)| reason(&one, of(change));
-    assert!(reason_of(&|row| row.record.hyperparameters.learning_rate = None).contains("learning rate is not known"));
+    assert!(
+        reason_of(&|row| row.record.hyperparameters.learning_rate = None)
+            .contains("learning rate is not known")
+    );
     let nan = |row: &mut Row| row.record.hyperparameters.learning_rate = Some(f64::NAN);
     assert!(reason_of(&nan).contains("learning rate is not known"));
     assert!(reason_of(&|row| row.record.hyperparameters.momentum = Some(1.0)).contains("below 1"));
-    assert_eq!(reason_of(&|row| row.record.hyperparameters.momentum = None), "", "the momentum can be fitted");
-    let every_step = |row: &mut Row| row.record.hyperparameters.learning_rate = Some(0.1 / row.record.step as f64);
+    assert_eq!(
+        reason_of(&|row| row.record.hyperparameters.momentum = None),
+        "",
+        "the momentum can be fitted"
+    );
+    let every_step = |row: &mut Row| {
+        row.record.hyperparameters.learning_rate = Some(0.1 / row.record.step as f64)
+    };
     assert!(reason_of(&every_step).contains("0 pairs of rows"));
 
     let undecayed = fit(
@@ -138,22 +156,31 @@ fn settings_that_are_unknown_or_change() {
         &ModesOptions { eigenvalues: Some(&[0.5]), ..ModesOptions::default() },
     );
     assert!(undecayed.modes[0].recursion.known().is_some());
-    assert!(undecayed.modes[0].equipartition.reason().unwrap().contains("weight decay is not known"));
+    assert!(
+        undecayed.modes[0].equipartition.reason().unwrap().contains("weight decay is not known")
+    );
     let batchless = fit(&one, of(&|row| row.record.batch_size = None), &ModesOptions::default());
     assert!(batchless.noise_scale.reason().unwrap().contains("batch size is not known"));
 }
 
 #[test]
 fn optimizers_that_the_recursion_does_not_describe() {
-    let with = |optimizer: OptimizerInfo| reason(&RunInfo { optimizer, ..info(1) }, swinging(300, 0.5));
+    let with =
+        |optimizer: OptimizerInfo| reason(&RunInfo { optimizer, ..info(1) }, swinging(300, 0.5));
     assert!(with(OptimizerInfo { name: Some("adam".to_owned()), ..sgd() }).contains("adam"));
     assert!(with(OptimizerInfo::default()).contains("not known"));
     assert!(with(OptimizerInfo { nesterov: Some(true), ..sgd() }).contains("Nesterov"));
     assert!(with(OptimizerInfo { dampening: Some(0.5), ..sgd() }).contains("0.5"));
     assert!(with(OptimizerInfo { dampening: None, ..sgd() }).contains("not known"));
     // The spectrum asks for no optimizer.
-    let adam = RunInfo { optimizer: OptimizerInfo { name: Some("adam".to_owned()), ..sgd() }, ..info(1) };
-    assert!(fit(&adam, swinging(300, 0.5), &ModesOptions::default()).modes[0].spectrum.known().is_some());
+    let adam =
+        RunInfo { optimizer: OptimizerInfo { name: Some("adam".to_owned()), ..sgd() }, ..info(1) };
+    assert!(
+        fit(&adam, swinging(300, 0.5), &ModesOptions::default()).modes[0]
+            .spectrum
+            .known()
+            .is_some()
+    );
 }
 
 #[test]
@@ -184,8 +211,14 @@ fn eigenvalues_that_cannot_be() {
         let mode = &fit.modes[0];
         assert!(mode.recursion.known().is_some());
         if eigenvalue != 0.0 {
-            assert!(mode.equipartition.reason().unwrap().contains("must be positive"), "{eigenvalue}");
-            assert!(mode.curvature_over_hessian.reason().is_some() && fit.noise_scale.reason().is_some());
+            assert!(
+                mode.equipartition.reason().unwrap().contains("must be positive"),
+                "{eigenvalue}"
+            );
+            assert!(
+                mode.curvature_over_hessian.reason().is_some()
+                    && fit.noise_scale.reason().is_some()
+            );
         }
     }
     let directory = tempfile::tempdir().unwrap();
@@ -195,7 +228,11 @@ fn eigenvalues_that_cannot_be() {
     let wrong = ModesOptions { gradient_variances: Some(&[]), ..ModesOptions::default() };
     assert!(ModesFit::of(&run, &wrong).is_err());
     let zero = [Measured { value: 0.0, standard_error: 0.0 }];
-    fit(&info(1), swinging(500, 0.5), &ModesOptions { gradient_variances: Some(&zero), ..ModesOptions::default() });
+    fit(
+        &info(1),
+        swinging(500, 0.5),
+        &ModesOptions { gradient_variances: Some(&zero), ..ModesOptions::default() },
+    );
 }
 
 #[test]

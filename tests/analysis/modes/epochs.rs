@@ -1,5 +1,5 @@
-//! Batches drawn without replacement whose noises add up to nothing over an epoch, exactly: what is measured against the
-//! covariances of the process, written out with matrices.
+//! Batches drawn without replacement whose noises add up to nothing over an epoch, exactly: what is
+//! measured against the covariances of the process, written out with matrices.
 
 use nalgebra::{DMatrix, DVector, Matrix2};
 use perrin::analysis::modes::{ModesFit, ModesOptions};
@@ -23,7 +23,12 @@ fn noises(random: &mut ChaCha8Rng) -> Vec<f64> {
     noises.iter().map(|noise| noise - mean).collect()
 }
 
-fn simulate(parameters: &SgdParameters, curvature: f64, noises: &[f64], random: &mut ChaCha8Rng) -> Vec<Row> {
+fn simulate(
+    parameters: &SgdParameters,
+    curvature: f64,
+    noises: &[f64],
+    random: &mut ChaCha8Rng,
+) -> Vec<Row> {
     let (mut x, mut v, mut order) = (0.0, 0.0, noises.to_vec());
     let mut rows = Vec::new();
     // The first 2,000 steps for the way to the stationary state.
@@ -38,7 +43,8 @@ fn simulate(parameters: &SgdParameters, curvature: f64, noises: &[f64], random: 
     rows
 }
 
-/// Variances of position and velocity, and area swept a step, means over an epoch in the stationary state.
+/// Variances of position and velocity, and area swept a step, means over an epoch in the stationary
+/// state.
 fn written_out(parameters: &SgdParameters, curvature: f64, noises: &[f64]) -> [f64; 3] {
     let (rate, beta) = (parameters.learning_rate, parameters.momentum);
     let map = Matrix2::new(1.0 - rate * curvature, rate * beta, -curvature, beta);
@@ -56,7 +62,8 @@ fn written_out(parameters: &SgdParameters, curvature: f64, noises: &[f64]) -> [f
     }
     let mut inputs = DMatrix::zeros(2 + EPOCH, 2 + EPOCH);
     inputs.view_mut((2, 2), (EPOCH, EPOCH)).copy_from(&noise);
-    // The beginning of an epoch has the covariance of its end, and nothing to do with the noises to come.
+    // The beginning of an epoch has the covariance of its end, and nothing to do with the noises to
+    // come.
     for _ in 0..1000 {
         let end = &after[EPOCH] * &inputs * after[EPOCH].transpose();
         inputs.view_mut((0, 0), (2, 2)).copy_from(&end);
@@ -65,7 +72,11 @@ fn written_out(parameters: &SgdParameters, curvature: f64, noises: &[f64]) -> [f
     for step in 0..EPOCH {
         let here = &after[step] * &inputs * after[step].transpose();
         let both = &after[step] * &inputs * after[step + 1].transpose();
-        means += DVector::from_vec(vec![here[(0, 0)], here[(1, 1)], 0.5 * (both[(0, 1)] - both[(1, 0)])]);
+        means += DVector::from_vec(vec![
+            here[(0, 0)],
+            here[(1, 1)],
+            0.5 * (both[(0, 1)] - both[(1, 0)]),
+        ]);
     }
     std::array::from_fn(|of| means[of] / EPOCH as f64)
 }
@@ -79,31 +90,47 @@ fn noise_that_cancels_exactly_is_what_matrices_say() {
         let noises = noises(&mut random);
         let directory = tempfile::tempdir().unwrap();
         let about = RunInfo { steps_per_epoch: Some(EPOCH as u64), ..info(1) };
-        let run = write(directory.path(), &about, simulate(&parameters, curvature, &noises, &mut random));
+        let run =
+            write(directory.path(), &about, simulate(&parameters, curvature, &noises, &mut random));
         let fit = ModesFit::of(&run, &ModesOptions::default()).unwrap();
         let mode = &fit.modes[0];
         let recursion = mode.recursion.known().unwrap();
-        // The sums of an epoch's noises, and what is fitted of them, are those of the error of the curvature alone.
+        // The sums of an epoch's noises, and what is fitted of them, are those of the error of the
+        // curvature alone.
         let mark = mode.noise.known().unwrap().epochs.unwrap();
-        assert!(mark.variance_ratio < 0.01 && recursion.epoch_noise.unwrap().variance_ratio < 0.01, "{mark:?}");
+        assert!(
+            mark.variance_ratio < 0.01 && recursion.epoch_noise.unwrap().variance_ratio < 0.01,
+            "{mark:?}"
+        );
         assert!((mark.correlation_within + 1.0 / 19.0).abs() < 1e-3, "{mark:?}");
         let reach = 2.0 * (recursion.curvature.high.unwrap() - recursion.curvature.value);
         assert!((recursion.curvature.value - curvature).abs() < reach, "{:?}", recursion.curvature);
 
         let [position, velocity, area] = written_out(&parameters, curvature, &noises);
         let moments = mode.moments.known().unwrap();
-        // Positions forget within an epoch: at least 1,000 independent values, a standard error of 4.5% at most.
-        for (found, expected) in [(moments.position_variance, position), (moments.velocity_variance, velocity)] {
-            assert!((found / expected - 1.0).abs() < 0.15, "momentum {momentum}: {found} is not {expected}");
+        // Positions forget within an epoch: at least 1,000 independent values, a standard error of
+        // 4.5% at most.
+        for (found, expected) in
+            [(moments.position_variance, position), (moments.velocity_variance, velocity)]
+        {
+            assert!(
+                (found / expected - 1.0).abs() < 0.15,
+                "momentum {momentum}: {found} is not {expected}"
+            );
         }
         let rotation = mode.rotation.known().unwrap().area_per_step;
         let reach = 2.0 * (rotation.high.unwrap() - rotation.value);
-        assert!((rotation.value - area).abs() < reach, "momentum {momentum}: {rotation:?} is not {area}");
+        assert!(
+            (rotation.value - area).abs() < reach,
+            "momentum {momentum}: {rotation:?} is not {area}"
+        );
         if momentum == 0.0 {
-            // As many independent batches would have eta^2 sigma^2 / (2 p - p^2), which is what cancelling spares.
+            // As many independent batches would have eta^2 sigma^2 / (2 p - p^2), which is what
+            // cancelling spares.
             let variance = noises.iter().map(|noise| noise * noise).sum::<f64>() / EPOCH as f64;
             let pull = parameters.learning_rate * curvature;
-            let independent = parameters.learning_rate.powi(2) * variance / (2.0 * pull - pull * pull);
+            let independent =
+                parameters.learning_rate.powi(2) * variance / (2.0 * pull - pull * pull);
             assert!(moments.position_variance < 0.5 * independent, "{independent}");
         }
     }

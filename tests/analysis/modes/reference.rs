@@ -15,12 +15,14 @@ fn numbers(value: &Value) -> Vec<f64> {
 
 #[test]
 fn spectra_variances_and_fits_are_scipys() {
-    let reference: Value = serde_json::from_str(include_str!("../../data/modes_reference.json")).unwrap();
+    let reference: Value =
+        serde_json::from_str(include_str!("../../data/modes_reference.json")).unwrap();
     let close = |found: f64, name: &str| {
         let expected = reference[name].as_f64().unwrap();
         assert!((found / expected - 1.0).abs() < RELATIVE, "{name}: {found} is not {expected}");
     };
-    let (positions, velocities) = (numbers(&reference["positions"]), numbers(&reference["velocities"]));
+    let (positions, velocities) =
+        (numbers(&reference["positions"]), numbers(&reference["velocities"]));
     for (taper, name) in [(Taper::Hann, "hann"), (Taper::None, "none")] {
         let mut welch = Welch::new(128, taper).unwrap();
         welch.push(&velocities);
@@ -31,11 +33,16 @@ fn spectra_variances_and_fits_are_scipys() {
         for (index, (found, expected)) in found.iter().zip(&expected).enumerate() {
             // Frequency zero is what rounding leaves of a mean that was taken away.
             let enough = RELATIVE * expected + 1e-20 * largest;
-            assert!((found - expected).abs() <= enough, "{name} {index}: {found} is not {expected}");
+            assert!(
+                (found - expected).abs() <= enough,
+                "{name} {index}: {found} is not {expected}"
+            );
         }
     }
     let directory = tempfile::tempdir().unwrap();
-    let rows = (1..).zip(positions.iter().zip(&velocities)).map(|(step, (x, v))| row(step, &PARAMETERS, &[*x], &[*v]));
+    let rows = (1..)
+        .zip(positions.iter().zip(&velocities))
+        .map(|(step, (x, v))| row(step, &PARAMETERS, &[*x], &[*v]));
     let run = write(&directory.path().join("known"), &info(1), rows.clone());
     let fit = ModesFit::of(&run, &ModesOptions::default()).unwrap();
     let mode = &fit.modes[0];

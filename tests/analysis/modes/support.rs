@@ -6,8 +6,13 @@ use perrin::record::{Hyperparameters, Layout, OptimizerInfo, RowBuffer, RunInfo,
 use perrin::run::{Run, RunWriter};
 use perrin::theory::parameters::SgdParameters;
 
-pub const PARAMETERS: SgdParameters =
-    SgdParameters { learning_rate: 0.1, momentum: 0.9, weight_decay: 1e-4, batch_size: 32.0, noise_scale: 2.0 };
+pub const PARAMETERS: SgdParameters = SgdParameters {
+    learning_rate: 0.1,
+    momentum: 0.9,
+    weight_decay: 1e-4,
+    batch_size: 32.0,
+    noise_scale: 2.0,
+};
 
 /// One step: positions, then velocities.
 #[derive(Clone)]
@@ -62,5 +67,9 @@ pub fn write(directory: &Path, info: &RunInfo, rows: impl IntoIterator<Item = Ro
 }
 
 pub fn info(directions: usize) -> RunInfo {
-    RunInfo { optimizer: sgd(), layout: Layout { parameter_groups: 1, directions }, ..RunInfo::default() }
+    RunInfo {
+        optimizer: sgd(),
+        layout: Layout { parameter_groups: 1, directions },
+        ..RunInfo::default()
+    }
 }

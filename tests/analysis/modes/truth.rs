@@ -47,11 +47,18 @@ fn all_questions_about_a_stationary_run() {
         let recursion = mode.recursion.known().unwrap();
         // Four standard errors: five modes and many questions, one seed.
         let reach = 2.0 * (recursion.curvature.high.unwrap() - recursion.curvature.value);
-        assert!((recursion.curvature.value - rho - 1e-4).abs() < reach, "{rho}: {:?}", recursion.curvature);
+        assert!(
+            (recursion.curvature.value - rho - 1e-4).abs() < reach,
+            "{rho}: {:?}",
+            recursion.curvature
+        );
         let peak = mode.spectrum.known().unwrap();
         if rho > 0.1 {
             assert!(peak.against_noise.rejected, "{rho}");
-            assert!(peak.agrees_with(recursion.velocity_peak_cycles_per_step.value), "{rho}: {peak:?}");
+            assert!(
+                peak.agrees_with(recursion.velocity_peak_cycles_per_step.value),
+                "{rho}: {peak:?}"
+            );
             assert!(recursion.damping_ratio.high.unwrap() < 1.0);
         }
         assert!(mode.rotation.known().unwrap().against_detailed_balance.rejected);
@@ -86,7 +93,15 @@ fn all_questions_about_a_stationary_run() {
 
     let text = fit.to_string();
     assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
-    let topics = ["curvature", "oscillation", "positions", "velocities", "energy", "currents", "noise scale"];
+    let topics = [
+        "curvature",
+        "oscillation",
+        "positions",
+        "velocities",
+        "energy",
+        "currents",
+        "noise scale",
+    ];
     for topic in topics.into_iter().chain(["gradients", "noise"]) {
         assert!(text.contains(&format!("\n  {topic}")), "{text}");
     }
@@ -96,7 +111,8 @@ fn all_questions_about_a_stationary_run() {
 #[test]
 fn rows_missing_and_settings_changed() {
     let directory = tempfile::tempdir().unwrap();
-    // Every seventh row missing, a hundred in the middle, and another learning rate for the last 3,000.
+    // Every seventh row missing, a hundred in the middle, and another learning rate for the last
+    // 3,000.
     let thinned = rows(10_000, 2).into_iter().filter_map(|mut row| {
         let step = row.record.step;
         if step > 7_000 {
@@ -113,7 +129,9 @@ fn rows_missing_and_settings_changed() {
         let recursion = mode.recursion.known().unwrap();
         let reach = 2.0 * (recursion.curvature.high.unwrap() - recursion.curvature.value);
         assert!((recursion.curvature.value - rho).abs() < reach);
-        assert!(mode.spectrum.reason().unwrap().contains("longest stretch without a gap has 6 rows"));
+        assert!(
+            mode.spectrum.reason().unwrap().contains("longest stretch without a gap has 6 rows")
+        );
     }
     // The other part, asked for.
     let last = ModesFit::of(&run, &ModesOptions { first_step: Some(7_001), ..options() }).unwrap();
@@ -131,14 +149,28 @@ fn rows_of_every_fifth_step() {
         let recursion = mode.recursion.known().unwrap();
         assert_eq!((recursion.transitions, recursion.every_steps), (7_999, 5));
         let reach = 2.0 * (recursion.curvature.high.unwrap() - recursion.curvature.value);
-        assert!((recursion.curvature.value - rho - 1e-4).abs() < reach, "{rho}: {:?}", recursion.curvature);
+        assert!(
+            (recursion.curvature.value - rho - 1e-4).abs() < reach,
+            "{rho}: {:?}",
+            recursion.curvature
+        );
         assert!(reach < 0.35 * rho, "{rho}: {:?}", recursion.curvature);
         assert!(mode.equipartition.known().is_some() && mode.moments.known().is_some());
         for reason in [mode.noise.reason(), mode.rotation.reason(), mode.spectrum.reason()] {
-            assert!(reason.unwrap().contains("rows of successive steps, and they are 5 steps apart"), "{reason:?}");
+            assert!(
+                reason.unwrap().contains("rows of successive steps, and they are 5 steps apart"),
+                "{reason:?}"
+            );
         }
     }
-    assert!(fit.isotropy.known().unwrap().against_discrete_theory.known().is_some_and(|test| !test.rejected));
+    assert!(
+        fit.isotropy
+            .known()
+            .unwrap()
+            .against_discrete_theory
+            .known()
+            .is_some_and(|test| !test.rejected)
+    );
     let scales = fit.noise_scale.known().unwrap();
     for source in [NoiseSource::Innovations, NoiseSource::VelocityVariances] {
         let value = scales.value(source).unwrap().value;
@@ -146,20 +178,30 @@ fn rows_of_every_fifth_step() {
     }
     // Rows that are asked for rarely, of which the log does not know the momentum.
     let directory = tempfile::tempdir().unwrap();
-    let unknown = rows(2_000, 5).into_iter().filter(|row| row.record.step.is_multiple_of(5)).map(|mut row| {
-        row.record.hyperparameters.momentum = None;
-        row
-    });
+    let unknown = rows(2_000, 5).into_iter().filter(|row| row.record.step.is_multiple_of(5)).map(
+        |mut row| {
+            row.record.hyperparameters.momentum = None;
+            row
+        },
+    );
     let run = write(directory.path(), &RunInfo { every_steps: 5, ..info(5) }, unknown);
-    let reason = ModesFit::of(&run, &options()).unwrap().modes[0].recursion.reason().unwrap().to_owned();
+    let reason =
+        ModesFit::of(&run, &options()).unwrap().modes[0].recursion.reason().unwrap().to_owned();
     assert!(reason.contains("rows are 5 steps apart, and the momentum is not known"), "{reason}");
 }
 
-/// R^2 of eq. 5, with the true curvature, over the recursion without noise, from the first row on: position and velocity.
-fn equation_5_over_recursion(parameters: &SgdParameters, rho: f64, start: f64, steps: u64) -> [f64; 2] {
+/// R^2 of eq. 5, with the true curvature, over the recursion without noise, from the first row on:
+/// position and velocity.
+fn equation_5_over_recursion(
+    parameters: &SgdParameters,
+    rho: f64,
+    start: f64,
+    steps: u64,
+) -> [f64; 2] {
     let (rate, beta) = (parameters.learning_rate, parameters.momentum);
     let (curvature, inertia) = (rho + parameters.weight_decay, rate * (1.0 + beta));
-    let oscillator = DampedOscillator::new((1.0 - beta) / inertia, 2.0 * curvature / inertia).unwrap();
+    let oscillator =
+        DampedOscillator::new((1.0 - beta) / inertia, 2.0 * curvature / inertia).unwrap();
     let mut state = [start, 0.0];
     let step = |[x, v]: [f64; 2]| {
         let v = beta * v - curvature * x;
@@ -176,7 +218,11 @@ fn equation_5_over_recursion(parameters: &SgdParameters, rho: f64, start: f64, s
     [0, 1].map(|of| {
         let mean = seen.iter().map(|state| state[of]).sum::<f64>() / seen.len() as f64;
         let total: f64 = seen.iter().map(|state| (state[of] - mean).powi(2)).sum();
-        let rest: f64 = seen.iter().zip(&expected).map(|(seen, expected)| (seen[of] - expected[of]).powi(2)).sum();
+        let rest: f64 = seen
+            .iter()
+            .zip(&expected)
+            .map(|(seen, expected)| (seen[of] - expected[of]).powi(2))
+            .sum();
         1.0 - rest / total
     })
 }
@@ -186,7 +232,8 @@ fn a_transient_is_explained_by_equation_5() {
     let directory = tempfile::tempdir().unwrap();
     let quiet = SgdParameters { noise_scale: 1e-4, ..PARAMETERS };
     let start = [1.0, -2.0, 1.0, 3.0, 1.0];
-    let mut sampler = QuadraticSampler::new(&quiet, UpdateRule::default(), &EIGENVALUES, &start).unwrap();
+    let mut sampler =
+        QuadraticSampler::new(&quiet, UpdateRule::default(), &EIGENVALUES, &start).unwrap();
     let mut random = ChaCha8Rng::seed_from_u64(3);
     let rows = (1..=2000).map(|step| {
         sampler.step(&mut random);
@@ -198,7 +245,8 @@ fn a_transient_is_explained_by_equation_5() {
         let transient = mode.transient.known().unwrap();
         let expected = equation_5_over_recursion(&quiet, rho, start, transient.steps);
         // What the fitted curvature and the noise, a thousandth of the start, make of it.
-        for (found, expected) in [transient.position_r_squared, transient.velocity_r_squared].into_iter().zip(expected)
+        for (found, expected) in
+            [transient.position_r_squared, transient.velocity_r_squared].into_iter().zip(expected)
         {
             assert!((found - expected).abs() < 0.01, "{rho}: {found} is not {expected}");
         }
@@ -206,7 +254,10 @@ fn a_transient_is_explained_by_equation_5() {
     }
     // At eta rho = 0.5 continuous time is far from what SGD does.
     let sharp = fit.modes[0].transient.known().unwrap();
-    assert!(sharp.discrete_position_r_squared > 0.999 && sharp.position_r_squared < 0.9, "{sharp:?}");
+    assert!(
+        sharp.discrete_position_r_squared > 0.999 && sharp.position_r_squared < 0.9,
+        "{sharp:?}"
+    );
 }
 
 /// Linear regression on 640 examples in batches of 32: an epoch is 20 steps.
@@ -218,13 +269,16 @@ fn regression(batches: Batches, directory: &std::path::Path) -> (Run, Vec<f64>) 
     let parameters = SgdParameters { learning_rate: 0.02, ..PARAMETERS };
     let start = DVector::zeros(3);
     let rule = UpdateRule::default();
-    let mut sampler = RegressionSampler::new(&parameters, rule, batches, features, targets, &start).unwrap();
+    let mut sampler =
+        RegressionSampler::new(&parameters, rule, batches, features, targets, &start).unwrap();
     let SymmetricEigen { eigenvectors: vectors, eigenvalues } = sampler.hessian().symmetric_eigen();
     let mut random = ChaCha8Rng::seed_from_u64(5);
     let rows: Vec<Row> = (1..=6000)
         .map(|step| {
             sampler.step(&mut random);
-            let along = |values: &[f64]| (vectors.transpose() * DVector::from_row_slice(values)).as_slice().to_vec();
+            let along = |values: &[f64]| {
+                (vectors.transpose() * DVector::from_row_slice(values)).as_slice().to_vec()
+            };
             row(step, &parameters, &along(sampler.position()), &along(sampler.velocity()))
         })
         .skip(1000)
@@ -236,7 +290,9 @@ fn regression(batches: Batches, directory: &std::path::Path) -> (Run, Vec<f64>) 
 #[test]
 fn sampling_without_replacement_leaves_its_mark() {
     let directory = tempfile::tempdir().unwrap();
-    for (batches, name) in [(Batches::WithReplacement, "with"), (Batches::WithoutReplacement, "without")] {
+    for (batches, name) in
+        [(Batches::WithReplacement, "with"), (Batches::WithoutReplacement, "without")]
+    {
         let (run, eigenvalues) = regression(batches, &directory.path().join(name));
         let fit = ModesFit::of(&run, &ModesOptions::default()).unwrap();
         for (mode, rho) in fit.modes.iter().zip(eigenvalues) {
@@ -248,9 +304,12 @@ fn sampling_without_replacement_leaves_its_mark() {
             let mark = mode.noise.known().unwrap().epochs.unwrap();
             // Not quite 0 and -1/19: positions, and the noise with them, change within an epoch.
             if batches == Batches::WithoutReplacement {
-                // As far below 1 as chance does not take it with replacement; tests/modes/epochs.rs has noise that cancels
-                // altogether.
-                assert!(mark.against_independent.rejected && mark.variance_ratio < 0.65, "{mark:?}");
+                // As far below 1 as chance does not take it with replacement; tests/modes/epochs.rs
+                // has noise that cancels altogether.
+                assert!(
+                    mark.against_independent.rejected && mark.variance_ratio < 0.65,
+                    "{mark:?}"
+                );
                 assert!((mark.correlation_within + 1.0 / 19.0).abs() < 0.03, "{mark:?}");
             } else {
                 // 249 epochs: the standard deviation is 0.09.

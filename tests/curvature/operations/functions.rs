@@ -13,7 +13,13 @@ fn distances(x: &Tensor, p: f64, mode: Option<i64>) -> Tensor {
 }
 
 fn index_reduced(x: &Tensor, reduce: &str) -> Tensor {
-    constant(x, &[4]).index_reduce(0, &integers([0, 1, 1, 3, 2, 0]), &x.narrow(0, 0, 6), reduce, true)
+    constant(x, &[4]).index_reduce(
+        0,
+        &integers([0, 1, 1, 3, 2, 0]),
+        &x.narrow(0, 0, 6),
+        reduce,
+        true,
+    )
 }
 
 fn segments(x: &Tensor, reduce: &str) -> Tensor {
@@ -58,17 +64,25 @@ pub const FUNCTIONS: &[Operation] = &[
         let differences = points(x).unsqueeze(1) - constant(x, &[5, 3]).unsqueeze(0);
         differences.square().sum_dim_intlist([2i64].as_slice(), false, x.kind()).sqrt()
     }),
-    ("pairwise_distance", |x| Tensor::pairwise_distance(&points(x), &constant(x, &[8, 3]), 2., 1e-6, false)),
-    ("cosine_similarity", |x| Tensor::cosine_similarity(&points(x), &constant(x, &[8, 3]), 1, 1e-8)),
+    ("pairwise_distance", |x| {
+        Tensor::pairwise_distance(&points(x), &constant(x, &[8, 3]), 2., 1e-6, false)
+    }),
+    ("cosine_similarity", |x| {
+        Tensor::cosine_similarity(&points(x), &constant(x, &[8, 3]), 1, 1e-8)
+    }),
     ("dist", |x| x.dist(&constant(x, &[24]))),
     // Linear algebra.
     ("linalg_inv", |x| Tensor::linalg_inv(&matrix(x))),
     ("linalg_det", |x| Tensor::linalg_det(&matrix(x))),
     ("linalg_slogdet", |x| Tensor::linalg_slogdet(&matrix(x)).1),
     ("logdet", |x| definite(x).logdet()),
-    ("linalg_solve", |x| Tensor::linalg_solve(&matrix(x), &x.narrow(0, 16, 8).reshape([4, 2]), true)),
+    ("linalg_solve", |x| {
+        Tensor::linalg_solve(&matrix(x), &x.narrow(0, 16, 8).reshape([4, 2]), true)
+    }),
     ("linalg_cholesky", |x| definite(x).linalg_cholesky(false)),
-    ("cholesky_solve", |x| constant(x, &[4, 2]).cholesky_solve(&definite(x).linalg_cholesky(false), false)),
+    ("cholesky_solve", |x| {
+        constant(x, &[4, 2]).cholesky_solve(&definite(x).linalg_cholesky(false), false)
+    }),
     ("cholesky_inverse", |x| definite(x).linalg_cholesky(false).cholesky_inverse(false)),
     ("linalg_qr", |x| Tensor::linalg_qr(&matrix(x), "reduced").1),
     ("svd (singular values)", |x| (matrix(x) + definite(x)).svd(true, true).1),
@@ -90,9 +104,16 @@ pub const FUNCTIONS: &[Operation] = &[
         Tensor::linalg_lu_solve(&factors, &pivots, &constant(x, &[4, 2]), true, false)
     }),
     ("linalg_solve_triangular", |x| {
-        matrix(x).tril(0).linalg_solve_triangular(&x.narrow(0, 16, 8).reshape([4, 2]), false, true, false)
+        matrix(x).tril(0).linalg_solve_triangular(
+            &x.narrow(0, 16, 8).reshape([4, 2]),
+            false,
+            true,
+            false,
+        )
     }),
-    ("linalg_householder_product", |x| points(x).linalg_householder_product(&(x.narrow(0, 0, 3) * 0.3))),
+    ("linalg_householder_product", |x| {
+        points(x).linalg_householder_product(&(x.narrow(0, 0, 3) * 0.3))
+    }),
     ("ormqr", |x| points(x).ormqr(&(x.narrow(0, 0, 3) * 0.3), &constant(x, &[8, 2]), true, false)),
     ("linalg_cross", |x| points(x).linalg_cross(&points(x).tanh(), 1)),
     ("kron", |x| x.reshape([6, 4]).kron(&constant(x, &[2, 2]))),
@@ -111,7 +132,9 @@ pub const FUNCTIONS: &[Operation] = &[
     ("std", |x| x.std(true)),
     ("var", |x| x.var(true)),
     ("median", Tensor::median),
-    ("quantile", |x| x.quantile(&Tensor::from_slice(&[0.3, 0.6]).to_kind(x.kind()), None::<i64>, false, "linear")),
+    ("quantile", |x| {
+        x.quantile(&Tensor::from_slice(&[0.3, 0.6]).to_kind(x.kind()), None::<i64>, false, "linear")
+    }),
     ("kthvalue", |x| x.kthvalue(5, 0, false).0),
     ("sort", |x| x.sort(0, false).0.cumsum(0, None::<Kind>)),
     ("topk", |x| x.topk(5, 0, true, true).0),
@@ -120,16 +143,22 @@ pub const FUNCTIONS: &[Operation] = &[
     ("gather", |x| x.gather(0, &integers([1, 1, 5, 7]), false)),
     ("gather (sparse)", |x| x.gather(0, &integers([1, 1, 5, 7]), true)),
     ("scatter", |x| constant(x, &[9]).scatter(0, &integers([1, 3, 5, 7]), &x.narrow(0, 0, 4))),
-    ("scatter_add", |x| constant(x, &[9]).scatter_add(0, &integers([1, 1, 5, 7]), &x.narrow(0, 0, 4))),
+    ("scatter_add", |x| {
+        constant(x, &[9]).scatter_add(0, &integers([1, 1, 5, 7]), &x.narrow(0, 0, 4))
+    }),
     ("index_reduce (mean)", |x| index_reduced(x, "mean")),
     ("index_reduce (amax)", |x| index_reduced(x, "amax")),
     ("index_reduce (prod)", |x| index_reduced(x, "prod")),
-    ("index_reduce (prod, two zeros)", |x| index_reduced(&(x * integers([1, 0, 0, 1]).repeat(6)), "prod")),
+    ("index_reduce (prod, two zeros)", |x| {
+        index_reduced(&(x * integers([1, 0, 0, 1]).repeat(6)), "prod")
+    }),
     ("segment_reduce (sum)", |x| segments(x, "sum")),
     ("segment_reduce (max)", |x| segments(x, "max")),
     ("index_select", |x| x.index_select(0, &integers([1, 1, 5, 7]))),
     ("index_add", |x| constant(x, &[9]).index_add(0, &integers([1, 1, 5, 7]), &x.narrow(0, 0, 4))),
-    ("index_copy", |x| constant(x, &[9]).index_copy(0, &integers([1, 3, 5, 7]), &x.narrow(0, 0, 4))),
+    ("index_copy", |x| {
+        constant(x, &[9]).index_copy(0, &integers([1, 3, 5, 7]), &x.narrow(0, 0, 4))
+    }),
     ("take", |x| x.take(&integers([1, 1, 5, 7]))),
     ("take_along_dim", |x| x.take_along_dim(&integers([1, 1, 5, 7]), 0)),
     ("put", |x| constant(x, &[9]).put(&integers([1, 3, 5, 7]), &x.narrow(0, 0, 4), false)),
@@ -158,7 +187,9 @@ pub const FUNCTIONS: &[Operation] = &[
     ("special_log_ndtr", Tensor::special_log_ndtr),
     ("special_erfcx", Tensor::special_erfcx),
     ("special_entr", |x| share(x).special_entr()),
-    ("special_zeta (its second argument)", |x| (constant(x, &[24]).abs() + 2.).special_zeta(&positive(x))),
+    ("special_zeta (its second argument)", |x| {
+        (constant(x, &[24]).abs() + 2.).special_zeta(&positive(x))
+    }),
     ("igamma (its second argument)", |x| positive(&constant(x, &[24])).igamma(&positive(x))),
     ("sinc", Tensor::sinc),
     ("xlogy", |x| x.xlogy(&positive(x))),

@@ -16,11 +16,23 @@ fn attention(query: &Tensor, mask: Option<&Tensor>, causal: bool) -> Tensor {
 pub const ATTENTION: &[Operation] = &[
     ("scaled_dot_product_attention", |x| attention(&heads(x), None, false)),
     ("scaled_dot_product_attention (causal)", |x| attention(&heads(x), None, true)),
-    ("scaled_dot_product_attention (masked)", |x| attention(&heads(x), Some(&constant(x, &[3, 3])), false)),
+    ("scaled_dot_product_attention (masked)", |x| {
+        attention(&heads(x), Some(&constant(x, &[3, 3])), false)
+    }),
     ("internal_scaled_dot_product_attention_math", |x| {
         let q = heads(x);
-        Tensor::internal_scaled_dot_product_attention_math(&q, &q.tanh(), &q, NONE, 0., true, NONE, None::<f64>, false)
-            .0
+        Tensor::internal_scaled_dot_product_attention_math(
+            &q,
+            &q.tanh(),
+            &q,
+            NONE,
+            0.,
+            true,
+            NONE,
+            None::<f64>,
+            false,
+        )
+        .0
     }),
     ("matmul, softmax, matmul", |x| {
         let q = heads(x);
@@ -41,7 +53,9 @@ fn bag(x: &Tensor, mode: i64, sparse: bool, weights: Option<&Tensor>) -> Tensor 
 pub const EMBEDDINGS: &[Operation] = &[
     ("embedding", |x| Tensor::embedding(x, &integers([0, 2, 2, 5]), -1, false, false)),
     ("embedding (sparse)", |x| Tensor::embedding(x, &integers([0, 2, 2, 5]), -1, false, true)),
-    ("embedding (scale_grad_by_freq)", |x| Tensor::embedding(x, &integers([0, 2, 1, 5]), 1, true, false)),
+    ("embedding (scale_grad_by_freq)", |x| {
+        Tensor::embedding(x, &integers([0, 2, 1, 5]), 1, true, false)
+    }),
     ("embedding_bag (sum)", |x| bag(x, 0, false, None)),
     ("embedding_bag (mean)", |x| bag(x, 1, false, None)),
     ("embedding_bag (max)", |x| bag(x, 2, false, None)),
@@ -61,12 +75,15 @@ fn conv2d(x: &Tensor, stride: i64, padding: i64, groups: i64) -> Tensor {
     constant(x, &[2, 2, 5, 4]).conv2d(&x.reshape([2, 2, 3, 2]), NONE, stride, padding, 1, groups)
 }
 
-/// Weights and states of a recurrent network of 2 inputs and 2 outputs with `gates` gates, from x; one layer.
+/// Weights and states of a recurrent network of 2 inputs and 2 outputs with `gates` gates, from x;
+/// one layer.
 fn recurrent(x: &Tensor, gates: i64) -> ([Tensor; 4], Tensor, Tensor) {
     let all = Tensor::cat(&[x, &(x * 0.7), &x.tanh()], 0);
-    let part = |start: i64, shape: &[i64]| all.narrow(0, start, shape.iter().product()).reshape(shape);
+    let part =
+        |start: i64, shape: &[i64]| all.narrow(0, start, shape.iter().product()).reshape(shape);
     let rows = 2 * gates;
-    let weights = [part(0, &[rows, 2]), part(16, &[rows, 2]), part(32, &[rows]), part(40, &[rows]) * 0.5];
+    let weights =
+        [part(0, &[rows, 2]), part(16, &[rows, 2]), part(32, &[rows]), part(40, &[rows]) * 0.5];
     (weights, constant(x, &[3, 2, 2]), Tensor::zeros([1, 2, 2], (x.kind(), x.device())))
 }
 
@@ -86,12 +103,16 @@ pub const LAYERS: &[Operation] = &[
     ("conv1d", |x| constant(x, &[1, 2, 9]).conv1d(&x.reshape([4, 2, 3]), NONE, 1, 1, 2, 1)),
     ("conv2d", |x| conv2d(x, 1, 0, 1)),
     ("conv2d (strided, padded)", |x| conv2d(x, 2, 1, 1)),
-    ("conv2d (grouped)", |x| constant(x, &[1, 4, 5, 5]).conv2d(&x.reshape([4, 1, 3, 2]), NONE, 1, 0, 1, 4)),
+    ("conv2d (grouped)", |x| {
+        constant(x, &[1, 4, 5, 5]).conv2d(&x.reshape([4, 1, 3, 2]), NONE, 1, 0, 1, 4)
+    }),
     ("conv3d", |x| constant(x, &[1, 1, 4, 5, 6]).conv3d(&volumes(x), NONE, 1, 0, 1, 1)),
     ("conv_transpose2d", |x| {
         constant(x, &[1, 2, 3, 3]).conv_transpose2d(&x.reshape([2, 2, 3, 2]), NONE, 2, 1, 1, 1, 1)
     }),
-    ("conv_tbc", |x| Tensor::conv_tbc(&constant(x, &[6, 1, 2]), &x.reshape([3, 2, 4]), &constant(x, &[4]), 1)),
+    ("conv_tbc", |x| {
+        Tensor::conv_tbc(&constant(x, &[6, 1, 2]), &x.reshape([3, 2, 4]), &constant(x, &[4]), 1)
+    }),
     ("im2col", |x| images(x).im2col([2, 2], [1, 1], [0, 0], [1, 1])),
     ("col2im", |x| x.reshape([1, 4, 6]).col2im([3, 4], [2, 2], [1, 1], [0, 0], [1, 1])),
     ("max_pool1d", |x| x.reshape([1, 4, 6]).max_pool1d(2, 2, 0, 1, false)),
@@ -111,7 +132,9 @@ pub const LAYERS: &[Operation] = &[
         images(x).fractional_max_pool2d([2, 2], [2, 2], &super::share(&constant(x, &[1, 2, 2]))).0
     }),
     ("fractional_max_pool3d", |x| {
-        volumes(x).fractional_max_pool3d([1, 2, 2], [1, 1, 2], &super::share(&constant(x, &[1, 1, 3]))).0
+        volumes(x)
+            .fractional_max_pool3d([1, 2, 2], [1, 1, 2], &super::share(&constant(x, &[1, 1, 3])))
+            .0
     }),
     ("max_unpool2d", |x| {
         let (pooled, indices) = images(x).max_pool2d_with_indices(2, 2, 0, 1, false);
@@ -119,13 +142,19 @@ pub const LAYERS: &[Operation] = &[
     }),
     ("upsample_nearest1d", |x| x.reshape([1, 4, 6]).upsample_nearest1d(9, None::<f64>)),
     ("upsample_nearest2d", |x| images(x).upsample_nearest2d([5, 7], None::<f64>, None::<f64>)),
-    ("upsample_nearest3d", |x| volumes(x).upsample_nearest3d([3, 5, 7], None::<f64>, None::<f64>, None::<f64>)),
+    ("upsample_nearest3d", |x| {
+        volumes(x).upsample_nearest3d([3, 5, 7], None::<f64>, None::<f64>, None::<f64>)
+    }),
     ("internal_upsample_nearest_exact2d", |x| {
         images(x).internal_upsample_nearest_exact2d([5, 7], None::<f64>, None::<f64>)
     }),
     ("upsample_linear1d", |x| x.reshape([1, 4, 6]).upsample_linear1d(9, false, None::<f64>)),
-    ("upsample_bilinear2d", |x| images(x).upsample_bilinear2d([5, 7], false, None::<f64>, None::<f64>)),
-    ("upsample_bicubic2d", |x| images(x).upsample_bicubic2d([5, 7], false, None::<f64>, None::<f64>)),
+    ("upsample_bilinear2d", |x| {
+        images(x).upsample_bilinear2d([5, 7], false, None::<f64>, None::<f64>)
+    }),
+    ("upsample_bicubic2d", |x| {
+        images(x).upsample_bicubic2d([5, 7], false, None::<f64>, None::<f64>)
+    }),
     ("upsample_trilinear3d", |x| {
         volumes(x).upsample_trilinear3d([3, 5, 7], false, None::<f64>, None::<f64>, None::<f64>)
     }),
@@ -135,21 +164,42 @@ pub const LAYERS: &[Operation] = &[
     ("internal_upsample_bicubic2d_aa", |x| {
         images(x).internal_upsample_bicubic2d_aa([2, 3], false, None::<f64>, None::<f64>)
     }),
-    ("grid_sampler_2d (its image)", |x| images(x).grid_sampler_2d(&(constant(x, &[1, 3, 3, 2]) * 0.8), 0, 0, false)),
+    ("grid_sampler_2d (its image)", |x| {
+        images(x).grid_sampler_2d(&(constant(x, &[1, 3, 3, 2]) * 0.8), 0, 0, false)
+    }),
     ("grid_sampler_2d (its grid)", |x| {
-        constant(x, &[1, 2, 5, 5]).grid_sampler_2d(&(x.reshape([1, 3, 4, 2]).tanh() * 0.8), 0, 0, false)
+        constant(x, &[1, 2, 5, 5]).grid_sampler_2d(
+            &(x.reshape([1, 3, 4, 2]).tanh() * 0.8),
+            0,
+            0,
+            false,
+        )
     }),
     ("grid_sampler_2d (bicubic, its grid)", |x| {
-        constant(x, &[1, 2, 5, 5]).grid_sampler_2d(&(x.reshape([1, 3, 4, 2]).tanh() * 0.8), 2, 0, false)
+        constant(x, &[1, 2, 5, 5]).grid_sampler_2d(
+            &(x.reshape([1, 3, 4, 2]).tanh() * 0.8),
+            2,
+            0,
+            false,
+        )
     }),
     ("grid_sampler_3d (its volume)", |x| {
         volumes(x).grid_sampler_3d(&(constant(x, &[1, 2, 2, 2, 3]) * 0.8), 0, 0, false)
     }),
     ("grid_sampler_3d (its grid)", |x| {
-        constant(x, &[1, 1, 4, 4, 4]).grid_sampler_3d(&(x.reshape([1, 2, 2, 2, 3]).tanh() * 0.8), 0, 0, false)
+        constant(x, &[1, 1, 4, 4, 4]).grid_sampler_3d(
+            &(x.reshape([1, 2, 2, 2, 3]).tanh() * 0.8),
+            0,
+            0,
+            false,
+        )
     }),
-    ("grid_sampler_3d (nearest)", |x| volumes(x).grid_sampler_3d(&(constant(x, &[1, 2, 2, 2, 3]) * 0.8), 1, 0, false)),
-    ("affine_grid_generator", |x| Tensor::affine_grid_generator(&x.reshape([4, 2, 3]), [4, 1, 3, 3], false)),
+    ("grid_sampler_3d (nearest)", |x| {
+        volumes(x).grid_sampler_3d(&(constant(x, &[1, 2, 2, 2, 3]) * 0.8), 1, 0, false)
+    }),
+    ("affine_grid_generator", |x| {
+        Tensor::affine_grid_generator(&x.reshape([4, 2, 3]), [4, 1, 3, 3], false)
+    }),
     ("pixel_shuffle", |x| x.reshape([1, 4, 2, 3]).pixel_shuffle(2)),
     ("channel_shuffle", |x| x.reshape([1, 4, 2, 3]).channel_shuffle(2)),
     ("pad (reflect)", |x| images(x).pad([1, 2, 1, 1], "reflect", None::<f64>)),
@@ -171,14 +221,31 @@ pub const LAYERS: &[Operation] = &[
     }),
     ("batch_norm (evaluation)", |x| {
         let (mean, variance) = (constant(x, &[4]), constant(x, &[4]).square() + 1.);
-        x.reshape([6, 4]).batch_norm(NONE, NONE, Some(&mean), Some(&variance), false, 0.1, 1e-5, false)
+        x.reshape([6, 4]).batch_norm(
+            NONE,
+            NONE,
+            Some(&mean),
+            Some(&variance),
+            false,
+            0.1,
+            1e-5,
+            false,
+        )
     }),
     ("instance_norm", |x| images(x).instance_norm(NONE, NONE, NONE, NONE, true, 0.1, 1e-5, false)),
-    ("layer_norm", |x| x.reshape([6, 4]).layer_norm([4], Some(&x.narrow(0, 0, 4)), NONE, 1e-5, false)),
-    ("group_norm", |x| x.reshape([2, 4, 3]).group_norm(2, Some(&x.narrow(0, 0, 4)), NONE, 1e-5, false)),
+    ("layer_norm", |x| {
+        x.reshape([6, 4]).layer_norm([4], Some(&x.narrow(0, 0, 4)), NONE, 1e-5, false)
+    }),
+    ("group_norm", |x| {
+        x.reshape([2, 4, 3]).group_norm(2, Some(&x.narrow(0, 0, 4)), NONE, 1e-5, false)
+    }),
     ("rms_norm", |x| x.reshape([6, 4]).rms_norm([4], Some(&x.narrow(0, 0, 4)), 1e-5)),
     ("internal_weight_norm", |x| {
-        Tensor::internal_weight_norm(&x.narrow(0, 0, 20).reshape([4, 5]), &x.narrow(0, 20, 4).reshape([4, 1]), 0)
+        Tensor::internal_weight_norm(
+            &x.narrow(0, 0, 20).reshape([4, 5]),
+            &x.narrow(0, 20, 4).reshape([4, 1]),
+            0,
+        )
     }),
     ("norm_except_dim, division", |x| {
         let (v, g) = (x.narrow(0, 0, 20).reshape([4, 5]), x.narrow(0, 20, 4).reshape([4, 1]));

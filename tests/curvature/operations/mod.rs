@@ -1,4 +1,5 @@
-//! libtorch's operations, each on 24 numbers x, for `second_derivatives`. Names are tch's; what is in brackets says how.
+//! libtorch's operations, each on 24 numbers x, for `second_derivatives`. Names are tch's; what is
+//! in brackets says how.
 
 mod functions;
 mod layers;
@@ -13,7 +14,9 @@ pub type Operation = (&'static str, fn(&Tensor) -> Tensor);
 
 /// All of them, with the shape of x.
 pub fn all() -> impl Iterator<Item = (&'static [i64], Operation)> {
-    let flat = [layers::ATTENTION, layers::LAYERS, losses::LOSSES, functions::FUNCTIONS].into_iter().flatten();
+    let flat = [layers::ATTENTION, layers::LAYERS, losses::LOSSES, functions::FUNCTIONS]
+        .into_iter()
+        .flatten();
     let flat = flat.map(|operation| (&[24][..], *operation));
     flat.chain(layers::EMBEDDINGS.iter().map(|operation| (&[6, 4][..], *operation)))
 }

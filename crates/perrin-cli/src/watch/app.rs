@@ -21,8 +21,15 @@ pub enum View {
 }
 
 impl View {
-    pub const ALL: [View; 7] =
-        [View::Overview, View::Displacement, View::Speed, View::Phase, View::Loss, View::Eigenvalues, View::Events];
+    pub const ALL: [View; 7] = [
+        View::Overview,
+        View::Displacement,
+        View::Speed,
+        View::Phase,
+        View::Loss,
+        View::Eigenvalues,
+        View::Events,
+    ];
 
     pub fn name(self) -> &'static str {
         match self {
@@ -68,7 +75,9 @@ impl App {
             KeyCode::BackTab | KeyCode::Left => self.view = self.view.next(false),
             KeyCode::Char('m') | KeyCode::Down => watched.change_mode(true),
             KeyCode::Char('M') | KeyCode::Up => watched.change_mode(false),
-            KeyCode::Char(digit @ '1'..='7') => self.view = View::ALL[digit as usize - '1' as usize],
+            KeyCode::Char(digit @ '1'..='7') => {
+                self.view = View::ALL[digit as usize - '1' as usize]
+            }
             _ => {}
         }
     }

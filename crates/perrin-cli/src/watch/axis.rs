@@ -12,12 +12,17 @@ pub enum Scale {
 
 /// The smallest range with something of it on both sides; points on one value get some room.
 pub fn bounds(values: impl Iterator<Item = f64>, scale: Scale) -> Option<(f64, f64)> {
-    let (low, high) =
-        values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| (low.min(value), high.max(value)));
+    let (low, high) = values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| {
+        (low.min(value), high.max(value))
+    });
     if !(low.is_finite() && high.is_finite()) {
         return None;
     }
-    let room = if scale == Scale::Log { 0.15 } else { low.abs().max(high.abs()).max(f64::MIN_POSITIVE) * 1e-3 };
+    let room = if scale == Scale::Log {
+        0.15
+    } else {
+        low.abs().max(high.abs()).max(f64::MIN_POSITIVE) * 1e-3
+    };
     Some(if high - low > 2.0 * room { (low, high) } else { (low - room, high + room) })
 }
 
@@ -30,7 +35,10 @@ pub fn ticks((low, high): (f64, f64), scale: Scale, most: usize) -> Vec<(f64, St
         let decades = last - first + 1;
         if decades >= 2 {
             let stride = (decades as usize).div_ceil(most).max(1);
-            return (first..=last).step_by(stride).map(|power| (power as f64, power_of_ten(power))).collect();
+            return (first..=last)
+                .step_by(stride)
+                .map(|power| (power as f64, power_of_ten(power)))
+                .collect();
         }
         // Too short for decades: round values, at their logarithms.
         let values = ticks((10_f64.powf(low), 10_f64.powf(high)), Scale::Linear, most);
@@ -43,13 +51,20 @@ pub fn ticks((low, high): (f64, f64), scale: Scale, most: usize) -> Vec<(f64, St
     let step = round_step((high - low) / most as f64);
     let first = (low / step).ceil();
     let count = ((high / step).floor() - first + 1.0).clamp(0.0, most as f64 + 1.0) as usize;
-    (0..count).map(|index| (first + index as f64) * step).map(|value| (value, at_step(value, step))).collect()
+    (0..count)
+        .map(|index| (first + index as f64) * step)
+        .map(|value| (value, at_step(value, step)))
+        .collect()
 }
 
 /// The smallest of 1, 2, 5, 10, ... that is not below `least`.
 fn round_step(least: f64) -> f64 {
     let power = 10_f64.powf(least.log10().floor());
-    [1.0, 2.0, 5.0].into_iter().map(|digit| digit * power).find(|&step| step >= least).unwrap_or(10.0 * power)
+    [1.0, 2.0, 5.0]
+        .into_iter()
+        .map(|digit| digit * power)
+        .find(|&step| step >= least)
+        .unwrap_or(10.0 * power)
 }
 
 fn power_of_ten(power: i64) -> String {
@@ -109,10 +124,15 @@ mod tests {
 
     #[test]
     fn any_bounds_give_some_ticks_and_never_many() {
-        for (low, high) in [(0.0, f64::MIN_POSITIVE), (-1e300, 1e300), (5.0, 5.001), (1e15, 1e15 + 2.0)] {
+        for (low, high) in
+            [(0.0, f64::MIN_POSITIVE), (-1e300, 1e300), (5.0, 5.001), (1e15, 1e15 + 2.0)]
+        {
             for scale in [Scale::Linear, Scale::Log] {
                 for most in [0, 1, 2, 7] {
-                    assert!(ticks((low, high), scale, most).len() <= most + 2, "{low} {high} {scale:?} {most}");
+                    assert!(
+                        ticks((low, high), scale, most).len() <= most + 2,
+                        "{low} {high} {scale:?} {most}"
+                    );
                 }
             }
         }

@@ -1,4 +1,5 @@
-//! When a row was logged: rows have the seconds of observation, and the log has what the clock was when these began.
+//! When a row was logged: rows have the seconds of observation, and the log has what the clock was
+//! when these began.
 
 use std::time::{Duration, SystemTime};
 
@@ -63,7 +64,10 @@ mod tests {
                 time: time.map(str::to_owned),
             },
         };
-        assert_eq!(at(&[resumed(Some("2026-02-01T00:00:00Z"))], 90.0).as_deref(), Some("2026-02-01T00:00:30Z"));
+        assert_eq!(
+            at(&[resumed(Some("2026-02-01T00:00:00Z"))], 90.0).as_deref(),
+            Some("2026-02-01T00:00:30Z")
+        );
         assert_eq!(at(&[resumed(None)], 90.0), None);
         assert_eq!(WallClock::begun("</title>").at(1.0), None);
         assert_eq!(at(&[], f64::NAN), None);

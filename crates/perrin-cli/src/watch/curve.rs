@@ -1,4 +1,5 @@
-//! Curves of bounded size, however many rows there are: bins on a logarithmic and on a linear axis of steps.
+//! Curves of bounded size, however many rows there are: bins on a logarithmic and on a linear axis
+//! of steps.
 
 use perrin::stats::regression::LineFit;
 
@@ -32,7 +33,8 @@ impl LogCurve {
         }
         if step >= self.end {
             let index = (step.log2() * BINS_PER_OCTAVE).floor();
-            // Rounded away from the step itself, the end of its bin could be the step again, and the bin be ended twice.
+            // Rounded away from the step itself, the end of its bin could be the step again, and
+            // the bin be ended twice.
             self.end = ((index + 1.0) / BINS_PER_OCTAVE).exp2().max(step.next_up());
             self.bins.push(LogBin { count: 0.0, ln_step: 0.0, ln_value: 0.0 });
         }
@@ -49,12 +51,15 @@ impl LogCurve {
         self.bins.iter().map(|bin| (bin.ln_step * log10, bin.ln_value * log10)).collect()
     }
 
-    /// Exponent of the power law through the bins of the last `factor` in steps, each bin counting alike; none with
-    /// fewer than three.
+    /// Exponent of the power law through the bins of the last `factor` in steps, each bin counting
+    /// alike; none with fewer than three.
     pub fn local_exponent(&self, factor: f64) -> Option<f64> {
         let from = self.bins.last()?.ln_step - factor.ln();
         let mut fit = LineFit::default();
-        self.bins.iter().filter(|bin| bin.ln_step >= from).for_each(|bin| fit.push(bin.ln_step, bin.ln_value));
+        self.bins
+            .iter()
+            .filter(|bin| bin.ln_step >= from)
+            .for_each(|bin| fit.push(bin.ln_step, bin.ln_value));
         fit.line().ok().filter(|line| line.points >= 3).map(|line| line.slope)
     }
 }
@@ -107,10 +112,15 @@ impl LinearCurve {
     fn halve(&mut self) {
         self.width *= 2;
         for index in 0..self.bins.len().div_ceil(2) {
-            let (left, right) = (self.bins[2 * index], self.bins.get(2 * index + 1).copied().unwrap_or_default());
+            let (left, right) =
+                (self.bins[2 * index], self.bins.get(2 * index + 1).copied().unwrap_or_default());
             let count = left.count + right.count;
             let mean = |left_mean: f64, right_mean: f64| {
-                if count == 0.0 { 0.0 } else { left_mean * (left.count / count) + right_mean * (right.count / count) }
+                if count == 0.0 {
+                    0.0
+                } else {
+                    left_mean * (left.count / count) + right_mean * (right.count / count)
+                }
             };
             let (step, value) = (mean(left.step, right.step), mean(left.value, right.value));
             self.bins[index] = LinearBin { count, step, value };

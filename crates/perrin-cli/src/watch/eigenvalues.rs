@@ -14,7 +14,8 @@ pub struct Eigenvalues {
 }
 
 impl Eigenvalues {
-    /// Looks for a newer estimate and reads it. `anew`: also where there is none, since steps may have been discarded.
+    /// Looks for a newer estimate and reads it. `anew`: also where there is none, since steps may
+    /// have been discarded.
     pub fn refresh(&mut self, run: &Run, anew: bool) {
         let read = || {
             let estimates = run.bases()?.end;

@@ -1,7 +1,8 @@
 //! `perrin watch RUN`: a running or finished run in the terminal.
 //!
-//! `watched` finds the run and reads on, `summary`, `curve` and `tail` keep what is shown in bounded memory, `screen`, `panels`,
-//! `plot` and `text` draw it into a buffer, `app` has the user's choices, and `terminal` the loop around all.
+//! `watched` finds the run and reads on, `summary`, `curve` and `tail` keep what is shown in
+//! bounded memory, `screen`, `panels`, `plot` and `text` draw it into a buffer, `app` has the
+//! user's choices, and `terminal` the loop around all.
 
 mod app;
 mod axis;
@@ -48,7 +49,8 @@ pub struct WatchArguments {
     /// With --once: print JSON instead of text.
     #[arg(long, requires = "once")]
     json: bool,
-    /// With --once: columns of the plots; without plots if 0 [default: those of the terminal, or 100].
+    /// With --once: columns of the plots; without plots if 0 [default: those of the terminal, or
+    /// 100].
     #[arg(long, requires = "once", value_parser = clap::value_parser!(u16).range(0..=MOST_COLUMNS))]
     width: Option<u16>,
     /// Seconds between two looks at the run.
@@ -61,7 +63,10 @@ pub fn run(arguments: &WatchArguments) -> anyhow::Result<()> {
     if arguments.once {
         return once(&mut watched, arguments);
     }
-    anyhow::ensure!(stdout().is_terminal(), "watch draws on a terminal, and this is none; --once prints a snapshot");
+    anyhow::ensure!(
+        stdout().is_terminal(),
+        "watch draws on a terminal, and this is none; --once prints a snapshot"
+    );
     terminal::run(&mut watched, Duration::from_secs_f64(arguments.interval))
 }
 
@@ -81,7 +86,8 @@ fn once(watched: &mut Watched, arguments: &WatchArguments) -> anyhow::Result<()>
     for line in text::snapshot(open) {
         output::line(line)?;
     }
-    let width = arguments.width.unwrap_or_else(|| output::columns().min(MOST_COLUMNS as usize) as u16);
+    let width =
+        arguments.width.unwrap_or_else(|| output::columns().min(MOST_COLUMNS as usize) as u16);
     if width > 0 {
         let mut views = vec![View::Displacement, View::Speed];
         if open.modes() > 0 {
@@ -98,5 +104,9 @@ fn once(watched: &mut Watched, arguments: &WatchArguments) -> anyhow::Result<()>
 
 fn interval(text: &str) -> Result<f64, String> {
     let seconds: f64 = text.parse().map_err(|_| "not a number of seconds".to_owned())?;
-    if (0.05..=3600.0).contains(&seconds) { Ok(seconds) } else { Err("must be 0.05 to 3600 seconds".to_owned()) }
+    if (0.05..=3600.0).contains(&seconds) {
+        Ok(seconds)
+    } else {
+        Err("must be 0.05 to 3600 seconds".to_owned())
+    }
 }

@@ -30,8 +30,12 @@ const LOGARITHMIC_FROM: f64 = 30.0;
 pub fn draw(view: View, open: &OpenRun, watched: &Watched, area: Rect, buffer: &mut Buffer) {
     match view {
         View::Overview | View::Displacement => displacement(open).render(area, buffer),
-        View::Speed => over_time("speed ||delta||^2", open.summary.speed.points(), LOCAL).render(area, buffer),
-        View::Loss => over_time("loss", open.summary.loss_curve.points(), Color::Magenta).render(area, buffer),
+        View::Speed => {
+            over_time("speed ||delta||^2", open.summary.speed.points(), LOCAL).render(area, buffer)
+        }
+        View::Loss => {
+            over_time("loss", open.summary.loss_curve.points(), Color::Magenta).render(area, buffer)
+        }
         View::Phase => phase(open, watched.mode()).render(area, buffer),
         View::Eigenvalues => list("eigenvalues", &eigenvalues(open, area.width), area, buffer),
         View::Events => list("events", &events(open, area.height), area, buffer),
@@ -48,14 +52,18 @@ fn displacement(open: &OpenRun) -> Plot {
         title: Line::from(title),
         x: Scale::Log,
         y: Scale::Log,
-        series: vec![series(open.summary.local.points(), LOCAL), series(open.summary.global.points(), GLOBAL)],
+        series: vec![
+            series(open.summary.local.points(), LOCAL),
+            series(open.summary.global.points(), GLOBAL),
+        ],
         empty: "no displacement above 0 yet".to_owned(),
     }
 }
 
 fn over_time(name: &'static str, mut points: Vec<(f64, f64)>, color: Color) -> Plot {
-    let (low, high) =
-        points.iter().fold((f64::INFINITY, 0.0_f64), |(low, high), point| (low.min(point.1), high.max(point.1)));
+    let (low, high) = points
+        .iter()
+        .fold((f64::INFINITY, 0.0_f64), |(low, high), point| (low.min(point.1), high.max(point.1)));
     let logarithmic = low > 0.0 && high / low > LOGARITHMIC_FROM;
     if logarithmic {
         points.iter_mut().for_each(|point| point.1 = point.1.log10());
@@ -89,7 +97,10 @@ fn phase(open: &OpenRun, mode: usize) -> Plot {
             Series { points: newest, color: Color::LightGreen, joined: false },
         ],
         empty: match modes {
-            0 => "the run has no directions, so no positions and velocities (Options::project_onto)".to_owned(),
+            0 => {
+                "the run has no directions, so no positions and velocities (Options::project_onto)"
+                    .to_owned()
+            }
             _ => "no position and velocity of this mode yet".to_owned(),
         },
     }
@@ -106,7 +117,8 @@ fn eigenvalues(open: &OpenRun, width: u16) -> Vec<Line<'static>> {
     let values = found.rows.iter().map(|row| (row.eigenvalue.unwrap_or_default(), row.residual));
     let largest = values.clone().map(|(value, _)| value.abs()).fold(0.0, f64::max);
     let bar = usize::from(width.saturating_sub(34));
-    let mut lines = vec![Line::from(format!("estimate {}, at step {}", first.basis, first.step).dark_gray())];
+    let mut lines =
+        vec![Line::from(format!("estimate {}, at step {}", first.basis, first.step).dark_gray())];
     if found.rows.iter().all(|row| row.eigenvalue.is_none()) {
         lines.push(Line::from("its directions are no eigenvectors"));
         return lines;
@@ -125,7 +137,8 @@ fn eigenvalues(open: &OpenRun, width: u16) -> Vec<Line<'static>> {
 /// What could not be read, then the last events.
 fn events(open: &OpenRun, height: u16) -> Vec<Line<'static>> {
     let room = usize::from(height.saturating_sub(2)).max(1);
-    let mut lines: Vec<_> = open.problems.iter().take(room).map(|problem| Line::from(problem.clone().red())).collect();
+    let mut lines: Vec<_> =
+        open.problems.iter().take(room).map(|problem| Line::from(problem.clone().red())).collect();
     let left = room - lines.len();
     let told = open.events.iter().skip(open.events.len().saturating_sub(left));
     lines.extend(told.map(|event| Line::from(describe(event))));
@@ -141,13 +154,22 @@ pub fn describe(event: &Event) -> String {
         serde_json::Value::Object(fields) => fields,
         other => return other.to_string(),
     };
-    let name = fields.remove("event").and_then(|name| name.as_str().map(str::to_owned)).unwrap_or_default();
+    let name = fields
+        .remove("event")
+        .and_then(|name| name.as_str().map(str::to_owned))
+        .unwrap_or_default();
     for told in ["step", "elapsed_seconds"] {
         fields.remove(told);
     }
-    let values: Vec<String> = fields.iter().map(|(name, value)| format!("{name} {value}")).collect();
+    let values: Vec<String> =
+        fields.iter().map(|(name, value)| format!("{name} {value}")).collect();
     let values = values.join(", ");
-    format!("step {}: {}  {}", event.step, name.replace('_', " "), cut(&json(&values), MOST_OF_EVENT))
+    format!(
+        "step {}: {}  {}",
+        event.step,
+        name.replace('_', " "),
+        cut(&json(&values), MOST_OF_EVENT)
+    )
 }
 
 fn list(title: &'static str, lines: &[Line<'static>], area: Rect, buffer: &mut Buffer) {

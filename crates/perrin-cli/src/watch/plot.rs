@@ -33,7 +33,9 @@ pub struct Series {
 
 impl Widget for &Plot {
     fn render(self, area: Rect, buffer: &mut Buffer) {
-        let block = Block::bordered().border_style(Style::new().fg(Color::DarkGray)).title(self.title.clone());
+        let block = Block::bordered()
+            .border_style(Style::new().fg(Color::DarkGray))
+            .title(self.title.clone());
         let inner = block.inner(area);
         block.render(area, buffer);
         let points = || self.series.iter().flat_map(|series| &series.points);
@@ -44,12 +46,18 @@ impl Widget for &Plot {
             return;
         };
         let rows = ticks(y, self.y, (inner.height / 3) as usize);
-        let gutter = rows.iter().map(|(_, label)| label.chars().count()).max().unwrap_or(0) as u16 + 1;
+        let gutter =
+            rows.iter().map(|(_, label)| label.chars().count()).max().unwrap_or(0) as u16 + 1;
         if inner.width <= gutter + 2 || inner.height < 2 {
             self.paint(inner, x, y, buffer);
             return;
         }
-        let canvas = Rect { x: inner.x + gutter, width: inner.width - gutter, height: inner.height - 1, ..inner };
+        let canvas = Rect {
+            x: inner.x + gutter,
+            width: inner.width - gutter,
+            height: inner.height - 1,
+            ..inner
+        };
         self.paint(canvas, x, y, buffer);
 
         let style = Style::new().fg(Color::Gray);
@@ -63,7 +71,8 @@ impl Widget for &Plot {
             let width = label.chars().count() as u16;
             let at = canvas.x + place(value, x, canvas.width);
             // Centred below its place, as far as the frame lets it.
-            let column = (at.saturating_sub(width / 2)).min((inner.x + inner.width).saturating_sub(width));
+            let column =
+                (at.saturating_sub(width / 2)).min((inner.x + inner.width).saturating_sub(width));
             if column >= free {
                 buffer.set_string(column, canvas.y + canvas.height, &label, style);
                 free = column + width + 1;

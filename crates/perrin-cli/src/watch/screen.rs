@@ -1,4 +1,5 @@
-//! The whole screen: head, panels, keys. Drawn into a buffer, so that tests and `--once` need no terminal.
+//! The whole screen: head, panels, keys. Drawn into a buffer, so that tests and `--once` need no
+//! terminal.
 
 use std::borrow::Cow;
 use std::fmt::Display;
@@ -59,9 +60,12 @@ fn draw_all(watched: &Watched, app: &App, area: Rect, buffer: &mut Buffer) {
     .areas(area);
     match &watched.state {
         State::Waiting(reason) => {
-            Paragraph::new(vec![Line::from(shown(watched.path.display()).bold()), Line::from(shown(reason).yellow())])
-                .wrap(Wrap { trim: true })
-                .render(head.union(body), buffer);
+            Paragraph::new(vec![
+                Line::from(shown(watched.path.display()).bold()),
+                Line::from(shown(reason).yellow()),
+            ])
+            .wrap(Wrap { trim: true })
+            .render(head.union(body), buffer);
         }
         State::Open(open) => {
             Paragraph::new(head_lines(open)).render(head, buffer);
@@ -85,11 +89,17 @@ fn head_lines(open: &OpenRun) -> Vec<Line<'static>> {
     let health = match warnings.as_slice() {
         [] => Line::from("healthy: nothing dropped, nothing damaged".green()),
         [first] => Line::from(format!("! {}", shown(first)).red()),
-        [first, others @ ..] => Line::from(format!("! {} (and {} more: see events)", shown(first), others.len()).red()),
+        [first, others @ ..] => {
+            Line::from(format!("! {} (and {} more: see events)", shown(first), others.len()).red())
+        }
     };
     let path = shown(open.run.path().display());
     vec![
-        Line::from(vec![path.bold(), Span::raw("  "), Span::styled(shown(state), Style::new().fg(color).bold())]),
+        Line::from(vec![
+            path.bold(),
+            Span::raw("  "),
+            Span::styled(shown(state), Style::new().fg(color).bold()),
+        ]),
         Line::from(text::progress(open)),
         Line::from(text::motion(open)),
         Line::from(shown(text::settings(open))).dark_gray(),
@@ -103,9 +113,10 @@ fn draw_body(open: &OpenRun, watched: &Watched, app: &App, area: Rect, buffer: &
         return;
     }
     let rows: &[&[View]] = match app.view {
-        View::Overview if area.width >= WIDE.0 && area.height >= WIDE.1 => {
-            &[&[View::Displacement, View::Speed, View::Loss], &[View::Phase, View::Eigenvalues, View::Events]]
-        }
+        View::Overview if area.width >= WIDE.0 && area.height >= WIDE.1 => &[
+            &[View::Displacement, View::Speed, View::Loss],
+            &[View::Phase, View::Eigenvalues, View::Events],
+        ],
         View::Overview if area.width >= 2 * width && area.height >= 2 * height => {
             &[&[View::Displacement, View::Speed], &[View::Phase, View::Loss]]
         }
@@ -126,7 +137,12 @@ fn draw_body(open: &OpenRun, watched: &Watched, app: &App, area: Rect, buffer: &
 fn draw_help(area: Rect, buffer: &mut Buffer) {
     let width = (HELP.iter().map(|line| line.len()).max().unwrap_or(0) as u16 + 4).min(area.width);
     let height = (HELP.len() as u16 + 2).min(area.height);
-    let place = Rect { x: area.x + (area.width - width) / 2, y: area.y + (area.height - height) / 2, width, height };
+    let place = Rect {
+        x: area.x + (area.width - width) / 2,
+        y: area.y + (area.height - height) / 2,
+        width,
+        height,
+    };
     Clear.render(place, buffer);
     let block = Block::bordered().title("keys").border_style(Style::new().fg(Color::Cyan));
     let lines: Vec<Line> = HELP.iter().map(|line| Line::from(*line)).collect();

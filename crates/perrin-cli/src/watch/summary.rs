@@ -8,7 +8,8 @@ use super::curve::{LinearCurve, LogCurve};
 pub const LOCAL_FACTOR: f64 = 4.0;
 
 /// The columns that [`Summary::push`] takes, in its order.
-pub const COLUMNS: [&str; 4] = ["step", "loss", "local_displacement_squared", "global_displacement_squared"];
+pub const COLUMNS: [&str; 4] =
+    ["step", "loss", "local_displacement_squared", "global_displacement_squared"];
 
 /// A run's rows, summed up as they come.
 #[derive(Debug, Clone, Default)]
@@ -50,11 +51,13 @@ impl Summary {
             self.global_displacement_squared = Some(global);
             self.global.push(step, global);
         }
-        self.non_finite += u64::from([local, global].into_iter().flatten().any(|value| !value.is_finite()));
+        self.non_finite +=
+            u64::from([local, global].into_iter().flatten().any(|value| !value.is_finite()));
         self.whole.push(number, global);
     }
 
-    /// c over the last factor of [`LOCAL_FACTOR`] in steps; `None` where the run has become NaN or infinite.
+    /// c over the last factor of [`LOCAL_FACTOR`] in steps; `None` where the run has become NaN or
+    /// infinite.
     pub fn local_exponent(&self) -> Option<f64> {
         let finite = self.global_displacement_squared.is_none_or(f64::is_finite);
         self.global.local_exponent(LOCAL_FACTOR).filter(|_| finite)
@@ -75,10 +78,18 @@ mod tests {
         let mut summary = Summary::default();
         for step in 5..=5_000_u64 {
             let k = step as f64;
-            summary.push(&[Some(k), (step % 2 == 0).then_some(1.0 / k), Some(1e-3), Some(2.0 * k.powf(0.7))]);
+            summary.push(&[
+                Some(k),
+                (step % 2 == 0).then_some(1.0 / k),
+                Some(1e-3),
+                Some(2.0 * k.powf(0.7)),
+            ]);
         }
         summary.push(&[Some(5_001.0), None, Some(f64::NAN), None]);
-        assert_eq!((summary.rows, summary.first_step, summary.last_step), (4_997, Some(5), Some(5_001)));
+        assert_eq!(
+            (summary.rows, summary.first_step, summary.last_step),
+            (4_997, Some(5), Some(5_001))
+        );
         assert_eq!((summary.loss, summary.non_finite), (Some(1.0 / 5_000.0), 1));
         assert!(summary.local_displacement_squared.unwrap().is_nan());
         assert!((summary.local_exponent().unwrap() - 0.7).abs() < 1e-9);

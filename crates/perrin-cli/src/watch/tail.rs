@@ -12,8 +12,16 @@ pub const TAIL_ROWS: usize = 4096;
 const RATE_SECONDS: f64 = 10.0;
 
 /// Columns read for every mode, in the order of [`TailRow`]'s fields.
-const COLUMNS: [&str; 8] =
-    ["step", "elapsed_seconds", "epoch", "learning_rate", "momentum", "weight_decay", "batch_size", "basis"];
+const COLUMNS: [&str; 8] = [
+    "step",
+    "elapsed_seconds",
+    "epoch",
+    "learning_rate",
+    "momentum",
+    "weight_decay",
+    "batch_size",
+    "basis",
+];
 
 /// Columns of each parameter group after the first.
 const SETTINGS: [&str; 3] = ["learning_rate", "momentum", "weight_decay"];
@@ -51,10 +59,17 @@ impl Tail {
         for group in 1..groups {
             columns.extend(SETTINGS.map(|setting| format!("{setting}_group_{group}")));
         }
-        columns.extend(mode.into_iter().flat_map(|mode| [format!("position_{mode}"), format!("velocity_{mode}")]));
+        columns.extend(
+            mode.into_iter()
+                .flat_map(|mode| [format!("position_{mode}"), format!("velocity_{mode}")]),
+        );
         let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
         let follower = Follower::from_last(run, &columns, TAIL_ROWS as u64)?;
-        Ok(Tail { follower, groups: vec![Hyperparameters::default(); groups], rows: VecDeque::new() })
+        Ok(Tail {
+            follower,
+            groups: vec![Hyperparameters::default(); groups],
+            rows: VecDeque::new(),
+        })
     }
 
     /// Reads a batch of new rows; returns how many there were.
@@ -65,9 +80,13 @@ impl Tail {
                 rows.pop_front();
             }
             // Those of the first group are among the columns of all rows.
-            let (of_groups, mode) = row[COLUMNS.len()..].split_at(SETTINGS.len() * groups.len().saturating_sub(1));
-            for (group, settings) in groups.iter_mut().zip(row[3..6].chunks(3).chain(of_groups.chunks(3))) {
-                let [learning_rate, momentum, weight_decay] = [settings[0], settings[1], settings[2]];
+            let (of_groups, mode) =
+                row[COLUMNS.len()..].split_at(SETTINGS.len() * groups.len().saturating_sub(1));
+            for (group, settings) in
+                groups.iter_mut().zip(row[3..6].chunks(3).chain(of_groups.chunks(3)))
+            {
+                let [learning_rate, momentum, weight_decay] =
+                    [settings[0], settings[1], settings[2]];
                 *group = Hyperparameters { learning_rate, momentum, weight_decay };
             }
             rows.push_back(TailRow {
@@ -88,15 +107,22 @@ impl Tail {
     /// Rows a second of the training program's time, lately; none while there are too few.
     pub fn rows_per_second(&self) -> Option<f64> {
         let last = self.rows.back()?.elapsed_seconds;
-        let recent = self.rows.iter().rev().take_while(|row| last - row.elapsed_seconds <= RATE_SECONDS);
-        let (count, first) = recent.fold((0, last), |(count, _), row| (count + 1, row.elapsed_seconds));
+        let recent =
+            self.rows.iter().rev().take_while(|row| last - row.elapsed_seconds <= RATE_SECONDS);
+        let (count, first) =
+            recent.fold((0, last), |(count, _), row| (count + 1, row.elapsed_seconds));
         (count > 1 && last > first).then(|| f64::from(count - 1) / (last - first))
     }
 
-    /// Position and velocity of the chosen mode, oldest first, where both are finite; since its direction changed last.
+    /// Position and velocity of the chosen mode, oldest first, where both are finite; since its
+    /// direction changed last.
     pub fn phase_path(&self) -> Vec<(f64, f64)> {
         let basis = self.rows.back().and_then(|row| row.basis);
-        let points = self.rows.iter().filter(|row| row.basis == basis).filter_map(|row| row.position.zip(row.velocity));
+        let points = self
+            .rows
+            .iter()
+            .filter(|row| row.basis == basis)
+            .filter_map(|row| row.position.zip(row.velocity));
         points.filter(|(position, velocity)| position.is_finite() && velocity.is_finite()).collect()
     }
 }

@@ -5,7 +5,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use perrin::record::{
-    Event, EventKind, Hyperparameters, Layout, OptimizerInfo, ParameterInfo, RowBuffer, RunInfo, StepRecord,
+    Event, EventKind, Hyperparameters, Layout, OptimizerInfo, ParameterInfo, RowBuffer, RunInfo,
+    StepRecord,
 };
 use perrin::run::Eigenvectors;
 use perrin::run::{ResumeFrom, Run, RunWriter};
@@ -17,7 +18,8 @@ use super::screen;
 use super::watched::{State, Watched};
 
 fn writer(folder: &Path) -> RunWriter {
-    let hyperparameters = Hyperparameters { learning_rate: Some(0.1), momentum: Some(0.9), weight_decay: Some(5e-4) };
+    let hyperparameters =
+        Hyperparameters { learning_rate: Some(0.1), momentum: Some(0.9), weight_decay: Some(5e-4) };
     let info = RunInfo {
         optimizer: OptimizerInfo { name: Some("sgd".to_owned()), ..OptimizerInfo::default() },
         hyperparameters: vec![hyperparameters],
@@ -27,7 +29,8 @@ fn writer(folder: &Path) -> RunWriter {
     RunWriter::create(folder, &info, Vec::new()).unwrap()
 }
 
-/// 250 rows a second: ||Delta||^2 = 2e-3 k^1.1, a loss that decays, and two modes that circle inwards.
+/// 250 rows a second: ||Delta||^2 = 2e-3 k^1.1, a loss that decays, and two modes that circle
+/// inwards.
 fn rows(steps: std::ops::RangeInclusive<u64>) -> RowBuffer {
     let mut rows = RowBuffer::default();
     for step in steps {
@@ -81,7 +84,8 @@ fn eigenvalues(writer: &mut RunWriter) {
     writer.basis(0, 0, &values, true).unwrap();
 }
 
-/// What a terminal of this size shows. How long ago the last row came is left out: it is another time at each test.
+/// What a terminal of this size shows. How long ago the last row came is left out: it is another
+/// time at each test.
 fn screen(watched: &mut Watched, app: &App, width: u16, height: u16) -> String {
     if let State::Open(open) = &mut watched.state {
         open.last_row_at = open.last_row_at.filter(|_| !open.finished());
@@ -141,7 +145,13 @@ fn every_view_at_every_size() {
         for view in View::ALL {
             for help in [false, true] {
                 let app = App { view, help, ..App::default() };
-                let sizes = (1..40).map(|size| (size, size)).chain([(1, 50), (200, 1), (200, 60), (30, 100), (60, 9)]);
+                let sizes = (1..40).map(|size| (size, size)).chain([
+                    (1, 50),
+                    (200, 1),
+                    (200, 60),
+                    (30, 100),
+                    (60, 9),
+                ]);
                 for (width, height) in sizes {
                     let text = screen(watched, &app, width, height);
                     assert_eq!(text.lines().count(), usize::from(height));
@@ -151,8 +161,13 @@ fn every_view_at_every_size() {
     }
     // The keys are on the screen.
     assert!(screen(&mut open, &App::default(), 80, 24).contains("q quit"));
-    assert!(screen(&mut open, &App { help: true, ..App::default() }, 80, 24).contains("another view"));
-    assert!(screen(&mut open, &App { view: View::Eigenvalues, ..App::default() }, 80, 24).contains("6.25 +- 0.002"));
+    assert!(
+        screen(&mut open, &App { help: true, ..App::default() }, 80, 24).contains("another view")
+    );
+    assert!(
+        screen(&mut open, &App { view: View::Eigenvalues, ..App::default() }, 80, 24)
+            .contains("6.25 +- 0.002")
+    );
 }
 
 #[test]
@@ -165,7 +180,10 @@ fn a_run_appears_grows_ends_and_another_takes_its_place() {
     assert!(overview(&mut watched).contains("no rows yet"));
     first.append(&rows(1..=1000)).unwrap();
     let text = overview(&mut watched);
-    assert!(text.contains("running") && text.contains("step 1,000") && text.contains("250 rows/s"), "{text}");
+    assert!(
+        text.contains("running") && text.contains("step 1,000") && text.contains("250 rows/s"),
+        "{text}"
+    );
     assert!(text.contains("c 1.100 now  1.100 in all"), "{text}");
     first.append(&rows(1001..=2000)).unwrap();
     assert!(overview(&mut watched).contains("step 2,000"));
@@ -229,9 +247,13 @@ fn what_is_wrong_with_a_run_is_said() {
     let mut watched = Watched::new(folder.path());
     watched.refresh(Duration::MAX);
     let text = screen(&mut watched, &App { view: View::Events, ..App::default() }, 200, 30);
-    for said in
-        ["stopped: the disk is full", "000000.parquet is damaged", "2 rows", "step 102: stopped  reason", "2 more"]
-    {
+    for said in [
+        "stopped: the disk is full",
+        "000000.parquet is damaged",
+        "2 rows",
+        "step 102: stopped  reason",
+        "2 more",
+    ] {
         assert!(text.contains(said), "{said} is not in\n{text}");
     }
     fs::write(folder.path().join("run.json"), "{}").unwrap();

@@ -21,7 +21,10 @@ pub fn state(open: &OpenRun) -> (String, Color) {
         return (format!("stopped: {reason}"), Color::Red);
     }
     if open.catching_up {
-        return (format!("reading the log: {} rows so far", grouped(open.summary.rows)), Color::Yellow);
+        return (
+            format!("reading the log: {} rows so far", grouped(open.summary.rows)),
+            Color::Yellow,
+        );
     }
     if open.finished() {
         return ("finished".to_owned(), Color::Green);
@@ -42,10 +45,14 @@ pub fn warnings(open: &OpenRun) -> Vec<String> {
     let mut warnings = open.health.notes();
     warnings.extend(open.info_change.iter().map(|change| format!("run.json: {change}")));
     if open.summary.non_finite > 0 {
-        warnings.push(format!("{} rows with NaN or infinite displacement", grouped(open.summary.non_finite)));
+        warnings.push(format!(
+            "{} rows with NaN or infinite displacement",
+            grouped(open.summary.non_finite)
+        ));
     }
     if open.health.rows_recovered > 0 {
-        warnings.push(format!("{} rows recovered after a crash", grouped(open.health.rows_recovered)));
+        warnings
+            .push(format!("{} rows recovered after a crash", grouped(open.health.rows_recovered)));
     }
     warnings.extend(open.problems.iter().cloned());
     warnings
@@ -58,7 +65,9 @@ pub fn progress(open: &OpenRun) -> String {
     parts.extend(summary.last_step.map(|step| format!("step {}", grouped(step))));
     let last = open.tail.rows.back();
     parts.extend(last.and_then(|row| row.epoch).map(|epoch| format!("epoch {epoch}")));
-    parts.extend(open.seconds_since_last_row().map(|seconds| format!("last row {} ago", duration(seconds))));
+    parts.extend(
+        open.seconds_since_last_row().map(|seconds| format!("last row {} ago", duration(seconds))),
+    );
     parts.extend(open.tail.rows_per_second().map(|rate| format!("{} rows/s", short(rate))));
     parts.push(format!("{} rows", grouped(summary.rows)));
     parts.extend(last.map(|row| format!("in {}", duration(row.elapsed_seconds))));
@@ -69,7 +78,9 @@ pub fn progress(open: &OpenRun) -> String {
 fn last_row(open: &OpenRun) -> Option<String> {
     let elapsed = duration(open.tail.rows.back()?.elapsed_seconds);
     Some(match (open.last_row_at, open.seconds_since_last_row()) {
-        (Some(time), Some(seconds)) => format!("{}, {} ago, after {elapsed} of training", utc(time), duration(seconds)),
+        (Some(time), Some(seconds)) => {
+            format!("{}, {} ago, after {elapsed} of training", utc(time), duration(seconds))
+        }
         _ => format!("after {elapsed} of training; the log does not tell when that was"),
     })
 }
@@ -79,8 +90,11 @@ pub fn motion(open: &OpenRun) -> String {
     let summary = &open.summary;
     let mut parts = Vec::new();
     parts.extend(summary.loss.map(|loss| format!("loss {}", short(loss))));
-    let global = summary.global_displacement_squared.map(|squared| format!("||Delta||^2 {}", short(squared)));
-    let local = summary.local_displacement_squared.map(|squared| format!("||delta||^2 {}", short(squared)));
+    let global = summary
+        .global_displacement_squared
+        .map(|squared| format!("||Delta||^2 {}", short(squared)));
+    let local =
+        summary.local_displacement_squared.map(|squared| format!("||delta||^2 {}", short(squared)));
     parts.extend(global.into_iter().chain(local));
     let now = summary.local_exponent().map(|exponent| format!("c {exponent:.3} now"));
     let whole = summary.whole().known().map(|law| format!("{:.3} in all", law.exponent));
@@ -99,7 +113,8 @@ pub fn settings(open: &OpenRun) -> String {
             .clone()
             .unwrap_or_else(|| "optimizer not known (Options::build logs it)".to_owned()),
     ];
-    let value = |name: &str, value: Option<f64>| value.map(|value| format!("{name} {}", short(value)));
+    let value =
+        |name: &str, value: Option<f64>| value.map(|value| format!("{name} {}", short(value)));
     let of_groups = |name: &str, of: fn(&Hyperparameters) -> Option<f64>| {
         let mut values: Vec<String> = Vec::new();
         for value in open.tail.groups.iter().filter_map(of).map(short) {
@@ -127,7 +142,10 @@ pub fn snapshot(open: &OpenRun) -> Vec<String> {
     ];
     lines.extend(last_row(open).map(|last| format!("last row  {last}")));
     let warnings = warnings(open);
-    lines.push(format!("health    {}", if warnings.is_empty() { "nothing to report" } else { "see below" }));
+    lines.push(format!(
+        "health    {}",
+        if warnings.is_empty() { "nothing to report" } else { "see below" }
+    ));
     lines.extend(warnings.iter().map(|warning| format!("  ! {warning}")));
     lines
 }
@@ -167,5 +185,10 @@ pub fn json(open: &OpenRun) -> serde_json::Value {
 
 /// What the line at the bottom says besides the keys.
 pub fn footer(app: &App) -> String {
-    format!("{}  [{}{}]", super::app::KEYS, app.view.name(), if app.paused { ", paused" } else { "" })
+    format!(
+        "{}  [{}{}]",
+        super::app::KEYS,
+        app.view.name(),
+        if app.paused { ", paused" } else { "" }
+    )
 }

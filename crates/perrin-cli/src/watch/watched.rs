@@ -58,7 +58,8 @@ pub struct OpenRun {
     follower: Follower,
     /// Behind the events read, once they have been.
     event_reader: Option<EventReader>,
-    /// Whether rows that were read have been discarded since, by a program that resumed from an earlier checkpoint.
+    /// Whether rows that were read have been discarded since, by a program that resumed from an
+    /// earlier checkpoint.
     rows_discarded: bool,
     /// Of `run.json`: another one is another run.
     stamp: Stamp,
@@ -71,14 +72,19 @@ type Stamp = Option<(u64, SystemTime)>;
 
 impl Watched {
     pub fn new(path: &Path) -> Watched {
-        Watched { path: path.to_owned(), mode: 1, state: State::Waiting("looking for the run".to_owned()) }
+        Watched {
+            path: path.to_owned(),
+            mode: 1,
+            state: State::Waiting("looking for the run".to_owned()),
+        }
     }
 
     /// Reads what is new, for about as long as `budget`; returns whether all of it has been read.
     pub fn refresh(&mut self, budget: Duration) -> bool {
         let began = Instant::now();
         let stamp = stamp(&self.path.join("run.json"));
-        if !matches!(&self.state, State::Open(open) if open.stamp == stamp && !open.rows_discarded) {
+        if !matches!(&self.state, State::Open(open) if open.stamp == stamp && !open.rows_discarded)
+        {
             self.state = match OpenRun::open(&self.path, self.mode, stamp) {
                 Ok(open) => {
                     self.mode = self.mode.min(open.modes()).max(1);
@@ -164,17 +170,22 @@ impl OpenRun {
         Some(self.last_row_at?.elapsed().unwrap_or_default().as_secs_f64())
     }
 
-    /// Seconds since a file of the rows was changed: of a run that was resumed by an older perrin nothing else tells whether
-    /// it grows.
+    /// Seconds since a file of the rows was changed: of a run that was resumed by an older perrin
+    /// nothing else tells whether it grows.
     pub fn seconds_since_change(&self) -> Option<f64> {
-        let newest = ["steps", "open"].iter().filter_map(|folder| newest_change(&self.run.path().join(folder))).max();
+        let newest = ["steps", "open"]
+            .iter()
+            .filter_map(|folder| newest_change(&self.run.path().join(folder)))
+            .max();
         Some(newest?.elapsed().unwrap_or_default().as_secs_f64())
     }
 
     fn read(&mut self, mut enough: impl FnMut() -> bool) -> bool {
         let events_changed = self.read_events();
         if let Some(line) = self.event_reader.as_ref().and_then(EventReader::changed_line) {
-            self.problem(format!("events.jsonl: line {line} is not as it was written, or a line before it is gone"));
+            self.problem(format!(
+                "events.jsonl: line {line} is not as it was written, or a line before it is gone"
+            ));
         }
         self.eigenvalues.refresh(&self.run, events_changed);
         loop {
@@ -208,8 +219,9 @@ impl OpenRun {
         true
     }
 
-    /// Reads what is new of the events. Where one of them tells that the run was taken up again, earlier ones may be of
-    /// steps that were discarded: all are read anew then. Returns whether they were.
+    /// Reads what is new of the events. Where one of them tells that the run was taken up again,
+    /// earlier ones may be of steps that were discarded: all are read anew then. Returns whether
+    /// they were.
     fn read_events(&mut self) -> bool {
         let path = self.run.path().join("events.jsonl");
         let stamp = stamp(&path);
@@ -219,10 +231,14 @@ impl OpenRun {
         self.looked_for_events = true;
         let length = stamp.map_or(0, |(length, _)| length);
         self.events_stamp = stamp;
-        while let Some(reader) = self.event_reader.as_mut().filter(|reader| reader.bytes_read() <= length) {
+        while let Some(reader) =
+            self.event_reader.as_mut().filter(|reader| reader.bytes_read() <= length)
+        {
             match reader.next() {
                 None => return false,
-                Some(Ok(event)) if !matches!(event.kind, EventKind::Resumed { .. }) => self.add_event(event),
+                Some(Ok(event)) if !matches!(event.kind, EventKind::Resumed { .. }) => {
+                    self.add_event(event)
+                }
                 Some(Ok(event)) => {
                     self.rows_discarded |= discards_rows(&event);
                     break;
@@ -277,6 +293,7 @@ fn stamp(path: &Path) -> Stamp {
 
 /// When a file of the folder was changed last.
 fn newest_change(folder: &Path) -> Option<SystemTime> {
-    let files = folder.read_dir().ok()?.filter_map(|entry| entry.ok()?.metadata().ok()?.modified().ok());
+    let files =
+        folder.read_dir().ok()?.filter_map(|entry| entry.ok()?.metadata().ok()?.modified().ok());
     files.max()
 }

@@ -19,7 +19,9 @@ fn a_killed_run_is_recovered_and_then_sound() {
     writer.append(&rows(11..21)).unwrap();
     let locked = perrin("recover", directory.path());
     assert!(!locked.status.success());
-    assert!(String::from_utf8_lossy(&locked.stderr).contains("is being written by another observer"));
+    assert!(
+        String::from_utf8_lossy(&locked.stderr).contains("is being written by another observer")
+    );
     drop(writer);
     let journal = directory.path().join("open/000000.arrows");
     let bytes = fs::read(&journal).unwrap();
@@ -27,11 +29,15 @@ fn a_killed_run_is_recovered_and_then_sound() {
 
     let recovered = perrin("recover", directory.path());
     let text = String::from_utf8(recovered.stdout).unwrap();
-    assert!(recovered.status.success() && text.starts_with("rows recovered 10, journals 1\n"), "{text}");
+    assert!(
+        recovered.status.success() && text.starts_with("rows recovered 10, journals 1\n"),
+        "{text}"
+    );
     let checked = perrin("check", directory.path());
     assert!(checked.status.success());
     let discarded = fs::read_to_string(directory.path().join("events.jsonl")).unwrap();
-    let discarded = discarded.split("\"bytes_discarded\":").nth(1).unwrap().split(',').next().unwrap();
+    let discarded =
+        discarded.split("\"bytes_discarded\":").nth(1).unwrap().split(',').next().unwrap();
     let expected = format!(
         "{}: {discarded} bytes that were no whole block were discarded when the run was recovered: rows are missing\n\
          good      files  entries  checksums\n\
@@ -57,7 +63,11 @@ fn damage_fails_the_check_and_is_named() {
     let checked = perrin("check", directory.path());
     let text = String::from_utf8(checked.stdout).unwrap();
     assert!(!checked.status.success());
-    assert!(text.contains("000000.parquet: row 0: column ") && text.contains("does not have its checksum"), "{text}");
+    assert!(
+        text.contains("000000.parquet: row 0: column ")
+            && text.contains("does not have its checksum"),
+        "{text}"
+    );
     assert!(String::from_utf8(checked.stderr).unwrap().contains("is damaged"));
 }
 
@@ -72,14 +82,18 @@ fn runs_are_compacted_and_the_others_named() {
     }
     let running = perrin("compact", directory.path());
     assert!(!running.status.success());
-    assert!(String::from_utf8_lossy(&running.stderr).contains("is being written by another observer"));
+    assert!(
+        String::from_utf8_lossy(&running.stderr).contains("is being written by another observer")
+    );
     log.close().unwrap();
     let done = perrin("compact", directory.path());
     let text = String::from_utf8(done.stdout).unwrap();
     assert!(done.status.success() && text.contains(": rows 30, segments 3 to 1, bytes "), "{text}");
     let small = fs::read(directory.path().join("steps/000000-000002.parquet")).unwrap();
     let mut portable = Command::new(env!("CARGO_BIN_EXE_perrin"));
-    assert!(portable.args(["compact", "--portable"]).arg(directory.path()).status().unwrap().success());
+    assert!(
+        portable.args(["compact", "--portable"]).arg(directory.path()).status().unwrap().success()
+    );
     assert_ne!(fs::read(directory.path().join("steps/000000-000002.parquet")).unwrap(), small);
     assert!(perrin("check", directory.path()).status.success());
 }
@@ -99,10 +113,22 @@ fn a_changed_run_json_is_told_by_every_program_until_it_is_meant() {
     let told = "optimizer.nesterov was null and is true";
     let remedy = "remove \"checksum\" from it";
     let printed = |command: &str, options: &[&str]| {
-        let output = Command::new(env!("CARGO_BIN_EXE_perrin")).arg(command).arg(&run).args(options).output().unwrap();
+        let output = Command::new(env!("CARGO_BIN_EXE_perrin"))
+            .arg(command)
+            .arg(&run)
+            .args(options)
+            .output()
+            .unwrap();
         let text = String::from_utf8(output.stdout).unwrap();
-        let text = if command == "report" { fs::read_to_string(run.join("report.html")).unwrap() } else { text };
-        (output.status.success(), text.split_whitespace().collect::<Vec<_>>().join(" ").replace("&quot;", "\""))
+        let text = if command == "report" {
+            fs::read_to_string(run.join("report.html")).unwrap()
+        } else {
+            text
+        };
+        (
+            output.status.success(),
+            text.split_whitespace().collect::<Vec<_>>().join(" ").replace("&quot;", "\""),
+        )
     };
     let programs = [("fit", &[][..]), ("watch", &["--once"]), ("report", &[]), ("check", &[])];
     for (command, options) in programs {
@@ -110,7 +136,11 @@ fn a_changed_run_json_is_told_by_every_program_until_it_is_meant() {
         assert_eq!(ok, command != "check");
         assert!(text.contains(told) && text.contains(remedy), "{command}: {text}");
     }
-    let without = changed.lines().filter(|line| !line.contains("\"checksum\"")).collect::<Vec<_>>().join("\n");
+    let without = changed
+        .lines()
+        .filter(|line| !line.contains("\"checksum\""))
+        .collect::<Vec<_>>()
+        .join("\n");
     fs::write(&path, without.replace("],\n}", "]\n}")).unwrap();
     for (command, options) in programs {
         let (ok, text) = printed(command, options);
@@ -123,7 +153,9 @@ fn a_changed_run_json_is_told_by_every_program_until_it_is_meant() {
 fn a_run_of_version_1_is_read_by_every_program() {
     let directory = tempfile::tempdir().unwrap();
     for name in ["finished", "killed"] {
-        let run = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../..")).join("tests/data/runs_schema_1").join(name);
+        let run = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
+            .join("tests/data/runs_schema_1")
+            .join(name);
         let page = directory.path().join(format!("{name}.html"));
         for (command, options) in [
             ("check", vec![]),
@@ -131,9 +163,17 @@ fn a_run_of_version_1_is_read_by_every_program() {
             ("watch", vec!["--once"]),
             ("report", vec!["-o", page.to_str().unwrap()]),
         ] {
-            let output =
-                Command::new(env!("CARGO_BIN_EXE_perrin")).arg(command).arg(&run).args(options).output().unwrap();
-            assert!(output.status.success(), "{command} {name}: {}", String::from_utf8_lossy(&output.stderr));
+            let output = Command::new(env!("CARGO_BIN_EXE_perrin"))
+                .arg(command)
+                .arg(&run)
+                .args(options)
+                .output()
+                .unwrap();
+            assert!(
+                output.status.success(),
+                "{command} {name}: {}",
+                String::from_utf8_lossy(&output.stderr)
+            );
             let text = String::from_utf8(output.stdout).unwrap();
             let rows = if name == "finished" { "900" } else { "446" };
             assert!(command == "report" || text.contains(rows), "{command} {name}: {text}");

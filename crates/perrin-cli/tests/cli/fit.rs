@@ -11,12 +11,22 @@ use perrin::record::{Event, EventKind, Hyperparameters, RowBuffer, RunInfo, Step
 use perrin::run::RunWriter;
 
 fn perrin(arguments: &[&Path]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_perrin")).arg("fit").args(arguments).env("COLUMNS", "80").output().unwrap()
+    Command::new(env!("CARGO_BIN_EXE_perrin"))
+        .arg("fit")
+        .args(arguments)
+        .env("COLUMNS", "80")
+        .output()
+        .unwrap()
 }
 
-/// SGD whose squared displacements follow laws exactly: 3e-4 k^1.2, and a speed of which sigma^2 tr(H) is 12.44.
+/// SGD whose squared displacements follow laws exactly: 3e-4 k^1.2, and a speed of which sigma^2
+/// tr(H) is 12.44.
 fn exact_run(directory: &Path, steps: u64) {
-    let hyperparameters = Hyperparameters { learning_rate: Some(0.01), momentum: Some(0.9), weight_decay: Some(1e-4) };
+    let hyperparameters = Hyperparameters {
+        learning_rate: Some(0.01),
+        momentum: Some(0.9),
+        weight_decay: Some(1e-4),
+    };
     let info = plain_sgd(hyperparameters, 32, 0);
     let mut writer = RunWriter::create(directory, &info, Vec::new()).unwrap();
     for step in 1..=steps {
@@ -48,7 +58,8 @@ fn json_holds_the_fits() {
         let found = value.as_f64().unwrap();
         assert!((found / expected - 1.0).abs() < 1e-9, "{found} is not {expected}");
     };
-    for (window, points, first_step) in [("displacement", 1000, 501), ("displacement_all", 1500, 1)] {
+    for (window, points, first_step) in [("displacement", 1000, 501), ("displacement_all", 1500, 1)]
+    {
         close(&fit[window]["exponent"], 1.2);
         close(&fit[window]["prefactor"], 3e-4);
         close(&fit[window]["r_squared"], 1.0);
@@ -142,7 +153,10 @@ fn text_is_as_wide_as_it_is_asked_to_be() {
         text.lines().skip(1).map(|line| line.chars().count()).max().unwrap()
     };
     let [narrow, piped, wide] = [Some("80"), None, Some("300")].map(widest);
-    assert!(narrow <= 80 && (81..=100).contains(&piped) && (101..=300).contains(&wide), "{narrow} {piped} {wide}");
+    assert!(
+        narrow <= 80 && (81..=100).contains(&piped) && (101..=300).contains(&wide),
+        "{narrow} {piped} {wide}"
+    );
     assert_eq!(widest(Some("none")), piped);
 }
 
@@ -151,11 +165,20 @@ fn a_reader_that_closes_the_pipe_is_no_failure() {
     let directory = tempfile::tempdir().unwrap();
     exact_run(directory.path(), 10);
     let mut command = Command::new(env!("CARGO_BIN_EXE_perrin"));
-    let mut child =
-        command.arg("fit").arg(directory.path()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child = command
+        .arg("fit")
+        .arg(directory.path())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
     drop(child.stdout.take());
     let output = child.wait_with_output().unwrap();
-    assert!(output.status.success() && output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success() && output.stderr.is_empty(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
 }
 
 #[test]
@@ -167,7 +190,10 @@ fn what_cannot_be_said_is_said() {
     let output = perrin(&[directory.path(), Path::new("--all")]);
     assert!(output.status.success());
     let text = String::from_utf8(output.stdout).unwrap();
-    assert!(text.contains("last 2/3   cannot say: 1 of 1 rows have a global displacement"), "{text}");
+    assert!(
+        text.contains("last 2/3   cannot say: 1 of 1 rows have a global displacement"),
+        "{text}"
+    );
     assert!(text.contains("cannot say: the optimizer is not known"), "{text}");
     assert!(text.contains("the run was not closed"), "{text}");
     let output = perrin(&[directory.path(), Path::new("--json")]);
@@ -187,7 +213,10 @@ fn bad_input_is_one_line_with_the_path() {
     exact_run(&at("truncated"), 10);
     let segment = at("truncated/steps/000000.parquet");
     fs::write(&segment, &fs::read(&segment).unwrap()[..500]).unwrap();
-    drop(RunWriter::create(at("newer"), &RunInfo { schema_version: 99, ..info() }, Vec::new()).unwrap());
+    drop(
+        RunWriter::create(at("newer"), &RunInfo { schema_version: 99, ..info() }, Vec::new())
+            .unwrap(),
+    );
     for (run, path, reason) in [
         ("nothing", "nothing", "no run at"),
         ("notes.txt", "notes.txt", "no run at"),
@@ -238,9 +267,15 @@ fn degenerate_runs_have_no_nan_in_their_json() {
             let fit: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
             for part in ["displacement", "displacement_all", "speed", "gradient_noise"] {
                 for (key, value) in fit[part].as_object().unwrap() {
-                    let may_be_null =
-                        ["prefactor", "prefactor_interval", "r_squared", "moving_average", "plain_interval", "change"]
-                            .contains(&key.as_str());
+                    let may_be_null = [
+                        "prefactor",
+                        "prefactor_interval",
+                        "r_squared",
+                        "moving_average",
+                        "plain_interval",
+                        "change",
+                    ]
+                    .contains(&key.as_str());
                     assert!(may_be_null || !value.is_null(), "{name}, {length} rows: {part} {key}");
                 }
                 if let Some(range) = fit[part]["moving_average"].as_object() {

@@ -1,4 +1,5 @@
-//! Runs whose names and reasons are anybody's: every command reads them, and nothing in them acts on the reader.
+//! Runs whose names and reasons are anybody's: every command reads them, and nothing in them acts
+//! on the reader.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -10,8 +11,13 @@ use perrin::record::{Event, EventKind, OptimizerInfo, ParameterInfo, RunInfo};
 use perrin::run::RunWriter;
 use perrin::theory::parameters::SgdParameters;
 
-const SGD: SgdParameters =
-    SgdParameters { learning_rate: 0.1, momentum: 0.9, weight_decay: 1e-4, batch_size: 32.0, noise_scale: 2.0 };
+const SGD: SgdParameters = SgdParameters {
+    learning_rate: 0.1,
+    momentum: 0.9,
+    weight_decay: 1e-4,
+    batch_size: 32.0,
+    noise_scale: 2.0,
+};
 
 fn perrin<S: AsRef<OsStr>>(arguments: &[S]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_perrin")).args(arguments).output().unwrap()
@@ -21,7 +27,9 @@ fn perrin<S: AsRef<OsStr>>(arguments: &[S]) -> Output {
 fn run(parent: &Path, name: &str, optimizer: &str) -> PathBuf {
     let drawn = SyntheticRun { parameters: SGD, eigenvalues: vec![2.0, 0.5], rows: 400, seed: 7 };
     let optimizer = OptimizerInfo { name: Some(optimizer.to_owned()), ..OptimizerInfo::default() };
-    let writer = RunWriter::create(parent.join(name), &RunInfo { optimizer, ..drawn.info() }, Vec::new()).unwrap();
+    let writer =
+        RunWriter::create(parent.join(name), &RunInfo { optimizer, ..drawn.info() }, Vec::new())
+            .unwrap();
     drawn.draw(writer, 2, |_, _| true);
     parent.join(name)
 }
@@ -43,7 +51,11 @@ fn text_that_is_not_ascii_is_wrapped_where_letters_end() {
         ];
         for command in commands {
             let output = perrin(command);
-            assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+            assert!(
+                output.status.success(),
+                "{command:?}: {}",
+                String::from_utf8_lossy(&output.stderr)
+            );
         }
         let text = String::from_utf8(perrin(&["fit".as_ref(), run]).stdout).unwrap();
         let without_spaces = |text: &str| text.replace(char::is_whitespace, "");
@@ -51,15 +63,16 @@ fn text_that_is_not_ascii_is_wrapped_where_letters_end() {
     }
 }
 
-/// Sets a terminal's title and colour, turns text around, and would be a line of its own that says that all is well.
-const EVIL: &str =
-    "evil\u{1b}]0;pwned\u{7}\u{1b}[31m\u{9b}32m\u{202e}txt.exe\u{2066}\r\nfinished  all is well\u{7f}\u{200f}";
+/// Sets a terminal's title and colour, turns text around, and would be a line of its own that says
+/// that all is well.
+const EVIL: &str = "evil\u{1b}]0;pwned\u{7}\u{1b}[31m\u{9b}32m\u{202e}txt.exe\u{2066}\r\nfinished  all is well\u{7f}\u{200f}";
 
 /// A run with this in every place that holds text.
 fn hostile(parent: &Path) -> PathBuf {
     let drawn = SyntheticRun { parameters: SGD, eigenvalues: vec![2.0, 0.5], rows: 400, seed: 7 };
     let text = || EVIL.to_owned();
-    let parameter = ParameterInfo { name: text(), shape: vec![2], kind: text(), device: text(), group: None };
+    let parameter =
+        ParameterInfo { name: text(), shape: vec![2], kind: text(), device: text(), group: None };
     let info = RunInfo {
         optimizer: OptimizerInfo { name: Some(text()), ..OptimizerInfo::default() },
         created: text(),
@@ -71,7 +84,10 @@ fn hostile(parent: &Path) -> PathBuf {
     let mut writer = RunWriter::create(&path, &info, Vec::new()).unwrap();
     let kinds = [
         EventKind::OutsideWrite { parameters: vec![text()], displacement_squared: None, count: 1 },
-        EventKind::NonFinite { local_displacement_squared: text(), global_displacement_squared: text() },
+        EventKind::NonFinite {
+            local_displacement_squared: text(),
+            global_displacement_squared: text(),
+        },
         EventKind::ParametersAdded { parameters: vec![text()] },
         EventKind::EigenvectorsNotKept { basis: 0, reason: text() },
         EventKind::Interrupted { reason: text(), seconds: 1.0, events_lost: 0 },
@@ -84,7 +100,8 @@ fn hostile(parent: &Path) -> PathBuf {
     path
 }
 
-/// Panics if something in what was printed acts on its reader, or is a line that the program did not mean.
+/// Panics if something in what was printed acts on its reader, or is a line that the program did
+/// not mean.
 fn assert_harmless(printed: &[u8], of: &str) {
     let text = std::str::from_utf8(printed).unwrap();
     let acts = |character: char| {
@@ -108,21 +125,36 @@ fn nothing_from_a_run_acts_on_who_reads_it() {
     let run = run.as_os_str();
     let (page, figures) = (page.as_os_str(), figures.as_os_str());
     let several = [run, run, damaged.as_os_str(), page];
-    let all =
-        ["fit", "sweep", "check", "ls", "watch --once", "report --figures FIGURES --output PAGE", "compact", "recover"];
+    let all = [
+        "fit",
+        "sweep",
+        "check",
+        "ls",
+        "watch --once",
+        "report --figures FIGURES --output PAGE",
+        "compact",
+        "recover",
+    ];
     let json = ["fit --json", "sweep --json", "check --json", "ls --json", "watch --once --json"];
     let mut commands: Vec<(&str, &[&OsStr])> = Vec::new();
     commands.extend(all.iter().chain(&json).map(|command| (*command, &several[..1])));
-    commands.extend(["sweep", "check", "report --output PAGE", "fit"].map(|command| (command, &several[..])));
+    commands.extend(
+        ["sweep", "check", "report --output PAGE", "fit"].map(|command| (command, &several[..])),
+    );
     let others = [[missing.as_os_str()], [damaged.as_os_str()], [folder.path().as_os_str()]];
-    commands.extend(others.iter().flat_map(|other| ["fit", "watch --once", "ls"].map(|command| (command, &other[..]))));
+    commands.extend(
+        others
+            .iter()
+            .flat_map(|other| ["fit", "watch --once", "ls"].map(|command| (command, &other[..]))),
+    );
     for (command, runs) in commands {
         let word = |word| match word {
             "FIGURES" => figures,
             "PAGE" => page,
             word => OsStr::new(word),
         };
-        let command: Vec<&OsStr> = command.split(' ').map(word).chain(runs.iter().copied()).collect();
+        let command: Vec<&OsStr> =
+            command.split(' ').map(word).chain(runs.iter().copied()).collect();
         let output = perrin(&command);
         assert_harmless(&output.stdout, &format!("{command:?}"));
         assert_harmless(&output.stderr, &format!("{command:?}"));
@@ -159,9 +191,11 @@ fn links_in_the_way_of_a_report_are_not_followed() {
     let output = perrin(&arguments);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     assert_eq!(fs::read_to_string(&mine).unwrap(), "mine");
-    for written in
-        [run.join("report.html"), figures.join("local_displacement.svg"), figures.join("local_displacement.csv")]
-    {
+    for written in [
+        run.join("report.html"),
+        figures.join("local_displacement.svg"),
+        figures.join("local_displacement.csv"),
+    ] {
         assert!(written.symlink_metadata().unwrap().is_file(), "{}", written.display());
     }
     // A page that is a link to something else is not ours to replace.
@@ -170,16 +204,18 @@ fn links_in_the_way_of_a_report_are_not_followed() {
     assert!(!perrin(&arguments).status.success());
     assert_eq!(fs::read_to_string(&mine).unwrap(), "mine");
     // Nothing is left beside them.
-    let left = fs::read_dir(&figures)
-        .unwrap()
-        .filter(|entry| entry.as_ref().unwrap().file_name().to_string_lossy().starts_with(".perrin-"));
+    let left = fs::read_dir(&figures).unwrap().filter(|entry| {
+        entry.as_ref().unwrap().file_name().to_string_lossy().starts_with(".perrin-")
+    });
     assert_eq!(left.count(), 0);
 }
 
 /// All that the program says goes through one door; `watch` draws its screen itself.
 #[test]
 fn only_the_door_writes_to_the_terminal() {
-    let mut waiting = vec![Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../..")).join("crates/perrin-cli/src")];
+    let mut waiting = vec![
+        Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../..")).join("crates/perrin-cli/src"),
+    ];
     let mut seen = 0;
     while let Some(path) = waiting.pop() {
         if path.is_dir() {
@@ -191,8 +227,15 @@ fn only_the_door_writes_to_the_terminal() {
             continue;
         }
         let text = fs::read_to_string(&path).unwrap();
-        for word in ["println!", "print!(", "eprint", "stdout().write", "stderr().", "stdout().lock", "writeln!(stdout"]
-        {
+        for word in [
+            "println!",
+            "print!(",
+            "eprint",
+            "stdout().write",
+            "stderr().",
+            "stdout().lock",
+            "writeln!(stdout",
+        ] {
             assert!(!text.contains(word), "{} has {word}", path.display());
         }
     }

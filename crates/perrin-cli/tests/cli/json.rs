@@ -11,12 +11,22 @@ use perrin::run::Eigenvectors;
 use perrin::run::{DeltaWriter, FullDelta};
 use perrin::theory::parameters::SgdParameters;
 
-const SGD: SgdParameters =
-    SgdParameters { learning_rate: 0.1, momentum: 0.9, weight_decay: 1e-4, batch_size: 32.0, noise_scale: 2.0 };
+const SGD: SgdParameters = SgdParameters {
+    learning_rate: 0.1,
+    momentum: 0.9,
+    weight_decay: 1e-4,
+    batch_size: 32.0,
+    noise_scale: 2.0,
+};
 
 fn json(arguments: &str, folder: &Path, input: &str) -> serde_json::Value {
     let mut command = Command::new(env!("CARGO_BIN_EXE_perrin"));
-    command.args(arguments.split(' ')).arg("--json").current_dir(folder).stdin(Stdio::piped()).stdout(Stdio::piped());
+    command
+        .args(arguments.split(' '))
+        .arg("--json")
+        .current_dir(folder)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped());
     let mut child = command.spawn().unwrap();
     // Most commands end without having read it.
     let _ = std::io::Write::write_all(&mut child.stdin.take().unwrap(), input.as_bytes());
@@ -28,9 +38,20 @@ fn json(arguments: &str, folder: &Path, input: &str) -> serde_json::Value {
 /// Whole displacements of a run, and a direction to project them on.
 fn keep_displacements(run: &Path, directions: &Path) {
     let (kind, device) = ("f32".to_owned(), "cpu".to_owned());
-    let parameters = vec![ParameterInfo { name: "weight".to_owned(), shape: vec![2], kind, device, group: Some(0) }];
+    let parameters = vec![ParameterInfo {
+        name: "weight".to_owned(),
+        shape: vec![2],
+        kind,
+        device,
+        group: Some(0),
+    }];
     let mut deltas = DeltaWriter::create(run, &parameters).unwrap();
-    let delta = |step| FullDelta { step, learning_rate: Some(0.1), delta: vec![0.1; 2], displacement: vec![1.0; 2] };
+    let delta = |step| FullDelta {
+        step,
+        learning_rate: Some(0.1),
+        delta: vec![0.1; 2],
+        displacement: vec![1.0; 2],
+    };
     (1..=600).for_each(|step| deltas.append(delta(step)).unwrap());
     let found = Eigenvectors {
         parameters,
@@ -64,8 +85,10 @@ fn every_answer_has_its_version_and_its_keys_are_documented() {
     keep_displacements(&folder.path().join("a"), &folder.path().join("f.safetensors"));
     let input = r#"{"learning_rate": 0.01, "momentum": 0.9, "weight_decay": 1e-4, "batch_size": 32, "sigma_squared": 2,
         "steps": [1, 10], "eigenvalues": [5, 1]}"#;
-    let page =
-        fs::read_to_string(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../..")).join("docs/json.md")).unwrap();
+    let page = fs::read_to_string(
+        Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../..")).join("docs/json.md"),
+    )
+    .unwrap();
     let mut seen = BTreeSet::new();
     for arguments in [
         "ls .",
@@ -96,11 +119,14 @@ fn every_answer_has_its_version_and_its_keys_are_documented() {
     }
     // A command that learns --json is to be in this test.
     let help = |command: &str| {
-        let output = Command::new(env!("CARGO_BIN_EXE_perrin")).args([command, "--help"]).output().unwrap();
+        let output =
+            Command::new(env!("CARGO_BIN_EXE_perrin")).args([command, "--help"]).output().unwrap();
         String::from_utf8(output.stdout).unwrap()
     };
-    let all =
-        String::from_utf8(Command::new(env!("CARGO_BIN_EXE_perrin")).arg("--help").output().unwrap().stdout).unwrap();
+    let all = String::from_utf8(
+        Command::new(env!("CARGO_BIN_EXE_perrin")).arg("--help").output().unwrap().stdout,
+    )
+    .unwrap();
     let list = all.split("Commands:\n").nth(1).unwrap().split("\n\n").next().unwrap();
     let commands = list.lines().filter(|line| line.starts_with("  ") && !line.starts_with("   "));
     let with_json: BTreeSet<String> = commands

@@ -58,7 +58,8 @@ fn runs_are_listed_with_their_state_however_deep_they_are() {
     let output = perrin(&["ls"], folder.path());
     let (text, errors) = said(&output);
     assert!(output.status.success());
-    let columns: Vec<Vec<&str>> = text.lines().map(|line| line.split_whitespace().collect()).collect();
+    let columns: Vec<Vec<&str>> =
+        text.lines().map(|line| line.split_whitespace().collect()).collect();
     assert_eq!(columns[0], ["steps", "state", "loss", "size", "run"]);
     let loss = |step: f64| (0.1 * step).sin();
     let found: Vec<(&str, &str, &str)> =
@@ -74,19 +75,32 @@ fn runs_are_listed_with_their_state_however_deep_they_are() {
     let mut sorted = expected;
     sorted.sort_by_key(|(.., name)| if *name == "漢字" { "größe" } else { name });
     assert_eq!(found, sorted);
-    assert_eq!(text.lines().last().unwrap(), "6 runs: 1 growing, 1 finished, 1 stopped, 2 killed, 1 unreadable");
+    assert_eq!(
+        text.lines().last().unwrap(),
+        "6 runs: 1 growing, 1 finished, 1 stopped, 2 killed, 1 unreadable"
+    );
     assert!(errors.starts_with("perrin: ./broken/run.json is damaged"), "{errors}");
     // Columns stand under each other: names begin where the head's does.
     let start = text.lines().next().unwrap().find("run").unwrap();
-    assert!(text.lines().take(7).all(|line| line.is_char_boundary(start) && !line[start..].starts_with(' ')), "{text}");
+    assert!(
+        text.lines()
+            .take(7)
+            .all(|line| line.is_char_boundary(start) && !line[start..].starts_with(' ')),
+        "{text}"
+    );
 
-    let json: serde_json::Value = serde_json::from_slice(&perrin(&["ls", "--json"], folder.path()).stdout).unwrap();
+    let json: serde_json::Value =
+        serde_json::from_slice(&perrin(&["ls", "--json"], folder.path()).stdout).unwrap();
     let done = json["runs"].as_array().unwrap().iter().find(|run| run["name"] == "done").unwrap();
-    assert_eq!((&done["last_step"], &done["state"], &done["error"]), (&1000.into(), &"finished".into(), &().into()));
+    assert_eq!(
+        (&done["last_step"], &done["state"], &done["error"]),
+        (&1000.into(), &"finished".into(), &().into())
+    );
     assert_eq!(done["last_loss"], loss(1000.0));
     let bytes = |path: &Path| -> u64 {
-        let entries =
-            [path.to_owned(), path.join("steps")].into_iter().flat_map(|folder| fs::read_dir(folder).unwrap());
+        let entries = [path.to_owned(), path.join("steps")]
+            .into_iter()
+            .flat_map(|folder| fs::read_dir(folder).unwrap());
         entries
             .map(|entry| entry.unwrap().metadata().unwrap())
             .filter(|file| file.is_file())
@@ -101,13 +115,15 @@ fn a_run_taken_up_again_is_not_finished_and_a_slow_one_grows_while_it_is_locked(
     let folder = tempfile::tempdir().unwrap();
     let run = folder.path().join("run");
     let state = || {
-        let json: serde_json::Value = serde_json::from_slice(&perrin(&["ls", "--json"], folder.path()).stdout).unwrap();
+        let json: serde_json::Value =
+            serde_json::from_slice(&perrin(&["ls", "--json"], folder.path()).stdout).unwrap();
         json["runs"][0]["state"].as_str().unwrap().to_owned()
     };
     end(&run, 10, EventKind::Finished { rows: 10, dropped: 0 });
     assert_eq!(state(), "finished");
     let info = perrin::run::Run::open(&run).unwrap().info().clone();
-    let (resumed, _) = perrin::run::RunWriter::resume(&run, &info, perrin::run::ResumeFrom::default()).unwrap();
+    let (resumed, _) =
+        perrin::run::RunWriter::resume(&run, &info, perrin::run::ResumeFrom::default()).unwrap();
     assert_eq!(state(), "growing");
     age(&run);
     // Where the operating system tells of locks.
@@ -124,9 +140,16 @@ fn a_folder_of_runs_is_no_run_and_its_runs_are_named() {
     for name in ["a", "b", "c", "d", "e", "f", "g"] {
         end(&runs.join(name), 5, EventKind::Finished { rows: 5, dropped: 0 });
     }
-    for command in
-        ["fit", "check", "recover", "sweep", "report", "compact", "watch --once", "project -o x --eigenvectors x"]
-    {
+    for command in [
+        "fit",
+        "check",
+        "recover",
+        "sweep",
+        "report",
+        "compact",
+        "watch --once",
+        "project -o x --eigenvectors x",
+    ] {
         let mut words: Vec<&str> = command.split(' ').collect();
         words.insert(1, "runs");
         let output = perrin(&words, folder.path());
@@ -165,13 +188,17 @@ fn what_stands_among_runs_is_told_and_passed_over() {
         let (_, errors) = said(&output);
         assert!(output.status.success(), "{command}: {errors}");
         assert_eq!(
-            errors, "perrin: notes.txt is no run: passed over\nperrin: plots is no run: passed over\n",
+            errors,
+            "perrin: notes.txt is no run: passed over\nperrin: plots is no run: passed over\n",
             "{command}"
         );
         // Nothing is there: a slip.
         let (_, errors) = said(&perrin(&[command, "a", "c"], folder.path()));
         assert!(errors.contains("no run at c"), "{command}: {errors}");
         let (_, errors) = said(&perrin(&[command, "plots", "notes.txt"], folder.path()));
-        assert!(errors.ends_with("perrin: none of the 2 arguments is a run\n"), "{command}: {errors}");
+        assert!(
+            errors.ends_with("perrin: none of the 2 arguments is a run\n"),
+            "{command}: {errors}"
+        );
     }
 }

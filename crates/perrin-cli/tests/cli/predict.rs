@@ -9,7 +9,12 @@ use serde_json::{Value, json};
 fn predict(input: &str, arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_perrin"));
     command.arg("predict").args(arguments);
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
     child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
     child.wait_with_output().unwrap()
 }
@@ -29,7 +34,8 @@ fn json_has_the_reference_names_and_shapes() {
     let prediction: Value = serde_json::from_slice(&output.stdout).unwrap();
     let modes = prediction["modes"].as_array().unwrap();
     assert_eq!(modes.len(), 3);
-    let reference: Value = serde_json::from_str(include_str!("../../../../tests/data/sgd_modes.json")).unwrap();
+    let reference: Value =
+        serde_json::from_str(include_str!("../../../../tests/data/sgd_modes.json")).unwrap();
     for (mode, eigenvalue) in modes.iter().zip([5.0, 0.0, 0.02]) {
         assert_eq!(mode["eigenvalue"], eigenvalue);
         for part in ["langevin", "exact_discrete"] {
@@ -38,7 +44,8 @@ fn json_has_the_reference_names_and_shapes() {
                     continue;
                 }
                 let ours = &mode[part][name];
-                let over_steps = !matches!(name.as_str(), "stationary_covariance" | "local_displacement");
+                let over_steps =
+                    !matches!(name.as_str(), "stationary_covariance" | "local_displacement");
                 assert_eq!(ours.is_array(), like.is_array(), "{part} {name}");
                 assert!(!over_steps || ours.as_array().unwrap().len() == 3, "{part} {name}");
                 assert_eq!(ours[0].is_array(), like[0].is_array(), "{part} {name}");
@@ -47,9 +54,12 @@ fn json_has_the_reference_names_and_shapes() {
     }
     assert_eq!(modes[0]["exact_discrete"]["mean"][0], json!([1.0, 0.0]));
     assert_eq!(modes[0]["exact_discrete"]["mean_squared_displacement"][0], 0.0);
-    let total = prediction["totals"]["exact_discrete"]["mean_squared_displacement"][1].as_f64().unwrap();
-    let sum: f64 =
-        modes.iter().map(|mode| mode["exact_discrete"]["mean_squared_displacement"][1].as_f64().unwrap()).sum();
+    let total =
+        prediction["totals"]["exact_discrete"]["mean_squared_displacement"][1].as_f64().unwrap();
+    let sum: f64 = modes
+        .iter()
+        .map(|mode| mode["exact_discrete"]["mean_squared_displacement"][1].as_f64().unwrap())
+        .sum();
     assert!((total / sum - 1.0).abs() < 1e-15);
     // Order of names is part of what scripts and diffs see.
     let text = String::from_utf8(output.stdout).unwrap();
@@ -106,7 +116,10 @@ fn bad_input_is_one_line_with_the_field_and_the_path() {
         let message = String::from_utf8(output.stderr).unwrap();
         assert!(!output.status.success() && output.stdout.is_empty(), "{text}");
         assert_eq!(message.trim_end().lines().count(), 1, "{message}");
-        assert!(message.contains(field) && message.contains(path.to_str().unwrap()), "{field}: {message}");
+        assert!(
+            message.contains(field) && message.contains(path.to_str().unwrap()),
+            "{field}: {message}"
+        );
     }
     let missing = Path::new("no/such/file.json");
     let output = predict("", &["--input", missing.to_str().unwrap()]);

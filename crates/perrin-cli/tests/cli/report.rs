@@ -7,8 +7,13 @@ use crate::synthetic::SyntheticRun;
 use perrin::theory::parameters::SgdParameters;
 
 fn synthetic(rows: u64, eigenvalues: &[f64]) -> SyntheticRun {
-    let parameters =
-        SgdParameters { learning_rate: 0.1, momentum: 0.9, weight_decay: 1e-4, batch_size: 32.0, noise_scale: 2.0 };
+    let parameters = SgdParameters {
+        learning_rate: 0.1,
+        momentum: 0.9,
+        weight_decay: 1e-4,
+        batch_size: 32.0,
+        noise_scale: 2.0,
+    };
     SyntheticRun { parameters, eigenvalues: eigenvalues.to_vec(), rows, seed: 7 }
 }
 
@@ -46,7 +51,9 @@ fn what_is_not_a_report_is_not_overwritten() {
     }
     assert_eq!(std::fs::read_to_string(&mine).unwrap(), "<p>mine</p>");
     let output = perrin(&[&directory.path().join("none")]);
-    assert!(!output.status.success() && String::from_utf8_lossy(&output.stderr).contains("no run at"));
+    assert!(
+        !output.status.success() && String::from_utf8_lossy(&output.stderr).contains("no run at")
+    );
 }
 
 #[test]
@@ -55,7 +62,8 @@ fn the_window_and_the_stationary_part_may_be_given() {
     let run = directory.path().join("run");
     synthetic(600, &[1.0]).write(&run);
     let page = |options: &[&str]| {
-        let arguments: Vec<&Path> = std::iter::once(run.as_path()).chain(options.iter().map(Path::new)).collect();
+        let arguments: Vec<&Path> =
+            std::iter::once(run.as_path()).chain(options.iter().map(Path::new)).collect();
         let output = perrin(&arguments);
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         std::fs::read_to_string(run.join("report.html")).unwrap()

@@ -7,14 +7,28 @@ use crate::synthetic::SyntheticRun;
 use perrin::record::StepRecord;
 use perrin::theory::parameters::SgdParameters;
 
-const DEFAULT: SgdParameters =
-    SgdParameters { learning_rate: 0.01, momentum: 0.9, weight_decay: 1e-4, batch_size: 32.0, noise_scale: 2.0 };
+const DEFAULT: SgdParameters = SgdParameters {
+    learning_rate: 0.01,
+    momentum: 0.9,
+    weight_decay: 1e-4,
+    batch_size: 32.0,
+    noise_scale: 2.0,
+};
 
 fn perrin(arguments: &[&Path]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_perrin")).arg("sweep").args(arguments).env("COLUMNS", "80").output().unwrap()
+    Command::new(env!("CARGO_BIN_EXE_perrin"))
+        .arg("sweep")
+        .args(arguments)
+        .env("COLUMNS", "80")
+        .output()
+        .unwrap()
 }
 
-fn write(directory: &Path, parameters: SgdParameters, change: impl FnMut(&mut StepRecord, &mut [Option<f64>]) -> bool) {
+fn write(
+    directory: &Path,
+    parameters: SgdParameters,
+    change: impl FnMut(&mut StepRecord, &mut [Option<f64>]) -> bool,
+) {
     SyntheticRun { parameters, eigenvalues: vec![20.0, 5.0, 2.0, 1.0], rows: 4000, seed: 3 }
         .write_with(directory, change);
 }
@@ -28,7 +42,8 @@ fn the_first_run_predicts_the_others_and_failures_are_named() {
     write(&at("batch"), SgdParameters { batch_size: 128.0, ..DEFAULT }, |_, _| true);
     write(&at("momentum"), SgdParameters { momentum: 0.8, ..DEFAULT }, |_, _| true);
     write(&at("growing"), DEFAULT, |row, _| {
-        row.local_displacement_squared = row.local_displacement_squared.map(|x| x * (1.0 + 1e-3 * row.step as f64));
+        row.local_displacement_squared =
+            row.local_displacement_squared.map(|x| x * (1.0 + 1e-3 * row.step as f64));
         true
     });
     let runs = ["default", "rate", "batch", "momentum", "growing"].map(at);

@@ -25,13 +25,20 @@ fn json_has_the_numbers_of_fit_and_of_the_last_row() {
     let watch = json("watch", &["--once", "--json"]);
     let fit = json("fit", &["--json"]);
     assert_eq!(watch["exponent"], fit["displacement_all"]["exponent"]);
-    assert_eq!((&watch["rows"], &watch["last_step"], &watch["finished"]), (&1001.into(), &1001.into(), &false.into()));
+    assert_eq!(
+        (&watch["rows"], &watch["last_step"], &watch["finished"]),
+        (&1001.into(), &1001.into(), &false.into())
+    );
     assert_eq!((&watch["learning_rate"], &watch["batch_size"]), (&1e-3.into(), &128.0.into()));
     assert!((watch["local_exponent"].as_f64().unwrap() - 1.2).abs() < 1e-6);
     assert!((watch["rows_per_second"].as_f64().unwrap() * 0.011 - 1.0).abs() < 1e-9);
     assert!(watch["seconds_since_last_row"].as_f64().unwrap() < 60.0);
     writer
-        .event(&Event { step: 1001, elapsed_seconds: 11.0, kind: EventKind::Finished { rows: 1001, dropped: 0 } })
+        .event(&Event {
+            step: 1001,
+            elapsed_seconds: 11.0,
+            kind: EventKind::Finished { rows: 1001, dropped: 0 },
+        })
         .unwrap();
     writer.close().unwrap();
     assert_eq!(json("watch", &["--once", "--json"])["finished"], true);
@@ -45,7 +52,10 @@ fn text_keeps_to_the_width_asked_for() {
     for width in [40, 120] {
         let output = perrin("watch", directory.path(), &["--once", "--width", &width.to_string()]);
         let text = text(&output.stdout);
-        assert!(output.status.success() && text.contains("499 rows") && text.contains("running"), "{text}");
+        assert!(
+            output.status.success() && text.contains("499 rows") && text.contains("running"),
+            "{text}"
+        );
         let plots: Vec<&str> = text.lines().filter(|line| line.starts_with('┌')).collect();
         assert_eq!(plots.len(), 3, "{text}");
         assert!(plots.iter().all(|line| line.chars().count() == width), "{text}");
@@ -62,7 +72,10 @@ fn without_a_run_or_a_terminal_it_says_so() {
     let output = perrin("watch", directory.path(), &[]);
     assert!(!output.status.success() && text(&output.stderr).contains("--once"), "{output:?}");
     let output = perrin("watch", directory.path(), &["--interval", "0"]);
-    assert!(!output.status.success() && text(&output.stderr).contains("0.05 to 3600"), "{output:?}");
+    assert!(
+        !output.status.success() && text(&output.stderr).contains("0.05 to 3600"),
+        "{output:?}"
+    );
 }
 
 /// As logged by hand: a run that broke, was resumed from a step before, and went on.
@@ -84,9 +97,11 @@ fn what_was_discarded_is_not_said() {
     let output = perrin("watch", directory.path(), &["--once", "--json"]);
     let watch: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!((&watch["outside_writes"], &watch["rows_dropped"]), (&65.into(), &0.into()));
-    let warnings =
-        serde_json::json!(["parameters were changed 65 times from outside: part of the global displacement"]);
+    let warnings = serde_json::json!([
+        "parameters were changed 65 times from outside: part of the global displacement"
+    ]);
     assert_eq!(watch["warnings"], warnings);
-    let fit: serde_json::Value = serde_json::from_slice(&perrin("fit", directory.path(), &["--json"]).stdout).unwrap();
+    let fit: serde_json::Value =
+        serde_json::from_slice(&perrin("fit", directory.path(), &["--json"]).stdout).unwrap();
     assert_eq!(fit["notes"].as_array().unwrap().last(), warnings.get(0));
 }

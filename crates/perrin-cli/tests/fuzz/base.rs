@@ -9,8 +9,8 @@ use perrin::record::{Event, EventKind, Layout, ParameterInfo, RowBuffer, RunInfo
 use perrin::report::{ReportOptions, write_report};
 use perrin::run::Eigenvectors;
 use perrin::run::{
-    CurvatureSummary, DeltaWriter, FullDelta, GradientNoiseSummary, LossLandscape, Measured, ReferenceTensor, Run,
-    RunWriter, SpectralBulk,
+    CurvatureSummary, DeltaWriter, FullDelta, GradientNoiseSummary, LossLandscape, Measured,
+    ReferenceTensor, Run, RunWriter, SpectralBulk,
 };
 use perrin::theory::parameters::SgdParameters;
 
@@ -18,8 +18,13 @@ use crate::common::{compact_at_once, read_rows};
 use crate::safetensors;
 use crate::synthetic::SyntheticRun;
 
-const SGD: SgdParameters =
-    SgdParameters { learning_rate: 0.1, momentum: 0.9, weight_decay: 1e-4, batch_size: 32.0, noise_scale: 2.0 };
+const SGD: SgdParameters = SgdParameters {
+    learning_rate: 0.1,
+    momentum: 0.9,
+    weight_decay: 1e-4,
+    batch_size: 32.0,
+    noise_scale: 2.0,
+};
 const EIGENVALUES: [f64; 2] = [2.0, 0.5];
 const ROWS: u64 = 120;
 
@@ -47,7 +52,8 @@ pub fn make(folder: &Path) {
     everything(&folder.join(NAMES[0]), "2026-11-29T00:00:00Z", 1);
     everything(&folder.join(OTHER), "2026-11-30T00:00:00Z", 2);
     finished(&folder.join(NAMES[1]));
-    let kept = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../..")).join("tests/data/runs_schema_1");
+    let kept =
+        Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../..")).join("tests/data/runs_schema_1");
     copy(&kept.join("killed"), &folder.join(NAMES[2]));
     copy(&kept.join("finished"), &folder.join(NAMES[3]));
     for name in NAMES.into_iter().chain([OTHER]) {
@@ -90,7 +96,8 @@ pub fn files(folder: &Path) -> Vec<PathBuf> {
 }
 
 fn info(directions: usize, created: &str) -> RunInfo {
-    let drawn = SyntheticRun { parameters: SGD, eigenvalues: EIGENVALUES.to_vec(), rows: ROWS, seed: 1 };
+    let drawn =
+        SyntheticRun { parameters: SGD, eigenvalues: EIGENVALUES.to_vec(), rows: ROWS, seed: 1 };
     // Nothing that depends on the moment.
     let created = created.to_owned();
     let parameter = |name: &str, shape: &[i64]| ParameterInfo {
@@ -102,21 +109,36 @@ fn info(directions: usize, created: &str) -> RunInfo {
     };
     let parameters = vec![parameter("weight", &[2, 2]), parameter("bias", &[2])];
     let layout = Layout { parameter_groups: 1, directions };
-    RunInfo { created, parameters, layout, steps_per_epoch: Some(20), ..drawn.info_along(directions) }
+    RunInfo {
+        created,
+        parameters,
+        layout,
+        steps_per_epoch: Some(20),
+        ..drawn.info_along(directions)
+    }
 }
 
 fn reference() -> Vec<ReferenceTensor<'static>> {
-    let bytes = |elements: &[f32]| Cow::Owned(elements.iter().flat_map(|element| element.to_le_bytes()).collect());
+    let bytes = |elements: &[f32]| {
+        Cow::Owned(elements.iter().flat_map(|element| element.to_le_bytes()).collect())
+    };
     vec![
-        ReferenceTensor { name: "weight", kind: "f32", shape: vec![2, 2], bytes: bytes(&[0.5, -1.0, 2.0, 0.25]) },
+        ReferenceTensor {
+            name: "weight",
+            kind: "f32",
+            shape: vec![2, 2],
+            bytes: bytes(&[0.5, -1.0, 2.0, 0.25]),
+        },
         ReferenceTensor { name: "bias", kind: "f32", shape: vec![2], bytes: bytes(&[0.0, -0.125]) },
     ]
 }
 
 fn drawn_rows(directions: usize, seed: u64) -> RowBuffer {
     let folder = tempfile::tempdir().unwrap();
-    let drawn = SyntheticRun { parameters: SGD, eigenvalues: EIGENVALUES.to_vec(), rows: ROWS, seed };
-    let writer = RunWriter::create(folder.path(), &drawn.info_along(directions), Vec::new()).unwrap();
+    let drawn =
+        SyntheticRun { parameters: SGD, eigenvalues: EIGENVALUES.to_vec(), rows: ROWS, seed };
+    let writer =
+        RunWriter::create(folder.path(), &drawn.info_along(directions), Vec::new()).unwrap();
     drawn.draw(writer, directions, |_, _| true);
     read_rows(folder.path())
 }
@@ -127,12 +149,15 @@ fn some(rows: &RowBuffer, directions: usize, steps: std::ops::Range<usize>) -> R
         record.epoch = Some(record.step / 20);
         record.basis = Some(u64::from(record.step > 75));
     }
-    let projections = rows.projections[2 * directions * steps.start..2 * directions * steps.end].to_vec();
+    let projections =
+        rows.projections[2 * directions * steps.start..2 * directions * steps.end].to_vec();
     RowBuffer { records, projections, ..RowBuffer::default() }
 }
 
 fn basis(info: &RunInfo, number: u64) -> Eigenvectors {
-    let axis = |axis: usize| (0..6).map(|element| f32::from(u8::from(element == axis))).collect::<Vec<_>>();
+    let axis = |axis: usize| {
+        (0..6).map(|element| f32::from(u8::from(element == axis))).collect::<Vec<_>>()
+    };
     let measured = |value| Measured { value, standard_error: 0.1 };
     let noise = GradientNoiseSummary {
         variances: vec![measured(4.0), measured(1.0)],
@@ -161,7 +186,8 @@ fn basis(info: &RunInfo, number: u64) -> Eigenvectors {
     }
 }
 
-/// Merged segments, two more, a journal and an unfinished file; bases, displacements, landscapes, events.
+/// Merged segments, two more, a journal and an unfinished file; bases, displacements, landscapes,
+/// events.
 fn everything(folder: &Path, created: &str, seed: u64) {
     let (info, rows) = (info(2, created), drawn_rows(2, seed));
     let mut writer = RunWriter::create(folder, &info, reference()).unwrap();
@@ -185,8 +211,10 @@ fn everything(folder: &Path, created: &str, seed: u64) {
     append(&mut writer, 55..75);
     writer.basis(1, 75, &basis(&info, 1), true).unwrap();
     append(&mut writer, 75..95);
-    let extra = ParameterInfo { name: "scale".to_owned(), shape: vec![3], ..info.parameters[0].clone() };
-    let began: Vec<u8> = [1.0_f32, 0.5, -2.0].iter().flat_map(|element| element.to_le_bytes()).collect();
+    let extra =
+        ParameterInfo { name: "scale".to_owned(), shape: vec![3], ..info.parameters[0].clone() };
+    let began: Vec<u8> =
+        [1.0_f32, 0.5, -2.0].iter().flat_map(|element| element.to_le_bytes()).collect();
     let began = ReferenceTensor { name: "scale", kind: "f32", shape: vec![3], bytes: began.into() };
     writer.parameters_joined(58, &[extra], vec![began]).unwrap();
     deltas(folder, &info, 60..=ROWS);
@@ -202,7 +230,14 @@ fn everything(folder: &Path, created: &str, seed: u64) {
         ),
         (76, EventKind::BasisChanged { basis: 1 }),
         (76, EventKind::StabilityCrossed { sharpness: 41.0, limit: 40.0, unstable: true }),
-        (80, EventKind::Interrupted { reason: "a full disk".to_owned(), seconds: 1.5, events_lost: 0 }),
+        (
+            80,
+            EventKind::Interrupted {
+                reason: "a full disk".to_owned(),
+                seconds: 1.5,
+                events_lost: 0,
+            },
+        ),
         (85, EventKind::RowsDropped { count: 2, first_step: 150, last_step: 151 }),
     ] {
         writer.event(&Event { step, elapsed_seconds: step as f64 * 0.01, kind }).unwrap();
@@ -213,7 +248,8 @@ fn everything(folder: &Path, created: &str, seed: u64) {
     drop(writer);
     for (step, number) in [(0, 0), (95, 1)] {
         let coordinates = [vec![-1.0, 0.0, 1.0], vec![-0.5, 0.0, 0.5]];
-        let losses: Vec<f64> = (0..9).map(|point| f64::from(point - 4).powi(2) + f64::from(number)).collect();
+        let losses: Vec<f64> =
+            (0..9).map(|point| f64::from(point - 4).powi(2) + f64::from(number)).collect();
         let landscape = LossLandscape {
             step,
             basis: 0,
@@ -238,7 +274,8 @@ fn everything(folder: &Path, created: &str, seed: u64) {
 fn deltas(folder: &Path, info: &RunInfo, steps: std::ops::RangeInclusive<u64>) {
     let mut writer = DeltaWriter::create(folder, &info.parameters).unwrap();
     for step in steps.step_by(5) {
-        let displacement = (0..6).map(|element| (step as f32 * 0.1 + element as f32).sin()).collect();
+        let displacement =
+            (0..6).map(|element| (step as f32 * 0.1 + element as f32).sin()).collect();
         let delta = vec![step as f32 * 1e-3; 6];
         writer.append(FullDelta { step, learning_rate: Some(0.1), delta, displacement }).unwrap();
     }

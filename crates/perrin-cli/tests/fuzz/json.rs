@@ -55,10 +55,17 @@ fn pointers(document: &Value) -> Vec<String> {
         match value {
             Value::Object(fields) => {
                 let escaped = |key: &str| key.replace('~', "~0").replace('/', "~1");
-                open.extend(fields.iter().map(|(key, value)| (format!("{place}/{}", escaped(key)), value)));
+                open.extend(
+                    fields.iter().map(|(key, value)| (format!("{place}/{}", escaped(key)), value)),
+                );
             }
             Value::Array(values) => {
-                open.extend(values.iter().enumerate().map(|(index, value)| (format!("{place}/{index}"), value)));
+                open.extend(
+                    values
+                        .iter()
+                        .enumerate()
+                        .map(|(index, value)| (format!("{place}/{index}"), value)),
+                );
             }
             _ => {}
         }
@@ -69,7 +76,9 @@ fn pointers(document: &Value) -> Vec<String> {
 
 fn change(node: &mut Value, random: &mut ChaCha8Rng) {
     match node {
-        Value::Number(number) => *node = another_number(number.as_f64().unwrap_or_default(), random),
+        Value::Number(number) => {
+            *node = another_number(number.as_f64().unwrap_or_default(), random)
+        }
         Value::String(text) => *text = another_text(text, random),
         Value::Bool(flag) => *flag = !*flag,
         Value::Null => *node = json!(random.random_range(0..100)),
@@ -112,8 +121,16 @@ fn another_number(number: f64, random: &mut ChaCha8Rng) -> Value {
     match random.random_range(0..3) {
         0 if whole && near.fract() == 0.0 => json!(near as i64),
         0 => json!(near),
-        1 => [json!(0), json!(1), json!(-1), json!(2), json!(0.5), json!(-0.0), json!(1000), json!(1_000_000)]
-            [random.random_range(0..8)]
+        1 => [
+            json!(0),
+            json!(1),
+            json!(-1),
+            json!(2),
+            json!(0.5),
+            json!(-0.0),
+            json!(1000),
+            json!(1_000_000),
+        ][random.random_range(0..8)]
         .clone(),
         _ => [
             json!(u64::MAX),

@@ -1,4 +1,5 @@
-//! Differences that nothing in a log can tell of: docs/log-format.md promises nothing else. All of them are here.
+//! Differences that nothing in a log can tell of: docs/log-format.md promises nothing else. All of
+//! them are here.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -7,8 +8,9 @@ use std::path::{Path, PathBuf};
 use crate::base;
 use crate::kind::kind_of;
 
-/// Why an operation may answer otherwise without a word; `None` if it may not. Each file that was changed, is gone or was
-/// not there before has to have a reason. `other` is the run of which files are taken.
+/// Why an operation may answer otherwise without a word; `None` if it may not. Each file that was
+/// changed, is gone or was not there before has to have a reason. `other` is the run of which files
+/// are taken.
 pub fn limit(base: &Path, other: &Path, run: &Path, operation: &str) -> Option<&'static str> {
     let files: BTreeSet<PathBuf> = [base, run].into_iter().flat_map(base::files).collect();
     let changed = files.into_iter().filter_map(|file| {
@@ -42,7 +44,11 @@ impl Change<'_> {
         match kind {
             "report" | "unfinished file" => Some(NO_PART),
             // Beside files that are known, in the run's own folder.
-            "another file" if self.before.is_none() && self.file.parent() == Some(Path::new("")) => Some(NO_PART),
+            "another file"
+                if self.before.is_none() && self.file.parent() == Some(Path::new("")) =>
+            {
+                Some(NO_PART)
+            }
             "lock" if operation == "ls" => Some("a damaged lock: who writes the run is not known"),
             "run.json" | "events" | "displacements' JSON" | "curvature summary" if is_version_1 => {
                 Some("version 1 has no checksum there")
@@ -67,24 +73,33 @@ impl Change<'_> {
             "displacements" | "landscape" if self.is_another_of_its_kind(kind) => {
                 Some("a whole file under another number, which it does not say")
             }
-            "curvature summary" | "landscape" | "eigenvectors" | "displacements" if self.after.is_none() => {
+            "curvature summary" | "landscape" | "eigenvectors" | "displacements"
+                if self.after.is_none() =>
+            {
                 Some("a file gone that a run may lack")
             }
-            "events" if self.is_shorter() => Some("the last events gone: as if it had not happened"),
+            "events" if self.is_shorter() => {
+                Some("the last events gone: as if it had not happened")
+            }
             _ => None,
         }
     }
 
     /// Whether it is now what another file of the kind was.
     fn is_another_of_its_kind(&self, kind: &str) -> bool {
-        let files = base::files(self.base).into_iter().filter(|file| kind_of(&file.to_string_lossy()) == kind);
-        files.into_iter().any(|file| self.after.is_some() && fs::read(self.base.join(file)).ok() == self.after)
+        let files = base::files(self.base)
+            .into_iter()
+            .filter(|file| kind_of(&file.to_string_lossy()) == kind);
+        files
+            .into_iter()
+            .any(|file| self.after.is_some() && fs::read(self.base.join(file)).ok() == self.after)
     }
 
     /// Whether it has the last rows of a run that was not closed.
     fn is_last_part(&self) -> bool {
-        let is_part =
-            |file: &PathBuf| matches!(kind_of(&file.to_string_lossy()), "segment" | "merged segment" | "journal");
+        let is_part = |file: &PathBuf| {
+            matches!(kind_of(&file.to_string_lossy()), "segment" | "merged segment" | "journal")
+        };
         let parts = base::files(self.base).into_iter().filter(is_part);
         let last = parts.max_by_key(|file| file.file_name().map(ToOwned::to_owned));
         last.as_ref() == Some(&self.file) && !self.base.ends_with("finished")

@@ -1,8 +1,9 @@
-//! A run's files damaged in every way, and everything done with each that the `perrin` program does.
+//! A run's files damaged in every way, and everything done with each that the `perrin` program
+//! does.
 //!
-//! Sixty mutations are one of the tests; `make fuzz MINUTES=5 SEED=1` goes on as long as is asked, and
-//! `make fuzz SEED=1 ONLY=7` repeats one. The table counts for each kind of file and each operation what came of it;
-//! docs/design.md says what is a fault.
+//! Sixty mutations are one of the tests; `make fuzz MINUTES=5 SEED=1` goes on as long as is asked,
+//! and `make fuzz SEED=1 ONLY=7` repeats one. The table counts for each kind of file and each
+//! operation what came of it; docs/design.md says what is a fault.
 
 mod base;
 #[path = "../../../../tests/common/mod.rs"]
@@ -52,7 +53,10 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     // Those of other tests' names.
-    if std::env::args().skip(1).any(|argument| !argument.starts_with('-') && !argument.contains("fuzz")) {
+    if std::env::args()
+        .skip(1)
+        .any(|argument| !argument.starts_with('-') && !argument.contains("fuzz"))
+    {
         return ExitCode::SUCCESS;
     }
     let options = Options::from_environment();

@@ -10,7 +10,9 @@ use serde_json::Value;
 
 use crate::base;
 use crate::damage::damage;
-use crate::forgery::{forged_block, forged_column_chunk, forged_footer, forged_number, forged_values};
+use crate::forgery::{
+    forged_block, forged_column_chunk, forged_footer, forged_number, forged_values,
+};
 use crate::json::{another_text, edit};
 use crate::kind::kind_of;
 use crate::safetensors;
@@ -30,11 +32,13 @@ pub struct Mutation {
 /// Changes a run's folder; `other` is a run like it, of which files are taken.
 pub fn mutate(run: &Path, other: &Path, random: &mut ChaCha8Rng) -> Mutation {
     let files = base::files(run);
-    let mut kinds: Vec<&'static str> = files.iter().map(|file| kind_of(&file.to_string_lossy())).collect();
+    let mut kinds: Vec<&'static str> =
+        files.iter().map(|file| kind_of(&file.to_string_lossy())).collect();
     kinds.sort_unstable();
     kinds.dedup();
     let kind = kinds[random.random_range(0..kinds.len())];
-    let of_kind: Vec<&PathBuf> = files.iter().filter(|file| kind_of(&file.to_string_lossy()) == kind).collect();
+    let of_kind: Vec<&PathBuf> =
+        files.iter().filter(|file| kind_of(&file.to_string_lossy()) == kind).collect();
     let file = of_kind[random.random_range(0..of_kind.len())];
     let path = run.join(file);
     let whole = fs::read(&path).unwrap();
@@ -45,7 +49,12 @@ pub fn mutate(run: &Path, other: &Path, random: &mut ChaCha8Rng) -> Mutation {
         }
         4..6 => {
             let (change, detail) = at_large(run, other, file, &files, random);
-            return Mutation { kind, change, detail: format!("{}: {detail}", file.display()), forged: false };
+            return Mutation {
+                kind,
+                change,
+                detail: format!("{}: {detail}", file.display()),
+                forged: false,
+            };
         }
         _ => match by_kind(kind, &whole, random) {
             Some(changed) => changed,
@@ -86,11 +95,13 @@ fn by_kind(kind: &str, whole: &[u8], random: &mut ChaCha8Rng) -> Option<Changed>
         "run.json" | "curvature summary" | "displacements' JSON" | "lock" => json(whole, random),
         "events" => Some(lines(whole, random)),
         "reference" | "eigenvectors" | "joined parameters" => tensors(whole, random),
-        "segment" | "merged segment" | "curvature table" | "landscape" => Some(match random.random_range(0..3) {
-            0 => Changed::forged("forged footer", forged_footer(whole, random)),
-            1 => Changed::forged("forged footer's numbers", forged_number(whole, random)),
-            _ => Changed::forged("forged column", forged_column_chunk(whole, random)),
-        }),
+        "segment" | "merged segment" | "curvature table" | "landscape" => {
+            Some(match random.random_range(0..3) {
+                0 => Changed::forged("forged footer", forged_footer(whole, random)),
+                1 => Changed::forged("forged footer's numbers", forged_number(whole, random)),
+                _ => Changed::forged("forged column", forged_column_chunk(whole, random)),
+            })
+        }
         "journal" | "displacements" => Some(match random.random_range(0..2) {
             0 => Changed::forged("forged block", forged_block(whole, random)),
             _ => Changed::forged("forged values", forged_values(whole, random)),
@@ -118,7 +129,8 @@ fn json(whole: &[u8], random: &mut ChaCha8Rng) -> Option<Changed> {
 }
 
 fn lines(whole: &[u8], random: &mut ChaCha8Rng) -> Changed {
-    let mut lines: Vec<Vec<u8>> = whole.split_inclusive(|&byte| byte == b'\n').map(<[u8]>::to_vec).collect();
+    let mut lines: Vec<Vec<u8>> =
+        whole.split_inclusive(|&byte| byte == b'\n').map(<[u8]>::to_vec).collect();
     let index = random.random_range(0..lines.len());
     let other = random.random_range(0..lines.len());
     let mut detail = format!("line {}", index + 1);
@@ -153,7 +165,10 @@ fn tensors(whole: &[u8], random: &mut ChaCha8Rng) -> Option<Changed> {
     if random.random_range(0..4) == 0 {
         tensors = damage(&tensors, random).0;
         safetensors::resealed(&mut header, &tensors);
-        return Some(Changed::forged("forged tensors", safetensors::joined(&header.to_string(), &tensors)));
+        return Some(Changed::forged(
+            "forged tensors",
+            safetensors::joined(&header.to_string(), &tensors),
+        ));
     }
     let mut edited = edit(&header, random);
     let forged = random.random();
@@ -234,8 +249,16 @@ fn at_large(
             }
         },
         _ => {
-            let name: String = another_text("", random).chars().filter(|c| !matches!(c, '/' | '\0')).take(60).collect();
-            let stray = file.with_file_name(if name.is_empty() || name.len() > 250 { "stray" } else { &name });
+            let name: String = another_text("", random)
+                .chars()
+                .filter(|c| !matches!(c, '/' | '\0'))
+                .take(60)
+                .collect();
+            let stray = file.with_file_name(if name.is_empty() || name.len() > 250 {
+                "stray"
+            } else {
+                &name
+            });
             let bytes = fs::read(run.join(another)).unwrap();
             match fs::write(run.join(&stray), bytes) {
                 Ok(()) => ("a stray file beside it", format!("{:?}", stray.display().to_string())),
@@ -252,7 +275,8 @@ fn renumbered(file: &Path, random: &mut ChaCha8Rng) -> PathBuf {
     let (Some(start), Some(end)) = (name.find(digits), name.rfind(digits)) else {
         return file.with_file_name(format!("{name}.1"));
     };
-    let first: u64 = name[start..].chars().take_while(|c| digits(*c)).collect::<String>().parse().unwrap();
+    let first: u64 =
+        name[start..].chars().take_while(|c| digits(*c)).collect::<String>().parse().unwrap();
     let number = match random.random_range(0..10) {
         0..3 => format!("{:06}", first + 1),
         3..5 => format!("{:06}", first.saturating_sub(1)),

@@ -10,14 +10,17 @@ use perrin::analysis::{RunFit, project};
 use perrin::record::{Event, EventKind, RowBuffer, RunInfo, StepRecord};
 use perrin::report::{ReportOptions, write_report};
 use perrin::run::Eigenvectors;
-use perrin::run::{Encoding, Follower, LockedFiles, ResumeFrom, Run, RunWriter, check, compact_on, recover_on};
+use perrin::run::{
+    Encoding, Follower, LockedFiles, ResumeFrom, Run, RunWriter, check, compact_on, recover_on,
+};
 use serde_json::{Value, json};
 
 use crate::faulty::Faulty;
 use crate::watch;
 
 /// The operations, those that only read first.
-pub const OPERATIONS: [&str; 9] = ["check", "ls", "fit", "watch", "report", "project", "recover", "compact", "resume"];
+pub const OPERATIONS: [&str; 9] =
+    ["check", "ls", "fit", "watch", "report", "project", "recover", "compact", "resume"];
 /// How many of them only read the run.
 pub const READING: usize = 6;
 
@@ -43,7 +46,11 @@ pub struct Places {
 }
 
 /// Does it. The error is a sentence.
-pub fn perform(operation: &str, places: &Places, info: &RunInfo) -> std::result::Result<Answer, String> {
+pub fn perform(
+    operation: &str,
+    places: &Places,
+    info: &RunInfo,
+) -> std::result::Result<Answer, String> {
     let run = &places.run;
     let answer = match operation {
         "check" => checked(run),
@@ -54,9 +61,8 @@ pub fn perform(operation: &str, places: &Places, info: &RunInfo) -> std::result:
         "project" => projected(run, &places.output),
         "recover" => recover_on(&Faulty::default(), run)
             .and_then(|done| mended(run, json!([done.rows, done.segments]), done.bytes_discarded)),
-        "compact" => {
-            compact_on(&Faulty::default(), encoding(info), run).and_then(|done| mended(run, json!(done.rows), 0))
-        }
+        "compact" => compact_on(&Faulty::default(), encoding(info), run)
+            .and_then(|done| mended(run, json!(done.rows), 0)),
         _ => resumed(run, info),
     };
     answer.map_err(|error| error.to_string())
@@ -69,7 +75,8 @@ fn encoding(info: &RunInfo) -> Encoding {
 
 fn checked(run: &Path) -> Result<Answer> {
     let found = check(run)?;
-    let told: Vec<String> = found.damage.iter().chain(&found.notes).map(ToString::to_string).collect();
+    let told: Vec<String> =
+        found.damage.iter().chain(&found.notes).map(ToString::to_string).collect();
     Ok(Answer {
         numbers: json!([found.rows, found.segments, found.journals]).to_string(),
         shown: told.join("\n"),
@@ -106,17 +113,24 @@ fn watched(run: &Path, stdout: &Path) -> std::result::Result<Answer, String> {
         Ok(String::from_utf8(fs::read(stdout).unwrap()).unwrap())
     };
     let shown = once(&["--width", "80"])?;
-    let mut numbers: Value = serde_json::from_str(&once(&["--json"])?).map_err(|error| format!("no JSON: {error}"))?;
+    let mut numbers: Value =
+        serde_json::from_str(&once(&["--json"])?).map_err(|error| format!("no JSON: {error}"))?;
     let told = numbers["warnings"].take();
     for moment in ["seconds_since_last_row", "state"] {
         numbers[moment].take();
     }
-    let told = told.as_array().into_iter().flatten().filter_map(|told| Some(told.as_str()?.to_owned())).collect();
+    let told = told
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|told| Some(told.as_str()?.to_owned()))
+        .collect();
     Ok(Answer { numbers: numbers.to_string(), shown, told })
 }
 
 fn reported(run: &Path, output: &Path) -> Result<Answer> {
-    let options = ReportOptions { output: Some(output.join("page.html")), ..ReportOptions::default() };
+    let options =
+        ReportOptions { output: Some(output.join("page.html")), ..ReportOptions::default() };
     let run = Run::open(run)?;
     let page = write_report(&[run], &options, &mut |_| {})?.page;
     let shown = fs::read_to_string(page).unwrap();
@@ -133,7 +147,11 @@ fn projected(run: &Path, output: &Path) -> Result<Answer> {
 /// What a run has after something was done to it.
 fn mended(run: &Path, done: Value, bytes_discarded: u64) -> Result<Answer> {
     let numbers = json!([done, rows_of(&Run::open(run)?)?]).to_string();
-    let told = if bytes_discarded > 0 { vec![format!("{bytes_discarded} bytes held no whole block")] } else { vec![] };
+    let told = if bytes_discarded > 0 {
+        vec![format!("{bytes_discarded} bytes held no whole block")]
+    } else {
+        vec![]
+    };
     Ok(Answer { numbers, told, shown: String::new() })
 }
 
@@ -166,11 +184,21 @@ fn resumed(run: &Path, info: &RunInfo) -> Result<Answer> {
         projections: vec![None; 2 * directions],
         ..RowBuffer::default()
     })?;
-    writer.event(&Event { step, elapsed_seconds: 9.0, kind: EventKind::Finished { rows: step, dropped: 0 } })?;
+    writer.event(&Event {
+        step,
+        elapsed_seconds: 9.0,
+        kind: EventKind::Finished { rows: step, dropped: 0 },
+    })?;
     writer.close()?;
-    let reference: Vec<u32> = resumed.reference.tensors().map(|tensor| crc32fast::hash(&tensor.bytes)).collect();
-    let last = format!("{:?} {:?} {:?}", resumed.last_row, resumed.hyperparameters, resumed.projections);
-    mended(run, json!([last, resumed.elapsed.as_secs_f64(), reference]), resumed.recovery.bytes_discarded)
+    let reference: Vec<u32> =
+        resumed.reference.tensors().map(|tensor| crc32fast::hash(&tensor.bytes)).collect();
+    let last =
+        format!("{:?} {:?} {:?}", resumed.last_row, resumed.hyperparameters, resumed.projections);
+    mended(
+        run,
+        json!([last, resumed.elapsed.as_secs_f64(), reference]),
+        resumed.recovery.bytes_discarded,
+    )
 }
 
 /// The step that all runs are resumed from.

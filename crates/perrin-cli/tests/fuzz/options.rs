@@ -1,4 +1,5 @@
-//! What is asked for, by the environment: cargo hands the arguments of one test program to all of them.
+//! What is asked for, by the environment: cargo hands the arguments of one test program to all of
+//! them.
 
 use std::env;
 use std::path::{Path, PathBuf};

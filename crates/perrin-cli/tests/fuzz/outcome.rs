@@ -57,7 +57,17 @@ impl Outcome {
 }
 
 /// The table's columns; from the sixth on, where nothing should be.
-pub const COLUMNS: [&str; 10] =
-    ["unchanged", "refused", "told", "forged", "beyond", "silent", "panics", "hangs", "memory", "acts"];
+pub const COLUMNS: [&str; 10] = [
+    "unchanged",
+    "refused",
+    "told",
+    "forged",
+    "beyond",
+    "silent",
+    "panics",
+    "hangs",
+    "memory",
+    "acts",
+];
 /// The first of them that is a fault.
 pub const FIRST_FAULT: usize = 5;

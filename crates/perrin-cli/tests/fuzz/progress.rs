@@ -1,4 +1,5 @@
-//! What the worker tells the supervisor, a JSON line at a time, in a file: its standard output belongs to the operations.
+//! What the worker tells the supervisor, a JSON line at a time, in a file: its standard output
+//! belongs to the operations.
 
 use std::fs::File;
 use std::io::Write;

@@ -34,7 +34,8 @@ pub fn resealed(header: &mut Value, tensors: &[u8]) {
         let offset = |index: usize| usize::try_from(tensor["data_offsets"][index].as_u64()?).ok();
         Some((name.clone(), crc32fast::hash(tensors.get(offset(0)?..offset(1)?)?)))
     };
-    let checksums: std::collections::BTreeMap<String, u32> = all.iter().filter_map(checksum).collect();
+    let checksums: std::collections::BTreeMap<String, u32> =
+        all.iter().filter_map(checksum).collect();
     let Some(metadata) = header[METADATA].as_object_mut() else { return };
     if metadata.contains_key(CHECKSUMS) {
         metadata.insert(CHECKSUMS.to_owned(), serde_json::json!(checksums).to_string().into());

@@ -21,7 +21,8 @@ const MOST_DEATHS: u64 = 2_000;
 
 /// Runs the cases; returns what came of them.
 pub fn supervise(options: &Options) -> Tally {
-    let folder = tempfile::Builder::new().prefix("perrin-fuzz").tempdir_in(Options::place()).unwrap();
+    let folder =
+        tempfile::Builder::new().prefix("perrin-fuzz").tempdir_in(Options::place()).unwrap();
     base::make(folder.path());
     let began = Instant::now();
     let mut tally = Tally::new(options.seed);
@@ -35,7 +36,8 @@ pub fn supervise(options: &Options) -> Tally {
         }
         deaths += 1;
         let last = tally.last_case().filter(|case| *case >= from);
-        from = 1 + last.unwrap_or_else(|| panic!("the worker does not begin case {from}: {}", worker.said()));
+        from = 1 + last
+            .unwrap_or_else(|| panic!("the worker does not begin case {from}: {}", worker.said()));
     }
     tally.seconds = began.elapsed().as_secs_f64();
     tally
@@ -57,7 +59,8 @@ struct Worker<'a> {
 
 impl<'a> Worker<'a> {
     fn start(folder: &'a Path, options: &Options, from: u64) -> Worker<'a> {
-        let made = |name: &str| File::options().create(true).append(true).open(folder.join(name)).unwrap();
+        let made =
+            |name: &str| File::options().create(true).append(true).open(folder.join(name)).unwrap();
         for name in ["progress", "stderr"] {
             fs::write(folder.join(name), "").unwrap();
         }

@@ -78,11 +78,13 @@ impl Tally {
                 Outcome::Panicked(said) | Outcome::Beyond(said) => said.clone(),
                 _ => format!("{}, {}", case.kind, case.change),
             };
-            let (count, first) = self.faults.entry((column, format!("{}: {what}", self.operation))).or_default();
+            let (count, first) =
+                self.faults.entry((column, format!("{}: {what}", self.operation))).or_default();
             *count += 1;
             if first.len() < if column < FIRST_FAULT { 1 } else { TOLD } {
                 let again = format!("make fuzz SEED={} ONLY={}", self.seed, case.case);
-                let change = format!("{}: {}, {}: {}", case.run, case.kind, case.change, case.detail);
+                let change =
+                    format!("{}: {}, {}: {}", case.run, case.kind, case.change, case.detail);
                 let line = format!("{again}   {change}: {}", outcome.detail());
                 if column >= FIRST_FAULT {
                     // At once: the table may be an hour away.
@@ -118,7 +120,12 @@ impl fmt::Display for Tally {
         writeln!(text)?;
         let mut sums = [[0; COLUMNS.len()]; OPERATIONS.len()];
         let row = |text: &mut fmt::Formatter<'_>, kind: &str, operation: usize, counts: &[u64]| {
-            write!(text, "{kind:<20}{:<10}{:>8}", OPERATIONS[operation], counts.iter().sum::<u64>())?;
+            write!(
+                text,
+                "{kind:<20}{:<10}{:>8}",
+                OPERATIONS[operation],
+                counts.iter().sum::<u64>()
+            )?;
             counts.iter().try_for_each(|count| write!(text, "{count:>10}"))?;
             writeln!(text)
         };
@@ -131,7 +138,11 @@ impl fmt::Display for Tally {
         }
         for (operation, (most, seconds)) in &self.costs {
             let most = *most as f64 / f64::from(1 << 20);
-            writeln!(text, "{}: at most {most:.1} MB, {seconds:.1} s in all", OPERATIONS[*operation])?;
+            writeln!(
+                text,
+                "{}: at most {most:.1} MB, {seconds:.1} s in all",
+                OPERATIONS[*operation]
+            )?;
         }
         writeln!(
             text,

@@ -1,5 +1,5 @@
-//! The process that does the work, and may die of it: a case a mutation, an operation after the other, a line of
-//! [`progress`](crate::progress) before and after each.
+//! The process that does the work, and may die of it: a case a mutation, an operation after the
+//! other, a line of [`progress`](crate::progress) before and after each.
 
 use std::backtrace::Backtrace;
 use std::cell::RefCell;
@@ -26,8 +26,8 @@ use crate::progress::{Line, tell};
 /// What an operation may hold: this much, and so many times the size of the run's folder.
 const MEMORY: usize = 64 << 20;
 const MEMORY_PER_BYTE: usize = 20;
-/// A Parquet page says its unpacked size in 31 bits, and so much is asked for before it proves wrong: more that a
-/// forgery may hold.
+/// A Parquet page says its unpacked size in 31 bits, and so much is asked for before it proves
+/// wrong: more that a forgery may hold.
 const MEMORY_OF_FORGERIES: usize = 2 << 30;
 /// Above this a request for memory fails, and ends the worker: the machine has other things to do.
 const CEILING: usize = 3 << 30;
@@ -62,10 +62,14 @@ pub fn work(task: &Task) {
         PANIC.with(|last| *last.borrow_mut() = Some((said, Backtrace::force_capture())));
     }));
     let scratch = task.folder.join("scratch");
-    let places =
-        Places { run: scratch.join("run"), output: scratch.join("output"), stdout: task.folder.join("stdout") };
+    let places = Places {
+        run: scratch.join("run"),
+        output: scratch.join("output"),
+        stdout: task.folder.join("stdout"),
+    };
     let mut progress = File::options().append(true).open(task.folder.join("progress")).unwrap();
-    let bases: Vec<Base> = base::NAMES.iter().map(|name| undamaged(&task.folder.join(name), &places)).collect();
+    let bases: Vec<Base> =
+        base::NAMES.iter().map(|name| undamaged(&task.folder.join(name), &places)).collect();
     let other = task.folder.join(base::OTHER);
     refuse_above(CEILING);
     for case in task.from..task.to {
@@ -80,10 +84,18 @@ pub fn work(task: &Task) {
                 if index == 0 {
                     let Mutation { kind, change, detail, .. } = mutation;
                     forged = mutation.forged;
-                    let run = base.folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+                    let run =
+                        base.folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
                     tell(
                         &mut progress,
-                        &Line::Case { case, run, kind: kind.into(), change: change.into(), detail, forged },
+                        &Line::Case {
+                            case,
+                            run,
+                            kind: kind.into(),
+                            change: change.into(),
+                            detail,
+                            forged,
+                        },
                     );
                 }
             }
@@ -98,7 +110,10 @@ pub fn work(task: &Task) {
             } else {
                 outcome
             };
-            tell(&mut progress, &Line::Done { operation: operation.into(), outcome, memory, seconds });
+            tell(
+                &mut progress,
+                &Line::Done { operation: operation.into(), outcome, memory, seconds },
+            );
         }
     }
 }
@@ -109,7 +124,11 @@ fn undamaged(folder: &Path, places: &Places) -> Base {
     // A program that resumes has those that joined, too.
     for tensor in run.joined().unwrap().tensors() {
         let shape = tensor.shape.iter().map(|size| *size as i64).collect();
-        info.parameters.push(ParameterInfo { name: tensor.name.to_owned(), shape, ..info.parameters[0].clone() });
+        info.parameters.push(ParameterInfo {
+            name: tensor.name.to_owned(),
+            shape,
+            ..info.parameters[0].clone()
+        });
     }
     let mut answers = BTreeMap::new();
     for operation in OPERATIONS {
@@ -119,7 +138,11 @@ fn undamaged(folder: &Path, places: &Places) -> Base {
         answers.extend(answer.ok().map(|answer| (operation, answer)));
     }
     for operation in OPERATIONS.into_iter().filter(|operation| *operation != "project") {
-        assert!(answers.contains_key(operation), "{}: {operation} fails undamaged", folder.display());
+        assert!(
+            answers.contains_key(operation),
+            "{}: {operation} fails undamaged",
+            folder.display()
+        );
     }
     Base { folder: folder.to_owned(), info, answers }
 }
@@ -153,12 +176,15 @@ fn attempt(
         .filter_map(|file| places.run.join(file).metadata().ok())
         .map(|file| file.len())
         .sum();
-    let allowed = MEMORY + MEMORY_PER_BYTE * size as usize + if forged { MEMORY_OF_FORGERIES } else { 0 };
+    let allowed =
+        MEMORY + MEMORY_PER_BYTE * size as usize + if forged { MEMORY_OF_FORGERIES } else { 0 };
     let work = || catch_unwind(AssertUnwindSafe(|| perform(operation, places, &base.info)));
     let (answer, memory) = most_held(work);
     let outcome = match answer {
         Err(_) => panicked(),
-        _ if memory > allowed => Outcome::OverMemory(format!("{} MB, {} allowed", memory >> 20, allowed >> 20)),
+        _ if memory > allowed => {
+            Outcome::OverMemory(format!("{} MB, {} allowed", memory >> 20, allowed >> 20))
+        }
         Ok(Err(error)) => {
             if operation == "check" {
                 notes.push(error.clone());
@@ -166,7 +192,9 @@ fn attempt(
             match base.answers.get(operation) {
                 // It is refused undamaged, too.
                 None => Outcome::Unchanged,
-                Some(_) if error.trim().is_empty() => Outcome::Silent("an error without words".to_owned()),
+                Some(_) if error.trim().is_empty() => {
+                    Outcome::Silent("an error without words".to_owned())
+                }
                 Some(_) => Outcome::Refused,
             }
         }
@@ -197,13 +225,16 @@ fn judged(operation: &str, answer: &Answer, base: &Base, notes: &mut Vec<String>
 /// Where two texts begin to differ.
 fn different(one: &str, other: &str) -> String {
     let same = one.chars().zip(other.chars()).take_while(|(one, other)| one == other).count();
-    let part = |text: &str| text.chars().skip(same.saturating_sub(40)).take(100).collect::<String>();
+    let part =
+        |text: &str| text.chars().skip(same.saturating_sub(40)).take(100).collect::<String>();
     format!("{:?} became {:?}", part(one), part(other))
 }
 
 fn panicked() -> Outcome {
     let last = PANIC.with(|last| last.borrow_mut().take());
-    let Some((said, trace)) = last else { return Outcome::Panicked("in another thread".to_owned()) };
+    let Some((said, trace)) = last else {
+        return Outcome::Panicked("in another thread".to_owned());
+    };
     let trace = trace.to_string();
     let ours = |line: &&str| line.contains("perrin::") && !line.contains("guard::decode");
     let frame = trace.lines().find(ours).unwrap_or("no frame of ours");

@@ -4,11 +4,29 @@ use super::{CASE, Case, Tally, fit, parameters, runs, simulate};
 
 const CASES: [Case; 6] = [
     Case { name: "every 20th row, 60 rows", eigenvalues: &[15.0], every: 20, steps: 1200, ..CASE },
-    Case { name: "every 20th row, 500 rows", eigenvalues: &[15.0], every: 20, steps: 10_000, ..CASE },
+    Case {
+        name: "every 20th row, 500 rows",
+        eigenvalues: &[15.0],
+        every: 20,
+        steps: 10_000,
+        ..CASE
+    },
     Case { name: "every 30th row, 100 rows", eigenvalues: &[5.0], every: 30, steps: 3000, ..CASE },
     Case { name: "every 40th row, 200 rows", eigenvalues: &[10.0], every: 40, steps: 8000, ..CASE },
-    Case { name: "every 40th row, 2000 rows", eigenvalues: &[10.0], every: 40, steps: 80_000, ..CASE },
-    Case { name: "every 50th row, 400 rows", eigenvalues: &[10.0], every: 50, steps: 20_000, ..CASE },
+    Case {
+        name: "every 40th row, 2000 rows",
+        eigenvalues: &[10.0],
+        every: 40,
+        steps: 80_000,
+        ..CASE
+    },
+    Case {
+        name: "every 50th row, 400 rows",
+        eigenvalues: &[10.0],
+        every: 50,
+        steps: 20_000,
+        ..CASE
+    },
 ];
 
 /// An interval about the highest of several maxima held the truth in 72 to 81 of 100 runs.
