@@ -9,7 +9,7 @@
 //!
 //! That is a linear recursion, so mean, covariance and displacement are exact at any learning rate
 //! below the limit of stability, where the Langevin values are off by factors. Lags are in steps.
-//! libtorch's variants are in [`libtorch`](super::libtorch).
+//! libtorch's variants are in [`update_rule`](super::update_rule).
 
 use super::autocorrelation::Autocorrelation;
 use super::double_double::DoubleDouble;

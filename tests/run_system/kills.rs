@@ -81,7 +81,7 @@ fn child() {
 /// the last step that it told of.
 fn kill_one(directory: &Path, way: &str, from_first_rows: bool, life: Duration) -> u64 {
     let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["child", "--exact", "--nocapture"])
+        .args(["kills::child", "--exact", "--nocapture"])
         .envs([(RUN, directory.as_os_str()), (WAY, way.as_ref())])
         .stdout(Stdio::piped())
         .spawn()

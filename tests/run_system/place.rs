@@ -91,9 +91,16 @@ fn permission_that_is_withdrawn_and_given_back() {
         child
             .arg("--bounding-set=-dac_override,-dac_read_search")
             .arg(std::env::current_exe().unwrap());
-        child.args(["permission_that_is_withdrawn_and_given_back", "--exact", "--nocapture"]);
+        child.args([
+            "place::permission_that_is_withdrawn_and_given_back",
+            "--exact",
+            "--nocapture",
+        ]);
         match child.env(AGAIN, "1").output() {
-            Ok(output) => assert!(output.status.success(), "{output:?}"),
+            Ok(output) => {
+                let told = String::from_utf8_lossy(&output.stdout);
+                assert!(output.status.success() && told.contains("1 passed"), "{output:?}");
+            }
             Err(error) => println!("skipped: run by root, and there is no setpriv: {error}"),
         }
         return;

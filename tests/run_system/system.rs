@@ -46,7 +46,7 @@ fn child() {
 
 fn child_command(shell: &str, directory: &Path) -> Command {
     let mut command = Command::new("sh");
-    command.args(["-c", &format!("{shell} exec \"$0\" child --exact --nocapture")]);
+    command.args(["-c", &format!("{shell} exec \"$0\" system::child --exact --nocapture")]);
     command.arg(std::env::current_exe().unwrap()).env(RUN, directory);
     command
 }
