@@ -22,6 +22,7 @@ lint: libtorch
 	cargo fmt --all --check
 	cargo clippy --features report,metrics --all-targets -- -D warnings
 	cargo clippy -p perrin-cli --all-targets -- -D warnings
+	cargo clippy -p perrin --no-default-features --lib -- -D warnings
 
 bench: libtorch
 	cargo bench

@@ -243,11 +243,6 @@ impl Run {
     /// # Errors
     /// [`Error::Damaged`], [`Error::Io`].
     pub fn changed_event(&self) -> Result<Option<u64>> {
-        self.whole_events().map(|reader| reader.changed_line())
-    }
-
-    /// A reader behind the last event that was written whole.
-    pub(crate) fn whole_events(&self) -> Result<EventReader> {
-        read_whole_lines(self.event_reader())
+        read_whole_lines(self.event_reader()).map(|reader| reader.changed_line())
     }
 }

@@ -21,6 +21,7 @@ use serde::Serialize;
 
 pub use question::Question;
 pub use summary::Summary;
+#[cfg(feature = "report")]
 pub(crate) use words::with_interval;
 
 use super::Answer;
@@ -110,6 +111,7 @@ pub(crate) fn sentence(clause: &str) -> String {
 }
 
 /// The questions without an answer, those with the same reason together, and that reason.
+#[cfg(feature = "report")]
 pub(crate) fn unanswered(findings: &[Finding]) -> Vec<(Vec<Question>, &str)> {
     let mut reasons: Vec<(Vec<Question>, &str)> = Vec::new();
     for finding in findings.iter().filter(|finding| finding.verdict == Verdict::Unanswered) {

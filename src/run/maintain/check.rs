@@ -8,14 +8,15 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 
 use crate::error::{Error, Result};
-use crate::record::EventKind;
 use crate::run::artefacts::curvature::CurvatureRow;
 use crate::run::artefacts::eigenvectors::Eigenvectors;
 use crate::run::artefacts::joined::{Joined, check_joined, not_kept};
+use crate::run::events::EventReader;
 use crate::run::info::Checksum;
 use crate::run::listing::Listing;
 use crate::run::maintain::passed_over::{journals_beyond_segments, passed_over};
 use crate::run::reader::Run;
+use crate::run::run_end::ToldRows;
 use crate::run::steps::row_order::{Dropped, RowOrder, Step, ToldEnd};
 use crate::run::steps::source::{Rows, Source};
 
@@ -146,26 +147,14 @@ pub fn check(directory: impl AsRef<Path>) -> Result<Check> {
 impl Check {
     /// The events, and what they say of the rows.
     fn events(&mut self, run: &Run, order: &mut RowOrder) -> Result<ToldEnd> {
-        let (mut end, mut dropped) = (ToldEnd::default(), Vec::new());
-        let mut read = || -> Result<u64> {
-            let mut count = 0;
-            for event in run.kept_event_reader()? {
-                let event = event?;
-                end.see(&event);
-                count += 1;
-                if let EventKind::RowsDropped { count, first_step, last_step } = event.kind {
-                    dropped.push((first_step, last_step));
-                    self.rows_dropped = self.rows_dropped.saturating_add(count);
-                }
-            }
-            Ok(count)
-        };
-        match read() {
-            Ok(count) => self.changed_events(run, count)?,
+        let mut told = ToldRows::default();
+        match told.hear(run) {
+            Ok(reader) => self.changed_events(run, &reader, told.events),
             Err(error) => self.damaged(error, None)?,
         }
-        order.dropped = Dropped::new(dropped, order.every_steps);
-        Ok(end)
+        self.rows_dropped = told.rows_dropped;
+        order.dropped = Dropped::new(told.dropped, order.every_steps);
+        Ok(told.end)
     }
 
     /// `run.json`, against its checksum and what the segments say.
@@ -184,8 +173,7 @@ impl Check {
     }
 
     /// The lines of `events.jsonl`, against their checksums.
-    fn changed_events(&mut self, run: &Run, count: u64) -> Result<()> {
-        let events = run.whole_events()?;
+    fn changed_events(&mut self, run: &Run, events: &EventReader, count: u64) {
         if let Some(line) = events.changed_line() {
             let what = format!("line {line} is not as it was written, or a line before it is gone");
             self.damage.push(Finding { path: run.folder.events(), row: None, what });
@@ -197,7 +185,6 @@ impl Check {
             let what = format!("{bytes} bytes at its end are no whole line");
             self.notes.push(Finding { path: run.folder.events(), row: None, what });
         }
-        Ok(())
     }
 
     /// Reads a part; returns the number of the next one.
