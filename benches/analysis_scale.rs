@@ -20,8 +20,7 @@ use std::time::Instant;
 
 use perrin::analysis::RunFit;
 use perrin::run::Run;
-use perrin::theory::parameters::SgdParameters;
-use synthetic::SyntheticRun;
+use synthetic::{SyntheticRun, USUAL_SGD};
 
 const MODES: i32 = 30;
 const TURNS: u32 = 3;
@@ -111,15 +110,8 @@ fn cpu_seconds() -> f64 {
 }
 
 fn synthetic_run(rows: u64) -> SyntheticRun {
-    let parameters = SgdParameters {
-        learning_rate: 0.1,
-        momentum: 0.9,
-        weight_decay: 1e-4,
-        batch_size: 32.0,
-        noise_scale: 2.0,
-    };
     let eigenvalues = (0..MODES).map(|mode| 5.0 * 0.75_f64.powi(mode)).collect();
-    SyntheticRun { parameters, eigenvalues, rows, seed: 1 }
+    SyntheticRun { parameters: USUAL_SGD, eigenvalues, rows, seed: 1 }
 }
 
 /// The largest resident size so far, bytes; Linux only.

@@ -3,23 +3,15 @@
 
 use std::path::Path;
 
-use crate::synthetic::SyntheticRun;
+use crate::synthetic::{SyntheticRun, USUAL_SGD};
 use perrin::analysis::{Answer, FitOptions, Question, RunFit, RunState, Verdict};
 use perrin::record::{Hyperparameters, Layout, OptimizerInfo, RunInfo, StepRecord};
 use perrin::run::{Run, RunWriter};
-use perrin::theory::parameters::SgdParameters;
 
-const PARAMETERS: SgdParameters = SgdParameters {
-    learning_rate: 0.1,
-    momentum: 0.9,
-    weight_decay: 1e-4,
-    batch_size: 32.0,
-    noise_scale: 2.0,
-};
 const EIGENVALUES: [f64; 4] = [4.0, 1.5, 0.5, 0.2];
 
 fn synthetic(rows: u64) -> SyntheticRun {
-    SyntheticRun { parameters: PARAMETERS, eigenvalues: EIGENVALUES.to_vec(), rows, seed: 3 }
+    SyntheticRun { parameters: USUAL_SGD, eigenvalues: EIGENVALUES.to_vec(), rows, seed: 3 }
 }
 
 fn fit(directory: &Path) -> RunFit {

@@ -1,26 +1,18 @@
 //! `RunFit` on runs whose truth is known, and on runs that have nothing to say.
 
-use crate::synthetic::SyntheticRun;
+use crate::synthetic::{SyntheticRun, USUAL_SGD};
 use perrin::analysis::curvatures::Curvatures;
 use perrin::analysis::displacement_noise::Curvatures as From;
 use perrin::analysis::{FitOptions, Question, RunFit, Verdict};
 use perrin::record::StepRecord;
 use perrin::run::Run;
-use perrin::theory::parameters::SgdParameters;
 
-const PARAMETERS: SgdParameters = SgdParameters {
-    learning_rate: 0.1,
-    momentum: 0.9,
-    weight_decay: 1e-4,
-    batch_size: 32.0,
-    noise_scale: 2.0,
-};
 const NOT_KNOWN: &str =
     "the learning rate is not known: `Options::build` in place of `attach` logs it";
 const EIGENVALUES: [f64; 5] = [4.0, 1.5, 0.5, 0.2, 0.05];
 
 fn synthetic() -> SyntheticRun {
-    SyntheticRun { parameters: PARAMETERS, eigenvalues: EIGENVALUES.to_vec(), rows: 6000, seed: 1 }
+    SyntheticRun { parameters: USUAL_SGD, eigenvalues: EIGENVALUES.to_vec(), rows: 6000, seed: 1 }
 }
 
 fn fit(

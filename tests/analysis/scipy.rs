@@ -5,11 +5,10 @@
 //! (`reference` and `modes` compare more, with results that were stored.)
 
 use crate::python;
-use crate::synthetic::SyntheticRun;
+use crate::synthetic::{SyntheticRun, USUAL_SGD};
 use perrin::analysis::RunFit;
 use perrin::run::Run;
 use perrin::stats::spectrum::{Taper, Welch};
-use perrin::theory::parameters::SgdParameters;
 use serde_json::{Value, json};
 
 /// Sums of some thousand numbers, added in another order.
@@ -28,15 +27,9 @@ fn close(name: &str, found: f64, expected: &Value) {
 #[test]
 fn exponents_spectra_and_variances_of_a_log_are_scipys() {
     let directory = tempfile::tempdir().unwrap();
-    let parameters = SgdParameters {
-        learning_rate: 0.1,
-        momentum: 0.9,
-        weight_decay: 1e-4,
-        batch_size: 32.0,
-        noise_scale: 2.0,
-    };
     let eigenvalues = vec![4.0, 1.0, 0.2, 0.02, 0.001];
-    SyntheticRun { parameters, eigenvalues, rows: 6000, seed: 3 }.write(directory.path());
+    SyntheticRun { parameters: USUAL_SGD, eigenvalues, rows: 6000, seed: 3 }
+        .write(directory.path());
     let run = Run::open(directory.path()).unwrap();
     let fit = RunFit::of(&run).unwrap();
     let law = fit.displacement.known().unwrap();

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use crate::synthetic::{SyntheticRun, table};
+use crate::synthetic::{SyntheticRun, USUAL_SGD, table};
 use perrin::Error;
 use perrin::analysis::curvatures::Curvatures;
 use perrin::analysis::displacement_noise::{Curvatures as ExponentCurvatures, Start};
@@ -15,16 +15,8 @@ use perrin::stats::regression::PowerLawFit;
 use perrin::theory::discrete::DiscreteMode;
 use perrin::theory::displacement::exact_curve;
 use perrin::theory::exponent::exponent;
-use perrin::theory::parameters::SgdParameters;
 use perrin::theory::spectrum::Spectrum;
 
-const PARAMETERS: SgdParameters = SgdParameters {
-    learning_rate: 0.1,
-    momentum: 0.9,
-    weight_decay: 1e-4,
-    batch_size: 32.0,
-    noise_scale: 2.0,
-};
 /// Projected on; beside them are 30 of the bulk.
 const LARGEST: [f64; 4] = [4.0, 1.5, 0.5, 0.2];
 const STEPS: u64 = 6000;
@@ -38,7 +30,7 @@ fn eigenvalues() -> Vec<f64> {
 }
 
 fn synthetic(seed: u64) -> SyntheticRun {
-    SyntheticRun { parameters: PARAMETERS, eigenvalues: eigenvalues(), rows: STEPS, seed }
+    SyntheticRun { parameters: USUAL_SGD, eigenvalues: eigenvalues(), rows: STEPS, seed }
 }
 
 /// Within its error of the truth, times `noise`.
@@ -95,7 +87,7 @@ fn the_whole_displacement_is_predicted_without_being_told() {
     let predicted = fit.predicted.known().unwrap();
     assert!(!predicted.projected_part && predicted.left_out.is_none());
     let curve = exact_curve(
-        &PARAMETERS,
+        &USUAL_SGD,
         &Spectrum::from_eigenvalues(&eigenvalues()).unwrap(),
         STEPS as usize,
     )
@@ -279,7 +271,7 @@ fn alike_eigenvalues() -> Vec<f64> {
 /// The fit of a run of theirs, by the first four eigenvalues and the others as a density.
 fn alike(directory: &Path, from_rest: bool, keep: impl Fn(u64) -> bool) -> RunFit {
     let run = SyntheticRun {
-        parameters: PARAMETERS,
+        parameters: USUAL_SGD,
         eigenvalues: alike_eigenvalues(),
         rows: 2000,
         seed: 11,
@@ -305,7 +297,7 @@ fn alike(directory: &Path, from_rest: bool, keep: impl Fn(u64) -> bool) -> RunFi
 fn all_rows_have_an_interval_that_knows_how_the_run_began() {
     let modes: Vec<DiscreteMode> = alike_eigenvalues()
         .iter()
-        .map(|rho| DiscreteMode::new(&PARAMETERS, *rho).unwrap())
+        .map(|rho| DiscreteMode::new(&USUAL_SGD, *rho).unwrap())
         .collect();
     for (from_rest, start) in [(false, Start::Stationary), (true, Start::AtRest)] {
         let directory = tempfile::tempdir().unwrap();

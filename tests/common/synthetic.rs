@@ -17,6 +17,14 @@ use perrin::theory::update_rule::UpdateRule;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
+/// What most runs are drawn with.
+pub const USUAL_SGD: SgdParameters = SgdParameters {
+    learning_rate: 0.1,
+    momentum: 0.9,
+    weight_decay: 1e-4,
+    batch_size: 32.0,
+    noise_scale: 2.0,
+};
 /// Rows appended at a time.
 const BLOCK: u64 = 1000;
 

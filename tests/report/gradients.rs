@@ -6,7 +6,8 @@ use perrin::run::{CurvatureSummary, GradientNoiseSummary, Measured};
 use perrin::theory::discrete::DiscreteMode;
 use perrin::theory::parameters::SgdParameters;
 
-use crate::support::{PARAMETERS, report, synthetic};
+use crate::support::{report, synthetic};
+use crate::synthetic::USUAL_SGD;
 
 const EIGENVALUES: [f64; 3] = [4.0, 1.5, 0.5];
 /// q^T Sigma q over that of one sigma^2 for all: the noise is not proportional to the eigenvalue.
@@ -51,7 +52,7 @@ fn series(directory: &Path, chart: &str, name: &str) -> Vec<[f64; 2]> {
 fn each_mode_is_predicted_by_its_own_noise() {
     let directory = tempfile::tempdir().unwrap();
     let variances: [f64; 3] =
-        std::array::from_fn(|mode| OVER[mode] * PARAMETERS.noise_scale * EIGENVALUES[mode]);
+        std::array::from_fn(|mode| OVER[mode] * USUAL_SGD.noise_scale * EIGENVALUES[mode]);
     let page = page(directory.path(), Some(variances));
     assert!(
         page.contains("and the noise of gradients as it was measured beside them, mode by mode")
@@ -59,10 +60,9 @@ fn each_mode_is_predicted_by_its_own_noise() {
     let crosses = ["position_variances", "velocity_variances", "noise_by_mode"]
         .map(|chart| series(directory.path(), chart, "by the gradients"));
     for (mode, rho) in EIGENVALUES.into_iter().enumerate() {
-        let own = SgdParameters { noise_scale: OVER[mode] * PARAMETERS.noise_scale, ..PARAMETERS };
+        let own = SgdParameters { noise_scale: OVER[mode] * USUAL_SGD.noise_scale, ..USUAL_SGD };
         let covariance = DiscreteMode::new(&own, rho).unwrap().stationary_covariance();
-        let expected =
-            [covariance[0][0], covariance[1][1], variances[mode] / PARAMETERS.batch_size];
+        let expected = [covariance[0][0], covariance[1][1], variances[mode] / USUAL_SGD.batch_size];
         for (chart, expected) in crosses.iter().zip(expected) {
             let [x, y] = chart[mode];
             assert!(

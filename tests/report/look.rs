@@ -6,7 +6,8 @@ use std::path::PathBuf;
 
 use perrin::theory::parameters::SgdParameters;
 
-use crate::support::{PARAMETERS, plain, report, rich, synthetic};
+use crate::support::{plain, report, rich, synthetic};
+use crate::synthetic::USUAL_SGD;
 use perrin::record::{RunInfo, StepRecord};
 
 #[test]
@@ -33,7 +34,7 @@ fn look() {
     .enumerate()
     .map(|(index, &(learning_rate, momentum, batch_size))| {
         let mut run = synthetic(5000, &[2.0, 0.4, 0.1]);
-        run.parameters = SgdParameters { learning_rate, momentum, batch_size, ..PARAMETERS };
+        run.parameters = SgdParameters { learning_rate, momentum, batch_size, ..USUAL_SGD };
         let directory = at("sweep").with_file_name(format!("run_{index}"));
         run.write(&directory);
         directory

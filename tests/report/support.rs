@@ -9,25 +9,16 @@ use perrin::record::{
 use perrin::report::{ReportOptions, Written, write_report};
 use perrin::run::Eigenvectors;
 use perrin::run::{LossLandscape, Run, RunWriter};
-use perrin::theory::parameters::SgdParameters;
 use perrin::theory::sampler::QuadraticSampler;
 use perrin::theory::update_rule::UpdateRule;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-use crate::synthetic::SyntheticRun;
-
-pub const PARAMETERS: SgdParameters = SgdParameters {
-    learning_rate: 0.1,
-    momentum: 0.9,
-    weight_decay: 1e-4,
-    batch_size: 32.0,
-    noise_scale: 2.0,
-};
+use crate::synthetic::{SyntheticRun, USUAL_SGD};
 
 /// SGD on a quadratic loss.
 pub fn synthetic(rows: u64, eigenvalues: &[f64]) -> SyntheticRun {
-    SyntheticRun { parameters: PARAMETERS, eigenvalues: eigenvalues.to_vec(), rows, seed: 7 }
+    SyntheticRun { parameters: USUAL_SGD, eigenvalues: eigenvalues.to_vec(), rows, seed: 7 }
 }
 
 /// A run of these rows and events.
@@ -90,7 +81,7 @@ pub fn rich(directory: &Path, rows: u64) {
     let mut buffer = RowBuffer::default();
     let mut random = ChaCha8Rng::seed_from_u64(3);
     let mut sampler =
-        QuadraticSampler::new(&PARAMETERS, UpdateRule::default(), &drawn.eigenvalues, &[1.0; 6])
+        QuadraticSampler::new(&USUAL_SGD, UpdateRule::default(), &drawn.eigenvalues, &[1.0; 6])
             .unwrap();
     for step in 1..=rows {
         let loss = drawn
@@ -112,14 +103,14 @@ pub fn rich(directory: &Path, rows: u64) {
                 learning_rate: Some(if step * 20 > rows * 19 {
                     0.01
                 } else {
-                    PARAMETERS.learning_rate
+                    USUAL_SGD.learning_rate
                 }),
                 ..info.hyperparameters[0]
             },
             batch_size: info.batch_size,
             loss: Some(loss),
             local_displacement_squared: Some(
-                velocities.clone().map(|v| (v * PARAMETERS.learning_rate).powi(2)).sum(),
+                velocities.clone().map(|v| (v * USUAL_SGD.learning_rate).powi(2)).sum(),
             ),
             global_displacement_squared: Some(positions.clone().map(|x| x * x).sum()),
             basis: Some((step * 100 / rows).min(2)),

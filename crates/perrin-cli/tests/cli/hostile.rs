@@ -6,18 +6,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use crate::synthetic::SyntheticRun;
+use crate::synthetic::{SyntheticRun, USUAL_SGD};
 use perrin::record::{Event, EventKind, OptimizerInfo, ParameterInfo, RunInfo};
 use perrin::run::RunWriter;
-use perrin::theory::parameters::SgdParameters;
-
-const SGD: SgdParameters = SgdParameters {
-    learning_rate: 0.1,
-    momentum: 0.9,
-    weight_decay: 1e-4,
-    batch_size: 32.0,
-    noise_scale: 2.0,
-};
 
 fn perrin<S: AsRef<OsStr>>(arguments: &[S]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_perrin")).args(arguments).output().unwrap()
@@ -25,7 +16,8 @@ fn perrin<S: AsRef<OsStr>>(arguments: &[S]) -> Output {
 
 /// A run of this optimizer, in a folder of this name.
 fn run(parent: &Path, name: &str, optimizer: &str) -> PathBuf {
-    let drawn = SyntheticRun { parameters: SGD, eigenvalues: vec![2.0, 0.5], rows: 400, seed: 7 };
+    let drawn =
+        SyntheticRun { parameters: USUAL_SGD, eigenvalues: vec![2.0, 0.5], rows: 400, seed: 7 };
     let optimizer = OptimizerInfo { name: Some(optimizer.to_owned()), ..OptimizerInfo::default() };
     let writer =
         RunWriter::create(parent.join(name), &RunInfo { optimizer, ..drawn.info() }, Vec::new())
@@ -69,7 +61,8 @@ const EVIL: &str = "evil\u{1b}]0;pwned\u{7}\u{1b}[31m\u{9b}32m\u{202e}txt.exe\u{
 
 /// A run with this in every place that holds text.
 fn hostile(parent: &Path) -> PathBuf {
-    let drawn = SyntheticRun { parameters: SGD, eigenvalues: vec![2.0, 0.5], rows: 400, seed: 7 };
+    let drawn =
+        SyntheticRun { parameters: USUAL_SGD, eigenvalues: vec![2.0, 0.5], rows: 400, seed: 7 };
     let text = || EVIL.to_owned();
     let parameter =
         ParameterInfo { name: text(), shape: vec![2], kind: text(), device: text(), group: None };

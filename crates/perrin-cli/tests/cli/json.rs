@@ -5,19 +5,10 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::synthetic::SyntheticRun;
+use crate::synthetic::{SyntheticRun, USUAL_SGD};
 use perrin::record::ParameterInfo;
 use perrin::run::Eigenvectors;
 use perrin::run::{DeltaWriter, FullDelta};
-use perrin::theory::parameters::SgdParameters;
-
-const SGD: SgdParameters = SgdParameters {
-    learning_rate: 0.1,
-    momentum: 0.9,
-    weight_decay: 1e-4,
-    batch_size: 32.0,
-    noise_scale: 2.0,
-};
 
 fn json(arguments: &str, folder: &Path, input: &str) -> serde_json::Value {
     let mut command = Command::new(env!("CARGO_BIN_EXE_perrin"));
@@ -75,7 +66,8 @@ fn documented(page: &str, heading: &str) -> BTreeSet<String> {
 #[test]
 fn every_answer_has_its_version_and_its_keys_are_documented() {
     let folder = tempfile::tempdir().unwrap();
-    let drawn = SyntheticRun { parameters: SGD, eigenvalues: vec![2.0, 0.5], rows: 600, seed: 7 };
+    let drawn =
+        SyntheticRun { parameters: USUAL_SGD, eigenvalues: vec![2.0, 0.5], rows: 600, seed: 7 };
     for name in ["a", "b"] {
         drawn.write(&folder.path().join(name));
     }

@@ -3,18 +3,10 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
-use crate::synthetic::SyntheticRun;
-use perrin::theory::parameters::SgdParameters;
+use crate::synthetic::{SyntheticRun, USUAL_SGD};
 
 fn synthetic(rows: u64, eigenvalues: &[f64]) -> SyntheticRun {
-    let parameters = SgdParameters {
-        learning_rate: 0.1,
-        momentum: 0.9,
-        weight_decay: 1e-4,
-        batch_size: 32.0,
-        noise_scale: 2.0,
-    };
-    SyntheticRun { parameters, eigenvalues: eigenvalues.to_vec(), rows, seed: 7 }
+    SyntheticRun { parameters: USUAL_SGD, eigenvalues: eigenvalues.to_vec(), rows, seed: 7 }
 }
 
 fn perrin(arguments: &[&Path]) -> Output {

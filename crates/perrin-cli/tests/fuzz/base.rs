@@ -12,19 +12,11 @@ use perrin::run::{
     CurvatureSummary, DeltaWriter, FullDelta, GradientNoiseSummary, LossLandscape, Measured,
     ReferenceTensor, Run, RunWriter, SpectralBulk,
 };
-use perrin::theory::parameters::SgdParameters;
 
 use crate::common::{compact_at_once, read_rows};
 use crate::safetensors;
-use crate::synthetic::SyntheticRun;
+use crate::synthetic::{SyntheticRun, USUAL_SGD};
 
-const SGD: SgdParameters = SgdParameters {
-    learning_rate: 0.1,
-    momentum: 0.9,
-    weight_decay: 1e-4,
-    batch_size: 32.0,
-    noise_scale: 2.0,
-};
 const EIGENVALUES: [f64; 2] = [2.0, 0.5];
 const ROWS: u64 = 120;
 
@@ -96,8 +88,12 @@ pub fn files(folder: &Path) -> Vec<PathBuf> {
 }
 
 fn info(directions: usize, created: &str) -> RunInfo {
-    let drawn =
-        SyntheticRun { parameters: SGD, eigenvalues: EIGENVALUES.to_vec(), rows: ROWS, seed: 1 };
+    let drawn = SyntheticRun {
+        parameters: USUAL_SGD,
+        eigenvalues: EIGENVALUES.to_vec(),
+        rows: ROWS,
+        seed: 1,
+    };
     // Nothing that depends on the moment.
     let created = created.to_owned();
     let parameter = |name: &str, shape: &[i64]| ParameterInfo {
@@ -136,7 +132,7 @@ fn reference() -> Vec<ReferenceTensor<'static>> {
 fn drawn_rows(directions: usize, seed: u64) -> RowBuffer {
     let folder = tempfile::tempdir().unwrap();
     let drawn =
-        SyntheticRun { parameters: SGD, eigenvalues: EIGENVALUES.to_vec(), rows: ROWS, seed };
+        SyntheticRun { parameters: USUAL_SGD, eigenvalues: EIGENVALUES.to_vec(), rows: ROWS, seed };
     let writer =
         RunWriter::create(folder.path(), &drawn.info_along(directions), Vec::new()).unwrap();
     drawn.draw(writer, directions, |_, _| true);
